@@ -1,0 +1,114 @@
+//===- Abi.h - what compiled models and the runtime agree on ----*- C -*-===//
+//
+// The one header that generated code and the runtime share. netc emits one
+// `netc_model` constant of type NetcModel into every executable; the runtime
+// executes its command tables. codegen/link/ModelTable.cpp writes these structs
+// field by field: change both together and raise NETC_ABI_VERSION.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_RUNTIME_ABI_H
+#define NETC_RUNTIME_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NETC_ABI_VERSION 1
+
+/// Where a buffer lies. Offsets are in bytes and multiples of 64.
+enum NetcSpace {
+  NETC_SPACE_ARENA_IMAGE = 0, ///< arena; the offset is multiplied by the batch
+  NETC_SPACE_ARENA_FIXED = 1, ///< arena; whatever does not grow with the batch
+  NETC_SPACE_PARAMETERS = 2,  ///< parameters and running statistics, as users see them
+  NETC_SPACE_GRADIENTS = 3,   ///< one gradient a trainable parameter, same offsets as PARAMETERS
+  NETC_SPACE_STATE = 4,       ///< optimizer state (momentum), first slot at PARAMETERS' offsets,
+                              ///< the next at parameter_bytes plus those offsets, and so on
+  NETC_SPACE_PREPARED = 5,    ///< what `prepare` computes from parameters (packed, folded weights)
+  NETC_SPACE_INPUT = 6,       ///< f32 [N, C, H, W], normalised
+  NETC_SPACE_LABELS = 7,      ///< i64 [N]
+  NETC_SPACE_OUTPUT = 8,      ///< f32 [N, classes], the logits
+  NETC_SPACE_LOSS = 9,        ///< f32 [1], mean over the batch, auxiliary heads included
+  NETC_SPACE_HYPER = 10,      ///< NetcHyper
+  NETC_SPACE_COUNT = 11
+};
+
+/// What may differ from step to step. Generated code reads it by offset.
+typedef struct {
+  float lr;
+  float momentum;
+  float weight_decay;
+  float dropout;      ///< 1: dropout as written; 0: dropout off (`run --train`)
+  uint32_t seed_lo;   ///< key of the counter-based generator
+  uint32_t seed_hi;
+  uint32_t step;      ///< counts optimizer steps from 0
+  uint32_t reserved[9];
+} NetcHyper;
+
+typedef struct {
+  uint32_t space; ///< enum NetcSpace
+  uint32_t reserved;
+  uint64_t offset;
+} NetcBuffer;
+
+/// Computes grid items [begin, end) of one command. `buffers` are the command's
+/// resolved operands, `scratch` is this thread's (64-byte aligned, at least
+/// NetcKernel::scratch_bytes), `n` is the batch. Items of one command are
+/// independent of each other: any thread may run any of them in any order and
+/// the bits are the same.
+typedef void (*NetcKernelFn)(char *const *buffers, char *scratch, int64_t n,
+                             int64_t begin, int64_t end);
+
+typedef struct {
+  NetcKernelFn fn;
+  const char *name;
+  uint64_t scratch_bytes;
+} NetcKernel;
+
+/// One launch. Its grid has
+///   items_outer * (rows_per_image == 0 ? 1 : ceil(n * rows_per_image / rows_per_item))
+/// items. Commands of a program run in order, with a barrier between them.
+typedef struct {
+  uint32_t kernel;       ///< index into NetcModel::kernels
+  uint32_t first_buffer; ///< index into NetcModel::buffers
+  uint32_t buffer_count;
+  uint32_t layer;        ///< index into "layers" of the JSON; UINT32_MAX: none
+  int64_t items_outer;
+  int64_t rows_per_image;
+  int64_t rows_per_item;
+  int64_t flops_per_image; ///< useful multiply-adds times 2, for `bench`
+} NetcCommand;
+
+/// Arena bytes a batch of n needs: n * arena_bytes_per_image + arena_bytes_fixed.
+typedef struct {
+  const NetcCommand *commands;
+  uint64_t command_count; ///< 0: left out (`--mode infer` has no step)
+  uint64_t arena_bytes_per_image;
+  uint64_t arena_bytes_fixed;
+} NetcProgram;
+
+typedef struct {
+  uint32_t abi_version;
+  uint32_t reserved;
+  const char *json; ///< NUL-terminated description, see docs/abi.md
+  const NetcKernel *kernels;
+  uint64_t kernel_count;
+  const NetcBuffer *buffers;
+  uint64_t buffer_count;
+  NetcProgram prepare; ///< PARAMETERS -> PREPARED, once after loading
+  NetcProgram infer;   ///< INPUT, PREPARED -> OUTPUT
+  NetcProgram step;    ///< INPUT, LABELS, PARAMETERS -> OUTPUT, LOSS, GRADIENTS, running statistics
+  NetcProgram update;  ///< GRADIENTS, HYPER -> PARAMETERS, STATE
+  uint64_t parameter_bytes;
+  uint64_t state_bytes;
+  uint64_t prepared_bytes;
+} NetcModel;
+
+extern const NetcModel netc_model;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // NETC_RUNTIME_ABI_H
