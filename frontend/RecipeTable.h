@@ -1,0 +1,41 @@
+//===- RecipeTable.h - the calls that recipes know --------------*- C++ -*-===//
+#ifndef NETC_FRONTEND_RECIPETABLE_H
+#define NETC_FRONTEND_RECIPETABLE_H
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace netc::frontend {
+
+/// What an argument of a recipe's call may be.
+enum class RecipeType {
+  Number,      ///< at least 0
+  Probability, ///< 0 to 1
+  Count,       ///< an integer from 1 on
+  Flag,
+  Size,        ///< an integer from 0 on, or [height, width]
+  Numbers,     ///< a list of numbers, or one number for all channels
+  Point,       ///< epochs, iterations (32k) or a fraction of the run
+  Points,      ///< a rising list of them
+};
+
+struct RecipeParam {
+  std::string name;
+  RecipeType type;
+  bool required = false;
+};
+
+struct RecipeCallKind {
+  std::string name;
+  std::vector<RecipeParam> params;
+};
+
+/// The calls of one clause ("augment", "optimizer", …); null for an unknown clause
+/// and for `batch` and `epochs`, which take integers.
+const std::vector<RecipeCallKind> *recipeCalls(std::string_view clause);
+const std::vector<std::string> &recipeClauses();
+
+} // namespace netc::frontend
+
+#endif // NETC_FRONTEND_RECIPETABLE_H

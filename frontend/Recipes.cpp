@@ -1,0 +1,422 @@
+//===- Recipes.cpp - checks and reads `train` clauses ---------------------===//
+#include "frontend/Recipes.h"
+
+#include "frontend/Elaborator.h"
+#include "frontend/RecipeTable.h"
+#include "frontend/Select.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace netc::frontend {
+
+namespace {
+/// Reads one `train` clause.
+class RecipeReader {
+public:
+  RecipeReader(const Program &program, Diagnostics &diags) : program(program), diags(diags) {}
+  Recipe read(const Train &train);
+
+private:
+  void readClause(const Clause &clause);
+  void readCount(const Clause &clause, int64_t &count);
+  void readCalls(const Clause &clause, const std::vector<RecipeCallKind> &known,
+                 std::vector<RecipeCall> &calls);
+  std::optional<RecipeCall> readCall(const std::string &clause, const Expr &item,
+                                     const std::vector<RecipeCallKind> &known);
+  bool readArguments(const RecipeCallKind &kind, const CallExpr &call, RecipeCall &out);
+  std::optional<RecipeValue> evaluate(const Expr &expr);
+  bool check(const RecipeParam &param, const std::string &callee, const RecipeValue &value,
+             Range at);
+  void one(const Clause &clause, std::vector<RecipeCall> calls, RecipeCall &out);
+
+  const Program &program;
+  Diagnostics &diags;
+  Recipe recipe;
+};
+} // namespace
+
+static std::optional<RecipeValue> convert(const Value &value) {
+  if (const auto *flag = value.as<bool>())
+    return RecipeValue{*flag};
+  if (const auto *integer = value.as<int64_t>())
+    return RecipeValue{*integer};
+  if (const auto *number = value.as<double>())
+    return RecipeValue{*number};
+  if (const auto *text = value.as<std::string>())
+    return RecipeValue{*text};
+  if (const auto *iterations = value.as<Iterations>())
+    return RecipeValue{*iterations};
+  const auto *list = value.as<Value::List>();
+  if (!list || (*list)->items.size() > 1000)
+    return std::nullopt;
+  RecipeList items;
+  for (const Value &item : (*list)->items) {
+    std::optional<RecipeValue> converted = convert(item);
+    if (!converted)
+      return std::nullopt;
+    items.push_back(std::move(*converted));
+  }
+  return RecipeValue{std::move(items)};
+}
+
+std::optional<RecipeValue> RecipeReader::evaluate(const Expr &expr) {
+  Value value = Elaborator(program, diags).evaluateAlone(expr);
+  if (value.isPoison())
+    return std::nullopt;
+  std::optional<RecipeValue> converted = convert(value);
+  if (!converted)
+    diags.error(expr.range, fmt::format("a recipe can't use {}", describe(value)));
+  return converted;
+}
+
+static std::optional<double> numberOf(const RecipeValue &value) {
+  if (const auto *integer = std::get_if<int64_t>(&value.value))
+    return static_cast<double>(*integer);
+  if (const auto *number = std::get_if<double>(&value.value))
+    return *number;
+  return std::nullopt;
+}
+
+/// Epochs, iterations, or a fraction of the run.
+static bool isPoint(const RecipeValue &value) {
+  if (const auto *epochs = std::get_if<int64_t>(&value.value))
+    return *epochs >= 0;
+  if (const auto *fraction = std::get_if<double>(&value.value))
+    return *fraction >= 0 && *fraction <= 1;
+  return std::holds_alternative<Iterations>(value.value);
+}
+
+static bool isRisingPoints(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  if (!list || list->empty())
+    return false;
+  auto position = [](const RecipeValue &point) {
+    const auto *iterations = std::get_if<Iterations>(&point.value);
+    return iterations ? static_cast<double>(iterations->count) : numberOf(point).value_or(0);
+  };
+  for (size_t i = 0; i < list->size(); ++i) {
+    const RecipeValue &point = (*list)[i];
+    if (!isPoint(point) || point.value.index() != list->front().value.index())
+      return false;
+    if (i > 0 && position(point) <= position((*list)[i - 1]))
+      return false;
+  }
+  return true;
+}
+
+static bool isSize(const RecipeValue &value) {
+  if (const auto *size = std::get_if<int64_t>(&value.value))
+    return *size >= 0 && *size <= 65536;
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  return list && list->size() == 2 && isSize((*list)[0]) && isSize((*list)[1]) &&
+         !std::holds_alternative<RecipeList>((*list)[0].value) &&
+         !std::holds_alternative<RecipeList>((*list)[1].value);
+}
+
+static bool isNumbers(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  if (!list)
+    return numberOf(value).has_value();
+  return !list->empty() && std::all_of(list->begin(), list->end(), [](const RecipeValue &item) {
+    return numberOf(item).has_value();
+  });
+}
+
+static bool fits(RecipeType type, const RecipeValue &value) {
+  std::optional<double> number = numberOf(value);
+  switch (type) {
+  case RecipeType::Number: return number && *number >= 0;
+  case RecipeType::Probability: return number && *number >= 0 && *number <= 1;
+  case RecipeType::Count:
+    return std::holds_alternative<int64_t>(value.value) && *number >= 1;
+  case RecipeType::Flag: return std::holds_alternative<bool>(value.value);
+  case RecipeType::Size: return isSize(value);
+  case RecipeType::Numbers: return isNumbers(value);
+  case RecipeType::Point: return isPoint(value);
+  case RecipeType::Points: return isRisingPoints(value);
+  }
+  return false;
+}
+
+static const char *wantedFor(RecipeType type) {
+  switch (type) {
+  case RecipeType::Number: return "a number from 0 on";
+  case RecipeType::Probability: return "a number between 0 and 1";
+  case RecipeType::Count: return "an integer from 1 on";
+  case RecipeType::Flag: return "true or false";
+  case RecipeType::Size: return "an integer or [height, width]";
+  case RecipeType::Numbers: return "a number or a list of numbers";
+  case RecipeType::Point: return "epochs (5), iterations (2k) or a fraction of the run (0.1)";
+  case RecipeType::Points:
+    return "a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions "
+           "([0.5, 0.75])";
+  }
+  return "";
+}
+
+bool RecipeReader::check(const RecipeParam &param, const std::string &callee,
+                         const RecipeValue &value, Range at) {
+  if (fits(param.type, value))
+    return true;
+  diags.error(at, fmt::format("'{}' of '{}' must be {}", param.name, callee,
+                              wantedFor(param.type)));
+  return false;
+}
+
+bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &call,
+                                 RecipeCall &out) {
+  std::vector<std::string> names, givenNames;
+  for (const RecipeParam &param : kind.params)
+    names.push_back(param.name);
+  std::string takes = "it takes " + joinNames(names);
+  size_t before = 0;
+  for (const Argument &arg : call.args) {
+    // `sgd(nesterov)`: a bare word is a switch here as well.
+    const auto *word = std::get_if<NameExpr>(&arg.value->node);
+    auto toggle = std::find_if(kind.params.begin(), kind.params.end(), [&](const RecipeParam &p) {
+      return word && arg.name.empty() && p.type == RecipeType::Flag && p.name == word->name;
+    });
+    std::string name = toggle != kind.params.end() ? toggle->name : arg.name;
+    if (name.empty()) {
+      if (!out.named.empty() || before >= kind.params.size()) {
+        diags.error(arg.value->range,
+                    out.named.empty()
+                        ? fmt::format("'{}' takes at most {} argument{}", kind.name,
+                                      kind.params.size(), kind.params.size() == 1 ? "" : "s")
+                        : std::string("a positional argument stands after a named one"))
+            .suggest(takes);
+        return false;
+      }
+      name = kind.params[before++].name;
+    }
+    auto param = std::find_if(kind.params.begin(), kind.params.end(),
+                              [&](const RecipeParam &p) { return p.name == name; });
+    if (param == kind.params.end()) {
+      diags.error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", kind.name, name,
+                                             didYouMean(name, names)))
+          .suggest(takes);
+      return false;
+    }
+    if (std::find(givenNames.begin(), givenNames.end(), name) != givenNames.end()) {
+      diags.error(arg.nameRange, fmt::format("argument '{}' of '{}' is given twice", name,
+                                             kind.name));
+      return false;
+    }
+    givenNames.push_back(name);
+    std::optional<RecipeValue> value =
+        toggle != kind.params.end() ? RecipeValue{true} : evaluate(*arg.value);
+    if (!value || !check(*param, kind.name, *value, arg.value->range))
+      return false;
+    if (arg.name.empty() && toggle == kind.params.end())
+      out.args.push_back(std::move(*value));
+    else
+      out.named.push_back({name, std::move(*value)});
+  }
+  for (const RecipeParam &param : kind.params)
+    if (param.required &&
+        std::find(givenNames.begin(), givenNames.end(), param.name) == givenNames.end()) {
+      diags.error(call.callee->range,
+                  fmt::format("'{}' needs the argument '{}'", kind.name, param.name))
+          .suggest(takes);
+      return false;
+    }
+  return true;
+}
+
+/// `normalize(auto)`: computed from the training set.
+static bool isAuto(const CallExpr &call) {
+  const auto *word =
+      call.args.size() == 1 ? std::get_if<NameExpr>(&call.args[0].value->node) : nullptr;
+  return word && call.args[0].name.empty() && word->name == "auto";
+}
+
+std::optional<RecipeCall> RecipeReader::readCall(const std::string &clause, const Expr &item,
+                                                 const std::vector<RecipeCallKind> &known) {
+  CallExpr bare;
+  const auto *call = std::get_if<CallExpr>(&item.node);
+  const auto *name = std::get_if<NameExpr>(call ? &call->callee->node : &item.node);
+  if (!name || (call && call->label)) {
+    diags.error(item.range, fmt::format("'{}' takes calls like {}", clause, known[0].name));
+    return std::nullopt;
+  }
+  auto kind = std::find_if(known.begin(), known.end(),
+                           [&](const RecipeCallKind &k) { return k.name == name->name; });
+  if (kind == known.end()) {
+    std::vector<std::string> names;
+    for (const RecipeCallKind &k : known)
+      names.push_back(k.name);
+    diags.error(item.range, fmt::format("'{}' knows no '{}'{}", clause, name->name,
+                                        didYouMean(name->name, names)))
+        .suggest("it knows " + joinNames(names));
+    return std::nullopt;
+  }
+  RecipeCall out;
+  out.name = kind->name;
+  out.location = diags.locate(item.range);
+  if (clause == "normalize" && call && isAuto(*call)) {
+    out.args.push_back({std::string("auto")});
+    return out;
+  }
+  if (!call) {
+    bare.callee = std::make_unique<Expr>();
+    bare.callee->range = item.range;
+    call = &bare;
+  }
+  if (!readArguments(*kind, *call, out))
+    return std::nullopt;
+  return out;
+}
+
+void RecipeReader::readCalls(const Clause &clause, const std::vector<RecipeCallKind> &known,
+                             std::vector<RecipeCall> &calls) {
+  for (const Expr &item : clause.items)
+    if (std::optional<RecipeCall> call = readCall(clause.name.name, item, known))
+      calls.push_back(std::move(*call));
+}
+
+void RecipeReader::readCount(const Clause &clause, int64_t &count) {
+  const std::string &name = clause.name.name;
+  if (clause.items.size() != 1) {
+    diags.error(clause.items[1].range, fmt::format("'{}' takes one integer", name));
+    return;
+  }
+  std::optional<RecipeValue> value = evaluate(clause.items[0]);
+  if (!value)
+    return;
+  const auto *integer = std::get_if<int64_t>(&value->value);
+  if (integer && *integer >= 1 && *integer <= 1'000'000) {
+    count = *integer;
+    return;
+  }
+  diags.error(clause.items[0].range,
+              fmt::format("'{}' must be an integer from 1 to 1000000", name))
+      .suggest(name == "epochs" && std::holds_alternative<Iterations>(value->value)
+                   ? "only points of the schedule may be iterations"
+                   : "");
+}
+
+/// For a clause that takes one call.
+void RecipeReader::one(const Clause &clause, std::vector<RecipeCall> calls, RecipeCall &out) {
+  if (clause.items.size() > 1)
+    diags.error(clause.items[1].range, fmt::format("'{}' takes one call", clause.name.name));
+  else if (!calls.empty())
+    out = std::move(calls.front());
+}
+
+void RecipeReader::readClause(const Clause &clause) {
+  const std::string &name = clause.name.name;
+  if (name == "batch")
+    return readCount(clause, recipe.batch);
+  if (name == "epochs")
+    return readCount(clause, recipe.epochs);
+  const std::vector<RecipeCallKind> *known = recipeCalls(name);
+  if (!known) {
+    diags.error(clause.name.range, fmt::format("a recipe has no '{}'{}", name,
+                                               didYouMean(name, recipeClauses())))
+        .suggest("its clauses are " + joinNames(recipeClauses()));
+    return;
+  }
+  std::vector<RecipeCall> calls;
+  readCalls(clause, *known, calls);
+  if (name == "augment")
+    recipe.augment = std::move(calls);
+  else if (name == "eval")
+    recipe.eval = std::move(calls);
+  else if (name == "schedule")
+    recipe.schedule = std::move(calls);
+  else if (name == "normalize")
+    recipe.normalize = std::move(calls);
+  else if (name == "loss")
+    one(clause, std::move(calls), recipe.loss);
+  else
+    one(clause, std::move(calls), recipe.optimizer);
+}
+
+static RecipeCall defaultOptimizer() {
+  RecipeCall call;
+  call.name = "sgd";
+  call.named = {{"lr", {0.05}}, {"momentum", {0.9}}, {"weight_decay", {1e-4}}};
+  return call;
+}
+
+static Recipe defaultRecipe() {
+  Recipe recipe;
+  recipe.loss.name = "cross_entropy";
+  recipe.optimizer = defaultOptimizer();
+  return recipe;
+}
+
+Recipe RecipeReader::read(const Train &train) {
+  recipe = defaultRecipe();
+  recipe.written = true;
+  std::vector<const Clause *> seen;
+  for (const Clause &clause : train.clauses) {
+    auto twice = std::find_if(seen.begin(), seen.end(), [&](const Clause *other) {
+      return other->name.name == clause.name.name;
+    });
+    if (twice != seen.end())
+      diags.error(clause.name.range, fmt::format("'{}' stands twice in the recipe",
+                                                 clause.name.name))
+          .note((*twice)->name.range, "the first is here")
+          .suggest("separate several items by commas");
+    seen.push_back(&clause);
+    readClause(clause);
+  }
+  return recipe;
+}
+
+std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags) {
+  std::vector<ModelRecipe> result;
+  std::vector<std::string> models;
+  for (const File &file : program.files())
+    for (const auto &def : file.definitions)
+      if (def->isModel)
+        models.push_back(def->name);
+  for (const File &file : program.files())
+    for (const Train &train : file.recipes) {
+      Recipe recipe = RecipeReader(program, diags).read(train);
+      bool own = &file == &program.files().front();
+      for (const Target &target : train.models) {
+        const Definition *def = program.find(target.name);
+        if (!def || !def->isModel) {
+          diags.error(target.range, fmt::format("a recipe for '{}', but there is no such model{}",
+                                                target.name, didYouMean(target.name, models)));
+          continue;
+        }
+        auto other = std::find_if(result.begin(), result.end(), [&](const ModelRecipe &r) {
+          return r.model == def && r.own == own;
+        });
+        if (other != result.end())
+          diags.error(target.range, fmt::format("model '{}' has two recipes", target.name))
+              .note(other->range, "the first is here");
+        result.push_back({def, recipe, target.range, own});
+      }
+    }
+  return result;
+}
+
+Recipe recipeFor(const Program &program, const Definition &model,
+                 const std::vector<ModelRecipe> &recipes) {
+  std::vector<const Definition *> seen;
+  const Definition *def = &model;
+  while (def && std::find(seen.begin(), seen.end(), def) == seen.end()) {
+    const ModelRecipe *best = nullptr;
+    for (const ModelRecipe &each : recipes)
+      if (each.model == def && (!best || (each.own && !best->own)))
+        best = &each;
+    if (best)
+      return best->recipe;
+    seen.push_back(def);
+    def = aliasTarget(program, *def);
+  }
+  Recipe recipe = defaultRecipe();
+  RecipeCall normalize;
+  normalize.name = "normalize";
+  normalize.args.push_back({std::string("auto")});
+  recipe.normalize.push_back(std::move(normalize));
+  return recipe;
+}
+
+} // namespace netc::frontend
