@@ -57,6 +57,17 @@ bool Elaborator::bindNamed(const std::string &callee, const std::vector<ParamSpe
   return true;
 }
 
+/// A layer's first argument; a list of tensors is concat's.
+bool Elaborator::checkTensor(const std::string &callee, const BoundArgument &arg) {
+  bool lists = callee == "concat" && arg.value.as<Value::List>();
+  if (arg.value.as<Value::Tensor>() || arg.value.isPoison() || lists)
+    return true;
+  error(arg.range,
+        fmt::format("'{}' wants a tensor first, have {}", callee, describeValue(arg.value)))
+      .suggest(fmt::format("write x | {}(...)", callee));
+  return false;
+}
+
 /// Binds the piped value, positional, named and bare-word arguments to `params`.
 /// `extra`: takes further positional ones; without it they are an error.
 bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &params,
@@ -120,6 +131,8 @@ bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &p
     }
     positional(std::move(value), arg.value->range);
   }
+  if (good && !params.empty() && params[0].need == ParamSpec::Need::Tensor && bound[0])
+    good = checkTensor(callee, *bound[0]);
   for (size_t i = 0; i < params.size() && good; ++i)
     if (!bound[i] && params[i].need == ParamSpec::Need::Required) {
       error(at, fmt::format("'{}' needs the argument '{}'", callee, params[i].name))
@@ -217,7 +230,8 @@ Value Elaborator::addLayer(const char *kind, Draft draft, std::vector<int> input
     parameter.name = layer.name + "." + parameter.name;
   layer.location = diags.locate(at);
   layer.stack = frames();
-  fuel -= 8 * static_cast<int64_t>(layer.stack.size());
+  // Deep instances cost memory: they count as work.
+  fuel -= static_cast<int64_t>(8 * layer.stack.size() + layer.name.size() / 4);
   layerRanges.push_back(at);
   biasByUse.push_back(draft.biasByUse);
   return {Value::Tensor{index}};
@@ -250,9 +264,8 @@ bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound,
     }
     good = false;
     if (!arg.value.isPoison())
-      error(arg.range, fmt::format("'{}' wants a tensor first, have {}", kind.name,
-                                   describeValue(arg.value)))
-          .suggest(fmt::format("write x | {}(...)", kind.name));
+      error(arg.range, fmt::format("'{}' wants tensors, have {}", kind.name,
+                                   describeValue(arg.value)));
   }
   if (good && given.empty()) {
     error(layerCall.range, fmt::format("'{}' needs a tensor", kind.name))
@@ -264,7 +277,7 @@ bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound,
 
 Value Elaborator::callLayer(const LayerKind &kind, const CallExpr &expr, Range at,
                             const Value *piped) {
-  std::vector<ParamSpec> params{{"x", ParamSpec::Need::Optional}};
+  std::vector<ParamSpec> params{{"x", ParamSpec::Need::Tensor}};
   params.insert(params.end(), kind.params.begin(), kind.params.end());
   Bound bound;
   std::vector<BoundArgument> extra;

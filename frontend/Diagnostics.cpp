@@ -20,8 +20,8 @@ uint32_t Diagnostics::addSource(std::string name, std::string text) {
 
 Diagnostic &Diagnostics::add(Diagnostic::Severity severity, Range at, std::string message,
                              std::vector<Frame> stack) {
-  bool fresh = at.line == 0 || told.insert({at.file, at.line, at.column}).second;
   bool isError = severity == Diagnostic::Severity::Error;
+  bool fresh = at.line == 0 || told.insert({isError, at.file, at.line, at.column}).second;
   if (isError)
     ++errors;
   if (!fresh || errors > maxErrors) {
@@ -90,8 +90,8 @@ void Diagnostics::renderPlace(std::string &out, Range at) const {
     before = "...";
   }
   std::string_view after;
-  if (line.size() > column + window) {
-    size_t cut = column + window;
+  if (line.size() > column + window / 2 && line.size() > window) {
+    size_t cut = std::max(column + window / 2, window);
     while (cut > column && isContinuationByte(line[cut]))
       --cut;
     line = line.substr(0, cut);

@@ -80,7 +80,7 @@ private:
 
   std::deque<Source> sources;
   std::deque<Diagnostic> diagnostics;
-  std::set<std::tuple<uint32_t, uint32_t, uint32_t>> told;
+  std::set<std::tuple<bool, uint32_t, uint32_t, uint32_t>> told; ///< errors and warnings apart
   Diagnostic dropped; ///< swallows notes to repeated errors
   int errors = 0;
 };

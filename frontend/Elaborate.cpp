@@ -2,6 +2,7 @@
 #include "frontend/Elaborator.h"
 
 #include "frontend/Recipes.h"
+#include "frontend/Resolve.h"
 #include "frontend/Select.h"
 
 #include <fmt/format.h>
@@ -139,6 +140,7 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
       Network network = Elaborator(program, diags).run(*model, set);
       network.file = path;
       network.recipe = recipeFor(program, *model, recipes);
+      resolveNames(program, diags);
       if (!diags.hasErrors())
         result = std::move(network);
     }

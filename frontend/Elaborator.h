@@ -91,6 +91,7 @@ private:
   bool bind(const std::string &callee, const std::vector<ParamSpec> &params,
             const CallExpr &expr, Range at, const Value *piped, Bound &bound,
             std::vector<BoundArgument> *extra = nullptr);
+  bool checkTensor(const std::string &callee, const BoundArgument &arg);
   bool bindNamed(const std::string &callee, const std::vector<ParamSpec> &params,
                  const Argument &arg, Bound &bound);
   bool enter(const Definition &def, Range at);

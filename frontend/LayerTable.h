@@ -23,7 +23,7 @@ class LayerCall;
 /// A parameter of a layer, function or block, as calls see it.
 struct ParamSpec {
   std::string name;
-  enum class Need { Required, Optional, Switch } need = Need::Required;
+  enum class Need { Required, Optional, Switch, Tensor } need = Need::Required;
 };
 
 /// A layer before it has a name.

@@ -302,15 +302,21 @@ void Lexer::stray() {
                                             : fmt::format("'{}'", text.substr(position, length));
   Diagnostic &diag = diags.error(here(static_cast<uint32_t>(length)),
                                  fmt::format("{} is no part of the language", shown));
-  if (c == ';')
+  // What was meant is often clear: go on with that.
+  if (c == ';') {
     diag.suggest("a new line ends a statement");
-  else if (c == '&')
+    push(TokenKind::Newline, 1);
+  } else if (c == '&') {
     diag.suggest("write 'and'");
-  else if (c == '!')
+    push(TokenKind::And, 1 + (peek(1) == '&'));
+  } else if (c == '!') {
     diag.suggest("write 'not', or '!='");
-  else if (c == '\'')
-    diag.suggest("strings stand in double quotes");
-  position += length;
+    push(TokenKind::Not, 1);
+  } else {
+    if (c == '\'')
+      diag.suggest("strings stand in double quotes");
+    position += length;
+  }
 }
 
 TokenStream Lexer::run() {

@@ -441,7 +441,9 @@ bool Parser::parseStage(PipeExpr &pipe) {
   if (labelled && !parseLabel(label))
     return false;
   if (!at(TokenKind::Identifier)) {
-    expected("a layer or block after '|'").suggest("the right side of '|' is [label:] call");
+    bool meansOr = at(TokenKind::Pipe) && peek().adjacent;
+    expected("a layer or block after '|'")
+        .suggest(meansOr ? "for 'or' write 'or'" : "the right side of '|' is [label:] call");
     return false;
   }
   ExprPtr stage = parsePostfix();

@@ -82,6 +82,8 @@ bool Parser::endStatement() {
   Diagnostic &diag = expected("the end of the statement");
   if (at(TokenKind::Assign))
     diag.suggest("only a name can stand left of '='");
+  else
+    diag.suggest("a new line ends a statement; an operator is missing, or a new line");
   return false;
 }
 
@@ -124,12 +126,21 @@ bool Parser::parseBody(Body &body) {
   return true;
 }
 
+static bool isArithmetic(TokenKind kind) {
+  return kind >= TokenKind::Plus && kind <= TokenKind::ShiftRight;
+}
+
 bool Parser::parseStatement(Body &body) {
   Stmt stmt;
   stmt.range = here();
   bool good = false;
   TokenKind next = peek(1).kind;
-  if (at(TokenKind::For)) {
+  if (next == TokenKind::Assign && peek().kind >= TokenKind::If) {
+    error(here(), fmt::format("'{}' is a word of the language: it can't be bound", peek().text));
+  } else if (peek(2).kind == TokenKind::Assign && peek(2).adjacent && isArithmetic(next)) {
+    error(rangeOf(peek(1)), fmt::format("there is no '{}='", peek(1).text))
+        .suggest(fmt::format("write {0} = {0} {1} ...", peek().text, peek(1).text));
+  } else if (at(TokenKind::For)) {
     good = parseFor(stmt);
   } else if (at(TokenKind::Repeat)) {
     good = parseRepeat(stmt);
@@ -150,11 +161,6 @@ bool Parser::parseStatement(Body &body) {
   } else {
     ExprPtr value = parseExpression();
     good = value != nullptr;
-    if (good && at(TokenKind::Assign)) {
-      // `x += 1` arrives here as well: the '+' has no operand and told so.
-      endStatement();
-      return false;
-    }
     stmt.node = ExprStmt{std::move(value)};
   }
   if (!good || !endStatement())

@@ -194,8 +194,9 @@ void Elaborator::runInput(const InputStmt &input) {
   Shape shape = asShape(value);
   if (shape.empty()) {
     error(at, fmt::format("an input's shape is [channels, height, width] or [features], each "
-                          "from 1 to 65536; have {}",
-                          describeValue(value)))
+                          "from 1 to 65536; have {}{}",
+                          describeValue(value),
+                          overridden ? " from --set " + input.name.name : ""))
         .suggest("write input image: [3, 224, 224]; the batch is never written");
     return;
   }
