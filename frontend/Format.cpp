@@ -34,14 +34,21 @@ private:
   bool spaceBetween(size_t left, size_t right) const;
   bool isUnary(size_t index) const;
   size_t indentOf(size_t begin) const;
-  void enter(size_t index);
+  void enter(size_t index, size_t column);
+  bool within(TokenKind kind) const {
+    return !open.empty() && tokens()[open.back().index].kind == kind;
+  }
   void alignComments();
   std::string join() const;
 
   TokenStream stream;
   std::vector<OutputLine> lines;
   std::vector<bool> inLabel;  ///< by token: no blank before it
-  std::vector<size_t> open;   ///< brackets around the current token
+  struct Bracket {
+    size_t index;
+    size_t column; ///< where what stands in it begins; 0: on the next line
+  };
+  std::vector<Bracket> open;  ///< around the current token
   size_t braces = 0;          ///< of those, the bodies
   size_t pipeColumn = 0;      ///< where the statement's '|'s stand; 0: none yet
   uint32_t lastLine = 0;      ///< of the source, that was put out
@@ -53,6 +60,11 @@ static bool isWord(TokenKind kind) {
   return kind == TokenKind::Identifier || kind >= TokenKind::If || kind == TokenKind::String ||
          kind == TokenKind::Integer || kind == TokenKind::Float ||
          kind == TokenKind::Iterations;
+}
+
+static size_t displayWidth(const std::string &text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 /// Within a label only its `{…}` may hold blanks.
@@ -91,7 +103,7 @@ void Formatter::markLabels() {
 bool Formatter::startsStatement(size_t index) const {
   if (index == 0 || tokens()[index - 1].kind == TokenKind::Newline)
     return true;
-  return tokens()[index - 1].kind == TokenKind::LeftBrace || 
+  return tokens()[index - 1].kind == TokenKind::LeftBrace ||
          tokens()[index].kind == TokenKind::RightBrace;
 }
 
@@ -131,7 +143,7 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
   if (b == TokenKind::LeftBracket && callable)
     return !tokens()[right].adjacent;
   // `name=value` among arguments; a value that is an `if` needs the air.
-  bool inParens = !open.empty() && tokens()[open.back()].kind == TokenKind::LeftParen;
+  bool inParens = within(TokenKind::LeftParen);
   if (inParens && a == TokenKind::Assign)
     return b == TokenKind::If;
   if (inParens && b == TokenKind::Assign)
@@ -139,10 +151,14 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
   return true;
 }
 
-void Formatter::enter(size_t index) {
+/// Follows the brackets; `column`: where the line goes on after this token.
+void Formatter::enter(size_t index, size_t column) {
+  bool last = index + 1 >= tokens().size() || tokens()[index + 1].line != tokens()[index].line;
   switch (tokens()[index].kind) {
   case TokenKind::LeftBrace: ++braces; [[fallthrough]];
-  case TokenKind::LeftParen: case TokenKind::LeftBracket: open.push_back(index); break;
+  case TokenKind::LeftParen: case TokenKind::LeftBracket: 
+    open.push_back({index, last ? 0 : column});
+    break;
   case TokenKind::RightBrace: --braces; [[fallthrough]];
   case TokenKind::RightParen: case TokenKind::RightBracket: open.pop_back(); break;
   default: break;
@@ -162,9 +178,11 @@ size_t Formatter::indentOf(size_t begin) const {
   size_t base = 2 * (braces - (first.kind == TokenKind::RightBrace && braces > 0));
   if (startsStatement(begin))
     return base;
-  if (first.kind == TokenKind::Pipe && pipeColumn > 0 &&
-      (open.empty() || tokens()[open.back()].kind == TokenKind::LeftBrace))
+  bool outer = open.empty() || within(TokenKind::LeftBrace);
+  if (first.kind == TokenKind::Pipe && pipeColumn > 0 && outer)
     return pipeColumn;
+  if (!outer && open.back().column > 0)
+    return open.back().column;
   // A closing bracket on a line of its own returns to its statement.
   bool closes = first.kind == TokenKind::RightParen || first.kind == TokenKind::RightBracket;
   return closes ? base : base + 4;
@@ -198,11 +216,11 @@ void Formatter::formatLine(size_t begin, size_t end) {
     constexpr size_t clauseWidth = 2 + 11;
     if (clause && i == begin + 1 && tokens()[i].kind != TokenKind::LeftParen)
       line.text.resize(std::max(line.text.size(), clauseWidth), ' ');
-    bool outer = open.empty() || tokens()[open.back()].kind == TokenKind::LeftBrace;
+    bool outer = open.empty() || within(TokenKind::LeftBrace);
     if (tokens()[i].kind == TokenKind::Pipe && pipeColumn == 0 && outer)
-      pipeColumn = line.text.size();
-    enter(i);
+      pipeColumn = displayWidth(line.text);
     line.text += tokens()[i].text;
+    enter(i, displayWidth(line.text));
     lastLine = tokens()[i].line;
   }
   lines.push_back(std::move(line));
@@ -218,11 +236,6 @@ void Formatter::commentLine(const Comment &comment, size_t next) {
   line.text += comment.text;
   lastLine = comment.line;
   lines.push_back(std::move(line));
-}
-
-static size_t displayWidth(const std::string &text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 /// Trailing comments of neighbouring lines stand in one column.
