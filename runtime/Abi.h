@@ -31,7 +31,10 @@ enum NetcSpace {
   NETC_SPACE_OUTPUT = 8,      ///< f32 [N, classes], the logits
   NETC_SPACE_LOSS = 9,        ///< f32 [1], mean over the batch, auxiliary heads included
   NETC_SPACE_HYPER = 10,      ///< NetcHyper
-  NETC_SPACE_COUNT = 11
+  NETC_SPACE_TARGETS = 11,    ///< f32 [N, classes], each row a distribution: what the loss compares
+                              ///< with instead of LABELS where mixup or cutmix are to work. The
+                              ///< runtime fills it where any buffer lies there.
+  NETC_SPACE_COUNT = 12
 };
 
 /// What may differ from step to step. Generated code reads it by offset.

@@ -1,0 +1,81 @@
+//===- Evaluate.cpp - accuracy on a set of images -------------------------===//
+#include "runtime/Evaluate.h"
+
+#include "runtime/data/Loader.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace netc::runtime {
+
+void softmax(const float *logits, int64_t classes, double *probabilities) {
+  double high = -INFINITY, sum = 0;
+  for (int64_t c = 0; c < classes; ++c)
+    high = std::max(high, double(logits[c]));
+  for (int64_t c = 0; c < classes; ++c)
+    sum += probabilities[c] = std::exp(double(logits[c]) - high);
+  for (int64_t c = 0; c < classes; ++c)
+    probabilities[c] /= sum;
+}
+
+/// Adds one image's averaged probabilities to the result.
+static void count(const std::vector<double> &probabilities, int64_t label, Accuracy &result) {
+  double own = probabilities[size_t(label)];
+  // Ties and NaN count against the model.
+  int64_t above = 0;
+  for (size_t c = 0; c < probabilities.size(); ++c)
+    above += int64_t(c) != label && !(probabilities[c] < own);
+  ++result.images;
+  ++result.classImages[size_t(label)];
+  result.correct += above == 0;
+  result.classCorrect[size_t(label)] += above == 0;
+  result.correctOfFive += above < 5;
+  result.lossSum -= std::log(std::max(own, 1e-300));
+}
+
+Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipeline, int64_t batch,
+                  unsigned workers, const std::function<bool(int64_t)> &progress) {
+  int64_t classes = executor.info().classes;
+  int views = pipeline.views();
+  Accuracy result;
+  result.classImages.resize(size_t(classes));
+  result.classCorrect.resize(size_t(classes));
+  executor.run(Program::Prepare, 1);
+
+  std::vector<Visit> order;
+  for (int64_t i = 0; i < data.size(); ++i)
+    for (int view = 0; view < views; ++view)
+      order.push_back({i, view});
+  LoaderOptions options;
+  options.batch = batch;
+  options.workers = workers;
+  Loader loader(data, pipeline, executor.info(), options);
+  loader.begin(std::move(order), 0);
+
+  char *input = executor.at<char>(NETC_SPACE_INPUT);
+  std::vector<double> one(static_cast<size_t>(classes)), sum(static_cast<size_t>(classes), 0);
+  int64_t visit = 0;
+  while (const Batch *ready = loader.next()) {
+    executor.bind(NETC_SPACE_INPUT, ready->input);
+    executor.run(Program::Infer, ready->n);
+    const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
+    for (int64_t i = 0; i < ready->n; ++i, ++visit) {
+      softmax(logits + i * classes, classes, one.data());
+      for (size_t c = 0; c < one.size(); ++c)
+        sum[c] += one[c] / views;
+      if ((visit + 1) % views)
+        continue;
+      if (ready->labels[i] < 0)
+        ++result.corrupt;
+      else
+        count(sum, ready->labels[i], result);
+      std::fill(sum.begin(), sum.end(), 0.0);
+    }
+    if (progress && !progress(visit / views))
+      break;
+  }
+  executor.bind(NETC_SPACE_INPUT, input);
+  return result;
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,212 @@
+//===- Executor.cpp - runs the command tables of a model ------------------===//
+#include "runtime/Executor.h"
+
+#include "runtime/Error.h"
+
+#include <algorithm>
+#include <chrono>
+#include <initializer_list>
+#include <utility>
+
+namespace netc::runtime {
+
+static constexpr uint64_t line = 64;
+static uint64_t roundUp(uint64_t bytes, uint64_t to) {
+  return bytes > UINT64_MAX - to ? UINT64_MAX : (bytes + to - 1) / to * to;
+}
+
+static uint64_t saturatingSum(std::initializer_list<uint64_t> values) {
+  uint64_t sum = 0;
+  for (uint64_t value : values)
+    sum = saturatingMulAdd(sum, 1, value);
+  return sum;
+}
+
+uint64_t MemoryNeed::total() const {
+  return saturatingSum({arena, batchBuffers, parameters, gradients, state, prepared, scratch});
+}
+
+int64_t gridItems(const NetcCommand &command, int64_t n) {
+  if (command.rows_per_image == 0)
+    return command.items_outer;
+  int64_t rows = n * command.rows_per_image;
+  return command.items_outer * ((rows + command.rows_per_item - 1) / command.rows_per_item);
+}
+
+Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool)
+    : tables(model), description(info), pool(pool), parameters(model.parameter_bytes, "parameters"),
+      small(sizeof(NetcHyper) + line, "hyper-parameters") {
+  checkTables();
+  for (uint64_t i = 0; i < model.kernel_count; ++i)
+    scratchPerThread = std::max(scratchPerThread, model.kernels[i].scratch_bytes);
+  // A page more, so that threads share neither lines nor prefetched pages.
+  scratchPerThread = roundUp(scratchPerThread, 4096) + 4096;
+  bases[NETC_SPACE_PARAMETERS] = parameters.data();
+  bases[NETC_SPACE_HYPER] = small.data();
+  bases[NETC_SPACE_LOSS] = small.data() + roundUp(sizeof(NetcHyper), line);
+}
+
+const NetcProgram &Executor::table(Program program) const {
+  switch (program) {
+  case Program::Prepare:
+    return tables.prepare;
+  case Program::Infer:
+    return tables.infer;
+  case Program::Step:
+    return tables.step;
+  case Program::Update:
+    return tables.update;
+  }
+  __builtin_unreachable();
+}
+
+void Executor::checkTables() const {
+  for (Program program : {Program::Prepare, Program::Infer, Program::Step, Program::Update}) {
+    const NetcProgram &commands = table(program);
+    for (uint64_t i = 0; i < commands.command_count; ++i) {
+      const NetcCommand &command = commands.commands[i];
+      if (command.kernel >= tables.kernel_count ||
+          uint64_t(command.first_buffer) + command.buffer_count > tables.buffer_count)
+        fail("executable is damaged: command {} names kernel {} of {} and buffers up to {} of {}", i,
+             command.kernel, tables.kernel_count, command.first_buffer + command.buffer_count,
+             tables.buffer_count);
+      if (command.rows_per_image != 0 && command.rows_per_item <= 0)
+        fail("executable is damaged: command {} has {} rows per item", i, command.rows_per_item);
+    }
+  }
+  for (uint64_t i = 0; i < tables.buffer_count; ++i)
+    if (tables.buffers[i].space >= NETC_SPACE_COUNT)
+      fail("executable is damaged: buffer {} lies in space {}", i, tables.buffers[i].space);
+}
+
+MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
+  MemoryNeed bytes;
+  uint64_t n = uint64_t(batch);
+  for (Program program : {Program::Prepare, Program::Infer, Program::Step, Program::Update}) {
+    if (!training && (program == Program::Step || program == Program::Update))
+      continue;
+    const NetcProgram &commands = table(program);
+    bytes.arena = std::max(bytes.arena, saturatingMulAdd(n, commands.arena_bytes_per_image,
+                                                         commands.arena_bytes_fixed));
+  }
+  uint64_t classes = uint64_t(description.classes);
+  uint64_t input = uint64_t(description.inputElements()) * sizeof(float) + sizeof(int64_t) +
+                   (description.softLabels ? classes * sizeof(float) : 0);
+  bytes.batchBuffers =
+      saturatingMulAdd(n, input * uint64_t(inputCopies) + classes * sizeof(float), 4 * line);
+  bytes.parameters = tables.parameter_bytes;
+  bytes.prepared = tables.prepared_bytes;
+  if (training) {
+    bytes.gradients = tables.parameter_bytes;
+    bytes.state = tables.state_bytes;
+  }
+  bytes.scratch = scratchPerThread * pool.size();
+  return bytes;
+}
+
+static void requireMemory(const Executor &executor, int64_t batch, bool training,
+                          int inputCopies, uint64_t held) {
+  uint64_t wanted = executor.need(batch, training, inputCopies).total();
+  // What this executor holds already is either kept or given back first.
+  uint64_t available = saturatingMulAdd(availableMemory(), 1, held);
+  if (wanted <= available)
+    return;
+  int64_t fits = 0; // largest batch that would do
+  for (int64_t low = 1, high = batch - 1; low <= high;) {
+    int64_t middle = low + (high - low) / 2;
+    bool enough = executor.need(middle, training, inputCopies).total() <= available;
+    fits = enough ? middle : fits;
+    (enough ? low : high) = enough ? middle + 1 : middle - 1;
+  }
+  fail("batch {} needs {}, only {} available{}", batch, describeBytes(wanted),
+       shortBytes(available),
+       fits ? fmt::format("; the largest batch that fits is {}", fits) : std::string());
+}
+
+void Executor::reserve(int64_t batch, bool training, int inputCopies) {
+  if (training && !has(Program::Step))
+    fail("{} was compiled with --mode infer: it holds no training step", description.name);
+  uint64_t held = parameters.size() + gradients.size() + state.size() + prepared.size() +
+                  arena.size() + scratch.size() + batchBuffers.size();
+  requireMemory(*this, batch, training, inputCopies, held);
+  arena = Region();
+  batchBuffers = Region();
+
+  MemoryNeed bytes = need(batch, training, 1);
+  if (training && gradients.size() < bytes.gradients)
+    gradients = Region(bytes.gradients, "gradients");
+  if (training && state.size() < bytes.state)
+    state = Region(bytes.state, "optimizer state");
+  if (!prepared.data())
+    prepared = Region(bytes.prepared, "prepared weights");
+  if (!scratch.data())
+    scratch = Region(bytes.scratch, "scratch");
+  arena = Region(bytes.arena, "the arena");
+  batchBuffers = Region(saturatingMulAdd(bytes.batchBuffers, 1, 4 * line), "a batch");
+  reservedBatch = batch;
+
+  uint64_t n = uint64_t(batch);
+  char *next = batchBuffers.data();
+  auto take = [&](uint64_t size) { return std::exchange(next, next + roundUp(size, line)); };
+  bases[NETC_SPACE_INPUT] = take(n * uint64_t(description.inputElements()) * sizeof(float));
+  bases[NETC_SPACE_LABELS] = take(n * sizeof(int64_t));
+  bases[NETC_SPACE_OUTPUT] = take(n * uint64_t(description.classes) * sizeof(float));
+  if (description.softLabels)
+    bases[NETC_SPACE_TARGETS] = take(n * uint64_t(description.classes) * sizeof(float));
+  bases[NETC_SPACE_GRADIENTS] = gradients.data();
+  bases[NETC_SPACE_STATE] = state.data();
+  bases[NETC_SPACE_PREPARED] = prepared.data();
+}
+
+void Executor::bind(NetcSpace space, void *memory) { bases[space] = static_cast<char *>(memory); }
+
+void Executor::resolve(const NetcCommand &command, const NetcProgram &program, int64_t n) {
+  operands.resize(std::max<size_t>(operands.size(), command.buffer_count));
+  for (uint32_t i = 0; i < command.buffer_count; ++i) {
+    const NetcBuffer &buffer = tables.buffers[command.first_buffer + i];
+    // The fixed part of the arena lies behind the part that grows with the batch.
+    if (buffer.space == NETC_SPACE_ARENA_IMAGE)
+      operands[i] = arena.data() + uint64_t(n) * buffer.offset;
+    else if (buffer.space == NETC_SPACE_ARENA_FIXED)
+      operands[i] = arena.data() + uint64_t(n) * program.arena_bytes_per_image + buffer.offset;
+    else
+      operands[i] = bases[buffer.space] + buffer.offset;
+  }
+}
+
+namespace {
+struct Launch {
+  NetcKernelFn fn;
+  char *const *operands;
+  char *scratch;
+  uint64_t scratchPerThread;
+  int64_t n;
+};
+} // namespace
+
+static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end) {
+  const Launch &launch = *static_cast<const Launch *>(context);
+  launch.fn(launch.operands, launch.scratch + thread * launch.scratchPerThread, launch.n, begin,
+            end);
+}
+
+void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
+  using Clock = std::chrono::steady_clock;
+  const NetcProgram &program = table(which);
+  if (n < 1 || n > reservedBatch)
+    fail("internal error: batch {} outside the reserved 1..{}", n, reservedBatch);
+  if (seconds)
+    seconds->resize(program.command_count);
+  for (uint64_t i = 0; i < program.command_count; ++i) {
+    const NetcCommand &command = program.commands[i];
+    resolve(command, program, n);
+    Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
+                  scratchPerThread, n};
+    auto start = seconds ? Clock::now() : Clock::time_point();
+    pool.run(gridItems(command, n), runChunk, &launch);
+    if (seconds)
+      (*seconds)[i] += std::chrono::duration<double>(Clock::now() - start).count();
+  }
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,84 @@
+//===- Executor.h - runs the command tables of a model ----------*- C++ -*-===//
+#ifndef NETC_RUNTIME_EXECUTOR_H
+#define NETC_RUNTIME_EXECUTOR_H
+
+#include "runtime/Abi.h"
+#include "runtime/Memory.h"
+#include "runtime/Model.h"
+#include "runtime/ThreadPool.h"
+
+#include <array>
+#include <vector>
+
+namespace netc::runtime {
+
+enum class Program { Prepare, Infer, Step, Update };
+
+/// Bytes that the buffers of a run take, by kind.
+struct MemoryNeed {
+  uint64_t arena = 0;      ///< batch * per image + fixed, of the largest program
+  uint64_t batchBuffers = 0; ///< inputs, labels, outputs
+  uint64_t parameters = 0, gradients = 0, state = 0, prepared = 0, scratch = 0;
+  uint64_t total() const;
+};
+
+/// Owns the buffers of a model and runs its programs. Not thread-safe: one
+/// thread drives it, the pool works.
+class Executor {
+public:
+  /// Fails where the tables are inconsistent. Parameters are there (zeros) at once.
+  Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool);
+
+  /// What a batch of `batch` needs; `training`: step and update too;
+  /// `inputCopies`: batches of input that lie ready at once.
+  MemoryNeed need(int64_t batch, bool training, int inputCopies) const;
+
+  /// Makes room for batches of up to `batch` images. Fails, before allocating,
+  /// where the machine has too little memory: says what is needed and what there is.
+  /// Drops the contents of everything but PARAMETERS, STATE, GRADIENTS.
+  void reserve(int64_t batch, bool training, int inputCopies = 1);
+
+  /// Points a space at other memory (INPUT and LABELS of a prepared batch).
+  void bind(NetcSpace space, void *memory);
+
+  /// Runs one program on a batch of n <= the reserved one. Where `seconds` is
+  /// given, adds each command's wall time to its entry (resized as needed).
+  void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
+
+  bool has(Program program) const { return table(program).command_count != 0; }
+  const NetcProgram &table(Program program) const;
+
+  template <typename T> T *at(NetcSpace space) const {
+    return reinterpret_cast<T *>(bases[space]);
+  }
+  float *parameter(const ParameterInfo &parameter) const {
+    return reinterpret_cast<float *>(bases[NETC_SPACE_PARAMETERS] + parameter.offset);
+  }
+  float *gradient(const ParameterInfo &parameter) const {
+    return reinterpret_cast<float *>(bases[NETC_SPACE_GRADIENTS] + parameter.offset);
+  }
+  NetcHyper &hyper() const { return *at<NetcHyper>(NETC_SPACE_HYPER); }
+  const NetcModel &model() const { return tables; }
+  const ModelInfo &info() const { return description; }
+  ThreadPool &threads() const { return pool; }
+
+private:
+  void checkTables() const;
+  void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n);
+
+  const NetcModel &tables;
+  const ModelInfo &description;
+  ThreadPool &pool;
+  int64_t reservedBatch = 0;
+  uint64_t scratchPerThread = 0;
+  Region parameters, gradients, state, prepared, arena, scratch, batchBuffers, small;
+  std::array<char *, NETC_SPACE_COUNT> bases{};
+  std::vector<char *> operands; // of the command that runs
+};
+
+/// Items of a command's grid for a batch of n.
+int64_t gridItems(const NetcCommand &command, int64_t n);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_EXECUTOR_H

@@ -1,0 +1,187 @@
+//===- Main.cpp - the command line of a compiled model --------------------===//
+#include "runtime/Main.h"
+
+#include "runtime/Error.h"
+#include "runtime/Model.h"
+#include "runtime/ThreadPool.h"
+#include "runtime/commands/Commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <new>
+
+namespace netc::runtime {
+
+namespace {
+/// Every command's options, filled by the parser.
+struct Options {
+  InfoOptions info;
+  TrainOptions train;
+  EvalOptions eval;
+  PredictOptions predict;
+  BenchOptions bench;
+  RunOptions run;
+};
+} // namespace
+
+static constexpr const char *dataHelp =
+    "KIND:PATH: fashion-mnist, mnist, cifar10, cifar100 (with no PATH the usual system location), "
+    "imagefolder:DIR, synthetic:N";
+
+static void addThreads(CLI::App *command, unsigned &threads) {
+  threads = availableCores();
+  command->add_option("--threads", threads, "Threads that compute; the results don't depend on it")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+static void addInfo(CLI::App &app, InfoOptions &options) {
+  CLI::App *command = app.add_subcommand("info", "Layers, parameters, FLOPs, memory plan, target");
+  command->add_flag("--json", options.json, "As one JSON object");
+}
+
+static void addTrain(CLI::App &app, TrainOptions &options, const std::string &model) {
+  CLI::App *command = app.add_subcommand("train", "Train; checkpoints after every epoch");
+  RecipeOverrides &overrides = options.overrides;
+  options.out = model + "-run";
+  command->add_option("--data", options.data, dataHelp)->required();
+  command->add_option("--val", options.val, "Validation images (default: the data's test split)");
+  command->add_option("--epochs", overrides.epochs, "Instead of the recipe's")
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 40));
+  command->add_option("--batch", overrides.batch, "Instead of the recipe's")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  command->add_option("--lr", overrides.lr, "Learning rate instead of the recipe's; schedules scale it")
+      ->check(CLI::Range(0.0, 1e30));
+  command->add_option("--seed", overrides.seed, "Of initialisation, order, augmentation, dropout")
+      ->capture_default_str();
+  addThreads(command, options.threads);
+  command->add_option("--workers", options.workers, "Threads that decode and augment (default: by data)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--out", options.out, "Folder for weights, checkpoint, metrics")
+      ->capture_default_str();
+  command->add_flag("--resume", options.resume, "Go on from the checkpoint in --out, bit for bit");
+  command->add_option("--limit", overrides.limit, "Train on N images, evenly spaced; validation sees all")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  command->add_option("--weights", options.weights, "Start from what fits of these weights");
+}
+
+static void addEval(CLI::App &app, EvalOptions &options) {
+  CLI::App *command = app.add_subcommand("eval", "Top-1 and top-5 accuracy");
+  command->add_option("--data", options.data, dataHelp)->required();
+  command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
+      ->required();
+  command->add_option("--crops", options.crops, "10: corners and centre, mirrored too; averaged")
+      ->check(CLI::IsMember({1, 10}))
+      ->capture_default_str();
+  command->add_option("--batch", options.batch, "Images at once")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  addThreads(command, options.threads);
+  command->add_option("--workers", options.workers, "Threads that decode (default: by data)")
+      ->check(CLI::Range(1, 1024));
+  command->add_flag("--json", options.json, "As one JSON object");
+}
+
+static void addPredict(CLI::App &app, PredictOptions &options) {
+  CLI::App *command = app.add_subcommand("predict", "Classes of images (JPEG, PNG)");
+  command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
+      ->required();
+  command->add_option("IMAGE", options.images, "Image files")->required();
+  command->add_option("--top", options.top, "Classes to show")
+      ->check(CLI::Range(1, 1 << 30))
+      ->capture_default_str();
+  command->add_option("--labels", options.labels, "File with a class name a line");
+  addThreads(command, options.threads);
+  command->add_flag("--json", options.json, "As a JSON list");
+}
+
+static void addBench(CLI::App &app, BenchOptions &options) {
+  CLI::App *command = app.add_subcommand("bench", "Speed on this machine");
+  command->add_flag("--train", options.train, "The training step with its update");
+  command->add_option("--batch", options.batch, "Images at once (default: the recipe's)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  addThreads(command, options.threads);
+  command->add_option("--iterations", options.iterations, "Timed runs (default: two seconds' worth)")
+      ->check(CLI::Range(1, 1 << 30));
+  command->add_flag("--per-layer", options.perLayer, "Time by layer and kernel");
+  command->add_flag("--json", options.json, "As one JSON object");
+}
+
+static void addRun(CLI::App &app, RunOptions &options) {
+  CLI::App *command = app.add_subcommand("run", "One batch, tensors in, tensors out");
+  command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
+      ->required();
+  command->add_option("--in", options.in, "safetensors with input [N, C, H, W] (and labels [N])")
+      ->required();
+  command->add_option("--out", options.out, "safetensors to write")->required();
+  command->add_flag("--train", options.train,
+                    "One forward and backward step without update: loss, gradients, running_*");
+  addThreads(command, options.threads);
+}
+
+static int dispatch(const NetcModel &model, const CLI::App &app, const Options &options) {
+  std::string name = app.get_subcommands().front()->get_name();
+  if (name == "info")
+    return runInfo(model, options.info);
+  if (name == "train")
+    return train(model, options.train);
+  if (name == "eval")
+    return runEval(model, options.eval);
+  if (name == "predict")
+    return runPredict(model, options.predict);
+  if (name == "bench")
+    return runBench(model, options.bench);
+  return runOnce(model, options.run);
+}
+
+static std::string programName(int argc, char **argv) {
+  std::string path = argc > 0 ? argv[0] : "model";
+  return path.substr(path.rfind('/') + 1);
+}
+
+static int parseAndRun(const NetcModel &model, int argc, char **argv) {
+  Options options;
+  CLI::App app("An image classifier compiled by netc: trains, evaluates and predicts",
+               programName(argc, argv));
+  app.require_subcommand(1);
+  addInfo(app, options.info);
+  addTrain(app, options.train, readModel(model).name);
+  addEval(app, options.eval);
+  addPredict(app, options.predict);
+  addBench(app, options.bench);
+  addRun(app, options.run);
+  if (argc <= 1) {
+    fmt::print(stderr, "{}", app.help());
+    return 2;
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    // Help asked for is no error.
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return dispatch(model, app, options);
+}
+
+} // namespace netc::runtime
+
+int netc_runtime_main(const NetcModel *model, int argc, char **argv) {
+  using namespace netc::runtime;
+  auto report = [](const char *message, int code) {
+    std::fflush(stdout);
+    fmt::print(stderr, "error: {}\n", message);
+    return code;
+  };
+  try {
+    int code = parseAndRun(*model, argc, argv);
+    if (std::fflush(stdout) != 0)
+      return report("cannot write to standard output", 1);
+    return code;
+  } catch (const UsageError &error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc &) {
+    return report("out of memory", 1);
+  } catch (const std::exception &error) {
+    return report(error.what(), 1);
+  }
+}

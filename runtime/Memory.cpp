@@ -1,0 +1,162 @@
+//===- Memory.cpp - large buffers and what may still be had ---------------===//
+#include "runtime/Memory.h"
+
+#include "runtime/Error.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+namespace netc::runtime {
+
+static constexpr uint64_t hugePage = 2u << 20;
+
+Region::Region(uint64_t bytes, const char *what) : bytes(bytes) {
+  uint64_t page = uint64_t(sysconf(_SC_PAGESIZE));
+  // The spare line lets kernels load a whole vector at the last element.
+  uint64_t wanted = (saturatingMulAdd(bytes, 1, 64) + page - 1) / page * page;
+  void *memory = wanted < bytes ? MAP_FAILED
+                                : mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    fail("no memory for {}: {} needed, {} available", what, describeBytes(bytes),
+         shortBytes(availableMemory()));
+  if (wanted >= hugePage)
+    madvise(memory, wanted, MADV_HUGEPAGE);
+  base = static_cast<char *>(memory);
+  mapped = wanted;
+}
+
+Region::Region(Region &&other) noexcept
+    : base(std::exchange(other.base, nullptr)), bytes(std::exchange(other.bytes, 0)),
+      mapped(std::exchange(other.mapped, 0)) {}
+
+Region &Region::operator=(Region &&other) noexcept {
+  std::swap(base, other.base);
+  std::swap(bytes, other.bytes);
+  std::swap(mapped, other.mapped);
+  return *this;
+}
+
+Region::~Region() {
+  if (base)
+    munmap(base, mapped);
+}
+
+static std::optional<uint64_t> readNumber(const std::string &path) {
+  std::ifstream in(path);
+  uint64_t value;
+  if (in >> value)
+    return value;
+  return std::nullopt; // absent, or "max"
+}
+
+/// The value behind `key` in a file of "key value" lines.
+static std::optional<uint64_t> readKeyed(const std::string &path, const std::string &key) {
+  std::ifstream in(path);
+  std::string name;
+  uint64_t value;
+  std::string line;
+  while (std::getline(in, line)) {
+    std::istringstream fields(line);
+    if (fields >> name >> value && name == key)
+      return value;
+  }
+  return std::nullopt;
+}
+
+/// What the group at `folder` and its parents up to `root` leave. Inactive page
+/// cache counts as free: the kernel drops it before it refuses memory.
+static uint64_t groupLimit(const std::string &root, std::string path, const char *limitFile,
+                           const char *usageFile, const char *cacheKey) {
+  uint64_t left = UINT64_MAX;
+  while (true) {
+    std::string folder = root + (path == "/" ? "" : path) + "/";
+    auto limit = readNumber(folder + limitFile);
+    auto usage = readNumber(folder + usageFile);
+    if (limit && usage) {
+      uint64_t cache = readKeyed(folder + "memory.stat", cacheKey).value_or(0);
+      uint64_t used = *usage - std::min(*usage, cache);
+      left = std::min(left, *limit - std::min(*limit, used));
+    }
+    if (path.empty() || path == "/")
+      return left;
+    path.resize(path.rfind('/'));
+  }
+}
+
+static uint64_t controlGroupMemory() {
+  std::ifstream in("/proc/self/cgroup");
+  std::string line;
+  uint64_t left = UINT64_MAX;
+  while (std::getline(in, line)) {
+    size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos)
+      continue;
+    std::string controllers = line.substr(first + 1, second - first - 1);
+    std::string path = line.substr(second + 1);
+    if (controllers.empty())
+      left = std::min(left, groupLimit("/sys/fs/cgroup", path, "memory.max", "memory.current",
+                                       "inactive_file"));
+    else if (controllers == "memory")
+      left = std::min(left, groupLimit("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes",
+                                       "memory.usage_in_bytes", "total_inactive_file"));
+  }
+  return left;
+}
+
+static uint64_t addressSpaceLeft() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return UINT64_MAX;
+  uint64_t pages = readNumber("/proc/self/statm").value_or(0);
+  uint64_t used = pages * uint64_t(sysconf(_SC_PAGESIZE));
+  return limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, used);
+}
+
+uint64_t availableMemory() {
+  uint64_t system = UINT64_MAX;
+  if (auto kib = readKeyed("/proc/meminfo", "MemAvailable:"))
+    system = *kib * 1024;
+  return std::min({system, controlGroupMemory(), addressSpaceLeft()});
+}
+
+std::string shortBytes(uint64_t bytes) {
+  if (bytes == UINT64_MAX)
+    return "more than 16 EiB";
+  static constexpr const char *units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  double value = double(bytes);
+  int unit = 0;
+  for (; value >= 1024 && unit < 5; ++unit)
+    value /= 1024;
+  return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.2f} {}", value, units[unit]);
+}
+
+std::string describeBytes(uint64_t bytes) {
+  if (bytes < 1024 || bytes == UINT64_MAX)
+    return shortBytes(bytes);
+  return fmt::format("{} bytes ({})", bytes, shortBytes(bytes));
+}
+
+uint64_t peakResidentBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) * 1024;
+}
+
+uint64_t saturatingMulAdd(uint64_t a, uint64_t b, uint64_t c) {
+  uint64_t product, sum;
+  if (__builtin_mul_overflow(a, b, &product) || __builtin_add_overflow(product, c, &sum))
+    return UINT64_MAX;
+  return sum;
+}
+
+} // namespace netc::runtime

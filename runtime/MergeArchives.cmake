@@ -1,0 +1,13 @@
+# Adds the members of OTHERS to ARCHIVE in place (by way of a file beside it).
+set(script "CREATE ${ARCHIVE}.merged\nADDLIB ${ARCHIVE}\n")
+foreach(other IN LISTS OTHERS)
+  string(APPEND script "ADDLIB ${other}\n")
+endforeach()
+string(APPEND script "SAVE\nEND\n")
+file(WRITE ${ARCHIVE}.mri "${script}")
+execute_process(COMMAND ${AR} -M INPUT_FILE ${ARCHIVE}.mri RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${AR} -M failed on ${ARCHIVE}.mri")
+endif()
+file(RENAME ${ARCHIVE}.merged ${ARCHIVE})
+file(REMOVE ${ARCHIVE}.mri)

@@ -1,0 +1,67 @@
+//===- Progress.cpp - what a user sees while it runs ----------------------===//
+#include "runtime/Progress.h"
+
+#include "runtime/Error.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace netc::runtime {
+
+static constexpr auto redrawEvery = std::chrono::milliseconds(100);
+static constexpr auto lineEvery = std::chrono::seconds(5);
+static constexpr int barCells = 24;
+
+void note(const std::string &message) { fmt::print(stderr, "note: {}\n", message); }
+void warn(const std::string &message) { fmt::print(stderr, "warning: {}\n", message); }
+
+std::string clockTime(double seconds) {
+  int64_t s = int64_t(std::clamp(seconds + 0.5, 0.0, 1e9));
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+Progress::Progress() : terminal(isatty(STDERR_FILENO)), last(Clock::now()) {}
+Progress::~Progress() { clear(); }
+
+static size_t terminalWidth() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return size.ws_col;
+  return 80;
+}
+
+void Progress::show(const std::string &title, int64_t done, int64_t total,
+                    const std::string &detail) {
+  auto now = Clock::now();
+  if (now - last < (terminal ? Clock::duration(redrawEvery) : Clock::duration(lineEvery)))
+    return;
+  last = now;
+  double fraction = total > 0 ? std::clamp(double(done) / double(total), 0.0, 1.0) : 0;
+  if (!terminal) {
+    fmt::print(stderr, "{}  {}/{}  {}\n", title, done, total, detail);
+    std::fflush(stderr);
+    return;
+  }
+  int full = int(fraction * barCells);
+  std::string text = fmt::format("{} [{}{}] {:3.0f}%  {}", title, std::string(size_t(full), '='),
+                                 std::string(size_t(barCells - full), ' '), fraction * 100, detail);
+  if (text.size() >= terminalWidth())
+    text.resize(terminalWidth() - 1);
+  fmt::print(stderr, "\r{}\033[K", text);
+  std::fflush(stderr);
+  drawn = true;
+}
+
+void Progress::clear() {
+  if (!drawn)
+    return;
+  fmt::print(stderr, "\r\033[K");
+  std::fflush(stderr);
+  drawn = false;
+}
+
+} // namespace netc::runtime

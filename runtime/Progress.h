@@ -1,0 +1,34 @@
+//===- Progress.h - what a user sees while it runs --------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_PROGRESS_H
+#define NETC_RUNTIME_PROGRESS_H
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace netc::runtime {
+
+/// "1:23:45", "4:05"
+std::string clockTime(double seconds);
+
+/// A bar that is redrawn on a terminal, a line every few seconds elsewhere; on stderr.
+class Progress {
+public:
+  Progress();
+  ~Progress(); ///< removes the bar
+
+  /// `done` of `total` of what `title` says; `detail` follows the bar.
+  void show(const std::string &title, int64_t done, int64_t total, const std::string &detail);
+  /// Removes the bar, so that a line can be printed.
+  void clear();
+
+private:
+  using Clock = std::chrono::steady_clock;
+  bool terminal;
+  bool drawn = false;
+  Clock::time_point last;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_PROGRESS_H

@@ -1,0 +1,23 @@
+//===- Scaling.h - which normalisation a run uses ---------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_SCALING_H
+#define NETC_RUNTIME_SCALING_H
+
+#include "runtime/Augment.h"
+#include "runtime/Weights.h"
+#include "runtime/data/Dataset.h"
+
+namespace netc::runtime {
+
+/// For training: as the recipe writes it, or computed from `samples` of the
+/// training set (normalize(auto), subtract_mean, pca_jitter).
+PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
+                                const std::vector<int64_t> &samples, unsigned workers);
+
+/// For evaluation: what lies with the weights, else what the recipe writes. Warns
+/// where the recipe computes it and the weights have none.
+PixelScaling scalingForEvaluation(const Recipe &recipe, const ModelInfo &info,
+                                  const WeightsMetadata &metadata, const std::string &weights);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_SCALING_H

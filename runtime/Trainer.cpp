@@ -1,0 +1,384 @@
+//===- Trainer.cpp - the training loop ------------------------------------===//
+#include "runtime/Trainer.h"
+
+#include "runtime/AtomicFile.h"
+#include "runtime/Checkpoint.h"
+#include "runtime/CpuFeatures.h"
+#include "runtime/Error.h"
+#include "runtime/Evaluate.h"
+#include "runtime/Executor.h"
+#include "runtime/Initialize.h"
+#include "runtime/Metrics.h"
+#include "runtime/Progress.h"
+#include "runtime/Scaling.h"
+#include "runtime/Schedule.h"
+#include "runtime/data/Loader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <optional>
+
+namespace netc::runtime {
+
+using Clock = std::chrono::steady_clock;
+
+// Steps and seconds after which the speed is known well enough to say how long it takes.
+static constexpr int64_t estimateSteps = 5;
+static constexpr double estimateSeconds = 2;
+
+static volatile std::sig_atomic_t interrupted = 0;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The first signal asks for a save, the second one kills.
+static void watchSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_flags = SA_RESETHAND;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+static DataShape shapeOf(const ModelInfo &info) {
+  return {info.channels, info.height, info.width, info.classes};
+}
+
+static Pipeline::SourceSize sizeOf(const Dataset &data) {
+  return {data.imageHeight(), data.imageWidth()};
+}
+
+/// All samples, or `limit` of them evenly spaced: sorted data keeps all its classes.
+static std::vector<int64_t> chooseSamples(int64_t count, int64_t limit) {
+  int64_t kept = limit > 0 ? std::min(limit, count) : count;
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < kept; ++i)
+    samples.push_back(int64_t(__int128(i) * count / kept));
+  return samples;
+}
+
+namespace {
+class Training {
+public:
+  Training(const NetcModel &model, const TrainOptions &options);
+  int run();
+
+private:
+  void resume();
+  void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
+  bool trainEpoch();
+  void step(const Batch &batch);
+  void showProgress(int64_t stepsHere, Clock::time_point start);
+  bool validate();
+  void save();
+  void requireFinite() const;
+  std::string lastCheckpoint() const;
+  int stopInterrupted();
+
+  const TrainOptions &options;
+  ModelInfo info;
+  Recipe recipe;
+  std::unique_ptr<Dataset> data, validation;
+  std::vector<int64_t> samples;
+  ThreadPool pool;
+  Executor executor;
+  int64_t stepsPerEpoch;
+  Schedule schedule;
+  unsigned workers;
+  std::optional<Pipeline> augment, evaluation;
+  std::optional<Loader> loader;
+  WeightsMetadata metadata;
+  RunIdentity identity;
+  TrainingPosition position;
+  Metrics metrics;
+  Progress progress;
+  std::string checkpointFolder;
+  int64_t firstStep = 0; // of this process
+  double stepSeconds = 0; // spent in steps by this process
+  double epochSeconds = 0;
+  bool estimated = false;
+  Accuracy lastAccuracy;
+};
+} // namespace
+
+static ModelInfo readTrainableModel(const NetcModel &model) {
+  ModelInfo info = readModel(model);
+  if (model.step.command_count == 0)
+    fail("{} was compiled with --mode infer and cannot train: compile it without", info.name);
+  requireCpuFeatures(info.name, info.features);
+  return info;
+}
+
+static std::unique_ptr<Dataset> openTraining(const TrainOptions &options, const ModelInfo &info) {
+  return openDataset(options.data, Split::Train, shapeOf(info));
+}
+
+Training::Training(const NetcModel &model, const TrainOptions &options)
+    : options(options), info(readTrainableModel(model)),
+      recipe(parseRecipe(info, options.overrides)), data(openTraining(options, info)),
+      validation(openDataset(options.val.empty() ? options.data : options.val, Split::Test,
+                             shapeOf(info))),
+      samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
+      executor(model, info, pool),
+      stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
+      schedule(recipe, stepsPerEpoch),
+      workers(options.workers ? options.workers : data->inMemory() ? 1 : availableCores()),
+      metrics(options.out + "/metrics.jsonl"), checkpointFolder(options.out + "/checkpoint") {
+  LoaderOptions loading;
+  loading.batch = recipe.batch;
+  loading.workers = workers;
+  loading.seed = recipe.seed;
+  loading.training = true;
+  loading.softLabels = info.softLabels;
+  for (const Transform &transform : recipe.augment)
+    if (transform.kind == TransformKind::Mixup || transform.kind == TransformKind::Cutmix)
+      loading.mix.push_back(transform);
+  if (!loading.mix.empty() && !info.softLabels)
+    fail("recipe: mixup and cutmix need a loss on mixed labels, which {} was not compiled with",
+         info.name);
+  executor.reserve(recipe.batch, true, Loader::copies + 1);
+
+  PixelScaling scaling = scalingForTraining(recipe, info, *data, samples, workers);
+  metadata = {info.name,    data->kind(), data->classNames(), scaling.mean,
+              scaling.std, scaling.pixelMean};
+  augment = Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
+  if (validation)
+    evaluation = Pipeline::forEvaluation(recipe, info, scaling, sizeOf(*validation), 1);
+  if (auto written = augment->writtenFor(); written.height)
+    note(fmt::format("the recipe's sizes are written for {}x{}; scaled to the input's {}x{}",
+                     written.height, written.width, info.height, info.width));
+  loader.emplace(*data, *augment, info, loading);
+  identity = {info.name,           info.fingerprint(), data->kind(), int64_t(samples.size()),
+              data->fingerprint(), recipe.effective};
+}
+
+std::string Training::lastCheckpoint() const {
+  auto checkpoint = findCheckpoint(checkpointFolder);
+  if (!checkpoint)
+    return "there is no checkpoint yet";
+  return fmt::format("the last good checkpoint is {} (step {})", checkpointFolder,
+                     checkpoint->position.step);
+}
+
+void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const {
+  if (before.model != identity.model || before.modelFingerprint != identity.modelFingerprint)
+    fail("{}: the checkpoint is of {}, not of this {}: other layers, parameters or input",
+         checkpointFolder, before.model, identity.model);
+  if (std::string differs = compareRecipes(before.recipe, identity.recipe, true); !differs.empty())
+    fail("{}: cannot go on with another recipe: {}", checkpointFolder, differs);
+  if (before.data != identity.data || before.images != identity.images ||
+      before.dataFingerprint != identity.dataFingerprint)
+    fail("{}: cannot go on with other data: the checkpoint's {} has {} images, {} has {}{}",
+         checkpointFolder, before.data, before.images, options.data, identity.images,
+         before.images == identity.images ? " with other contents" : "");
+  // A longer run is the same run as long as its past would have been the same.
+  std::string epochs = compareRecipes(before.recipe, identity.recipe, false);
+  if (epochs.empty())
+    return;
+  Recipe old = recipe;
+  old.epochs = recipeEpochs(before.recipe);
+  Schedule past(old, stepsPerEpoch);
+  for (int64_t step = 0; step < stepsDone; ++step)
+    if (past.learningRate(step) != schedule.learningRate(step))
+      fail("{}: cannot go on with another recipe: {}, and the schedule depends on it",
+           checkpointFolder, epochs);
+}
+
+void Training::resume() {
+  auto checkpoint = findCheckpoint(checkpointFolder);
+  if (!checkpoint) {
+    note(fmt::format("no checkpoint in {}: starting afresh", options.out));
+    return;
+  }
+  checkSameRun(checkpoint->identity, checkpoint->position.step);
+  restoreCheckpoint(*checkpoint, executor);
+  position = checkpoint->position;
+  schedule.plateau = position.plateau;
+  fmt::print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
+             position.batch);
+}
+
+int Training::run() {
+  makeFolder(options.out);
+  initializeParameters(executor, recipe.seed);
+  if (!options.weights.empty())
+    loadWeightsThatFit(Safetensors::read(weightsPath(options.weights)), executor);
+  if (options.resume)
+    resume();
+  metrics.begin(position.step);
+  writeFileAtomically(options.out + "/recipe.json", recipe.effective);
+  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {} epochs, {} threads\n",
+             info.name, info.trainableElements(), samples.size(), data->size(), options.data,
+             recipe.batch, recipe.epochs, pool.size());
+  if (!validation)
+    note(fmt::format("{} has no validation images: name some with --val", options.data));
+  std::fflush(stdout);
+  watchSignals();
+
+  firstStep = position.step;
+  bool saved = position.step > 0;
+  while (position.epoch < recipe.epochs) {
+    if (!trainEpoch() || !validate())
+      return stopInterrupted();
+    save();
+    saved = true;
+  }
+  if (!saved || firstStep == position.step)
+    save(); // nothing left to do: the files are there nevertheless
+  if (lastAccuracy.images)
+    fmt::print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
+               lastAccuracy.images);
+  fmt::print("weights are in {}/model.safetensors\n", options.out);
+  return 0;
+}
+
+bool Training::trainEpoch() {
+  std::vector<Visit> order;
+  for (int64_t i : shuffledOrder(int64_t(samples.size()), recipe.seed, uint32_t(position.epoch)))
+    order.push_back({samples[size_t(i)], 0});
+  loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
+  if (position.batch == 0)
+    position.lossSum = 0, position.correct = 0, position.seen = 0;
+  auto start = Clock::now();
+  int64_t before = position.step;
+  while (!interrupted) {
+    const Batch *batch = loader->next();
+    if (!batch)
+      break;
+    auto stepStart = Clock::now();
+    step(*batch);
+    stepSeconds += secondsSince(stepStart);
+    showProgress(position.step - before, start);
+  }
+  epochSeconds = secondsSince(start);
+  return !interrupted;
+}
+
+void Training::step(const Batch &batch) {
+  NetcHyper &hyper = executor.hyper();
+  double rate = schedule.learningRate(position.step);
+  hyper.lr = float(rate);
+  hyper.momentum = float(recipe.momentum);
+  hyper.weight_decay = float(recipe.weightDecay);
+  hyper.dropout = 1;
+  hyper.seed_lo = uint32_t(recipe.seed);
+  hyper.seed_hi = uint32_t(recipe.seed >> 32);
+  hyper.step = uint32_t(position.step);
+  executor.bind(NETC_SPACE_INPUT, batch.input);
+  executor.bind(NETC_SPACE_LABELS, batch.labels);
+  if (batch.targets)
+    executor.bind(NETC_SPACE_TARGETS, batch.targets);
+  executor.run(Program::Step, batch.n);
+
+  float loss = *executor.at<float>(NETC_SPACE_LOSS);
+  if (!std::isfinite(loss)) {
+    progress.clear();
+    fail("loss is {} at step {} (epoch {}, batch {}, learning rate {}): stopped; {}", loss,
+         position.step, position.epoch + 1, batch.index, rate, lastCheckpoint());
+  }
+  executor.run(Program::Update, batch.n);
+
+  const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
+  for (int64_t i = 0; i < batch.n; ++i) {
+    const float *row = logits + i * info.classes;
+    position.correct += std::max_element(row, row + info.classes) - row == batch.labels[i];
+  }
+  position.lossSum += double(loss) * double(batch.n);
+  position.seen += batch.n;
+  ++position.step;
+  position.batch = batch.index + 1;
+}
+
+void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
+  double elapsed = secondsSince(start);
+  double perStep = elapsed / double(stepsHere);
+  int64_t left = stepsPerEpoch * recipe.epochs - position.step;
+  bool measured = stepsHere >= estimateSteps && elapsed >= estimateSeconds;
+  if (!estimated && (measured || elapsed >= 5 * estimateSeconds)) {
+    estimated = true;
+    double minutes = perStep * double(left) / 60;
+    progress.clear();
+    fmt::print("about {} for the {} steps left ({:.0f} images/s)\n",
+               minutes < 1.5 ? fmt::format("{:.0f} s", std::ceil(minutes * 60))
+                             : fmt::format("{:.0f} min", std::ceil(minutes)),
+               left, double(recipe.batch) / perStep);
+    std::fflush(stdout);
+  }
+  progress.show(fmt::format("epoch {}/{}", position.epoch + 1, recipe.epochs), position.batch,
+                stepsPerEpoch,
+                fmt::format("loss {:.4f}  accuracy {:.2f}%  {:.0f} images/s  ETA {}",
+                            position.lossSum / double(position.seen),
+                            100 * double(position.correct) / double(position.seen),
+                            double(recipe.batch) / perStep, clockTime(perStep * double(left))));
+}
+
+bool Training::validate() {
+  requireFinite();
+  EpochRecord record;
+  record.epoch = position.epoch + 1;
+  record.step = position.step;
+  record.learningRate = schedule.learningRate(std::max<int64_t>(0, position.step - 1));
+  record.trainLoss = position.lossSum / double(std::max<int64_t>(1, position.seen));
+  record.trainAccuracy = double(position.correct) / double(std::max<int64_t>(1, position.seen));
+  record.seconds = epochSeconds;
+  record.imagesPerSecond = double(position.seen) / std::max(1e-9, epochSeconds);
+  double error = record.trainLoss;
+  if (validation) {
+    lastAccuracy = evaluate(executor, *validation, *evaluation, recipe.batch, workers,
+                            [&](int64_t done) {
+                              progress.show("validation", done, validation->size(), "");
+                              return !interrupted;
+                            });
+    if (interrupted)
+      return false;
+    error = 1 - lastAccuracy.top1();
+    record.validation = &lastAccuracy;
+  }
+  schedule.endEpoch(error);
+  position.plateau = schedule.plateau;
+  ++position.epoch;
+  position.batch = 0;
+  progress.clear();
+  fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f}%", record.epoch, recipe.epochs,
+             record.trainLoss, record.trainAccuracy * 100);
+  if (validation)
+    fmt::print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
+               lastAccuracy.top1() * 100);
+  fmt::print("  {:.1f} s\n", epochSeconds);
+  std::fflush(stdout);
+  metrics.append(record);
+  return true;
+}
+
+void Training::requireFinite() const {
+  for (const ParameterInfo &parameter : info.parameters) {
+    const float *values = executor.parameter(parameter);
+    for (int64_t i = 0; i < parameter.elements(); ++i)
+      if (!std::isfinite(values[i]))
+        fail("parameter {} is {} after step {}: stopped; {}", parameter.name, values[i],
+             position.step, lastCheckpoint());
+  }
+}
+
+void Training::save() {
+  saveCheckpoint(checkpointFolder, executor, position, identity, metadata);
+  saveWeights(options.out + "/model.safetensors", executor, metadata);
+}
+
+int Training::stopInterrupted() {
+  progress.clear();
+  requireFinite();
+  save();
+  fmt::print(stderr,
+             "interrupted at step {}: saved in {}; the same command with --resume goes on\n",
+             position.step, checkpointFolder);
+  return 1;
+}
+
+int train(const NetcModel &model, const TrainOptions &options) {
+  return Training(model, options).run();
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,28 @@
+//===- Trainer.h - the training loop ----------------------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_TRAINER_H
+#define NETC_RUNTIME_TRAINER_H
+
+#include "runtime/Abi.h"
+#include "runtime/Recipe.h"
+
+#include <string>
+
+namespace netc::runtime {
+
+struct TrainOptions {
+  std::string data, val; ///< KIND:PATH; val empty: the kind's own test split
+  RecipeOverrides overrides;
+  unsigned threads = 1, workers = 0; ///< workers 0: chosen by the kind of data
+  std::string out;
+  std::string weights; ///< to start from; empty: initialised
+  bool resume = false;
+};
+
+/// Trains and leaves in `out`: model.safetensors, checkpoint/, recipe.json,
+/// metrics.jsonl. Returns the exit code: 1 where the user interrupted it (the
+/// position is saved then); everything else that fails throws.
+int train(const NetcModel &model, const TrainOptions &options);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_TRAINER_H

@@ -1,0 +1,203 @@
+//===- Bench.cpp - how fast the model runs here ---------------------------===//
+#include "runtime/CpuFeatures.h"
+#include "runtime/Error.h"
+#include "runtime/Executor.h"
+#include "runtime/Initialize.h"
+#include "runtime/Philox.h"
+#include "runtime/Recipe.h"
+#include "runtime/commands/Commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+namespace netc::runtime {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+static constexpr int warmUps = 2;
+static constexpr int leastIterations = 10;
+static constexpr double leastSeconds = 2, mostSeconds = 60;
+
+namespace {
+/// What one layer's commands of one kernel cost, summed over a run.
+struct Row {
+  std::string layer, kind, kernel;
+  double milliseconds = 0; // mean of the timed iterations
+  double flops = 0;        // whole batch
+  int64_t commands = 0;
+};
+} // namespace
+
+static void fillBatch(const Executor &executor, int64_t n) {
+  const ModelInfo &info = executor.info();
+  Philox draw(1, Stream::Bench);
+  float *input = executor.at<float>(NETC_SPACE_INPUT);
+  for (int64_t i = 0; i < n * info.inputElements(); ++i)
+    input[i] = float(draw.uniform(-1, 1));
+  int64_t *labels = executor.at<int64_t>(NETC_SPACE_LABELS);
+  float *targets = executor.at<float>(NETC_SPACE_TARGETS);
+  for (int64_t i = 0; i < n; ++i) {
+    labels[i] = draw.below(uint32_t(info.classes));
+    if (targets)
+      targets[i * info.classes + labels[i]] = 1;
+  }
+}
+
+/// Learning rate 0 keeps the weights, and so the speed, as they are.
+static void fillHyper(NetcHyper &hyper, const Recipe &recipe) {
+  hyper.lr = 0;
+  hyper.momentum = float(recipe.momentum);
+  hyper.weight_decay = float(recipe.weightDecay);
+  hyper.dropout = 1;
+}
+
+static std::vector<Program> programsOf(bool train) {
+  return train ? std::vector{Program::Step, Program::Update} : std::vector{Program::Infer};
+}
+
+static double flopsOf(const Executor &executor, bool train, int64_t n) {
+  double flops = 0;
+  for (Program program : programsOf(train)) {
+    const NetcProgram &table = executor.table(program);
+    for (uint64_t i = 0; i < table.command_count; ++i)
+      flops += double(table.commands[i].flops_per_image) * double(n);
+  }
+  return flops;
+}
+
+static std::vector<Row> collectRows(const Executor &executor, const std::vector<Program> &programs,
+                                    const std::vector<std::vector<double>> &seconds,
+                                    int iterations, int64_t n) {
+  const ModelInfo &info = executor.info();
+  std::vector<Row> rows;
+  std::map<std::pair<uint32_t, uint32_t>, size_t> index;
+  for (size_t p = 0; p < programs.size(); ++p) {
+    const NetcProgram &table = executor.table(programs[p]);
+    for (uint64_t i = 0; i < table.command_count; ++i) {
+      const NetcCommand &command = table.commands[i];
+      auto [found, fresh] = index.emplace(std::pair(command.layer, command.kernel), rows.size());
+      if (fresh) {
+        Row row;
+        bool named = command.layer < info.layers.size();
+        row.layer = named ? info.layers[command.layer].name : "-";
+        row.kind = named ? info.layers[command.layer].kind : "-";
+        row.kernel = executor.model().kernels[command.kernel].name;
+        rows.push_back(row);
+      }
+      Row &row = rows[found->second];
+      row.milliseconds += seconds[p][i] * 1e3 / iterations;
+      row.flops += double(command.flops_per_image) * double(n);
+      ++row.commands;
+    }
+  }
+  return rows;
+}
+
+static double rate(double flops, double milliseconds) {
+  return milliseconds > 0 ? flops / milliseconds / 1e6 : 0; // GFLOP/s
+}
+
+static Json describeRows(const std::vector<Row> &rows) {
+  Json layers = Json::array();
+  for (const Row &row : rows)
+    layers.push_back({{"name", row.layer},
+                      {"kind", row.kind},
+                      {"kernel", row.kernel},
+                      {"commands", row.commands},
+                      {"ms", row.milliseconds},
+                      {"gflops_per_s", rate(row.flops, row.milliseconds)}});
+  return layers;
+}
+
+static void printRows(std::vector<Row> rows) {
+  size_t layerWidth = 5, kernelWidth = 6;
+  double total = 0;
+  for (const Row &row : rows) {
+    layerWidth = std::max(layerWidth, row.layer.size());
+    kernelWidth = std::max(kernelWidth, row.kernel.size());
+    total += row.milliseconds;
+  }
+  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>6}  {:>9}\n", "layer", layerWidth, "kernel", kernelWidth,
+             "ms", "%", "GFLOP/s");
+  for (const Row &row : rows)
+    fmt::print("{:<{}}  {:<{}}  {:>9.3f}  {:>6.1f}  {:>9.1f}\n", row.layer, layerWidth, row.kernel,
+               kernelWidth, row.milliseconds, total > 0 ? row.milliseconds / total * 100 : 0,
+               rate(row.flops, row.milliseconds));
+  fmt::print("\n");
+}
+
+int runBench(const NetcModel &model, const BenchOptions &options) {
+  ModelInfo info = readModel(model);
+  if (options.train && !model.step.command_count)
+    fail("{} was compiled with --mode infer: it holds no training step", info.name);
+  requireCpuFeatures(info.name, info.features);
+  Recipe recipe = parseRecipe(info, {});
+  int64_t n = options.batch.value_or(recipe.batch);
+  ThreadPool pool(options.threads);
+  Executor executor(model, info, pool);
+  executor.reserve(n, options.train);
+  initializeParameters(executor, 0);
+  fillBatch(executor, n);
+  fillHyper(executor.hyper(), recipe);
+  if (!options.train)
+    executor.run(Program::Prepare, 1);
+
+  std::vector<Program> programs = programsOf(options.train);
+  std::vector<std::vector<double>> seconds(programs.size());
+  auto once = [&](bool timed) {
+    auto start = Clock::now();
+    for (size_t p = 0; p < programs.size(); ++p)
+      executor.run(programs[p], n, timed ? &seconds[p] : nullptr);
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  for (int i = 0; i < warmUps; ++i)
+    once(false);
+  bool perCommand = options.perLayer || options.json;
+  std::vector<double> times;
+  double spent = 0;
+  while (options.iterations
+             ? int(times.size()) < options.iterations
+             : (int(times.size()) < leastIterations && spent < mostSeconds) || spent < leastSeconds) {
+    times.push_back(once(perCommand));
+    spent += times.back();
+  }
+  std::vector<Row> rows;
+  if (perCommand)
+    rows = collectRows(executor, programs, seconds, int(times.size()), n);
+  std::sort(times.begin(), times.end());
+  double median = times.size() % 2 ? times[times.size() / 2]
+                                   : (times[times.size() / 2 - 1] + times[times.size() / 2]) / 2;
+  double flops = flopsOf(executor, options.train, n);
+  if (flops == 0) // tables without counts: a backward pass costs twice the forward one
+    flops = double(info.flopsPerImage) * double(n) * (options.train ? 3 : 1);
+
+  if (options.json) {
+    Json json = {{"batch", n},
+                 {"threads", pool.size()},
+                 {"train", options.train},
+                 {"ms_median", median * 1e3},
+                 {"ms_min", times.front() * 1e3},
+                 {"images_per_s", double(n) / median},
+                 {"gflops_per_s", flops / median / 1e9},
+                 {"peak_rss_bytes", peakResidentBytes()}};
+    json["model"] = info.name;
+    json["iterations"] = times.size();
+    json["layers"] = describeRows(rows);
+    fmt::print("{}\n", json.dump(2));
+    return 0;
+  }
+  if (options.perLayer)
+    printRows(rows);
+  fmt::print("{} {}: batch {}, {} threads: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
+             "{:.1f} GFLOP/s, peak memory {}\n",
+             info.name, options.train ? "training" : "inference", n, pool.size(), median * 1e3,
+             times.front() * 1e3, double(n) / median, flops / median / 1e9,
+             shortBytes(peakResidentBytes()));
+  return 0;
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,51 @@
+//===- Commands.h - what a compiled model can be asked ----------*- C++ -*-===//
+#ifndef NETC_RUNTIME_COMMANDS_COMMANDS_H
+#define NETC_RUNTIME_COMMANDS_COMMANDS_H
+
+#include "runtime/Trainer.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace netc::runtime {
+
+struct InfoOptions {
+  bool json = false;
+};
+struct EvalOptions {
+  std::string data, weights;
+  int crops = 1;
+  std::optional<int64_t> batch;
+  unsigned threads = 1, workers = 0;
+  bool json = false;
+};
+struct PredictOptions {
+  std::string weights, labels;
+  std::vector<std::string> images;
+  int top = 5;
+  unsigned threads = 1;
+  bool json = false;
+};
+struct BenchOptions {
+  std::optional<int64_t> batch;
+  unsigned threads = 1;
+  int iterations = 0; ///< 0: enough for two seconds, at least ten
+  bool train = false, perLayer = false, json = false;
+};
+struct RunOptions {
+  std::string weights, in, out;
+  bool train = false;
+  unsigned threads = 1;
+};
+
+/// Each returns the exit code; errors are thrown.
+int runInfo(const NetcModel &model, const InfoOptions &options);
+int runEval(const NetcModel &model, const EvalOptions &options);
+int runPredict(const NetcModel &model, const PredictOptions &options);
+int runBench(const NetcModel &model, const BenchOptions &options);
+int runOnce(const NetcModel &model, const RunOptions &options);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_COMMANDS_COMMANDS_H

@@ -1,0 +1,100 @@
+//===- Info.cpp - layers, parameters, FLOPs, memory plan ------------------===//
+#include "runtime/Error.h"
+#include "runtime/Executor.h"
+#include "runtime/Memory.h"
+#include "runtime/commands/Commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace netc::runtime {
+
+using Json = nlohmann::ordered_json;
+
+static Json arenaJson(const NetcProgram &program) {
+  return {{"arena_bytes_per_image", program.arena_bytes_per_image},
+          {"arena_bytes_fixed", program.arena_bytes_fixed},
+          {"commands", program.command_count}};
+}
+
+/// The program whose arena decides what a batch needs.
+static const NetcProgram &largestProgram(const NetcModel &model) {
+  return model.step.command_count ? model.step : model.infer;
+}
+
+static Json describe(const NetcModel &model, const ModelInfo &info) {
+  Json json;
+  json["model"] = info.name;
+  json["parameters"] = info.trainableElements();
+  json["flops_per_image"] = info.flopsPerImage;
+  json["target"] = info.target;
+  json["arena_bytes_per_image"] = largestProgram(model).arena_bytes_per_image;
+  json["arena_bytes_fixed"] = largestProgram(model).arena_bytes_fixed;
+  json["layers"] = Json::array();
+  for (const LayerInfo &layer : info.layers)
+    json["layers"].push_back({{"name", layer.name},
+                              {"kind", layer.kind},
+                              {"output", layer.output},
+                              {"parameters", layer.parameters},
+                              {"flops", layer.flops}});
+  json["input"] = {info.channels, info.height, info.width};
+  json["classes"] = info.classes;
+  json["mode"] = model.step.command_count ? "both" : "infer";
+  json["cpu"] = info.cpu;
+  json["features"] = info.features;
+  json["netc"] = info.compiler;
+  json["file"] = info.file;
+  Json memory;
+  memory["infer"] = arenaJson(model.infer);
+  if (model.step.command_count)
+    memory["step"] = arenaJson(model.step);
+  memory["parameter_bytes"] = model.parameter_bytes;
+  memory["gradient_bytes"] = model.step.command_count ? model.parameter_bytes : 0;
+  memory["state_bytes"] = model.state_bytes;
+  memory["prepared_bytes"] = model.prepared_bytes;
+  json["memory"] = std::move(memory);
+  return json;
+}
+
+static std::string describeOutput(const std::vector<int64_t> &shape) {
+  return fmt::format("{}", fmt::join(shape, "x"));
+}
+
+static void printTable(const NetcModel &model, const ModelInfo &info) {
+  size_t width = 5;
+  for (const LayerInfo &layer : info.layers)
+    width = std::max(width, layer.name.size());
+  fmt::print("{} from {}: input {}x{}x{}, {} classes, target {}{}{}\n\n", info.name, info.file,
+             info.channels, info.height, info.width, info.classes, info.target,
+             info.cpu.empty() ? "" : " ", info.cpu);
+  fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12}\n", "layer", width, "kind", "output",
+             "parameters", "MFLOP");
+  for (const LayerInfo &layer : info.layers)
+    fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12.3f}\n", layer.name, width, layer.kind,
+               describeOutput(layer.output), layer.parameters, double(layer.flops) / 1e6);
+  fmt::print("\nparameters       {}\n", info.trainableElements());
+  fmt::print("forward          {:.3f} MFLOP an image\n", double(info.flopsPerImage) / 1e6);
+  auto printArena = [](const char *what, const NetcProgram &program) {
+    fmt::print("{:<16} {} an image + {}, {} commands\n", what,
+               shortBytes(program.arena_bytes_per_image), shortBytes(program.arena_bytes_fixed),
+               program.command_count);
+  };
+  printArena("inference arena", model.infer);
+  if (model.step.command_count)
+    printArena("training arena", model.step);
+  fmt::print("weights          {}, packed {}, optimizer state {}\n",
+             shortBytes(model.parameter_bytes), shortBytes(model.prepared_bytes),
+             shortBytes(model.state_bytes));
+}
+
+int runInfo(const NetcModel &model, const InfoOptions &options) {
+  ModelInfo info = readModel(model);
+  if (options.json)
+    fmt::print("{}\n", describe(model, info).dump(2));
+  else
+    printTable(model, info);
+  return 0;
+}
+
+} // namespace netc::runtime

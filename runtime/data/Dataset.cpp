@@ -1,0 +1,86 @@
+//===- Dataset.cpp - from KIND:PATH to labelled images --------------------===//
+#include "runtime/data/Dataset.h"
+
+#include "runtime/Error.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+namespace netc::runtime {
+
+static constexpr const char *kinds =
+    "fashion-mnist, mnist, cifar10, cifar100, imagefolder, synthetic";
+
+/// Where distributions and PyTorch's downloader leave the data.
+static std::vector<std::string> usualPlaces(const std::string &kind) {
+  std::vector<std::string> places = {"/usr/share/datasets/" + kind};
+  std::string torch = kind == "mnist"           ? "MNIST/raw"
+                      : kind == "fashion-mnist" ? "FashionMNIST/raw"
+                      : kind == "cifar10"       ? "cifar-10-batches-bin"
+                                                : "cifar-100-binary";
+  std::vector<std::string> roots = {"data"};
+  if (const char *home = std::getenv("HOME"))
+    roots.push_back(std::string(home) + "/data");
+  for (const std::string &root : roots) {
+    places.push_back(root + "/" + kind);
+    places.push_back(root + "/" + torch);
+  }
+  return places;
+}
+
+static std::string resolveFolder(const std::string &kind, const std::string &path) {
+  if (!path.empty())
+    return path;
+  std::vector<std::string> places = usualPlaces(kind);
+  for (const std::string &place : places)
+    if (std::filesystem::is_directory(place))
+      return place;
+  fail("no {} data in the usual places ({}): name its folder as {}:DIR", kind,
+       fmt::join(places, ", "), kind);
+}
+
+/// CIFAR archives unpack to a folder of their own: accept the folder above it.
+static std::string cifarFolder(const std::string &kind, const std::string &folder) {
+  std::string inner = folder + (kind == "cifar10" ? "/cifar-10-batches-bin" : "/cifar-100-binary");
+  return std::filesystem::is_directory(inner) ? inner : folder;
+}
+
+static int64_t syntheticCount(const std::string &text) {
+  int64_t count = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1)
+    failUsage("--data synthetic:{}: expected the number of images, as synthetic:1000", text);
+  return count;
+}
+
+std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split,
+                                     const DataShape &shape) {
+  size_t colon = spec.find(':');
+  std::string kind = spec.substr(0, colon);
+  std::string path = colon == std::string::npos ? "" : spec.substr(colon + 1);
+  std::unique_ptr<Dataset> data;
+  if (kind == "fashion-mnist" || kind == "mnist")
+    data = openIdx(kind, resolveFolder(kind, path), split);
+  else if (kind == "cifar10" || kind == "cifar100")
+    data = openCifar(kind, cifarFolder(kind, resolveFolder(kind, path)), split);
+  else if (kind == "synthetic")
+    data = makeSynthetic(syntheticCount(path), split, shape);
+  else if (kind == "imagefolder" && !path.empty())
+    data = openImageFolder(path, split);
+  else if (kind == "imagefolder")
+    failUsage("--data imagefolder: expected the folder, as imagefolder:DIR");
+  else
+    failUsage("--data {}: unknown kind '{}', expected KIND:PATH with one of {}", spec, kind, kinds);
+  if (data && data->classCount() > shape.classes) {
+    // Fine as long as no label is beyond the model's classes.
+    for (int64_t i = 0; i < data->size(); ++i)
+      if (data->label(i) >= shape.classes)
+        fail("{} has label {}, but the model has {} classes", data->describe(i), data->label(i),
+             shape.classes);
+  }
+  return data;
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,185 @@
+//===- Loader.cpp - batches prepared while the step runs ------------------===//
+#include "runtime/data/Loader.h"
+
+#include "runtime/Error.h"
+#include "runtime/Mix.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace netc::runtime {
+
+// Images that a worker claims at once: amortises the lock where an image costs a
+// microsecond, and is fine-grained enough where it costs milliseconds.
+static int64_t claimSize(const Dataset &data) { return data.inMemory() ? 32 : 1; }
+
+// Corrupt files named on stderr, the rest only counted.
+static constexpr int64_t corruptNamed = 20;
+
+std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  Philox draw(seed, Stream::Shuffle, 0, epoch);
+  for (size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[draw.below(uint32_t(i))]);
+  return order;
+}
+
+Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &info,
+               LoaderOptions given)
+    : data(data), pipeline(pipeline), info(info), options(std::move(given)) {
+  auto align = [](uint64_t bytes) { return (bytes + 63) / 64 * 64; };
+  uint64_t n = uint64_t(options.batch);
+  uint64_t inputBytes = align(n * uint64_t(info.inputElements()) * sizeof(float));
+  uint64_t labelBytes = align(n * sizeof(int64_t));
+  uint64_t targetBytes =
+      options.softLabels ? align(n * uint64_t(info.classes) * sizeof(float)) : 0;
+  memory = Region(copies * (inputBytes + labelBytes + targetBytes), "batches");
+  char *next = memory.data();
+  for (Slot &slot : slots) {
+    slot.batch.input = reinterpret_cast<float *>(next);
+    slot.batch.labels = reinterpret_cast<int64_t *>(next + inputBytes);
+    if (options.softLabels)
+      slot.batch.targets = reinterpret_cast<float *>(next + inputBytes + labelBytes);
+    next += inputBytes + labelBytes + targetBytes;
+  }
+  for (unsigned i = 0; i < std::max(1u, options.workers); ++i)
+    threads.emplace_back([this] { work(); });
+}
+
+Loader::~Loader() {
+  {
+    std::lock_guard lock(mutex);
+    stopping = true;
+  }
+  workReady.notify_all();
+  for (std::thread &thread : threads)
+    thread.join();
+}
+
+int64_t Loader::batches() const {
+  return (int64_t(order.size()) + options.batch - 1) / options.batch;
+}
+
+int64_t Loader::batchSize(int64_t index) const {
+  return std::min(options.batch, int64_t(order.size()) - index * options.batch);
+}
+
+void Loader::begin(std::vector<Visit> visits, uint32_t number, int64_t first) {
+  std::lock_guard lock(mutex);
+  order = std::move(visits);
+  epoch = number;
+  claimBatch = consumed = first;
+  claimSample = 0;
+  inUse = false;
+  for (Slot &slot : slots)
+    slot.done = 0;
+  workReady.notify_all();
+}
+
+const Batch *Loader::next() {
+  std::unique_lock lock(mutex);
+  if (inUse) {
+    slots[consumed % copies].done = 0;
+    ++consumed;
+    inUse = false;
+    workReady.notify_all();
+  }
+  if (consumed >= batches())
+    return nullptr;
+  Slot &slot = slots[consumed % copies];
+  batchReady.wait(lock, [&] { return failure || slot.done == batchSize(consumed); });
+  if (failure)
+    std::rethrow_exception(failure);
+  inUse = true;
+  return &slot.batch;
+}
+
+void Loader::work() {
+  AugmentWorkspace workspace;
+  std::unique_lock lock(mutex);
+  while (true) {
+    workReady.wait(lock, [&] {
+      return stopping ||
+             (!failure && claimBatch < batches() && claimBatch < consumed + copies);
+    });
+    if (stopping)
+      return;
+    Slot &slot = slots[claimBatch % copies];
+    slot.batch.index = claimBatch;
+    slot.batch.n = batchSize(claimBatch);
+    int64_t begin = claimSample;
+    int64_t end = std::min(slot.batch.n, begin + claimSize(data));
+    claimSample = end;
+    if (end == slot.batch.n) {
+      ++claimBatch;
+      claimSample = 0;
+    }
+    lock.unlock();
+    std::exception_ptr thrown;
+    try {
+      fill(slot, begin, end, workspace);
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+    lock.lock();
+    if (thrown && !failure)
+      failure = thrown;
+    bool last = slot.done + (end - begin) == slot.batch.n;
+    if (last && !failure && options.softLabels) {
+      // Everything is there but not yet announced: nobody else touches the slot.
+      lock.unlock();
+      MixBatch mixed{slot.batch.input, slot.batch.labels, slot.batch.targets, slot.batch.n,
+                     info.classes,     info.channels,     info.height,        info.width};
+      fillTargets(mixed);
+      Philox draw(options.seed, Stream::Mix, uint64_t(slot.batch.index), epoch);
+      if (!options.mix.empty())
+        mix(options.mix, draw, mixed);
+      lock.lock();
+    }
+    slot.done += end - begin;
+    if (last || failure)
+      batchReady.notify_all();
+  }
+}
+
+void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace) {
+  const Visit *visits = order.data() + slot.batch.index * options.batch;
+  for (int64_t i = begin; i < end; ++i)
+    loadSample(visits[i], workspace, slot.batch.input + i * info.inputElements(),
+               slot.batch.labels[i]);
+}
+
+void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label) {
+  // Training needs full batches: the next image that decodes stands in.
+  int64_t attempts = options.training ? data.size() : 1;
+  for (int64_t attempt = 0; attempt < attempts; ++attempt) {
+    int64_t sample = (visit.sample + attempt) % data.size();
+    try {
+      pipeline.apply(
+          [&](const ScaleChooser &choose, Image &image) { data.load(sample, choose, image); },
+          uint64_t(visit.sample), epoch, visit.view, workspace, out);
+      label = data.label(sample);
+      return;
+    } catch (const Error &error) {
+      if (data.inMemory())
+        throw; // not the file's fault
+      reportCorrupt(error.what());
+    }
+  }
+  if (options.training)
+    fail("none of the {} training images decodes", data.size());
+  std::fill(out, out + info.inputElements(), 0.0f);
+  label = -1;
+}
+
+void Loader::reportCorrupt(const std::string &message) {
+  std::lock_guard lock(mutex);
+  ++corrupt;
+  if (corrupt <= corruptNamed)
+    warn(message);
+  else if (corrupt == corruptNamed + 1)
+    warn("further unreadable images are only counted");
+}
+
+} // namespace netc::runtime

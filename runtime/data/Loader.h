@@ -1,0 +1,100 @@
+//===- Loader.h - batches prepared while the step runs ----------*- C++ -*-===//
+#ifndef NETC_RUNTIME_DATA_LOADER_H
+#define NETC_RUNTIME_DATA_LOADER_H
+
+#include "runtime/Augment.h"
+#include "runtime/Memory.h"
+#include "runtime/data/Dataset.h"
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace netc::runtime {
+
+/// A batch that lies ready. Valid until the next call of Loader::next.
+struct Batch {
+  float *input = nullptr;    ///< [n, C, H, W]
+  int64_t *labels = nullptr; ///< [n]; -1: an image that did not decode (evaluation only)
+  float *targets = nullptr;  ///< [n, classes] or null
+  int64_t n = 0;
+  int64_t index = 0; ///< of the batch within the epoch
+};
+
+/// One image of the epoch's order.
+struct Visit {
+  int64_t sample;
+  int view;
+};
+
+struct LoaderOptions {
+  int64_t batch = 1;
+  unsigned workers = 1;
+  uint64_t seed = 0;
+  bool training = false;      ///< a corrupt image is replaced by the next one, else labelled -1
+  bool softLabels = false;    ///< fill Batch::targets
+  std::vector<Transform> mix; ///< Mixup, Cutmix
+};
+
+/// Worker threads decode and augment the batches of an epoch ahead of the
+/// consumer, at most `copies` batches in memory. What a batch holds depends on
+/// order, seed and epoch alone, whatever the number of workers.
+class Loader {
+public:
+  /// Batches in memory: one in use, one ready, one being made.
+  static constexpr int copies = 3;
+
+  Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &info,
+         LoaderOptions options);
+  ~Loader();
+
+  /// Begins an epoch at batch `first`. The epoch before must be used up.
+  void begin(std::vector<Visit> order, uint32_t epoch, int64_t first = 0);
+
+  /// The next batch, null at the epoch's end. Rethrows what a worker threw.
+  const Batch *next();
+
+  /// Images that did not decode, each counted once an epoch it occurred in.
+  int64_t corruptImages() const { return corrupt; }
+
+private:
+  struct Slot {
+    Batch batch;
+    int64_t done = 0;
+  };
+
+  void work();
+  void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
+  void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
+  void reportCorrupt(const std::string &message);
+  int64_t batches() const;
+  int64_t batchSize(int64_t index) const;
+
+  const Dataset &data;
+  const Pipeline &pipeline;
+  const ModelInfo &info;
+  const LoaderOptions options;
+  Region memory;
+  Slot slots[copies];
+
+  std::mutex mutex;
+  std::condition_variable workReady, batchReady;
+  std::vector<Visit> order;
+  uint32_t epoch = 0;
+  int64_t claimBatch = 0, claimSample = 0; // next to be prepared
+  int64_t consumed = 0;                    // batches that the consumer is through with
+  bool inUse = false, stopping = false;
+  int64_t corrupt = 0;
+  std::exception_ptr failure;
+  std::vector<std::thread> threads;
+};
+
+/// 0 .. count-1 in the order of one epoch of training; the same for everyone
+/// who knows seed and epoch.
+std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_DATA_LOADER_H
