@@ -108,11 +108,11 @@ Pipeline Pipeline::forEvaluation(const Recipe &recipe, const ModelInfo &info, Pi
     if (transform.kind == TransformKind::Resize || transform.kind == TransformKind::CenterCrop)
       pipeline.geometry.push_back(transform);
     else if (transform.kind == TransformKind::TenCrop)
-      views = 10;
+      views = views ? views : 10;
     else
       fail("recipe: eval takes resize, center_crop and ten_crop");
   }
-  pipeline.viewCount = views;
+  pipeline.viewCount = std::max(1, views);
   bool written = !pipeline.geometry.empty();
   pipeline.scaleSizes(written ? recipe.eval : recipe.augment);
   int side = std::max(info.height, info.width);

@@ -45,7 +45,8 @@ public:
 
   static Pipeline forTraining(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling,
                               SourceSize source);
-  /// `views`: 1, or 10 for the four corners and the centre with their mirror images.
+  /// `views`: 1, 10 for the four corners and the centre with their mirror images,
+  /// 0 for what the recipe says (10 where its eval names ten_crop).
   static Pipeline forEvaluation(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling,
                                 SourceSize source, int views);
 

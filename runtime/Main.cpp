@@ -71,9 +71,8 @@ static void addEval(CLI::App &app, EvalOptions &options) {
   command->add_option("--data", options.data, dataHelp)->required();
   command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
       ->required();
-  command->add_option("--crops", options.crops, "10: corners and centre, mirrored too; averaged")
-      ->check(CLI::IsMember({1, 10}))
-      ->capture_default_str();
+  command->add_option("--crops", options.crops, "10: corners and centre, mirrored too; averaged (default: the recipe's)")
+      ->check(CLI::IsMember({1, 10}));
   command->add_option("--batch", options.batch, "Images at once")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   addThreads(command, options.threads);

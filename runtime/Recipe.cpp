@@ -160,11 +160,11 @@ static ScheduleStage parseStage(const Json &json) {
       call.reject("expected at=[…] or every=…");
     break;
   case ScheduleKind::Cosine:
-    stage.floor = call.number("min", 0, 0);
+    stage.floor = call.number("to", 0, call.number("min", -1, 0));
     break;
   case ScheduleKind::Polynomial:
     stage.power = call.number("power", 0, 1);
-    stage.floor = call.number("min", 1, 0);
+    stage.floor = call.number("to", 1, call.number("min", -1, 0));
     break;
   case ScheduleKind::Exponential:
     stage.factor = call.number("factor", 0, 0.95);

@@ -15,7 +15,7 @@ struct InfoOptions {
 };
 struct EvalOptions {
   std::string data, weights;
-  int crops = 1;
+  int crops = 0; ///< 0: as the recipe's eval says
   std::optional<int64_t> batch;
   unsigned threads = 1, workers = 0;
   bool json = false;

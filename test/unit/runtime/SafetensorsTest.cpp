@@ -1,0 +1,100 @@
+#include "runtime/Safetensors.h"
+
+#include "runtime/Error.h"
+#include "test/unit/runtime/Scratch.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+using namespace netc::runtime;
+
+/// A file of the given header and data.
+static std::string assemble(const std::string &header, const std::string &data) {
+  uint64_t length = header.size();
+  return std::string(reinterpret_cast<const char *>(&length), 8) + header + data;
+}
+
+static std::string readError(const ScratchFolder &folder, const std::string &text) {
+  writeFileAtomically(folder / "x.safetensors", text);
+  return errorOf([&] { Safetensors::read(folder / "x.safetensors"); });
+}
+
+TEST(Safetensors, RoundTrips) {
+  ScratchFolder folder;
+  std::vector<float> values{1, 2, 3, 4, 5, 6};
+  writeSafetensors(folder / "x", {f32Tensor("a", {2, 3}, values.data()), f32Tensor("b", {}, values.data())},
+                   {{"format", "pt"}});
+  Safetensors file = Safetensors::read(folder / "x");
+  ASSERT_TRUE(file.find("a"));
+  EXPECT_EQ(file.find("a")->shape, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(std::memcmp(file.find("a")->data, values.data(), 24), 0);
+  EXPECT_EQ(file.find("b")->elements(), 1);
+  EXPECT_EQ(file.find("c"), nullptr);
+  EXPECT_EQ(file.metadata().at("format"), "pt");
+}
+
+TEST(Safetensors, TruncationAnywhereIsAnError) {
+  ScratchFolder folder;
+  std::vector<float> values(8);
+  writeSafetensors(folder / "x", {f32Tensor("a", {8}, values.data())}, {});
+  std::string whole = readFile(folder / "x");
+  for (size_t length = 0; length < whole.size(); ++length)
+    EXPECT_HAS(readError(folder, whole.substr(0, length)), "x.safetensors");
+  EXPECT_EQ(readError(folder, whole), "");
+  EXPECT_HAS(readError(folder, whole + "more"), "behind the last tensor");
+}
+
+TEST(Safetensors, RejectsBadHeaders) {
+  ScratchFolder folder;
+  EXPECT_HAS(readError(folder, "this is text, no tensors"), "no safetensors file");
+  EXPECT_HAS(readError(folder, assemble("{\"a\": 3", "")), "bad safetensors header");
+  EXPECT_HAS(readError(folder, assemble(R"({"a":{"dtype":"F32","shape":[2]}})", "")), "bad");
+  EXPECT_HAS(readError(folder, assemble(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})",
+                                        "1234")),
+             "tensor a of type F32 and shape [2] has 4 bytes, expected 8");
+  EXPECT_HAS(readError(folder, assemble(R"({"a":{"dtype":"Q4","shape":[1],"data_offsets":[0,4]}})",
+                                        "1234")),
+             "unknown type Q4");
+  EXPECT_HAS(
+      readError(folder, assemble(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,400]}})",
+                                 "1234")),
+      "truncated or damaged");
+  EXPECT_HAS(readError(folder,
+                       assemble(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "1234")),
+             "impossible shape [-1]");
+}
+
+TEST(Safetensors, RejectsOverlapsAndHoles) {
+  ScratchFolder folder;
+  EXPECT_HAS(readError(folder, assemble(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                                        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+                                        "12345678")),
+             "overlaps");
+  EXPECT_HAS(readError(folder, assemble(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+                                        R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
+                                        "123456789012")),
+             "belong to no tensor");
+}
+
+TEST(Safetensors, ConvertsOtherFloats) {
+  float out[4] = {};
+  uint16_t half[] = {0x3C00, 0xC000, 0x0001, 0x7C00}; // 1, -2, least denormal, infinity
+  Tensor tensor{"h", "F16", {4}, reinterpret_cast<char *>(half), 8};
+  convertToF32(tensor, "f", out);
+  EXPECT_EQ(out[0], 1.0f);
+  EXPECT_EQ(out[1], -2.0f);
+  EXPECT_EQ(out[2], 0x1p-24f);
+  EXPECT_EQ(out[3], INFINITY);
+  uint16_t brain[] = {0x3F80, 0xC000};
+  convertToF32({"b", "BF16", {2}, reinterpret_cast<char *>(brain), 4}, "f", out);
+  EXPECT_EQ(out[0], 1.0f);
+  EXPECT_EQ(out[1], -2.0f);
+  double wide[] = {0.5};
+  convertToF32({"d", "F64", {1}, reinterpret_cast<char *>(wide), 8}, "f", out);
+  EXPECT_EQ(out[0], 0.5f);
+  EXPECT_HAS(errorOf([&] {
+               convertToF32({"i", "I64", {1}, reinterpret_cast<char *>(wide), 8}, "file", out);
+             }),
+             "file: tensor i has type I64");
+}

@@ -1,0 +1,91 @@
+#include "runtime/Schedule.h"
+
+#include "runtime/Error.h"
+#include "test/unit/runtime/Scratch.h"
+
+#include <gtest/gtest.h>
+
+using namespace netc::runtime;
+
+/// A recipe with this schedule (JSON list), lr 1, 10 epochs.
+static Recipe withSchedule(const std::string &schedule) {
+  ModelInfo info;
+  info.recipe = R"({"optimizer":{"name":"sgd","args":[],"named":{"lr":1.0}},"batch":1,"epochs":10,)"
+                R"("schedule":)" +
+                schedule + "}";
+  info.channels = 1;
+  return parseRecipe(info, {});
+}
+
+static double rate(const std::string &schedule, int64_t step) {
+  return Schedule(withSchedule(schedule), 100).learningRate(step);
+}
+
+TEST(Schedule, StepsAtEpochsIterationsAndFractions) {
+  std::string epochs = R"([{"name":"step","args":[],"named":{"at":[3,6],"factor":0.1}}])";
+  EXPECT_DOUBLE_EQ(rate(epochs, 299), 1);
+  EXPECT_DOUBLE_EQ(rate(epochs, 300), 0.1);
+  EXPECT_NEAR(rate(epochs, 600), 0.01, 1e-12);
+  std::string iterations =
+      R"([{"name":"step","args":[[{"iterations":250}],0.5],"named":{}}])";
+  EXPECT_DOUBLE_EQ(rate(iterations, 249), 1);
+  EXPECT_DOUBLE_EQ(rate(iterations, 250), 0.5);
+  std::string fractions = R"([{"name":"step","args":[[0.5,0.75]],"named":{}}])";
+  EXPECT_DOUBLE_EQ(rate(fractions, 499), 1);
+  EXPECT_DOUBLE_EQ(rate(fractions, 500), 0.1);
+  EXPECT_NEAR(rate(fractions, 750), 0.01, 1e-12);
+}
+
+TEST(Schedule, WarmupComposes) {
+  std::string text = R"([{"name":"warmup","args":[2],"named":{}},{"name":"cosine","args":[],"named":{}}])";
+  EXPECT_DOUBLE_EQ(rate(text, 0), 1.0 / 200);
+  EXPECT_DOUBLE_EQ(rate(text, 199), 1);
+  EXPECT_NEAR(rate(text, 600), 0.5, 1e-12); // half of what follows the warm-up
+  EXPECT_NEAR(rate(text, 1000), 0, 1e-12);
+  std::string flat = R"([{"name":"warmup","args":[1,0.1,"flat"],"named":{}}])";
+  EXPECT_DOUBLE_EQ(rate(flat, 99), 0.1);
+  EXPECT_DOUBLE_EQ(rate(flat, 100), 1);
+}
+
+TEST(Schedule, PolynomialReachesItsEnd) {
+  EXPECT_NEAR(rate(R"([{"name":"poly","args":[],"named":{"power":2}}])", 500), 0.25, 1e-12);
+  EXPECT_NEAR(rate(R"([{"name":"linear","args":[],"named":{"to":0.2}}])", 500), 0.6, 1e-12);
+}
+
+TEST(Schedule, PlateauDividesWhenTheErrorStaysUp) {
+  Schedule schedule(
+      withSchedule(R"([{"name":"plateau","args":[],"named":{"patience":2,"factor":0.1}}])"), 100);
+  for (double error : {0.5, 0.4, 0.45})
+    schedule.endEpoch(error);
+  EXPECT_DOUBLE_EQ(schedule.learningRate(0), 1);
+  schedule.endEpoch(0.41);
+  EXPECT_DOUBLE_EQ(schedule.learningRate(0), 0.1);
+}
+
+TEST(Recipe, ErrorsNameCallAndArgument) {
+  auto error = [](const std::string &schedule) {
+    return errorOf([&] { withSchedule(schedule); });
+  };
+  EXPECT_HAS(error(R"([{"name":"stairs","args":[],"named":{}}])"),
+             "recipe: schedule stairs: unknown, expected one of constant, step");
+  EXPECT_HAS(error(R"([{"name":"step","args":[[1]],"named":{"gamma":2}}])"),
+             "schedule step: unknown argument 'gamma', expected at, factor, every");
+  EXPECT_HAS(error(R"([{"name":"cosine","args":["x"],"named":{}}])"), "to is \"x\", expected a number");
+  EXPECT_HAS(error(R"([{"name":"constant","args":[1],"named":{}}])"), "1 positional arguments");
+  EXPECT_HAS(error(R"([{"name":"step","args":[],"named":{}}])"), "expected at=[…] or every=…");
+}
+
+TEST(Recipe, OverridesWin) {
+  ModelInfo info;
+  info.channels = 1;
+  info.recipe = R"({"optimizer":{"name":"sgd","args":[0.1],"named":{}},"batch":128,"epochs":3})";
+  RecipeOverrides overrides;
+  overrides.lr = 0.5;
+  overrides.batch = 7;
+  Recipe recipe = parseRecipe(info, overrides);
+  EXPECT_EQ(recipe.lr, 0.5);
+  EXPECT_EQ(recipe.batch, 7);
+  EXPECT_EQ(recipe.epochs, 3);
+  std::string differs = compareRecipes(parseRecipe(info, {}).effective, recipe.effective, false);
+  EXPECT_EQ(differs, "lr was 0.1, is 0.5; batch was 128, is 7");
+}

@@ -1,0 +1,61 @@
+#include "runtime/ThreadPool.h"
+
+#include <gtest/gtest.h>
+
+using namespace netc::runtime;
+
+namespace {
+struct Counters {
+  std::vector<std::atomic<int>> visits;
+  unsigned threads;
+  std::atomic<bool> bad{false};
+};
+} // namespace
+
+static void visit(void *context, unsigned thread, int64_t begin, int64_t end) {
+  Counters &counters = *static_cast<Counters *>(context);
+  if (thread >= counters.threads || begin >= end)
+    counters.bad = true;
+  for (int64_t i = begin; i < end; ++i)
+    ++counters.visits[size_t(i)];
+}
+
+TEST(ThreadPool, VisitsEveryItemOnce) {
+  for (unsigned threads : {1u, 2u, 3u, 8u}) {
+    ThreadPool pool(threads);
+    for (int64_t items : {1, 2, 7, 64, 1000}) {
+      Counters counters{std::vector<std::atomic<int>>(size_t(items)), threads};
+      pool.run(items, visit, &counters);
+      for (auto &count : counters.visits)
+        EXPECT_EQ(count, 1);
+      EXPECT_FALSE(counters.bad);
+    }
+  }
+}
+
+TEST(ThreadPool, SurvivesManySmallGrids) {
+  ThreadPool pool(3);
+  Counters counters{std::vector<std::atomic<int>>(5), 3};
+  for (int i = 0; i < 20000; ++i)
+    pool.run(5, visit, &counters);
+  for (auto &count : counters.visits)
+    EXPECT_EQ(count, 20000);
+}
+
+TEST(ThreadPool, WakesSleepingThreads) {
+  ThreadPool pool(2);
+  Counters counters{std::vector<std::atomic<int>>(100), 2};
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    pool.run(100, visit, &counters);
+  }
+  for (auto &count : counters.visits)
+    EXPECT_EQ(count, 5);
+}
+
+TEST(ThreadPool, RunsNothingForAnEmptyGrid) {
+  ThreadPool pool(2);
+  Counters counters{{}, 2};
+  pool.run(0, visit, &counters);
+  EXPECT_FALSE(counters.bad);
+}
