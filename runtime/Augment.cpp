@@ -113,7 +113,7 @@ Pipeline Pipeline::forEvaluation(const Recipe &recipe, const ModelInfo &info, Pi
       fail("recipe: eval takes resize, center_crop and ten_crop");
   }
   pipeline.viewCount = std::max(1, views);
-  bool written = !pipeline.geometry.empty();
+  bool written = !recipe.eval.empty();
   pipeline.scaleSizes(written ? recipe.eval : recipe.augment);
   int side = std::max(info.height, info.width);
   bool margin = recipe.hasTransform(TransformKind::RandomResizedCrop);

@@ -1,0 +1,235 @@
+#include "runtime/Augment.h"
+
+#include "runtime/Color.h"
+#include "runtime/Error.h"
+#include "runtime/Mix.h"
+#include "runtime/data/Statistics.h"
+#include "test/unit/runtime/Scratch.h"
+
+#include <gtest/gtest.h>
+
+using namespace netc::runtime;
+
+static Image numbered(int height, int width) {
+  Image image;
+  image.resize(height, width, 1);
+  for (size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = uint8_t(i * 37);
+  return image;
+}
+
+static std::vector<int> apply(const Image &image, const Geometry &geometry) {
+  Image out;
+  resample(image, geometry, out);
+  return {out.pixels.begin(), out.pixels.end()};
+}
+
+static void expectClose(const std::vector<int> &have, const std::vector<int> &want) {
+  ASSERT_EQ(have.size(), want.size());
+  for (size_t i = 0; i < have.size(); ++i)
+    EXPECT_NEAR(have[i], want[i], 1) << i; // Pillow rounds between its two passes
+}
+
+TEST(Geometry, ResizesAsPillow) {
+  Geometry smaller(7, 5);
+  smaller.resize(4, 3);
+  expectClose(apply(numbered(7, 5), smaller),
+              {101, 73, 100, 124, 143, 113, 121, 91, 110, 134, 161, 133});
+  Geometry larger(7, 5);
+  larger.resize(9, 8);
+  expectClose(apply(numbered(7, 5), larger),
+              {0,   16,  39,  62,  86,  109, 132, 148, 123, 139, 152, 68,  39,  62,  85,
+               101, 153, 169, 184, 118, 97,  120, 79,  45,  98,  114, 137, 160, 184, 207,
+               118, 47,  43,  59,  82,  105, 129, 152, 175, 191, 187, 116, 27,  50,  74,
+               97,  120, 136, 189, 155, 114, 137, 116, 50,  65,  81,  133, 149, 172, 195,
+               166, 82,  95,  111, 86,  102, 125, 148, 172, 195, 218, 234});
+}
+
+TEST(Geometry, CropsFlipsAndPadsExactly) {
+  Image image = numbered(3, 3); // 0 37 74 / 111 148 185 / 222 3 40
+  Geometry crop(3, 3);
+  crop.crop(1, 1, 2, 2);
+  EXPECT_EQ(apply(image, crop), (std::vector<int>{148, 185, 3, 40}));
+  crop.flip();
+  EXPECT_EQ(apply(image, crop), (std::vector<int>{185, 148, 40, 3}));
+  Geometry padded(3, 3);
+  padded.crop(-1, -1, 3, 3);
+  EXPECT_EQ(apply(image, padded), (std::vector<int>{0, 0, 0, 0, 0, 37, 0, 111, 148}));
+  Geometry flippedFirst(3, 3);
+  flippedFirst.flip();
+  flippedFirst.crop(0, 0, 1, 2);
+  EXPECT_EQ(apply(image, flippedFirst), (std::vector<int>{74, 37}));
+}
+
+TEST(Geometry, CropThenResizeSeesTheCropOnly) {
+  Image image = numbered(4, 4);
+  Geometry composed(4, 4);
+  composed.crop(1, 1, 2, 2);
+  composed.resize(4, 4);
+  Geometry cropped(4, 4);
+  cropped.crop(1, 1, 2, 2);
+  Image inner;
+  resample(image, cropped, inner);
+  Geometry enlarged(2, 2);
+  enlarged.resize(4, 4);
+  EXPECT_EQ(apply(image, composed), apply(inner, enlarged));
+}
+
+TEST(Geometry, AsksForNoMoreThanItNeeds) {
+  Geometry geometry(800, 800);
+  geometry.resize(100, 100);
+  EXPECT_EQ(geometry.neededEighths(), 1);
+  Geometry half(400, 400);
+  half.resize(150, 150);
+  EXPECT_EQ(half.neededEighths(), 4);
+  EXPECT_EQ(Geometry(10, 10).neededEighths(), 8);
+}
+
+/// A pipeline for a [channels, side, side] input.
+static Pipeline makePipeline(const std::string &augment, int channels, int side,
+                             Pipeline::SourceSize source, bool training = true,
+                             const std::string &eval = "") {
+  ModelInfo info;
+  info.channels = channels;
+  info.height = info.width = side;
+  info.classes = 10;
+  info.recipe = R"({"augment":[)" + augment + R"(],"eval":[)" + eval + "]}";
+  Recipe recipe = parseRecipe(info, {});
+  return training ? Pipeline::forTraining(recipe, info, {}, source)
+                  : Pipeline::forEvaluation(recipe, info, {}, source, 0);
+}
+
+static std::vector<float> run(const Pipeline &pipeline, const Image &image, size_t values,
+                              uint64_t sample = 0, uint32_t epoch = 0, int view = 0) {
+  AugmentWorkspace workspace;
+  std::vector<float> out(values);
+  pipeline.apply([&](const ScaleChooser &, Image &to) { to = image; }, sample, epoch, view,
+                 workspace, out.data());
+  return out;
+}
+
+TEST(Pipeline, PassesFittingImagesThrough) {
+  Image image = numbered(4, 4);
+  auto out = run(makePipeline("", 1, 4, {4, 4}), image, 16);
+  for (size_t i = 0; i < 16; ++i)
+    EXPECT_EQ(out[i], float(image.pixels[i]) / 255.0f);
+}
+
+TEST(Pipeline, SpreadsGreyOverThreeChannels) {
+  auto out = run(makePipeline("", 3, 4, {4, 4}), numbered(4, 4), 48);
+  EXPECT_EQ(out[5], out[16 + 5]);
+  EXPECT_EQ(out[5], out[32 + 5]);
+}
+
+TEST(Pipeline, DependsOnSampleAndEpochOnly) {
+  std::string augment = R"({"name":"random_resized_crop","args":[],"named":{}},)"
+                        R"({"name":"hflip","args":[],"named":{}},)"
+                        R"({"name":"color_jitter","args":[0.4,0.4,0.4,0.1],"named":{}},)"
+                        R"({"name":"random_erasing","args":[],"named":{}})";
+  Pipeline pipeline = makePipeline(augment, 3, 16, {32, 32});
+  Image image = numbered(32, 32);
+  auto once = run(pipeline, image, 768, 7, 2);
+  EXPECT_EQ(once, run(pipeline, image, 768, 7, 2));
+  EXPECT_NE(once, run(pipeline, image, 768, 8, 2));
+  EXPECT_NE(once, run(pipeline, image, 768, 7, 3));
+}
+
+TEST(Pipeline, BringsAnySizeToTheInput) {
+  for (auto [height, width] : {std::pair{5, 9}, {100, 30}, {28, 28}, {1, 1}})
+    for (bool training : {true, false})
+      for (const char *augment : {"", R"({"name":"random_crop","args":[],"named":{"pad":4}})",
+                                  R"({"name":"random_resized_crop","args":[224],"named":{}})"}) {
+        Pipeline pipeline = makePipeline(augment, 1, 16, {}, training);
+        for (float value : run(pipeline, numbered(height, width), 256))
+          ASSERT_TRUE(value >= 0 && value <= 1);
+      }
+}
+
+TEST(Pipeline, ScalesSizesWrittenForAnotherInput) {
+  Pipeline pipeline =
+      makePipeline(R"({"name":"random_resized_crop","args":[224],"named":{}})", 1, 64, {64, 64});
+  EXPECT_EQ(pipeline.writtenFor().height, 224);
+}
+
+TEST(Pipeline, TenCropsDiffer) {
+  Pipeline pipeline =
+      makePipeline("", 1, 8, {12, 12}, false, R"({"name":"ten_crop","args":[8],"named":{}})");
+  ASSERT_EQ(pipeline.views(), 10);
+  Image image = numbered(12, 12);
+  auto center = run(pipeline, image, 64, 0, 0, 4), mirrored = run(pipeline, image, 64, 0, 0, 9);
+  EXPECT_EQ(center[0], float(image.pixels[2 * 12 + 2]) / 255.0f);
+  EXPECT_EQ(center[0], mirrored[7]);
+  EXPECT_EQ(run(pipeline, image, 64, 0, 0, 3)[63], float(image.pixels[143]) / 255.0f);
+}
+
+TEST(Color, HueTurnsRedToGreen) {
+  Transform jitter;
+  jitter.kind = TransformKind::ColorJitter;
+  jitter.color = {0, 0, 0, 0.5};
+  float planes[3] = {1, 0, 0};
+  // Whatever is drawn, value and saturation stay.
+  Philox draw(1, Stream::Augment);
+  jitterColor(jitter, draw, 3, 1, planes);
+  EXPECT_NEAR(std::max({planes[0], planes[1], planes[2]}), 1, 1e-6);
+  EXPECT_NEAR(std::min({planes[0], planes[1], planes[2]}), 0, 1e-6);
+}
+
+TEST(Mix, TargetsAreDistributionsThatFollowThePixels) {
+  for (TransformKind kind : {TransformKind::Mixup, TransformKind::Cutmix}) {
+    Transform transform;
+    transform.kind = kind;
+    transform.strength = 1;
+    int64_t labels[] = {0, 1, 2};
+    // Image i holds the value i everywhere: its mean is a mix of two labels' numbers.
+    std::vector<float> input(3 * 100), targets(9);
+    for (size_t i = 0; i < 300; ++i)
+      input[i] = float(i / 100);
+    Philox draw(5, Stream::Mix);
+    mix({transform}, draw, {input.data(), labels, targets.data(), 3, 3, 1, 10, 10});
+    for (size_t i = 0; i < 3; ++i) {
+      double sum = 0, expected = 0, mean = 0;
+      for (size_t c = 0; c < 3; ++c) {
+        sum += double(targets[i * 3 + c]);
+        expected += double(targets[i * 3 + c]) * double(c);
+      }
+      for (size_t p = 0; p < 100; ++p)
+        mean += double(input[i * 100 + p]) / 100;
+      EXPECT_NEAR(sum, 1, 1e-6);
+      EXPECT_NEAR(mean, expected, 1e-5);
+    }
+  }
+}
+
+TEST(Statistics, AreExactAndIndependentOfWorkers) {
+  DataShape shape{3, 8, 8, 4};
+  auto data = openDataset("synthetic:40", Split::Train, shape);
+  ModelInfo info;
+  info.channels = 3;
+  info.height = info.width = 8;
+  std::vector<int64_t> samples{0, 1, 2, 3, 30, 39};
+  StatisticsRequest request{true, true, true};
+  PixelScaling one = computeStatistics(*data, samples, info, request, 1);
+  PixelScaling three = computeStatistics(*data, samples, info, request, 3);
+  EXPECT_EQ(one.mean, three.mean);
+  EXPECT_EQ(one.std, three.std);
+  EXPECT_EQ(one.pixelMean, three.pixelMean);
+  EXPECT_EQ(one.pcaVectors, three.pcaVectors);
+  double sum = 0;
+  Image image;
+  for (int64_t i : samples) {
+    data->load(i, {}, image);
+    for (size_t p = 0; p < image.pixels.size(); p += 3)
+      sum += image.pixels[p];
+  }
+  EXPECT_NEAR(double(one.mean[0]), sum / 6 / 64 / 255, 1e-6);
+}
+
+TEST(Statistics, EigenvectorsDiagonalise) {
+  std::vector<double> values, vectors;
+  symmetricEigen({2, 1, 0, 1, 2, 0, 0, 0, 5}, 3, values, vectors);
+  EXPECT_NEAR(values[0], 5, 1e-12);
+  EXPECT_NEAR(values[1], 3, 1e-12);
+  EXPECT_NEAR(values[2], 1, 1e-12);
+  EXPECT_NEAR(vectors[3], std::sqrt(0.5), 1e-12);
+  EXPECT_NEAR(vectors[4], std::sqrt(0.5), 1e-12);
+}

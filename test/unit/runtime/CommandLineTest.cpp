@@ -1,0 +1,186 @@
+// The toy executables as users would run them.
+#include "runtime/Image.h"
+#include "runtime/Safetensors.h"
+
+#include "test/unit/runtime/Scratch.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <csignal>
+#include <random>
+#include <unistd.h>
+
+using namespace netc::runtime;
+
+static const std::string toy = TOY_EXECUTABLES "/toy_model";
+
+static std::string train(const std::string &out, const std::string &more) {
+  return toy + " train --data synthetic:200 --out " + out + " " + more;
+}
+
+TEST(CommandLine, ExitCodesTellUsageFromFailure) {
+  EXPECT_EQ(shell(toy).code, 2);
+  EXPECT_HAS(shell(toy).err, "Subcommands:");
+  EXPECT_EQ(shell(toy + " --help").code, 0);
+  for (const char *command : {"info", "train", "eval", "predict", "bench", "run"})
+    EXPECT_EQ(shell(toy + " " + command + " --help").code, 0);
+  EXPECT_EQ(shell(toy + " fly").code, 2);
+  EXPECT_EQ(shell(toy + " train").code, 2);
+  EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch 0").code, 2);
+  EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch many").code, 2);
+  EXPECT_EQ(shell(toy + " train --data imagenet:/x").code, 2);
+  EXPECT_EQ(shell(toy + " eval --data synthetic:10 --weights w --crops 3").code, 2);
+  Outcome missing = shell(toy + " eval --data synthetic:10 --weights /nowhere/w");
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(missing.err, "error: cannot read /nowhere/w: No such file or directory\n");
+  EXPECT_EQ(shell(toy + " train --data mnist:/nowhere").code, 1);
+}
+
+TEST(CommandLine, ExecutablesNeedTheCLibraryOnly) {
+  EXPECT_LT(std::filesystem::file_size(toy), 5u << 20);
+  // The only shared objects: libc, libm, the loader, the kernel's page.
+  EXPECT_EQ(shell("ldd " + toy + " | grep -vE 'libc\\.so|libm\\.so|ld-linux|linux-vdso'").out, "");
+}
+
+TEST(CommandLine, InfoSpeaksJson) {
+  auto json = nlohmann::json::parse(shell(toy + " info --json").out);
+  EXPECT_EQ(json["model"], "toy");
+  EXPECT_EQ(json["parameters"], 7860);
+  EXPECT_EQ(json["arena_bytes_per_image"], 128);
+  EXPECT_EQ(json["layers"][0]["name"], "fc");
+  for (const char *field : {"flops_per_image", "target", "arena_bytes_fixed"})
+    EXPECT_TRUE(json.contains(field)) << field;
+}
+
+TEST(CommandLine, BenchSpeaksJson) {
+  auto json = nlohmann::json::parse(
+      shell(toy + " bench --train --batch 16 --threads 2 --iterations 3 --json").out);
+  EXPECT_EQ(json["batch"], 16);
+  EXPECT_EQ(json["threads"], 2);
+  EXPECT_EQ(json["train"], true);
+  for (const char *field : {"ms_median", "ms_min", "images_per_s", "gflops_per_s"})
+    EXPECT_GT(json[field].get<double>(), 0) << field;
+  EXPECT_GT(json["peak_rss_bytes"].get<int64_t>(), 1 << 20);
+  EXPECT_EQ(json["layers"].size(), 4u);
+}
+
+TEST(CommandLine, RefusesWithoutTheFeaturesOrTheStep) {
+  std::string future = TOY_EXECUTABLES "/toy_future_model", infer = TOY_EXECUTABLES "/toy_infer_model";
+  EXPECT_EQ(shell(future + " info").code, 0);
+  Outcome bench = shell(future + " bench");
+  EXPECT_EQ(bench.code, 1);
+  EXPECT_HAS(bench.err, "which this one lacks");
+  Outcome trained = shell(infer + " train --data synthetic:10");
+  EXPECT_EQ(trained.code, 1);
+  EXPECT_HAS(trained.err, "--mode infer and cannot train");
+}
+
+TEST(CommandLine, MemoryRefusalNamesTheBytes) {
+  ScratchFolder folder;
+  Outcome big = shell(train(folder / "out", "--batch 1000000000"));
+  EXPECT_EQ(big.code, 1);
+  EXPECT_HAS(big.err, "error: batch 1000000000 needs ");
+  EXPECT_HAS(big.err, "only ");
+  // 128 MiB of address space; a batch of 20,000 takes some 250 MB.
+  Outcome limited =
+      shell("ulimit -v 131072; " + train(folder / "out", "--batch 20000 --threads 1"));
+  EXPECT_EQ(limited.code, 1);
+  EXPECT_HAS(limited.err, "error: batch 20000 needs ");
+}
+
+TEST(CommandLine, TrainsEvaluatesPredicts) {
+  ScratchFolder folder;
+  Outcome trained = shell(toy + " train --data synthetic:1000 --epochs 3 --out " + folder / "out");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  auto json = nlohmann::json::parse(
+      shell(toy + " eval --json --data synthetic:1000 --weights " + folder / "out").out);
+  EXPECT_EQ(json["images"], 1000);
+  EXPECT_GT(json["top1"].get<double>(), 0.9);
+  EXPECT_GE(json["top5"].get<double>(), json["top1"].get<double>());
+  std::string threads = shell(toy + " eval --threads 3 --batch 7 --json --data synthetic:1000 "
+                                    "--weights " + folder / "out/model.safetensors").out;
+  EXPECT_EQ(nlohmann::json::parse(threads)["top1"], json["top1"]);
+
+  Image image;
+  image.resize(50, 40, 3);
+  writePng(folder / "x.png", image);
+  std::string predict = toy + " predict --weights " + folder / "out ";
+  auto answer = nlohmann::json::parse(shell(predict + "--json --top 3 " + folder / "x.png").out);
+  ASSERT_EQ(answer[0]["predictions"].size(), 3u);
+  double first = answer[0]["predictions"][0]["probability"];
+  EXPECT_GE(first, answer[0]["predictions"][1]["probability"].get<double>());
+  writeFileAtomically(folder / "labels", "a\nb\n");
+  Outcome labels = shell(predict + "--labels " + folder / "labels " + folder / "x.png");
+  EXPECT_EQ(labels.code, 1);
+  EXPECT_HAS(labels.err, "2 class names, the model has 10 classes");
+  writeFileAtomically(folder / "y.jpg", "nonsense");
+  Outcome mixed = shell(predict + folder / "y.jpg " + folder / "x.png");
+  EXPECT_EQ(mixed.code, 1);
+  EXPECT_HAS(mixed.err, "y.jpg: neither JPEG nor PNG");
+  EXPECT_HAS(mixed.out, "x.png\n");
+}
+
+TEST(CommandLine, TrainsOnAFolderOfImages) {
+  ScratchFolder folder;
+  Image image;
+  image.resize(40, 50, 3);
+  for (const char *name : {"cat", "dog"}) {
+    makeFolder(folder / "data/train/" + name);
+    makeFolder(folder / "data/val/" + name);
+    for (int i = 0; i < 6; ++i) {
+      std::fill(image.pixels.begin(), image.pixels.end(), uint8_t(name[0] == 'c' ? 40 + i : 200 + i));
+      writePng(folder / ("data/train/" + std::string(name) + "/" + std::to_string(i) + ".png"), image);
+      writePng(folder / ("data/val/" + std::string(name) + "/" + std::to_string(i) + ".png"), image);
+    }
+  }
+  writeFileAtomically(folder / "data/train/dog/7.jpg", "broken");
+  std::string command = std::string(TOY_EXECUTABLES "/toy_color_model train --epochs 6 --batch 4 ") +
+                        "--data imagefolder:" + folder / "data --out " + folder / "out";
+  Outcome trained = shell(command + " --workers 3");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_HAS(trained.err, "dog/7.jpg: neither JPEG nor PNG");
+  EXPECT_HAS(trained.out, "top-1 100.00% of 12 validation images");
+  Outcome predicted = shell(TOY_EXECUTABLES "/toy_color_model predict --top 1 --weights " +
+                            folder / "out " + folder / "data/val/cat/0.png");
+  EXPECT_HAS(predicted.out, "%  cat");
+}
+
+TEST(CommandLine, RunWritesWhatTheLanguagePagePromises) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(train(folder / "out", "--epochs 0")).code, 0);
+  std::vector<float> input(3 * 784, 0.5f);
+  int64_t labels[] = {1, 2, 3};
+  Tensor image = f32Tensor("input", {3, 1, 28, 28}, input.data());
+  Tensor label{"labels", "I64", {3}, reinterpret_cast<char *>(labels), 24};
+  auto run = [&](std::vector<Tensor> tensors, const std::string &more) {
+    writeSafetensors(folder / "in", tensors, {});
+    return shell(toy + " run --weights " + folder / "out --in " + folder / "in --out " +
+                 folder / "result " + more);
+  };
+  ASSERT_EQ(run({image}, "").code, 0);
+  Safetensors inferred = Safetensors::read(folder / "result");
+  EXPECT_EQ(inferred.find("output")->shape, (std::vector<int64_t>{3, 10}));
+  ASSERT_EQ(run({image, label}, "--train").code, 0);
+  Safetensors trained = Safetensors::read(folder / "result");
+  for (const char *name : {"loss", "grad.fc.weight", "grad.fc.bias", "norm.running_mean"})
+    EXPECT_TRUE(trained.find(name)) << name;
+  EXPECT_EQ(trained.find("loss")->shape, (std::vector<int64_t>{1}));
+  EXPECT_FALSE(trained.find("grad.norm.running_mean"));
+
+  auto error = [&](std::vector<Tensor> tensors) {
+    Outcome outcome = run(tensors, "--train");
+    EXPECT_EQ(outcome.code, 1);
+    return outcome.err;
+  };
+  EXPECT_HAS(error({label}), "no tensor 'input', expected input [N, 1, 28, 28] of type F32; the file has labels");
+  EXPECT_HAS(error({image}), "no tensor 'labels'");
+  EXPECT_HAS(error({f32Tensor("input", {3, 28, 28, 1}, input.data()), label}),
+             "shape [3, 28, 28, 1], expected [N, 1, 28, 28]");
+  labels[1] = 10;
+  EXPECT_HAS(error({image, label}), "label 10 of image 1, expected 0 to 9");
+  label.shape = {1};
+  label.bytes = 8;
+  EXPECT_HAS(error({image, label}), "tensor 'labels' has shape [1], expected [3]");
+}

@@ -1,0 +1,160 @@
+// Checkpoints: whatever happens to a run, going on ends in the same bytes.
+#include "test/unit/runtime/Scratch.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <random>
+#include <unistd.h>
+
+using namespace netc::runtime;
+
+static const std::string toy = TOY_EXECUTABLES "/toy_model";
+static const std::string run = " train --data synthetic:300 --epochs 12 --batch 32 --out ";
+
+static void expectSameFiles(const std::string &a, const std::string &b) {
+  auto left = contents(a), right = contents(b);
+  ASSERT_FALSE(left.empty());
+  for (auto &[name, text] : left)
+    EXPECT_TRUE(right.count(name) && right[name] == text) << name << " differs";
+  for (auto &[name, text] : right)
+    EXPECT_TRUE(left.count(name)) << name << " is left over";
+}
+
+/// Starts the command, sends `signal` after some time, waits.
+static int runAndSignal(const std::vector<std::string> &arguments, int signal, int microseconds) {
+  pid_t child = fork();
+  if (child == 0) {
+    std::vector<char *> pointers;
+    for (const std::string &argument : arguments)
+      pointers.push_back(const_cast<char *>(argument.c_str()));
+    pointers.push_back(nullptr);
+    freopen("/dev/null", "w", stdout);
+    freopen("/dev/null", "w", stderr);
+    execv(pointers[0], pointers.data());
+    _exit(127);
+  }
+  usleep(useconds_t(microseconds));
+  kill(child, signal);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static std::vector<std::string> resumeArguments(const std::string &out) {
+  return {toy,       "train", "--data", "synthetic:300", "--epochs", "12",
+          "--batch", "32",    "--out",  out,             "--resume"};
+}
+
+TEST(Resume, FilesDependOnRecipeDataAndSeedOnly) {
+  ScratchFolder folder;
+  for (const char *variant : {"a", "b --threads 1", "c --threads 3 --workers 3"})
+    ASSERT_EQ(shell(toy + run + folder / variant).code, 0);
+  expectSameFiles(folder / "a", folder / "b");
+  expectSameFiles(folder / "a", folder / "c");
+  ASSERT_EQ(shell(toy + run + folder / "d --seed 1").code, 0);
+  EXPECT_NE(contents(folder / "a")["model.safetensors"], contents(folder / "d")["model.safetensors"]);
+}
+
+TEST(Resume, SurvivesKillsAtRandomPoints) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "whole").code, 0);
+  std::mt19937 random(7);
+  int kills = 0;
+  for (int attempt = 0; attempt < 200 && kills < 25; ++attempt) {
+    // Most runs die soon after their start, so that many kills fit into one run.
+    int code = runAndSignal(resumeArguments(folder / "killed"), SIGKILL,
+                            int(random() % 40000) + 4000);
+    kills += code == 128 + SIGKILL;
+    if (code == 0)
+      std::filesystem::remove_all(folder / "killed");
+  }
+  EXPECT_GE(kills, 20);
+  ASSERT_EQ(shell(toy + run + folder / "killed --resume").code, 0);
+  expectSameFiles(folder / "whole", folder / "killed");
+}
+
+TEST(Resume, GoesOnAfterAnInterrupt) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "whole").code, 0);
+  std::mt19937 random(3);
+  for (int attempt = 0; attempt < 12; ++attempt) {
+    int code = runAndSignal(resumeArguments(folder / "stopped"), attempt % 2 ? SIGINT : SIGTERM,
+                            int(random() % 20000) + 20000);
+    // Before the handlers are there, the signal kills; later it saves and exits with 1.
+    EXPECT_TRUE(code == 0 || code == 1 || code >= 128) << code;
+  }
+  ASSERT_EQ(shell(toy + run + folder / "stopped --resume").code, 0);
+  expectSameFiles(folder / "whole", folder / "stopped");
+}
+
+TEST(Resume, WithoutACheckpointStartsAfresh) {
+  ScratchFolder folder;
+  Outcome outcome = shell(toy + run + folder / "a --resume");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_HAS(outcome.err, "starting afresh");
+  ASSERT_EQ(shell(toy + run + folder / "b").code, 0);
+  expectSameFiles(folder / "a", folder / "b");
+}
+
+TEST(Resume, RefusesAnotherRecipeDataOrModel) {
+  ScratchFolder folder;
+  std::string base = " train --batch 32 --resume --out " + folder / "out ";
+  ASSERT_EQ(shell(toy + base + "--data synthetic:300 --epochs 2").code, 0);
+  auto refusal = [&](const std::string &arguments, const std::string &executable = toy) {
+    Outcome outcome = shell(executable + base + arguments);
+    EXPECT_EQ(outcome.code, 1) << arguments;
+    return outcome.err;
+  };
+  EXPECT_HAS(refusal("--data synthetic:300 --epochs 2 --lr 0.5"), "lr was 0.01, is 0.5");
+  EXPECT_HAS(refusal("--data synthetic:300 --epochs 2 --seed 4"), "seed was 0, is 4");
+  EXPECT_HAS(refusal("--data synthetic:301 --epochs 2"), "the checkpoint's synthetic has 300 images");
+  EXPECT_HAS(refusal("--data synthetic:300 --epochs 9"),
+             "epochs was 2, is 9, and the schedule depends on it");
+  EXPECT_HAS(refusal("--data synthetic:300 --epochs 2", TOY_EXECUTABLES "/toy_color_model"),
+             "the checkpoint is of toy, not of this toycolor");
+}
+
+TEST(Resume, DamagedCheckpointsAreNamed) {
+  ScratchFolder folder;
+  std::string command = toy + run + folder / "out --resume";
+  ASSERT_EQ(shell(command).code, 0);
+  std::string optimizer;
+  for (const auto &[name, text] : contents(folder / "out"))
+    if (name.find("optimizer-") != std::string::npos)
+      optimizer = folder / ("out/" + name);
+  std::string text = readFile(optimizer);
+  text[text.size() / 2] ^= 1;
+  writeFileAtomically(optimizer, text);
+  Outcome outcome = shell(command);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_HAS(outcome.err, optimizer + ": damaged: its checksum is");
+}
+
+TEST(Resume, DivergenceStopsAndKeepsTheCheckpoint) {
+  ScratchFolder folder;
+  std::string command = toy + " train --data synthetic:300 --batch 32 --out " + folder / "out ";
+  ASSERT_EQ(shell(command + "--epochs 1").code, 0);
+  auto before = contents(folder / "out");
+  Outcome outcome = shell(command + "--epochs 2 --lr 1e30");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_HAS(outcome.err, "error: loss is ");
+  EXPECT_HAS(outcome.err, " at step ");
+  EXPECT_HAS(outcome.err, "the last good checkpoint is ");
+  before.erase("recipe.json");
+  auto after = contents(folder / "out");
+  after.erase("recipe.json");
+  EXPECT_EQ(before, after);
+}
+
+TEST(Resume, AFullDiskLeavesTheOldCheckpoint) {
+  ScratchFolder folder;
+  std::string command = toy + run + folder / "out ";
+  ASSERT_EQ(shell(command).code, 0);
+  auto before = contents(folder / "out/checkpoint");
+  // Files of more than 8 KiB cannot be written.
+  Outcome outcome = shell("trap '' XFSZ; ulimit -f 8; " + command + "--seed 5");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_HAS(outcome.err, "cannot write ");
+  EXPECT_EQ(before, contents(folder / "out/checkpoint"));
+}
