@@ -1,0 +1,284 @@
+//===- ContractFilterGrad.cpp - backward-weights on the CPU ---------------===//
+//
+// dW[kh, kw, c, o] = sum over images and pixels of x dy. A grid item is a chunk of the
+// batch (their number does not depend on the threads) and a block of output channels; its
+// partial gradient stays resident. For each strip, x (with halo) and dy are packed with
+// their prologues applied; a tile keeps A (column, channel) rows x U vectors of dW in
+// registers while the pixels of the strip go by.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Sweep.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+namespace {
+class FilterGradEmitter {
+public:
+  FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+  void emit();
+
+private:
+  void emitItem(Value item);
+  void emitImage(Value image, Value channel, Value count);
+  void emitFlatChunk(Value low, Value high, Value channel, Value count);
+  void emitTiles(Value x, Value dy, Value dyPitchBase, Value rows, Value channel, Value count);
+  func::FuncOp tileFunction(int64_t rows, int64_t vectors);
+  void emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments);
+  Strip xStrip();
+  Strip dyStrip();
+
+  KernelEmitter &k;
+  kern::ContractOp op;
+  const Launch &launch;
+  kern::GeometryAttr g;
+  kern::ScheduleAttr s;
+  Values lhs, rhs;
+  Value output, hyper;
+  Value partial; ///< this item's gradient
+  Value xScratch, dyScratch;
+  int64_t groupIn, groupOut, tile, tiles, stride, columns, gradSize;
+  int64_t inner, runs;     ///< rows of dW that lie side by side in x; times
+  int64_t block, dyPitch;  ///< channels of a block; floats a packed pixel of dy
+  int64_t dyColumns, xRowPitch;
+};
+} // namespace
+
+FilterGradEmitter::FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch)
+    : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()) {
+  size_t next = 0;
+  for (size_t i = 0; i < op.getLhs().size(); ++i)
+    lhs.push_back(launch.buffers[next++]);
+  for (size_t i = 0; i < op.getRhs().size(); ++i)
+    rhs.push_back(launch.buffers[next++]);
+  output = launch.buffers[next++];
+  if (usesRandom(op.getLhsPrologue()) || usesRandom(op.getRhsPrologue()))
+    hyper = launch.buffers[next];
+  groupIn = g.getIc() / g.getGroups(), groupOut = g.getOc() / g.getGroups();
+  tile = s.getLanes() * s.getTileVectors(), tiles = (groupOut + tile - 1) / tile;
+  bool compact = g.getKh() == 1 && g.getKw() == 1;
+  stride = compact ? 1 : g.getSh();
+  columns = (g.getOw() - 1) * (compact ? 1 : g.getSw()) + (g.getKw() - 1) * g.getDw() + 1;
+  gradSize = g.getGroups() * tiles * g.getKh() * g.getKw() * groupIn * tile;
+  bool merged = g.getDw() == 1 && g.getGroups() == 1;
+  inner = merged ? g.getKw() * groupIn : groupIn, runs = merged ? 1 : g.getKw();
+  block = s.getChannelBlock();
+  // Groups read at channel offsets that need not be whole vectors; leave a vector of slack.
+  dyPitch = g.getGroups() > 1 ? g.getOc() : (block + s.getLanes() - 1) / s.getLanes() * s.getLanes();
+  dyColumns = s.getFlat() ? 1 : g.getOw();
+  xRowPitch = s.getFlat() ? g.getIc() : stride * columns * g.getIc();
+}
+
+Strip FilterGradEmitter::xStrip() {
+  Strip strip;
+  strip.prologue = kern::blockOf(op.getLhsPrologue());
+  strip.sources = lhs;
+  for (Value operand : op.getLhs())
+    strip.accesses.push_back(accessOf(operand, g.getIh() * g.getIw()));
+  strip.height = g.getIh(), strip.width = g.getIw(), strip.channels = g.getIc();
+  strip.columns = columns;
+  strip.padTop = g.getPt(), strip.padLeft = g.getPl();
+  strip.gather = stride == 1 ? g.getSh() : 1;
+  strip.count = strip.pitch = g.getIc();
+  strip.random.hyper = hyper;
+  return strip;
+}
+
+Strip FilterGradEmitter::dyStrip() {
+  Strip strip;
+  strip.prologue = kern::blockOf(op.getRhsPrologue());
+  strip.sources = rhs;
+  for (Value operand : op.getRhs())
+    strip.accesses.push_back(accessOf(operand, g.getOh() * g.getOw()));
+  strip.height = g.getOh(), strip.width = g.getOw(), strip.channels = g.getOc();
+  strip.columns = g.getOw();
+  strip.pitch = dyPitch;
+  strip.random.hyper = hyper;
+  return strip;
+}
+
+void FilterGradEmitter::emit() {
+  int64_t xRows = s.getFlat() ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
+  int64_t xFloats = xRows * (s.getFlat() ? 1 : columns) * g.getIc();
+  xFloats = (xFloats + 15) / 16 * 16;
+  // The last tile of a group may read past its channels, and so past the packed rows.
+  int64_t dyFloats = s.getStripRows() * dyColumns * dyPitch + tile;
+  k.scratchBytes = 4 * (xFloats + dyFloats) + 64;
+  xScratch = launch.scratch;
+  dyScratch = k.at(launch.scratch, xFloats);
+  k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item); });
+}
+
+void FilterGradEmitter::emitItem(Value item) {
+  int64_t blocks = (g.getOc() + block - 1) / block;
+  Value chunk = k.div(item, blocks), channel = k.mul(k.rem(item, blocks), block);
+  Value count = k.min(k.c(block), k.sub(k.c(g.getOc()), channel));
+  partial = k.at(output, k.mul(chunk, gradSize));
+  int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile;
+  if (g.getGroups() > 1)
+    k.fillZero(partial, k.c(gradSize));
+  else
+    k.fillZero(k.at(partial, k.mul(k.div(channel, tile), tileFloats)), k.mul(k.ceilDiv(count, tile), tileFloats));
+  int64_t total = s.getFlat() ? g.getOh() * g.getOw() : 1;
+  Value rows = k.mul(launch.images, total);
+  Value low = k.div(k.mul(chunk, rows), s.getChunks()), high = k.div(k.mul(k.add(chunk, 1), rows), s.getChunks());
+  if (s.getFlat())
+    emitFlatChunk(low, high, channel, count);
+  else
+    k.loop(low, high, 1, [&](Value image) { emitImage(image, channel, count); });
+}
+
+/// Calls body with the static number of channels of a block: all are equal but the last.
+static void overBlockSizes(KernelEmitter &k, Value count, int64_t block, int64_t channels,
+                           llvm::function_ref<void(int64_t)> body) {
+  int64_t last = channels % block;
+  if (block >= channels)
+    return body(channels);
+  if (!last)
+    return body(block);
+  k.choose(k.less(count, k.c(block)), [&] { body(last); }, [&] { body(block); });
+}
+
+void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
+  Strip x = xStrip();
+  k.loop(0, g.getOh(), s.getStripRows(), [&](Value first) {
+    Value rows = k.min(k.c(s.getStripRows()), k.sub(k.c(g.getOh()), first));
+    Value needed = k.add(k.mul(k.sub(rows, k.c(1)), stride), (g.getKh() - 1) * g.getDh() + 1);
+    emitStrip(k, x, xScratch, image, k.mul(first, stride), needed);
+    overBlockSizes(k, count, block, g.getOc(), [&](int64_t channels) {
+      Strip dy = dyStrip();
+      dy.count = channels;
+      emitStrip(k, dy, dyScratch, image, first, rows, channel);
+    });
+    emitTiles(xScratch, dyScratch, {}, rows, channel, count);
+  });
+}
+
+void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Value count) {
+  k.loop(low, high, s.getStripRows(), [&](Value first) {
+    Value rows = k.min(k.c(s.getStripRows()), k.sub(high, first));
+    auto sweepOf = [&](Region &prologue, OperandRange operands, Values &pointers, int64_t pitch, Value shift) {
+      Sweep sweep;
+      sweep.formula = kern::blockOf(prologue);
+      for (auto [operand, pointer] : llvm::zip(operands, pointers)) {
+        bool moves = accessOf(operand, g.getOh() * g.getOw()) == Access::Full;
+        Value offset = moves ? k.add(k.mul(first, pitch), shift) : shift;
+        sweep.inputs.push_back({k.at(pointer, offset), moves, pitch});
+      }
+      sweep.pixels = rows;
+      sweep.random = {hyper, k.add(k.mul(first, pitch), shift)};
+      sweep.randomPitch = pitch;
+      return sweep;
+    };
+    Value x = k.at(lhs[0], k.mul(first, g.getIc()));
+    if (kern::blockOf(op.getLhsPrologue())) {
+      Sweep sweep = sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), k.c(0));
+      sweep.output = xScratch;
+      sweep.outputPitch = sweep.channels = g.getIc();
+      emitSweep(k, sweep);
+      x = xScratch;
+    }
+    overBlockSizes(k, count, block, g.getOc(), [&](int64_t channels) {
+      Sweep sweep = sweepOf(op.getRhsPrologue(), op.getRhs(), rhs, g.getOc(), channel);
+      sweep.output = dyScratch;
+      sweep.outputPitch = dyPitch;
+      sweep.channels = channels;
+      emitSweep(k, sweep);
+    });
+    emitTiles(x, dyScratch, {}, rows, channel, count);
+  });
+}
+
+void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value channel, Value count) {
+  int64_t ragged = groupOut % tile, wholeTiles = groupOut / tile;
+  int64_t a = std::min(s.getTilePixels(), inner), wholeRows = inner / a * a;
+  auto ofTile = [&](Value group, Value channelTile, Value dyAt, int64_t vectors) {
+    Value tileBase = k.mul(k.add(k.mul(group, tiles), channelTile), g.getKh() * g.getKw() * groupIn * tile);
+    k.loop(0, g.getKh() * runs, 1, [&](Value window) {
+      Value kh = k.div(window, runs), kw = k.rem(window, runs);
+      Value xAt = k.add(k.add(k.mul(kh, g.getDh() * columns * g.getIc()), k.mul(kw, g.getDw() * g.getIc())),
+                        k.mul(group, groupIn));
+      Value grad = k.add(tileBase, k.mul(window, inner * tile));
+      auto callRows = [&](int64_t count, Value m) {
+        k.call(tileFunction(count, vectors), {k.at(x, k.add(xAt, m)), dyAt,
+                                              k.at(partial, k.add(grad, k.mul(m, tile))), rows});
+      };
+      k.loop(0, wholeRows, a, [&](Value m) { callRows(a, m); });
+      if (inner > wholeRows)
+        callRows(inner - wholeRows, k.c(wholeRows));
+    });
+  };
+  int64_t lanes = s.getLanes();
+  auto ofGroup = [&](Value group, Value dyBase, Value firstTile, Value lastTile, Value wantsRagged) {
+    if (wholeTiles)
+      k.loop(firstTile, k.min(lastTile, k.c(wholeTiles)), 1, [&](Value t) {
+        ofTile(group, t, k.at(dyBase, k.mul(k.sub(t, firstTile), tile)), s.getTileVectors());
+      });
+    if (!ragged)
+      return;
+    auto last = [&] {
+      ofTile(group, k.c(wholeTiles), k.at(dyBase, k.mul(k.sub(k.c(wholeTiles), firstTile), tile)),
+             (ragged + lanes - 1) / lanes);
+    };
+    wantsRagged ? k.when(wantsRagged, last) : last();
+  };
+  if (g.getGroups() > 1) {
+    k.loop(0, g.getGroups(), 1, [&](Value group) {
+      ofGroup(group, k.at(dy, k.mul(group, groupOut)), k.c(0), k.c(tiles), {});
+    });
+    return;
+  }
+  Value firstTile = k.div(channel, tile), lastTile = k.ceilDiv(k.add(channel, count), tile);
+  ofGroup(k.c(0), dy, firstTile, lastTile, block >= g.getOc() ? Value() : k.less(k.c(wholeTiles), lastTile));
+}
+
+func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {
+  SmallVector<Type> types{k.pointerType(), k.pointerType(), k.pointerType(), k.i64()};
+  std::string suffix = "tile_" + std::to_string(rows) + "x" + std::to_string(vectors);
+  return k.helper(suffix, types, {true, true, true},
+                  [&](KernelEmitter &t, ValueRange arguments) { emitTile(t, rows, vectors, arguments); });
+}
+
+/// dW[m, o] += sum over the strip's pixels of x[pixel, m] dy[pixel, o].
+void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments) {
+  Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
+  int64_t xPixel = (s.getFlat() ? 1 : (g.getKh() == 1 && g.getKw() == 1 ? 1 : g.getSw())) * g.getIc();
+  auto at = [&](int64_t m, int64_t u) { return t.at(grad, m * tile + u * t.lanes); };
+  Values accumulators;
+  for (int64_t m = 0; m < rows; ++m)
+    for (int64_t u = 0; u < vectors; ++u)
+      accumulators.push_back(t.loadVector(at(m, u)));
+  auto pixel = [&](Value xAt, Value dyAt, Values acc) {
+    Values y;
+    for (int64_t u = 0; u < vectors; ++u)
+      y.push_back(t.loadVector(t.at(dyAt, u * t.lanes)));
+    for (int64_t m = 0; m < rows; ++m) {
+      Value v = t.splat(t.load(t.at(xAt, m)));
+      for (int64_t u = 0; u < vectors; ++u)
+        acc[m * vectors + u] = t.fma(v, y[u], acc[m * vectors + u]);
+    }
+    return acc;
+  };
+  accumulators = t.reduce(t.c(0), stripRows, 1, accumulators, [&](Value row, ValueRange acc) {
+    Value xRow = t.at(x, t.mul(row, xRowPitch)), dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
+    if (dyColumns == 1)
+      return pixel(xRow, dyRow, Values(acc.begin(), acc.end()));
+    int64_t unroll = dyColumns % 2 == 0 ? 2 : 1;
+    return t.reduce(t.c(0), t.c(dyColumns), unroll, acc, [&](Value column, ValueRange inside) {
+      Values next(inside.begin(), inside.end());
+      Value xAt = t.at(xRow, t.mul(column, xPixel)), dyAt = t.at(dyRow, t.mul(column, dyPitch));
+      for (int64_t j = 0; j < unroll; ++j)
+        next = pixel(t.at(xAt, j * xPixel), t.at(dyAt, j * dyPitch), next);
+      return next;
+    });
+  });
+  for (int64_t m = 0; m < rows; ++m)
+    for (int64_t u = 0; u < vectors; ++u)
+      t.storeVector(accumulators[m * vectors + u], at(m, u));
+}
+
+void netc::cpu::emitFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch &launch) {
+  FilterGradEmitter(k, op, launch).emit();
+}

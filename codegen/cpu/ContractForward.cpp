@@ -1,0 +1,346 @@
+//===- ContractForward.cpp - convolution and linear layers on the CPU -----===//
+//
+// Direct convolution (docs/cpu-kernels.md). A grid item is a strip of output rows of
+// one image and a block of output channels. The strip of input that it needs is packed
+// once into scratch, with a halo of zeros and the prologue applied; then register tiles
+// of P pixels x U vectors of output channels run over window and input channels. Flat
+// contractions (1x1) read their input in place unless it has a prologue.
+//
+// Backward-data is the same with flipped, transposed weights over the cotangent, spread
+// by the stride.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Sweep.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+namespace {
+/// What a micro-kernel is specialised on.
+struct TileShape {
+  int64_t pixels, vectors, lastLanes;
+};
+
+class ForwardEmitter {
+public:
+  ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+  void emit();
+
+private:
+  void emitItem(Value item, Value rowsOfGrid);
+  void emitStripItem(Value row, Value block);
+  void emitFlatItem(Value row, Value block);
+  void zeroPartials(Value block);
+  void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
+  void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid);
+  void callTile(int64_t pixels, Value source, Value pixel, Value group, Value tile, int64_t valid);
+  func::FuncOp tileFunction(TileShape shape);
+  void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
+  void emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators, ValueRange arguments);
+  Strip strip();
+  int64_t extraArgument() const { return 3; }
+
+  KernelEmitter &k;
+  kern::ContractOp op;
+  const Launch &launch;
+  kern::GeometryAttr g;
+  kern::ScheduleAttr s;
+  bool forward, flat, packed; ///< packed: the input goes through scratch
+  Value weights, output, partials, hyper;
+  Values lhs, extra;
+  SmallVector<Access> extraAccess;
+  int64_t inH, inW, inC, outH, outW, outC; ///< of this direction
+  int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
+  int64_t stride, strideW;                 ///< between source pixels in the strip
+  int64_t columns, terms;
+  Value partialRow; ///< where this item's sums go
+  bool random;
+};
+} // namespace
+
+ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch)
+    : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()) {
+  forward = op.getKind() == kern::ContractKind::Forward;
+  flat = s.getFlat();
+  inH = forward ? g.getIh() : g.getOh(), inW = forward ? g.getIw() : g.getOw();
+  inC = forward ? g.getIc() : g.getOc();
+  outH = forward ? g.getOh() : g.getIh(), outW = forward ? g.getOw() : g.getIw();
+  outC = forward ? g.getOc() : g.getIc();
+  groupIn = inC / g.getGroups(), groupOut = outC / g.getGroups();
+  tile = s.getLanes() * s.getTileVectors(), tiles = (groupOut + tile - 1) / tile;
+  // A 1x1 window needs only every stride-th pixel: pack those alone.
+  bool compact = forward && g.getKh() == 1 && g.getKw() == 1;
+  stride = forward && !compact ? g.getSh() : 1, strideW = forward && !compact ? g.getSw() : 1;
+  columns = (outW - 1) * strideW + (g.getKw() - 1) * g.getDw() + 1;
+  packed = !flat || kern::blockOf(op.getLhsPrologue());
+  size_t next = 0;
+  for (size_t i = 0; i < op.getLhs().size(); ++i)
+    lhs.push_back(launch.buffers[next++]);
+  weights = launch.buffers[next++];
+  for (Value operand : op.getExtra()) {
+    extra.push_back(launch.buffers[next++]);
+    extraAccess.push_back(accessOf(operand, outH * outW));
+  }
+  output = launch.buffers[next++];
+  terms = 0;
+  if (op.getOuts().size() > 1) {
+    partials = launch.buffers[next++];
+    terms = kern::shapedType(op.getOuts()[1]).getDimSize(2);
+  }
+  random = usesRandom(op.getEpilogue());
+  if (random || usesRandom(op.getLhsPrologue()))
+    hyper = launch.buffers[next];
+}
+
+void ForwardEmitter::emit() {
+  kern::Grid grid = op.getGrid();
+  Value rows = k.ceilDiv(k.mul(launch.images, grid.rowsPerImage), grid.rowsPerItem);
+  if (packed) {
+    int64_t stripRows = flat ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
+    k.scratchBytes = 4 * stripRows * (flat ? 1 : columns) * inC + 64;
+  }
+  k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
+}
+
+void ForwardEmitter::emitItem(Value item, Value rowsOfGrid) {
+  Value block = arith::DivUIOp::create(k.b, k.loc, item, rowsOfGrid);
+  Value row = arith::RemUIOp::create(k.b, k.loc, item, rowsOfGrid);
+  if (partials)
+    partialRow = k.at(partials, k.mul(row, terms * outC));
+  zeroPartials(block);
+  flat ? emitFlatItem(row, block) : emitStripItem(row, block);
+}
+
+void ForwardEmitter::zeroPartials(Value block) {
+  if (!partials)
+    return;
+  Value first = k.mul(block, s.getChannelBlock());
+  Value count = k.min(k.c(s.getChannelBlock()), k.sub(k.c(outC), first));
+  for (int64_t t = 0; t < terms; ++t)
+    k.fillZero(k.at(partialRow, k.add(first, t * outC)), count);
+}
+
+Strip ForwardEmitter::strip() {
+  Strip strip;
+  strip.prologue = kern::blockOf(op.getLhsPrologue());
+  strip.sources = lhs;
+  for (Value operand : op.getLhs())
+    strip.accesses.push_back(accessOf(operand, inH * inW));
+  strip.height = inH, strip.width = inW, strip.channels = inC;
+  strip.columns = columns;
+  strip.padTop = forward ? g.getPt() : g.getDh() * (g.getKh() - 1) - g.getPt();
+  strip.padLeft = forward ? g.getPl() : g.getDw() * (g.getKw() - 1) - g.getPl();
+  strip.spread = forward ? 1 : g.getSh();
+  strip.gather = forward && stride == 1 ? g.getSh() : 1;
+  strip.count = strip.pitch = inC;
+  strip.random.hyper = hyper;
+  return strip;
+}
+
+void ForwardEmitter::emitStripItem(Value row, Value block) {
+  int64_t strips = (outH + s.getStripRows() - 1) / s.getStripRows();
+  Value image = k.div(row, strips);
+  Value first = k.mul(k.rem(row, strips), s.getStripRows());
+  Value count = k.min(k.c(s.getStripRows()), k.sub(k.c(outH), first));
+  Value needed = k.add(k.mul(k.sub(count, k.c(1)), stride), (g.getKh() - 1) * g.getDh() + 1);
+  emitStrip(k, strip(), launch.scratch, image, k.mul(first, stride), needed);
+  overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
+    k.loop(k.c(0), count, 1, [&](Value r) {
+      Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * inC), k.mul(group, groupIn)));
+      Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
+      emitRow(source, pixel, group, channelTile, valid);
+    });
+  });
+}
+
+void ForwardEmitter::emitFlatItem(Value row, Value block) {
+  int64_t rows = s.getStripRows();
+  Value first = k.mul(row, rows);
+  Value total = k.mul(launch.images, outH * outW);
+  Value count = k.min(k.c(rows), k.sub(total, first));
+  Value source = k.at(lhs[0], k.mul(first, inC));
+  if (packed) {
+    Sweep sweep;
+    sweep.formula = kern::blockOf(op.getLhsPrologue());
+    for (auto [pointer, operand] : llvm::zip(lhs, op.getLhs())) {
+      bool moves = accessOf(operand, inH * inW) == Access::Full;
+      sweep.inputs.push_back({moves ? k.at(pointer, k.mul(first, inC)) : pointer, moves, inC});
+    }
+    sweep.output = launch.scratch;
+    sweep.outputPitch = inC;
+    sweep.pixels = count;
+    sweep.channels = inC;
+    sweep.random = {hyper, k.mul(first, inC)};
+    sweep.randomPitch = inC;
+    emitSweep(k, sweep);
+    source = launch.scratch;
+  }
+  int64_t p = s.getTilePixels();
+  overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
+    Value whole = k.mul(k.div(count, p), p);
+    auto tileAt = [&](int64_t pixels) {
+      return [&, pixels](Value r) {
+        callTile(pixels, k.at(source, k.mul(r, inC)), k.add(first, r), group, channelTile, valid);
+      };
+    };
+    k.loop(k.c(0), whole, p, tileAt(p));
+    if (p > 1)
+      k.loop(whole, count, 1, tileAt(1));
+  });
+}
+
+/// Whole tiles of output channels in a loop, then the ragged one of each group.
+void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value, Value, int64_t)> body) {
+  int64_t ragged = groupOut % tile;
+  int64_t wholeTiles = groupOut / tile;
+  auto ofGroup = [&](Value group, Value low, Value high, Value wantsRagged) {
+    if (wholeTiles)
+      k.loop(low, k.min(high, k.c(wholeTiles)), 1, [&](Value t) { body(group, t, tile); });
+    if (!ragged)
+      return;
+    if (wantsRagged)
+      k.when(wantsRagged, [&] { body(group, k.c(wholeTiles), ragged); });
+    else
+      body(group, k.c(wholeTiles), ragged);
+  };
+  if (g.getGroups() > 1) {
+    k.loop(0, g.getGroups(), 1, [&](Value group) { ofGroup(group, k.c(0), k.c(tiles), {}); });
+    return;
+  }
+  if (s.getChannelBlock() >= outC)
+    return ofGroup(k.c(0), k.c(0), k.c(tiles), {});
+  int64_t tilesOfBlock = s.getChannelBlock() / tile;
+  Value low = k.mul(block, tilesOfBlock), high = k.min(k.add(low, tilesOfBlock), k.c(tiles));
+  ofGroup(k.c(0), low, high, k.less(k.c(wholeTiles), high));
+}
+
+void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile, int64_t valid) {
+  int64_t p = std::min(s.getTilePixels(), outW), whole = outW / p * p;
+  auto tileAt = [&](int64_t pixels, Value column) {
+    callTile(pixels, k.at(source, k.mul(column, strideW * inC)), k.add(pixel, column), group, channelTile, valid);
+  };
+  if (whole == p)
+    tileAt(p, k.c(0));
+  else
+    k.loop(0, whole, p, [&](Value column) { tileAt(p, column); });
+  if (outW > whole)
+    tileAt(outW - whole, k.c(whole));
+}
+
+void ForwardEmitter::callTile(int64_t pixels, Value source, Value pixel, Value group, Value channelTile, int64_t valid) {
+  TileShape shape{pixels, (valid + s.getLanes() - 1) / s.getLanes(), 0};
+  shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
+  Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
+  Value tileIndex = k.add(k.mul(group, tiles), channelTile);
+  Value element = k.add(k.mul(pixel, outC), channel);
+  Values arguments{source, k.at(weights, k.mul(tileIndex, g.getKh() * g.getKw() * groupIn * tile)),
+                   k.at(output, element)};
+  for (auto [pointer, access] : llvm::zip(extra, extraAccess)) {
+    Value offset = element;
+    if (access == Access::Channel)
+      offset = channel;
+    else if (access == Access::ImageChannel)
+      offset = k.add(k.mul(k.div(pixel, outH * outW), outC), channel);
+    arguments.push_back(k.at(pointer, offset));
+  }
+  if (partials)
+    arguments.push_back(k.at(partialRow, channel));
+  if (random) {
+    arguments.push_back(hyper);
+    arguments.push_back(element);
+  }
+  k.call(tileFunction(shape), arguments);
+}
+
+func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
+  SmallVector<Type> types(3 + extra.size() + (partials ? 1 : 0) + (random ? 1 : 0), k.pointerType());
+  if (random)
+    types.push_back(k.i64());
+  // The destination may share memory with an operand of the epilogue: no noalias there.
+  SmallVector<bool> noalias{true, true};
+  std::string suffix = "tile_" + std::to_string(shape.pixels) + "x" + std::to_string(shape.vectors) + "_" +
+                       std::to_string(shape.lastLanes);
+  return k.helper(suffix, types, noalias,
+                  [&](KernelEmitter &t, ValueRange arguments) { emitTile(t, shape, arguments); });
+}
+
+/// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
+void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
+  Value source = arguments[0], weight = arguments[1];
+  bool merged = g.getDw() == 1 && g.getGroups() == 1; // columns and channels lie side by side
+  int64_t run = merged ? g.getKw() * groupIn : groupIn, runs = merged ? 1 : g.getKw();
+  int64_t unroll = 1;
+  for (int64_t u : {2, 3, 4})
+    if (run % u == 0 && run > u)
+      unroll = u;
+  auto steps = [&](Value src, Value wei, ValueRange init) {
+    return t.reduce(t.c(0), t.c(run), unroll, init, [&](Value i, ValueRange acc) {
+      Values next(acc.begin(), acc.end());
+      Value at = t.at(src, i), row = t.at(wei, t.mul(i, tile));
+      for (int64_t j = 0; j < unroll; ++j) {
+        Values w;
+        for (int64_t u = 0; u < shape.vectors; ++u)
+          w.push_back(t.loadVector(t.at(row, j * tile + u * t.lanes)));
+        for (int64_t p = 0; p < shape.pixels; ++p) {
+          Value x = t.splat(t.load(t.at(at, p * strideW * inC + j)));
+          for (int64_t u = 0; u < shape.vectors; ++u)
+            next[p * shape.vectors + u] = t.fma(x, w[u], next[p * shape.vectors + u]);
+        }
+      }
+      return next;
+    });
+  };
+  Values accumulators(shape.pixels * shape.vectors, t.zeros());
+  auto windowColumns = [&](Value src, Value wei, ValueRange init) -> Values {
+    if (runs == 1)
+      return steps(src, wei, init);
+    return t.reduce(t.c(0), t.c(runs), 1, init, [&](Value kw, ValueRange acc) {
+      return steps(t.at(src, t.mul(kw, g.getDw() * inC)), t.at(wei, t.mul(kw, run * tile)), acc);
+    });
+  };
+  if (g.getKh() == 1)
+    accumulators = windowColumns(source, weight, accumulators);
+  else
+    accumulators = t.reduce(t.c(0), t.c(g.getKh()), 1, accumulators, [&](Value kh, ValueRange acc) {
+      return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * inC)),
+                           t.at(weight, t.mul(kh, g.getKw() * groupIn * tile)), acc);
+    });
+  emitEpilogue(t, shape, accumulators, arguments);
+}
+
+void ForwardEmitter::emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators,
+                                  ValueRange arguments) {
+  Value out = arguments[2];
+  Block *epilogue = kern::blockOf(op.getEpilogue());
+  for (int64_t u = 0; u < shape.vectors; ++u) {
+    int64_t valid = u == shape.vectors - 1 ? shape.lastLanes : t.lanes;
+    Values still(extra.size());
+    for (size_t i = 0; i < extra.size(); ++i)
+      if (extraAccess[i] != Access::Full)
+        still[i] = t.loadVector(t.at(arguments[3 + i], u * t.lanes), valid);
+    Values sums(terms);
+    for (int64_t p = 0; p < shape.pixels; ++p) {
+      int64_t offset = p * outC + u * t.lanes;
+      Values inputs{accumulators[p * shape.vectors + u]};
+      for (size_t i = 0; i < extra.size(); ++i)
+        inputs.push_back(still[i] ? still[i] : t.loadVector(t.at(arguments[3 + i], offset), valid));
+      RandomSource source;
+      if (random)
+        source = {arguments[arguments.size() - 2], t.add(arguments.back(), offset)};
+      Values results = epilogue ? emitFormula(t, *epilogue, inputs, source) : Values{inputs[0]};
+      t.storeVector(results[0], t.at(out, offset), valid);
+      for (int64_t i = 0; i < terms; ++i)
+        sums[i] = sums[i] ? t.fadd(sums[i], results[1 + i]) : results[1 + i];
+    }
+    for (int64_t i = 0; i < terms; ++i) {
+      Value at = t.at(arguments[3 + extra.size()], i * outC + u * t.lanes);
+      t.storeVector(t.fadd(t.loadVector(at, valid), sums[i]), at, valid);
+    }
+  }
+}
+
+void netc::cpu::emitForward(KernelEmitter &k, kern::ContractOp op, const Launch &launch) {
+  ForwardEmitter(k, op, launch).emit();
+}

@@ -1,0 +1,261 @@
+//===- KernelEmitter.cpp - vocabulary of the CPU kernels ------------------===//
+#include "codegen/cpu/KernelEmitter.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+static constexpr auto nsw = arith::IntegerOverflowFlags::nsw;
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+Value KernelEmitter::c(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
+Value KernelEmitter::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y, nsw); }
+Value KernelEmitter::sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y, nsw); }
+Value KernelEmitter::mul(Value x, Value y) { return arith::MulIOp::create(b, loc, x, y, nsw); }
+Value KernelEmitter::div(Value x, int64_t y) { return y == 1 ? x : Value(arith::DivUIOp::create(b, loc, x, c(y))); }
+Value KernelEmitter::rem(Value x, int64_t y) { return y == 1 ? c(0) : Value(arith::RemUIOp::create(b, loc, x, c(y))); }
+Value KernelEmitter::ceilDiv(Value x, int64_t y) { return div(add(x, y - 1), y); }
+Value KernelEmitter::min(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
+Value KernelEmitter::max(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
+Value KernelEmitter::less(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+}
+Value KernelEmitter::both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
+Value KernelEmitter::select(Value p, Value x, Value y) { return arith::SelectOp::create(b, loc, p, x, y); }
+
+Value KernelEmitter::number(double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
+}
+Value KernelEmitter::zeros(int64_t n) {
+  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vec(n), 0.0f));
+}
+Value KernelEmitter::splat(Value scalar, int64_t n) { return vector::BroadcastOp::create(b, loc, vec(n), scalar); }
+Value KernelEmitter::fadd(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+Value KernelEmitter::fsub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+Value KernelEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+Value KernelEmitter::fma(Value x, Value y, Value z) { return vector::FMAOp::create(b, loc, x, y, z); }
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value KernelEmitter::at(Value pointer, Value offset) {
+  return LLVM::GEPOp::create(b, loc, pointerType(), f32(), pointer, ArrayRef<LLVM::GEPArg>{offset},
+                             LLVM::GEPNoWrapFlags::inbounds);
+}
+Value KernelEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
+void KernelEmitter::store(Value scalar, Value pointer) { LLVM::StoreOp::create(b, loc, scalar, pointer, 4); }
+
+/// A constant mask with the first `valid` of `n` lanes on.
+static Value prefixMask(KernelEmitter &k, int64_t n, int64_t valid) {
+  SmallVector<bool> bits(n, false);
+  std::fill_n(bits.begin(), valid, true);
+  auto type = VectorType::get({n}, k.b.getI1Type());
+  return arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, ArrayRef<bool>(bits)));
+}
+
+Value KernelEmitter::loadVector(Value pointer, int64_t valid) {
+  if (valid == 0 || valid == lanes)
+    return LLVM::LoadOp::create(b, loc, vec(), pointer, 4);
+  return LLVM::MaskedLoadOp::create(b, loc, vec(), pointer, prefixMask(*this, lanes, valid), zeros(), 4u);
+}
+void KernelEmitter::storeVector(Value vector, Value pointer, int64_t valid) {
+  if (valid == 0 || valid == lanes)
+    LLVM::StoreOp::create(b, loc, vector, pointer, 4);
+  else
+    LLVM::MaskedStoreOp::create(b, loc, vector, pointer, prefixMask(*this, lanes, valid), 4u);
+}
+
+void KernelEmitter::fillZero(Value pointer, Value count) {
+  Value zero = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0));
+  LLVM::MemsetOp::create(b, loc, pointer, zero, mul(count, 4), false);
+}
+void KernelEmitter::fillZero(Value pointer, int64_t count) {
+  if (count <= 0)
+    return;
+  // A few vectors are cheaper than a call.
+  if (count % lanes == 0 && count <= 8 * lanes) {
+    for (int64_t i = 0; i < count; i += lanes)
+      storeVector(zeros(), at(pointer, i));
+    return;
+  }
+  fillZero(pointer, c(count));
+}
+void KernelEmitter::copy(Value to, Value from, Value count) {
+  LLVM::MemcpyOp::create(b, loc, to, from, mul(count, 4), false);
+}
+Value KernelEmitter::loadPointer(Value table, int64_t index) {
+  Value slot = LLVM::GEPOp::create(b, loc, pointerType(), pointerType(), table, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
+  return LLVM::LoadOp::create(b, loc, pointerType(), slot, 8);
+}
+
+//===----------------------------------------------------------------------===//
+// Control
+//===----------------------------------------------------------------------===//
+
+void KernelEmitter::loop(Value low, Value high, int64_t step, function_ref<void(Value)> body) {
+  scf::ForOp::create(b, loc, low, high, c(step), ValueRange{}, [&](OpBuilder &inner, Location, Value iv, ValueRange) {
+    OpBuilder saved = b;
+    b = inner;
+    body(iv);
+    scf::YieldOp::create(b, loc);
+    b = saved;
+  });
+}
+
+Values KernelEmitter::reduce(Value low, Value high, int64_t step, ValueRange init,
+                             function_ref<Values(Value, ValueRange)> body) {
+  auto loop = scf::ForOp::create(b, loc, low, high, c(step), init,
+                                 [&](OpBuilder &inner, Location, Value iv, ValueRange args) {
+                                   OpBuilder saved = b;
+                                   b = inner;
+                                   Values next = body(iv, args);
+                                   scf::YieldOp::create(b, loc, next);
+                                   b = saved;
+                                 });
+  return llvm::to_vector(ValueRange(loop.getResults()));
+}
+
+void KernelEmitter::when(Value condition, function_ref<void()> body) {
+  scf::IfOp::create(b, loc, condition, [&](OpBuilder &inner, Location) {
+    OpBuilder saved = b;
+    b = inner;
+    body();
+    scf::YieldOp::create(b, loc);
+    b = saved;
+  });
+}
+
+void KernelEmitter::choose(Value condition, function_ref<void()> yes, function_ref<void()> no) {
+  auto branch = [&](function_ref<void()> body) {
+    return [&, body](OpBuilder &inner, Location) {
+      OpBuilder saved = b;
+      b = inner;
+      body();
+      scf::YieldOp::create(b, loc);
+      b = saved;
+    };
+  };
+  scf::IfOp::create(b, loc, condition, branch(yes), branch(no));
+}
+
+void KernelEmitter::overChannels(int64_t channels, function_ref<void(Value, int64_t)> body) {
+  int64_t whole = channels / lanes * lanes;
+  if (whole)
+    loop(0, whole, lanes, [&](Value offset) { body(offset, lanes); });
+  if (channels > whole)
+    body(c(whole), channels - whole);
+}
+
+func::FuncOp KernelEmitter::helper(StringRef suffix, TypeRange arguments, ArrayRef<bool> noalias,
+                                   function_ref<void(KernelEmitter &, ValueRange)> body) {
+  std::string full = name + "_" + suffix.str();
+  if (auto existing = module.lookupSymbol<func::FuncOp>(full))
+    return existing;
+  OpBuilder top = OpBuilder::atBlockEnd(module.getBody());
+  auto function = func::FuncOp::create(top, loc, full, top.getFunctionType(arguments, {}));
+  function.setPrivate();
+  // Inlined into a deep loop nest, LLVM hoists a pointer for each broadcast and spills them.
+  function->setAttr("passthrough", top.getStrArrayAttr({"noinline"}));
+  for (auto [index, alone] : llvm::enumerate(noalias))
+    if (alone)
+      function.setArgAttr(index, LLVM::LLVMDialect::getNoAliasAttrName(), top.getUnitAttr());
+  KernelEmitter inside(OpBuilder::atBlockBegin(function.addEntryBlock()), loc, module, name, lanes);
+  body(inside, function.getArguments());
+  func::ReturnOp::create(inside.b, loc);
+  return function;
+}
+
+void KernelEmitter::call(func::FuncOp function, ValueRange arguments) {
+  func::CallOp::create(b, loc, function, arguments);
+}
+
+//===----------------------------------------------------------------------===//
+// Formulas
+//===----------------------------------------------------------------------===//
+
+Access netc::cpu::accessOf(Value operand, int64_t pixels) {
+  auto type = cast<ShapedType>(operand.getType());
+  if (type.getRank() == 1)
+    return Access::Channel;
+  int64_t own = type.getRank() == 4 ? type.getDimSize(1) * type.getDimSize(2) : 1;
+  return own == 1 && pixels > 1 ? Access::ImageChannel : Access::Full;
+}
+
+bool netc::cpu::usesRandom(Region &region) {
+  return region.walk([](kern::RandomOp) { return WalkResult::interrupt(); }).wasInterrupted();
+}
+
+/// Uniform in [0, 1), one a lane: a 32-bit mix of element, id, step and seed; 1 where
+/// NetcHyper::dropout is off. Mixing function: lowbias32 (Wellons), twice.
+static Value emitRandom(KernelEmitter &k, int64_t id, RandomSource random) {
+  OpBuilder &b = k.b;
+  Location loc = k.loc;
+  Type i32 = b.getI32Type();
+  auto vectorType = VectorType::get({k.lanes}, i32);
+  auto word = [&](int64_t index) -> Value { return LLVM::LoadOp::create(b, loc, i32, k.at(random.hyper, index), 4); };
+  auto constant = [&](uint32_t v) -> Value { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(v))); };
+  auto splat = [&](Value v) -> Value { return vector::BroadcastOp::create(b, loc, vectorType, v); };
+  auto xorOf = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, loc, x, y); };
+  auto mix = [&](Value x) {
+    bool isVector = isa<VectorType>(x.getType());
+    auto k32 = [&](uint32_t v) { return isVector ? splat(constant(v)) : constant(v); };
+    auto shifted = [&](Value v, uint32_t s) { return xorOf(v, arith::ShRUIOp::create(b, loc, v, k32(s))); };
+    x = shifted(x, 16);
+    x = shifted(arith::MulIOp::create(b, loc, x, k32(0x7feb352d)), 15);
+    return shifted(arith::MulIOp::create(b, loc, x, k32(0x846ca68b)), 16);
+  };
+  // Words of NetcHyper: 3 dropout, 4 and 5 seed, 6 step.
+  Value key = mix(xorOf(word(4), constant(static_cast<uint32_t>(id) * 0x9e3779b9u + 1)));
+  key = mix(xorOf(key, word(5)));
+  key = mix(xorOf(key, word(6)));
+  Value high = arith::TruncIOp::create(b, loc, i32, arith::ShRUIOp::create(b, loc, random.element, k.c(32)));
+  key = mix(xorOf(key, high));
+  Value low = arith::TruncIOp::create(b, loc, i32, random.element);
+  SmallVector<int32_t> iota(k.lanes);
+  for (int64_t i = 0; i < k.lanes; ++i)
+    iota[i] = static_cast<int32_t>(i);
+  Value lane = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vectorType, ArrayRef<int32_t>(iota)));
+  Value bits = mix(xorOf(mix(arith::AddIOp::create(b, loc, splat(low), lane)), splat(key)));
+  bits = arith::ShRUIOp::create(b, loc, bits, splat(constant(8)));
+  Value uniform = k.fmul(arith::UIToFPOp::create(b, loc, k.vec(), bits), k.splat(1.0 / (1 << 24)));
+  Value dropout = k.load(k.at(random.hyper, 3));
+  Value on = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, dropout, k.number(0));
+  return arith::SelectOp::create(b, loc, on, uniform, k.splat(1.0));
+}
+
+static Type vectorOf(Type type, int64_t lanes) { return VectorType::get({lanes}, type); }
+
+Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange arguments, RandomSource random) {
+  IRMapping map;
+  map.map(formula.getArguments(), arguments);
+  for (Operation &op : formula.without_terminator()) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+      auto type = cast<VectorType>(vectorOf(constant.getType(), k.lanes));
+      map.map(constant.getResult(), arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, constant.getValue())).getResult());
+      continue;
+    }
+    if (auto draw = dyn_cast<kern::RandomOp>(op)) {
+      map.map(draw.getResult(), emitRandom(k, static_cast<int64_t>(draw.getId()), random));
+      continue;
+    }
+    OperationState state(k.loc, op.getName());
+    for (Value operand : op.getOperands())
+      state.operands.push_back(map.lookup(operand));
+    for (Type type : op.getResultTypes())
+      state.types.push_back(vectorOf(type, k.lanes));
+    state.attributes = op.getAttrs();
+    Operation *clone = k.b.create(state);
+    map.map(op.getResults(), clone->getResults());
+  }
+  Values results;
+  for (Value value : formula.getTerminator()->getOperands())
+    results.push_back(map.lookup(value));
+  return results;
+}

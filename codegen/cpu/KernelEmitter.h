@@ -1,0 +1,133 @@
+//===- KernelEmitter.h - vocabulary of the CPU kernels ----------*- C++ -*-===//
+//
+// Kernels see bare pointers: the batch is dynamic, so the bare-pointer memref
+// convention is out, and descriptors make LLVM hoist a base pointer for each access
+// and spill them. Indices are i64 in elements; arithmetic carries nsw.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_CODEGEN_CPU_KERNELEMITTER_H
+#define NETC_CODEGEN_CPU_KERNELEMITTER_H
+
+#include "dialect/kern/KernDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace netc::cpu {
+
+using mlir::Type;
+using mlir::Value;
+using mlir::ValueRange;
+using Values = llvm::SmallVector<mlir::Value>;
+
+/// The grid item loop's view of a launch.
+struct Launch {
+  Values buffers; ///< one pointer an operand of the kern op, then the hyper block if it is read
+  Value scratch, images, begin, end;
+};
+
+/// Builds one kernel; a thin vocabulary over arith, vector, scf and llvm.
+class KernelEmitter {
+public:
+  KernelEmitter(mlir::OpBuilder builder, mlir::Location loc, mlir::ModuleOp module, std::string name, int64_t lanes)
+      : b(builder), loc(loc), module(module), name(std::move(name)), lanes(lanes) {}
+
+  // Integers (i64).
+  Value c(int64_t value);
+  Value add(Value x, Value y);
+  Value add(Value x, int64_t y) { return y == 0 ? x : add(x, c(y)); }
+  Value sub(Value x, Value y);
+  Value mul(Value x, Value y);
+  Value mul(Value x, int64_t y) { return y == 1 ? x : mul(x, c(y)); }
+  Value div(Value x, int64_t y);
+  Value rem(Value x, int64_t y);
+  Value ceilDiv(Value x, int64_t y);
+  Value min(Value x, Value y);
+  Value max(Value x, Value y);
+  Value less(Value x, Value y);
+  Value both(Value x, Value y);
+  Value select(Value p, Value x, Value y);
+
+  // Floats: f32 scalars or vectors.
+  Type f32() { return b.getF32Type(); }
+  mlir::VectorType vec(int64_t n = 0) { return mlir::VectorType::get({n ? n : lanes}, b.getF32Type()); }
+  Value number(double value);
+  Value zeros(int64_t n = 0);
+  Value splat(Value scalar, int64_t n = 0);
+  Value splat(double value) { return splat(number(value)); }
+  Value fadd(Value x, Value y);
+  Value fsub(Value x, Value y);
+  Value fmul(Value x, Value y);
+  Value fdiv(Value x, Value y);
+  Value fma(Value x, Value y, Value z);
+
+  // Memory: offsets in f32 elements.
+  Value at(Value pointer, Value offset);
+  Value at(Value pointer, int64_t offset) { return offset == 0 ? pointer : at(pointer, c(offset)); }
+  Value load(Value pointer);
+  void store(Value scalar, Value pointer);
+  /// `valid` lanes of a vector (static; below `lanes` the rest reads as zero, is not written).
+  Value loadVector(Value pointer, int64_t valid = 0);
+  void storeVector(Value vector, Value pointer, int64_t valid = 0);
+  /// Zeroes `count` floats.
+  void fillZero(Value pointer, Value count);
+  void fillZero(Value pointer, int64_t count);
+  /// Copies `count` floats.
+  void copy(Value to, Value from, Value count);
+  Value loadPointer(Value table, int64_t index);
+
+  // Control.
+  void loop(Value low, Value high, int64_t step, llvm::function_ref<void(Value)> body);
+  void loop(int64_t low, int64_t high, int64_t step, llvm::function_ref<void(Value)> body) {
+    loop(c(low), c(high), step, body);
+  }
+  Values reduce(Value low, Value high, int64_t step, ValueRange init,
+                llvm::function_ref<Values(Value, ValueRange)> body);
+  void when(Value condition, llvm::function_ref<void()> body);
+  void choose(Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no);
+
+  /// Calls body(offset, valid lanes) over `channels`, whole vectors in a loop, then the tail.
+  void overChannels(int64_t channels, llvm::function_ref<void(Value, int64_t)> body);
+
+  /// A private function `name_suffix` that is never inlined, made once for each suffix.
+  /// `noalias` tells for each argument whether nothing else points there.
+  mlir::func::FuncOp helper(llvm::StringRef suffix, mlir::TypeRange arguments, llvm::ArrayRef<bool> noalias,
+                            llvm::function_ref<void(KernelEmitter &, ValueRange)> body);
+  void call(mlir::func::FuncOp function, ValueRange arguments);
+
+  Type pointerType() { return mlir::LLVM::LLVMPointerType::get(b.getContext()); }
+  Type i64() { return b.getI64Type(); }
+
+  mlir::OpBuilder b;
+  mlir::Location loc;
+  mlir::ModuleOp module;
+  std::string name;
+  int64_t lanes;
+  uint64_t scratchBytes = 0; ///< a thread's, told to the runtime
+};
+
+/// How one operand of a formula is read while sweeping pixels.
+enum class Access { Full, Channel, ImageChannel };
+
+/// By shape: [C] is Channel; [N, 1, 1, C] or [N, C] over several pixels ImageChannel; else Full.
+Access accessOf(Value operand, int64_t pixels);
+
+/// Where the formula's random numbers come from; null pointers where there are none.
+struct RandomSource {
+  Value hyper;   ///< NetcHyper
+  Value element; ///< i64 index of lane 0 in its tensor
+};
+
+/// Whether a formula draws random numbers.
+bool usesRandom(mlir::Region &region);
+
+/// Clones a kern region on vectors of `lanes`; returns what it yields.
+Values emitFormula(KernelEmitter &k, mlir::Block &formula, ValueRange arguments, RandomSource random = {});
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_KERNELEMITTER_H

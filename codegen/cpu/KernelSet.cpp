@@ -1,0 +1,86 @@
+//===- KernelSet.cpp - one kernel a signature -----------------------------===//
+#include "codegen/cpu/KernelSet.h"
+#include "codegen/cpu/Kernels.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/OperationSupport.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+KernelSet::KernelSet(MLIRContext &context, int64_t lanes)
+    : code(ModuleOp::create(UnknownLoc::get(&context))), lanes(lanes) {
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, scf::SCFDialect, vector::VectorDialect>();
+}
+
+/// Structure without operands and locations: name, attributes, operand types, regions.
+static llvm::hash_code hashOf(Operation *op) {
+  llvm::hash_code hash = OperationEquivalence::computeHash(
+      op, OperationEquivalence::ignoreHashValue, OperationEquivalence::ignoreHashValue,
+      OperationEquivalence::IgnoreLocations);
+  for (Value operand : op->getOperands())
+    hash = llvm::hash_combine(hash, operand.getType());
+  return hash;
+}
+
+static bool sameKernel(Operation *a, Operation *b) {
+  return a->getOperandTypes() == b->getOperandTypes() &&
+         OperationEquivalence::isEquivalentTo(a, b, OperationEquivalence::ignoreValueEquivalence, nullptr,
+                                              OperationEquivalence::IgnoreLocations);
+}
+
+bool netc::cpu::readsHyper(kern::KernelOpInterface launch) {
+  return llvm::any_of(launch->getRegions(), usesRandom);
+}
+
+unsigned KernelSet::get(kern::KernelOpInterface launch) {
+  auto &candidates = known[hashOf(launch)];
+  for (auto [op, index] : candidates)
+    if (sameKernel(op, launch))
+      return index;
+  unsigned index = infos.size();
+  candidates.emplace_back(launch, index);
+  KernelInfo info;
+  StringRef kind = launch->getName().stripDialect();
+  info.name = "k" + std::to_string(index) + "_" + kind.str();
+  emit(launch, info);
+  infos.push_back(info);
+  return index;
+}
+
+/// void kernel(ptr buffers, ptr scratch, i64 n, i64 begin, i64 end), see NetcKernelFn.
+void KernelSet::emit(kern::KernelOpInterface launch, KernelInfo &info) {
+  OpBuilder b = OpBuilder::atBlockEnd(code->getBody());
+  Location loc = UnknownLoc::get(b.getContext());
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
+  auto function = func::FuncOp::create(b, loc, info.name, b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
+  Block *entry = function.addEntryBlock();
+  KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, *code, info.name, lanes);
+  Launch view;
+  size_t buffers = launch->getNumOperands() + (readsHyper(launch) ? 1 : 0);
+  for (size_t i = 0; i < buffers; ++i)
+    view.buffers.push_back(k.loadPointer(entry->getArgument(0), static_cast<int64_t>(i)));
+  view.scratch = entry->getArgument(1);
+  view.images = entry->getArgument(2);
+  view.begin = entry->getArgument(3);
+  view.end = entry->getArgument(4);
+  llvm::TypeSwitch<Operation *>(launch)
+      .Case([&](kern::ContractOp op) {
+        op.getKind() == kern::ContractKind::FilterGrad ? emitFilterGrad(k, op, view) : emitForward(k, op, view);
+      })
+      .Case([&](kern::PointwiseOp op) { emitPointwise(k, op, view); })
+      .Case([&](kern::ReduceOp op) { emitReduce(k, op, view); })
+      .Case([&](kern::PackOp op) { emitPack(k, op, view); })
+      .Case([&](kern::UnpackOp op) { emitUnpack(k, op, view); })
+      .Case([&](kern::PoolOp op) { emitPool(k, op, view); })
+      .Case([&](kern::RowOp op) { emitRow(k, op, view); })
+      .Case([&](kern::MoveOp op) { emitMove(k, op, view); })
+      .Case([&](kern::TransposeOp op) { emitTranspose(k, op, view); })
+      .Case([&](kern::CopyOp op) { emitCopy(k, op, view); })
+      .Case([&](kern::MeanLossOp op) { emitMeanLoss(k, op, view); })
+      .Case([&](kern::SgdOp op) { emitSgd(k, op, view); })
+      .DefaultUnreachable("a kern op without CPU code");
+  func::ReturnOp::create(k.b, loc);
+  info.scratchBytes = k.scratchBytes;
+}

@@ -1,0 +1,26 @@
+//===- Kernels.h - one emitter a kern op ------------------------*- C++ -*-===//
+#ifndef NETC_CODEGEN_CPU_KERNELS_H
+#define NETC_CODEGEN_CPU_KERNELS_H
+
+#include "codegen/cpu/KernelEmitter.h"
+
+namespace netc::cpu {
+
+// Each emits the loop over grid items [launch.begin, launch.end).
+void emitForward(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+void emitFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+void emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Launch &launch);
+void emitReduce(KernelEmitter &k, kern::ReduceOp op, const Launch &launch);
+void emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch);
+void emitUnpack(KernelEmitter &k, kern::UnpackOp op, const Launch &launch);
+void emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch);
+void emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch);
+void emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch);
+void emitTranspose(KernelEmitter &k, kern::TransposeOp op, const Launch &launch);
+void emitCopy(KernelEmitter &k, kern::CopyOp op, const Launch &launch);
+void emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch &launch);
+void emitSgd(KernelEmitter &k, kern::SgdOp op, const Launch &launch);
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_KERNELS_H

@@ -1,0 +1,196 @@
+//===- Pool.cpp - pooling and its gradients on the CPU --------------------===//
+//
+// Vectorised over channels. Forward and average gradients: an item is a row of the
+// result. The max gradient scatters, so its item is an image and 64 channels of it.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/cpu/Kernels.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+namespace {
+/// A range of taps or windows, at run time.
+struct Span {
+  Value low, high;
+};
+
+class PoolEmitter {
+public:
+  PoolEmitter(KernelEmitter &k, kern::PoolOp op, const Launch &launch)
+      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()) {}
+
+  void emitForwardRows(bool isMax);
+  void emitMaxGrad();
+  void emitAverageGrad();
+
+private:
+  bool adaptive() {
+    return op.getKind() == kern::PoolKind::Adaptive || op.getKind() == kern::PoolKind::AdaptiveGrad;
+  }
+  /// Input positions of window `o` along one axis; `count` is what an average divides by.
+  Span taps(int axis, Value o, Value &count);
+  /// Windows that cover input position `i` along one axis.
+  Span covering(int axis, Value i);
+  int64_t in(int axis) const { return axis ? g.getIw() : g.getIh(); }
+  int64_t out(int axis) const { return axis ? g.getOw() : g.getOh(); }
+  int64_t kernel(int axis) const { return axis ? g.getKw() : g.getKh(); }
+  int64_t stride(int axis) const { return axis ? g.getSw() : g.getSh(); }
+  int64_t pad(int axis) const { return axis ? g.getPl() : g.getPt(); }
+  Value inAt(Value image, Value h, Value w) {
+    return k.mul(k.add(k.mul(k.add(k.mul(image, g.getIh()), h), g.getIw()), w), channels);
+  }
+  Value outAt(Value image, Value h, Value w) {
+    return k.mul(k.add(k.mul(k.add(k.mul(image, g.getOh()), h), g.getOw()), w), channels);
+  }
+  Value toF32(Value count) { return arith::SIToFPOp::create(k.b, k.loc, k.f32(), count); }
+  Value greater(Value x, Value y) {
+    return arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, x, y);
+  }
+
+  KernelEmitter &k;
+  kern::PoolOp op;
+  const Launch &launch;
+  kern::GeometryAttr g;
+  int64_t channels;
+};
+} // namespace
+
+Span PoolEmitter::taps(int axis, Value o, Value &count) {
+  if (adaptive()) {
+    Value low = k.div(k.mul(o, in(axis)), out(axis));
+    Value high = k.ceilDiv(k.mul(k.add(o, 1), in(axis)), out(axis));
+    count = k.sub(high, low);
+    return {low, high};
+  }
+  Value start = k.add(k.mul(o, stride(axis)), -pad(axis));
+  // Padding counts, but not what a rounded-up window has beyond it.
+  count = k.sub(k.min(k.add(start, kernel(axis)), k.c(in(axis) + op.getEndPads()[axis])), start);
+  return {k.max(start, k.c(0)), k.min(k.add(start, kernel(axis)), k.c(in(axis)))};
+}
+
+Span PoolEmitter::covering(int axis, Value i) {
+  if (adaptive())
+    return {k.div(k.mul(i, out(axis)), in(axis)), k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
+  // o stride - pad <= i < o stride - pad + kernel
+  Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - kernel(axis) + 1), k.c(0)), stride(axis));
+  Value high = k.add(k.div(k.add(i, pad(axis)), stride(axis)), 1);
+  return {low, k.min(high, k.c(out(axis)))};
+}
+
+void PoolEmitter::emitForwardRows(bool isMax) {
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value image = k.div(item, out(0)), oh = k.rem(item, out(0));
+    Value rowCount, columnCount;
+    Span rows = taps(0, oh, rowCount);
+    k.loop(0, out(1), 1, [&](Value ow) {
+      Span cols = taps(1, ow, columnCount);
+      Value scale = isMax ? Value() : k.splat(k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount))));
+      k.overChannels(channels, [&](Value channel, int64_t valid) {
+        Value start = isMax ? k.splat(-std::numeric_limits<double>::infinity()) : k.zeros();
+        Values best = k.reduce(rows.low, rows.high, 1, start, [&](Value h, ValueRange acc) {
+          return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
+            Value x = k.loadVector(k.at(launch.buffers[0], k.add(inAt(image, h, w), channel)), valid);
+            if (!isMax)
+              return Values{k.fadd(inside[0], x)};
+            // NaN wins, as in PyTorch: keep the old value only where it is at least x.
+            Value keep = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, inside[0], x);
+            return Values{k.select(keep, inside[0], x)};
+          });
+        });
+        Value result = isMax ? best[0] : k.fmul(best[0], scale);
+        k.storeVector(result, k.at(launch.buffers[1], k.add(outAt(image, oh, ow), channel)), valid);
+      });
+    });
+  });
+}
+
+void PoolEmitter::emitMaxGrad() {
+  Value dy = launch.buffers[0], x = launch.buffers[1], dx = launch.buffers[2];
+  auto i32Vector = VectorType::get({k.lanes}, k.b.getI32Type());
+  auto indexOf = [&](Value h, Value w) -> Value {
+    Value flat = arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), k.add(k.mul(h, g.getIw()), w));
+    return vector::BroadcastOp::create(k.b, k.loc, i32Vector, flat);
+  };
+  auto ofVector = [&](Value image, Value channel, int64_t valid) {
+    k.loop(0, g.getIh() * g.getIw(), 1, [&](Value p) {
+      k.storeVector(k.zeros(), k.at(dx, k.add(k.mul(k.add(k.mul(image, g.getIh() * g.getIw()), p), channels), channel)), valid);
+    });
+    k.loop(0, out(0), 1, [&](Value oh) {
+      Value unused;
+      Span rows = taps(0, oh, unused);
+      k.loop(0, out(1), 1, [&](Value ow) {
+        Span cols = taps(1, ow, unused);
+        Value minus = k.splat(-std::numeric_limits<double>::infinity());
+        // The first position, in case nothing is above minus infinity.
+        Value first = indexOf(rows.low, cols.low);
+        Values best = k.reduce(rows.low, rows.high, 1, {minus, first}, [&](Value h, ValueRange acc) {
+          return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
+            Value v = k.loadVector(k.at(x, k.add(inAt(image, h, w), channel)), valid);
+            Value wins = greater(v, inside[0]);
+            return Values{k.select(wins, v, inside[0]), k.select(wins, indexOf(h, w), inside[1])};
+          });
+        });
+        Value gradient = k.loadVector(k.at(dy, k.add(outAt(image, oh, ow), channel)), valid);
+        k.loop(rows.low, rows.high, 1, [&](Value h) {
+          k.loop(cols.low, cols.high, 1, [&](Value w) {
+            Value at = k.at(dx, k.add(inAt(image, h, w), channel));
+            Value mine = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
+            k.storeVector(k.fadd(k.loadVector(at, valid), k.select(mine, gradient, k.zeros())), at, valid);
+          });
+        });
+      });
+    });
+  };
+  int64_t whole = channels / k.lanes * k.lanes;
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value image = arith::RemUIOp::create(k.b, k.loc, item, launch.images);
+    Value low = k.mul(arith::DivUIOp::create(k.b, k.loc, item, launch.images), 64);
+    k.loop(low, k.min(k.add(low, 64), k.c(whole)), k.lanes, [&](Value channel) { ofVector(image, channel, k.lanes); });
+    if (channels > whole)
+      k.when(k.less(k.c(channels - 1), k.add(low, 64)), [&] { ofVector(image, k.c(whole), channels - whole); });
+  });
+}
+
+void PoolEmitter::emitAverageGrad() {
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value image = k.div(item, in(0)), ih = k.rem(item, in(0));
+    Span rows = covering(0, ih);
+    k.loop(0, in(1), 1, [&](Value iw) {
+      Span cols = covering(1, iw);
+      k.overChannels(channels, [&](Value channel, int64_t valid) {
+        Values sum = k.reduce(rows.low, rows.high, 1, k.zeros(), [&](Value oh, ValueRange acc) {
+          Value rowCount;
+          taps(0, oh, rowCount);
+          return k.reduce(cols.low, cols.high, 1, acc, [&](Value ow, ValueRange inside) {
+            Value columnCount;
+            taps(1, ow, columnCount);
+            Value scale = k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount)));
+            Value gradient = k.loadVector(k.at(launch.buffers[0], k.add(outAt(image, oh, ow), channel)), valid);
+            return Values{k.fadd(inside[0], k.fmul(gradient, k.splat(scale)))};
+          });
+        });
+        k.storeVector(sum[0], k.at(launch.buffers[1], k.add(inAt(image, ih, iw), channel)), valid);
+      });
+    });
+  });
+}
+
+void netc::cpu::emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch) {
+  PoolEmitter emitter(k, op, launch);
+  switch (op.getKind()) {
+  case kern::PoolKind::Max:
+    return emitter.emitForwardRows(true);
+  case kern::PoolKind::Average:
+  case kern::PoolKind::Adaptive:
+    return emitter.emitForwardRows(false);
+  case kern::PoolKind::MaxGrad:
+    return emitter.emitMaxGrad();
+  case kern::PoolKind::AverageGrad:
+  case kern::PoolKind::AdaptiveGrad:
+    return emitter.emitAverageGrad();
+  }
+}

@@ -1,0 +1,214 @@
+//===- Row.cpp - functions of one pixel's channels on the CPU -------------===//
+//
+// Softmax and cross entropy go channel by channel: a row of classes is short. LRN
+// squares a pixel into scratch with zeros at both ends and slides vectors over it.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/cpu/Kernels.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+namespace {
+class RowEmitter {
+public:
+  RowEmitter(KernelEmitter &k, kern::RowOp op, const Launch &launch)
+      : k(k), op(op), launch(launch), channels(static_cast<int64_t>(op.getChannels())) {}
+  void emit();
+
+private:
+  void crossEntropy(Value row);
+  void crossEntropyGrad(Value row);
+  void softmax(Value row);
+  void softmaxGrad(Value row);
+  void lrn(Value row);
+  void lrnGrad(Value row);
+
+  Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
+  Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
+  Value input(int64_t index, Value row) { return k.at(launch.buffers[index], k.mul(row, channels)); }
+  Value output(Value row) { return k.at(launch.buffers.back(), k.mul(row, channels)); }
+  Value label(Value row) {
+    Value slot = LLVM::GEPOp::create(k.b, k.loc, k.pointerType(), k.i64(), launch.buffers[1], ArrayRef<LLVM::GEPArg>{row});
+    return LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8);
+  }
+  Value fold(Value start, llvm::function_ref<Value(Value channel, Value acc)> body) {
+    return k.reduce(k.c(0), k.c(channels), 1, start, [&](Value i, ValueRange acc) { return Values{body(i, acc[0])}; })[0];
+  }
+  /// max x, and the sum of exp(x - max).
+  std::pair<Value, Value> maxAndSum(Value x);
+  /// k + alpha times the window sums of the squares in scratch, one vector of channels.
+  Value denominator(Value channel);
+  Value power(Value x, double exponent) {
+    return exp(k.fmul(log(x), k.splat(exponent)));
+  }
+  void squareInto(Value scratch, llvm::function_ref<Value(Value channel, int64_t valid)> value);
+  Value windowSum(Value scratch, Value channel);
+  int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
+  int64_t before() { return (lrnSize() - 1) / 2; }
+
+  KernelEmitter &k;
+  kern::RowOp op;
+  const Launch &launch;
+  int64_t channels;
+};
+} // namespace
+
+std::pair<Value, Value> RowEmitter::maxAndSum(Value x) {
+  Value max = fold(k.load(x), [&](Value i, Value acc) {
+    Value v = k.load(k.at(x, i));
+    return k.select(arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, acc, v), acc, v);
+  });
+  Value sum = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, exp(k.fsub(k.load(k.at(x, i)), max))); });
+  return {max, sum};
+}
+
+void RowEmitter::crossEntropy(Value row) {
+  double smoothing = op.getNumbers()[0];
+  Value x = input(0, row);
+  auto [max, sum] = maxAndSum(x);
+  Value logSum = k.fadd(log(sum), max);
+  Value loss = k.fsub(logSum, k.load(k.at(x, label(row))));
+  if (smoothing > 0) {
+    Value total = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
+    Value uniform = k.fsub(logSum, k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
+    loss = k.fadd(k.fmul(loss, k.number(1 - smoothing)), k.fmul(uniform, k.number(smoothing)));
+  }
+  k.store(loss, k.at(launch.buffers.back(), row));
+}
+
+void RowEmitter::crossEntropyGrad(Value row) {
+  double weight = op.getNumbers()[0], smoothing = op.getNumbers()[1];
+  Value x = input(0, row), out = output(row);
+  auto [max, sum] = maxAndSum(x);
+  Value inverse = k.fdiv(k.number(1), sum);
+  Value scale = k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
+  Value target = label(row);
+  k.loop(0, channels, 1, [&](Value i) {
+    Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse);
+    Value isTarget = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, i, target);
+    double rest = smoothing / static_cast<double>(channels);
+    Value wanted = k.select(isTarget, k.number(1 - smoothing + rest), k.number(rest));
+    k.store(k.fmul(scale, k.fsub(p, wanted)), k.at(out, i));
+  });
+}
+
+void RowEmitter::softmax(Value row) {
+  Value x = input(0, row), out = output(row);
+  auto [max, sum] = maxAndSum(x);
+  Value inverse = k.fdiv(k.number(1), sum);
+  k.loop(0, channels, 1, [&](Value i) {
+    k.store(k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse), k.at(out, i));
+  });
+}
+
+void RowEmitter::softmaxGrad(Value row) {
+  Value g = input(0, row), y = input(1, row), out = output(row);
+  Value dot = fold(k.number(0), [&](Value i, Value acc) {
+    return k.fadd(acc, k.fmul(k.load(k.at(g, i)), k.load(k.at(y, i))));
+  });
+  k.loop(0, channels, 1, [&](Value i) {
+    k.store(k.fmul(k.load(k.at(y, i)), k.fsub(k.load(k.at(g, i)), dot)), k.at(out, i));
+  });
+}
+
+/// Stores values in scratch behind `before` zeros, with zeros after them.
+void RowEmitter::squareInto(Value scratch, llvm::function_ref<Value(Value, int64_t)> value) {
+  k.fillZero(scratch, k.c(channels + lrnSize() + k.lanes));
+  k.overChannels(channels, [&](Value channel, int64_t valid) {
+    k.storeVector(value(channel, valid), k.at(scratch, k.add(channel, before())), valid);
+  });
+}
+
+Value RowEmitter::windowSum(Value scratch, Value channel) {
+  return k.reduce(k.c(0), k.c(lrnSize()), 1, k.zeros(), [&](Value j, ValueRange acc) {
+    return Values{k.fadd(acc[0], k.loadVector(k.at(scratch, k.add(channel, j))))};
+  })[0];
+}
+
+Value RowEmitter::denominator(Value channel) {
+  return k.fadd(k.splat(op.getNumbers()[3]), k.fmul(k.splat(op.getNumbers()[1]), windowSum(launch.scratch, channel)));
+}
+
+void RowEmitter::lrn(Value row) {
+  Value x = input(0, row), out = output(row);
+  auto load = [&](Value channel, int64_t valid) { return k.loadVector(k.at(x, channel), valid); };
+  squareInto(launch.scratch, [&](Value channel, int64_t valid) {
+    Value v = load(channel, valid);
+    return k.fmul(v, v);
+  });
+  k.overChannels(channels, [&](Value channel, int64_t valid) {
+    Value y = k.fmul(load(channel, valid), power(denominator(channel), -op.getNumbers()[2]));
+    k.storeVector(y, k.at(out, channel), valid);
+  });
+}
+
+/// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold i.
+void RowEmitter::lrnGrad(Value row) {
+  Value g = input(0, row), x = input(1, row), out = output(row);
+  double alpha = op.getNumbers()[1], beta = op.getNumbers()[2];
+  int64_t span = channels + lrnSize() + k.lanes;
+  Value products = k.at(launch.scratch, (span + 15) / 16 * 16);
+  auto at = [&](Value base, Value channel, int64_t valid) { return k.loadVector(k.at(base, channel), valid); };
+  squareInto(launch.scratch, [&](Value channel, int64_t valid) {
+    Value v = at(x, channel, valid);
+    return k.fmul(v, v);
+  });
+  // Windows that hold channel i run from i - after to i + before: shift by the other half.
+  int64_t after = lrnSize() - 1 - before();
+  k.fillZero(products, k.c(span));
+  k.overChannels(channels, [&](Value channel, int64_t valid) {
+    Value v = k.fmul(k.fmul(at(g, channel, valid), at(x, channel, valid)), power(denominator(channel), -beta - 1));
+    k.storeVector(v, k.at(products, k.add(channel, after)), valid);
+  });
+  k.overChannels(channels, [&](Value channel, int64_t valid) {
+    Value direct = k.fmul(at(g, channel, valid), power(denominator(channel), -beta));
+    Value across = k.fmul(k.fmul(at(x, channel, valid), k.splat(2 * alpha * beta)), windowSum(products, channel));
+    k.storeVector(k.fsub(direct, across), k.at(out, channel), valid);
+  });
+}
+
+void RowEmitter::emit() {
+  bool isLrn = op.getKind() == kern::RowKind::Lrn || op.getKind() == kern::RowKind::LrnGrad;
+  if (isLrn)
+    k.scratchBytes = 4 * 2 * (channels + lrnSize() + k.lanes + 16) + 64;
+  k.loop(launch.begin, launch.end, 1, [&](Value row) {
+    switch (op.getKind()) {
+    case kern::RowKind::CrossEntropy:
+      return crossEntropy(row);
+    case kern::RowKind::CrossEntropyGrad:
+      return crossEntropyGrad(row);
+    case kern::RowKind::Softmax:
+      return softmax(row);
+    case kern::RowKind::SoftmaxGrad:
+      return softmaxGrad(row);
+    case kern::RowKind::Lrn:
+      return lrn(row);
+    case kern::RowKind::LrnGrad:
+      return lrnGrad(row);
+    }
+  });
+}
+
+void netc::cpu::emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch) { RowEmitter(k, op, launch).emit(); }
+
+/// Sum over heads of weight times mean; one item.
+void netc::cpu::emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch &launch) {
+  Type f64 = k.b.getF64Type();
+  auto wide = [&](double v) -> Value { return arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(v)); };
+  k.loop(launch.begin, launch.end, 1, [&](Value) {
+    Value total = wide(0);
+    for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
+      Value losses = launch.buffers[index];
+      Value sum = k.reduce(k.c(0), launch.images, 1, wide(0), [&](Value i, ValueRange acc) {
+        return Values{k.fadd(acc[0], arith::ExtFOp::create(k.b, k.loc, f64, k.load(k.at(losses, i))))};
+      })[0];
+      total = k.fadd(total, k.fmul(sum, wide(weight)));
+    }
+    Value mean = k.fdiv(total, arith::SIToFPOp::create(k.b, k.loc, f64, launch.images));
+    k.store(arith::TruncFOp::create(k.b, k.loc, k.f32(), mean), launch.buffers.back());
+  });
+}

@@ -1,0 +1,137 @@
+//===- Sweep.cpp - formulas over runs of pixels ---------------------------===//
+#include "codegen/cpu/Sweep.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+/// One block of `vectors` vectors at channel `channel`; the last has `lastLanes` lanes.
+static void emitBlock(KernelEmitter &k, const Sweep &s, Value channel, int64_t vectors, int64_t lastLanes) {
+  auto lanesOf = [&](int64_t v) { return v == vectors - 1 ? lastLanes : k.lanes; };
+  auto offsetOf = [&](int64_t v) { return k.add(channel, v * k.lanes); };
+  // Operands that do not move are read once.
+  SmallVector<Values> still(s.inputs.size());
+  for (auto [index, input] : llvm::enumerate(s.inputs))
+    if (!input.moves)
+      for (int64_t v = 0; v < vectors; ++v)
+        still[index].push_back(k.loadVector(k.at(input.pointer, offsetOf(v)), lanesOf(v)));
+  Values zero(s.terms * vectors, s.terms ? k.zeros() : Value());
+  Values sums = k.reduce(k.c(0), s.pixels, 1, zero, [&](Value pixel, ValueRange accumulators) {
+    Values next(accumulators.begin(), accumulators.end());
+    for (int64_t v = 0; v < vectors; ++v) {
+      Values arguments;
+      for (auto [index, input] : llvm::enumerate(s.inputs)) {
+        if (!input.moves) {
+          arguments.push_back(still[index][v]);
+          continue;
+        }
+        Value at = k.at(input.pointer, k.add(k.mul(pixel, input.pitch), offsetOf(v)));
+        arguments.push_back(k.loadVector(at, lanesOf(v)));
+      }
+      RandomSource random = s.random;
+      if (random.hyper)
+        random.element = k.add(random.element, k.add(k.mul(pixel, s.randomPitch), offsetOf(v)));
+      Values results = s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
+      size_t first = 0;
+      if (s.output)
+        k.storeVector(results[first++], k.at(s.output, k.add(k.mul(pixel, s.outputPitch), offsetOf(v))), lanesOf(v));
+      for (int64_t t = 0; t < s.terms; ++t)
+        next[t * vectors + v] = k.fadd(next[t * vectors + v], results[first + t]);
+    }
+    return next;
+  });
+  for (int64_t t = 0; t < s.terms; ++t)
+    for (int64_t v = 0; v < vectors; ++v)
+      k.storeVector(sums[t * vectors + v], k.at(s.partials, k.add(offsetOf(v), t * s.sumPitch)), lanesOf(v));
+}
+
+void netc::cpu::emitSweep(KernelEmitter &k, const Sweep &s) {
+  constexpr int64_t kVectors = 4;
+  int64_t block = kVectors * k.lanes, whole = s.channels / block * block;
+  if (whole == block)
+    emitBlock(k, s, k.c(0), kVectors, k.lanes);
+  else if (whole)
+    k.loop(0, whole, block, [&](Value channel) { emitBlock(k, s, channel, kVectors, k.lanes); });
+  int64_t rest = s.channels - whole;
+  if (!rest)
+    return;
+  int64_t vectors = (rest + k.lanes - 1) / k.lanes;
+  emitBlock(k, s, k.c(whole), vectors, rest - (vectors - 1) * k.lanes);
+}
+
+/// `count` pixels of a source row from column `column`, to `to`.
+static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value column, Value count,
+                    Value channelShift) {
+  Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), column);
+  Value first = k.c(s.firstChannel);
+  if (channelShift)
+    first = k.add(first, channelShift);
+  Value element = k.add(k.mul(pixel, s.channels), first);
+  bool whole = s.count == s.channels && s.pitch == s.channels && s.gather == 1;
+  if (!s.prologue && whole) {
+    k.copy(to, k.at(s.sources[0], element), k.mul(count, s.channels));
+    return;
+  }
+  Sweep sweep;
+  sweep.formula = s.prologue;
+  for (auto [source, access] : llvm::zip(s.sources, s.accesses)) {
+    if (access == Access::Full)
+      sweep.inputs.push_back({k.at(source, element), true, s.channels * s.gather});
+    else
+      sweep.inputs.push_back({k.at(source, access == Access::Channel ? first : k.add(k.mul(image, s.channels), first)), false, 0});
+  }
+  sweep.output = to;
+  sweep.outputPitch = s.pitch;
+  sweep.pixels = count;
+  sweep.channels = s.count;
+  sweep.random = {s.random.hyper, element};
+  sweep.randomPitch = s.channels * s.gather;
+  emitSweep(k, sweep);
+}
+
+/// One row without spread: zeros, a run of pixels, zeros.
+static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value channelShift) {
+  // Columns [low, high) of the strip lie inside the source.
+  int64_t low = std::clamp<int64_t>((s.padLeft + s.gather - 1) / s.gather, 0, s.columns);
+  int64_t high = std::clamp<int64_t>((s.width - 1 + s.padLeft) / s.gather + 1, low, s.columns);
+  if (s.padLeft < 0)
+    low = 0;
+  k.fillZero(to, low * s.pitch);
+  if (high > low)
+    emitRun(k, s, k.at(to, low * s.pitch), image, row, k.c(low * s.gather - s.padLeft), k.c(high - low), channelShift);
+  k.fillZero(k.at(to, high * s.pitch), (s.columns - high) * s.pitch);
+}
+
+/// One row with zeros between pixels.
+static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value channelShift) {
+  k.fillZero(to, s.columns * s.pitch);
+  // Source columns j with 0 <= j * spread + padLeft < columns.
+  int64_t low = s.padLeft >= 0 ? 0 : (-s.padLeft + s.spread - 1) / s.spread;
+  int64_t room = s.columns - 1 - s.padLeft;
+  int64_t high = std::min(s.width, room < 0 ? 0 : room / s.spread + 1);
+  k.loop(low, high, 1, [&](Value column) {
+    Value at = k.mul(k.add(k.mul(column, s.spread), s.padLeft), s.pitch);
+    emitRun(k, s, k.at(to, at), image, row, column, k.c(1), channelShift);
+  });
+}
+
+void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, Value to, Value image, Value firstRow, Value rows,
+                          Value channelShift) {
+  k.loop(k.c(0), rows, 1, [&](Value r) {
+    Value out = k.at(to, k.mul(r, s.columns * s.pitch));
+    Value row = k.add(k.mul(k.add(firstRow, r), s.gather), -s.padTop);
+    if (s.spread == 1) {
+      Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
+      k.choose(inside, [&] { emitDenseRow(k, s, out, image, row, channelShift); },
+               [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
+      return;
+    }
+    // Between source rows lie spread - 1 rows of zeros. Unsigned division needs row >= 0 first.
+    Value positive = k.max(row, k.c(0));
+    Value source = k.div(positive, s.spread);
+    Value onRow = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, k.rem(positive, s.spread), k.c(0));
+    Value inside = k.both(k.both(k.less(k.c(-1), row), onRow), k.less(source, k.c(s.height)));
+    k.choose(inside, [&] { emitSpreadRow(k, s, out, image, source, channelShift); },
+             [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
+  });
+}

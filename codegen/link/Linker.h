@@ -1,0 +1,17 @@
+//===- Linker.h - object and runtime to an executable -----------*- C++ -*-===//
+#ifndef NETC_CODEGEN_LINK_LINKER_H
+#define NETC_CODEGEN_LINK_LINKER_H
+
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+
+namespace netc {
+
+/// Links `object` with `runtime` (libnetc_runtime.a) to `output`, which appears whole or
+/// not at all. False: `error` says what is missing or what the linker said.
+bool linkExecutable(llvm::StringRef object, llvm::StringRef runtime, llvm::StringRef output, std::string &error);
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_LINK_LINKER_H

@@ -1,0 +1,141 @@
+//===- ModelTable.cpp - command tables as constants -----------------------===//
+#include "codegen/link/ModelTable.h"
+
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/Module.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace netc;
+
+static constexpr uint32_t kAbiVersion = 1; // NETC_ABI_VERSION
+static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
+static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update"};
+
+ModelTable::ModelTable(ModuleOp module, cpu::KernelSet &kernels, const CpuTarget &target)
+    : module(module), kernels(kernels), json(modelJson(module, target)) {
+  if (auto list = module->getAttrOfType<ArrayAttr>("net.layers"))
+    for (auto [index, layer] : llvm::enumerate(list))
+      layers[cast<DictionaryAttr>(layer).getAs<StringAttr>("name")] = static_cast<uint32_t>(index);
+}
+
+/// The layer whose name stands in the location; of a fused location the first.
+uint32_t ModelTable::layerOf(Location loc) const {
+  uint32_t layer = UINT32_MAX;
+  loc->walk([&](Location inner) {
+    if (auto name = dyn_cast<NameLoc>(inner))
+      if (auto it = layers.find(name.getName()); it != layers.end()) {
+        layer = it->second;
+        return WalkResult::interrupt();
+      }
+    return WalkResult::advance();
+  });
+  return layer;
+}
+
+LogicalResult ModelTable::addBuffer(Operation *op, Value value) {
+  while (auto reshape = value.getDefiningOp<kern::ReshapeOp>())
+    value = reshape.getSource();
+  auto buffer = value.getDefiningOp<kern::BufferOp>();
+  if (!buffer)
+    return op->emitError() << "expected every operand of a launch to be a placed buffer";
+  buffers.push_back({static_cast<uint32_t>(buffer.getSpace()), buffer.getOffset()});
+  return success();
+}
+
+LogicalResult ModelTable::collect(StringRef name, Program &program) {
+  auto function = module.lookupSymbol<func::FuncOp>(name);
+  if (!function)
+    return success();
+  auto bytes = [&](StringRef attr) {
+    auto value = function->getAttrOfType<IntegerAttr>(attr);
+    return value ? static_cast<uint64_t>(value.getInt()) : 0;
+  };
+  program.bytesPerImage = bytes("arena_bytes_per_image");
+  program.bytesFixed = bytes("arena_bytes_fixed");
+  for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>()) {
+    Command command;
+    command.kernel = kernels.get(launch);
+    command.firstBuffer = static_cast<uint32_t>(buffers.size());
+    for (Value operand : launch->getOperands())
+      if (failed(addBuffer(launch, operand)))
+        return failure();
+    if (cpu::readsHyper(launch))
+      buffers.push_back({kHyperSpace, 0});
+    command.bufferCount = static_cast<uint32_t>(buffers.size()) - command.firstBuffer;
+    command.layer = layerOf(launch->getLoc());
+    command.grid = launch.getGrid();
+    command.flops = launch.getFlopsPerImage();
+    program.commands.push_back(command);
+  }
+  return success();
+}
+
+LogicalResult ModelTable::collect() {
+  for (auto [name, program] : llvm::zip(kPrograms, programs))
+    if (failed(collect(name, program)))
+      return failure();
+  return success();
+}
+
+void ModelTable::emit(llvm::Module &code) {
+  llvm::LLVMContext &context = code.getContext();
+  auto *i32 = llvm::Type::getInt32Ty(context), *i64 = llvm::Type::getInt64Ty(context);
+  auto *pointer = llvm::PointerType::get(context, 0);
+  auto word = [&](uint64_t v) -> llvm::Constant * { return llvm::ConstantInt::get(i32, v); };
+  auto wide = [&](uint64_t v) -> llvm::Constant * { return llvm::ConstantInt::get(i64, v); };
+  auto constant = [&](llvm::Constant *value, StringRef name, bool external = false) {
+    auto linkage = external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::PrivateLinkage;
+    auto *global = new llvm::GlobalVariable(code, value->getType(), true, linkage, value, name);
+    global->setAlignment(llvm::Align(8));
+    return global;
+  };
+  auto array = [&](llvm::Type *type, ArrayRef<llvm::Constant *> elements, StringRef name) -> llvm::Constant * {
+    if (elements.empty())
+      return llvm::ConstantPointerNull::get(pointer);
+    return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, elements.size()), elements), name);
+  };
+  auto text = [&](StringRef value) { return constant(llvm::ConstantDataArray::getString(context, value), "netc_text"); };
+
+  auto *kernelType = llvm::StructType::get(pointer, pointer, i64);
+  SmallVector<llvm::Constant *> kernelTable;
+  for (const cpu::KernelInfo &info : kernels.kernels()) {
+    llvm::Function *function = code.getFunction(info.name);
+    kernelTable.push_back(llvm::ConstantStruct::get(kernelType, {function, text(info.name), wide(info.scratchBytes)}));
+  }
+  // Only the model table is visible outside.
+  for (llvm::Function &function : code)
+    if (!function.isDeclaration())
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+
+  auto *bufferType = llvm::StructType::get(i32, i32, i64);
+  SmallVector<llvm::Constant *> bufferTable;
+  for (const Buffer &buffer : buffers)
+    bufferTable.push_back(llvm::ConstantStruct::get(bufferType, {word(buffer.space), word(0), wide(buffer.offset)}));
+
+  auto *commandType = llvm::StructType::get(i32, i32, i32, i32, i64, i64, i64, i64);
+  auto *programType = llvm::StructType::get(pointer, i64, i64, i64);
+  auto program = [&](const Program &p, StringRef name) {
+    SmallVector<llvm::Constant *> commands;
+    for (const Command &c : p.commands)
+      commands.push_back(llvm::ConstantStruct::get(
+          commandType, {word(c.kernel), word(c.firstBuffer), word(c.bufferCount), word(c.layer), wide(c.grid.outer),
+                        wide(c.grid.rowsPerImage), wide(c.grid.rowsPerItem), wide(c.flops)}));
+    return llvm::ConstantStruct::get(programType, {array(commandType, commands, ("netc_" + name).str()),
+                                                   wide(p.commands.size()), wide(p.bytesPerImage), wide(p.bytesFixed)});
+  };
+  auto moduleBytes = [&](StringRef name) {
+    auto attr = module->getAttrOfType<IntegerAttr>(name);
+    return wide(attr ? attr.getInt() : 0);
+  };
+  bool trains = !programs[2].commands.empty();
+  SmallVector<llvm::Constant *> fields{word(kAbiVersion), word(0), text(json),
+                                       array(kernelType, kernelTable, "netc_kernels"), wide(kernelTable.size()),
+                                       array(bufferType, bufferTable, "netc_buffers"), wide(bufferTable.size())};
+  for (auto [name, p] : llvm::zip(kPrograms, programs))
+    fields.push_back(program(p, name));
+  llvm::append_range(fields, SmallVector<llvm::Constant *>{moduleBytes("net.parameter_bytes"),
+                                                           trains ? moduleBytes("net.parameter_bytes") : wide(0),
+                                                           moduleBytes("net.prepared_bytes")});
+  constant(llvm::ConstantStruct::getAnon(fields), "netc_model", /*external=*/true);
+}

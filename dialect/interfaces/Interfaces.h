@@ -1,0 +1,17 @@
+//===- Interfaces.h - what the drivers know of an op ------------*- C++ -*-===//
+#ifndef NETC_DIALECT_INTERFACES_INTERFACES_H
+#define NETC_DIALECT_INTERFACES_INTERFACES_H
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpDefinition.h"
+
+namespace netc {
+/// Declares that no gradient flows through an op: a sink, a source of constants, or
+/// an op whose part in the chain rule another op's adjoint accounts for.
+template <typename ConcreteOp>
+class NotDifferentiable : public mlir::OpTrait::TraitBase<ConcreteOp, NotDifferentiable> {};
+} // namespace netc
+
+#include "dialect/interfaces/Interfaces.h.inc"
+
+#endif // NETC_DIALECT_INTERFACES_INTERFACES_H

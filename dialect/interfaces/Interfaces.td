@@ -1,0 +1,67 @@
+//===- Interfaces.td - what the drivers know of an op ---------------------===//
+//
+// Graph passes, autodiff and fusion name an interface and never a concrete op.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_INTERFACES
+#define NETC_INTERFACES
+
+include "mlir/IR/OpBase.td"
+
+/// Reverse-mode differentiation (Griewank and Walther, section 3.2).
+def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let cppNamespace = "::netc";
+  let description = [{
+    An op that builds its own adjoint. The reverse sweep hands it the cotangents of
+    its results (null where a result is not used) and a sink that adds a cotangent
+    to a value. An op that has no gradient carries the trait `NotDifferentiable`;
+    an op on the path from a parameter to the loss with neither is an error.
+  }];
+  let methods = [
+    InterfaceMethod<"Values that the adjoint reads, kept from the forward pass.",
+      "::llvm::SmallVector<::mlir::Value>", "getSavedValues", (ins)>,
+    InterfaceMethod<"Builds the adjoint at the builder's insertion point.",
+      "::mlir::LogicalResult", "buildAdjoint",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$cotangents,
+           "::llvm::function_ref<void(::mlir::Value, ::mlir::Value)>":$accumulate)>
+  ];
+}
+
+def NotDifferentiable : NativeOpTrait<"NotDifferentiable"> {
+  let cppNamespace = "::netc";
+}
+
+/// Computes each element from the elements at the same place.
+def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
+  let cppNamespace = "::netc";
+  let description = [{
+    An op whose result at [n, c, h, w] depends on its operands there only. Operands
+    of lower rank are broadcast: [C] over images and pixels, [N, C, 1, 1] over pixels.
+    It says its formula once, on scalars; fusion, CPU and GPU kernels reuse it.
+  }];
+  let methods = [
+    InterfaceMethod<"Builds the formula on f32 scalars, one an operand.",
+      "::mlir::Value", "buildScalar",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$scalars)>,
+    InterfaceMethod<"Cheap enough to compute again at each reader rather than to keep.",
+      "bool", "isRecomputable", (ins), "", "return false;">
+  ];
+}
+
+/// Contracts over channels and window taps: what fusion builds groups around.
+def ContractionOpInterface : OpInterface<"ContractionOpInterface"> {
+  let cppNamespace = "::netc";
+  let description = [{
+    A convolution, a linear layer or one of their gradients. Pointwise producers of its
+    activation operands can be computed while they are loaded (prologue); pointwise readers
+    and channel sums of its result can be computed while it is stored (epilogue).
+  }];
+  let methods = [
+    InterfaceMethod<"Operand numbers of the activations.",
+      "::llvm::SmallVector<unsigned>", "getActivationOperands", (ins)>,
+    InterfaceMethod<"Whether readers can be folded into the store.",
+      "bool", "supportsEpilogue", (ins)>
+  ];
+}
+
+#endif

@@ -1,0 +1,281 @@
+//===- Kern.td - the kern dialect: where it is computed -------------------===//
+//
+// Destination-passing ops on physical tensors, and on memrefs once bufferized.
+// Activations are [N, H, W, C] or [N, F], N dynamic. One op is one launch.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_KERN
+#define NETC_KERN
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/ViewLikeInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+
+def Kern_Dialect : Dialect {
+  let name = "kern";
+  let cppNamespace = "::netc::kern";
+  let summary = "kernels with destinations";
+  let useDefaultAttributePrinterParser = 1;
+}
+
+/// What the drivers of bufferization, planning and code generation know of a kernel.
+def KernelOpInterface : OpInterface<"KernelOpInterface"> {
+  let cppNamespace = "::netc::kern";
+  let methods = [
+    InterfaceMethod<"The launch grid (see NetcCommand in runtime/Abi.h).", "::netc::kern::Grid", "getGrid", (ins)>,
+    InterfaceMethod<"Useful multiply-adds times 2 for one image.", "int64_t", "getFlopsPerImage", (ins), "", "return 0;">
+  ];
+}
+
+class Kern_Op<string mnemonic, list<Trait> traits = []> : Op<Kern_Dialect, mnemonic, traits>;
+def Kern_Buffer : AnyTypeOf<[AnyRankedTensor, AnyMemRef]>;
+
+/// A kernel: reads its operands, writes `outs`; has results only while on tensors.
+class Kern_KernelOp<string mnemonic, list<string> methods = []>
+    : Kern_Op<mnemonic, [DestinationStyleOpInterface, AttrSizedOperandSegments,
+        DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+        DeclareOpInterfaceMethods<KernelOpInterface, methods>]> {
+  code declareDps = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutsMutable(); }
+  }];
+  let extraClassDeclaration = declareDps;
+}
+
+def Kern_GeometryAttr : AttrDef<Kern_Dialect, "Geometry"> {
+  let mnemonic = "geometry";
+  let summary = "a convolution's sizes: x [ih, iw, ic], y [oh, ow, oc], window, groups";
+  let parameters = (ins "int64_t":$ih, "int64_t":$iw, "int64_t":$ic, "int64_t":$oh, "int64_t":$ow, "int64_t":$oc,
+      "int64_t":$kh, "int64_t":$kw, "int64_t":$sh, "int64_t":$sw, "int64_t":$pt, "int64_t":$pl,
+      "int64_t":$dh, "int64_t":$dw, "int64_t":$groups);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kern_ScheduleAttr : AttrDef<Kern_Dialect, "Schedule"> {
+  let mnemonic = "schedule";
+  let summary = "how a contraction is tiled; chosen by dialect/kern/Schedule.cpp";
+  let description = [{
+    lanes: floats a vector. tile_pixels x tile_vectors accumulators a micro-kernel. strip_rows: output rows
+    (flat: pixels) a grid item. channel_block: output channels a grid item. chunks: partial sums of a filter
+    gradient, independent of threads. flat: the pixels of all images are one list (1x1, stride 1, no padding).
+  }];
+  let parameters = (ins "int64_t":$lanes, "int64_t":$tile_pixels, "int64_t":$tile_vectors, "int64_t":$strip_rows,
+      "int64_t":$channel_block, "int64_t":$chunks, "bool":$flat);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Kern_ContractKind : I32EnumAttr<"ContractKind", "which product", [
+    I32EnumAttrCase<"Forward", 0, "forward">, I32EnumAttrCase<"InputGrad", 1, "input_grad">,
+    I32EnumAttrCase<"FilterGrad", 2, "filter_grad">]> {
+  let cppNamespace = "::netc::kern";
+  let genSpecializedAttr = 0;
+}
+def Kern_ContractKindAttr : EnumAttr<Kern_Dialect, Kern_ContractKind, "contract_kind">;
+
+def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
+  let summary = "convolution or linear layer, forward and backward, with prologues and an epilogue";
+  let description = [{
+    forward: lhs is x [N, ih, iw, ic]; outs[0] is y [N, oh, ow, oc]; weights are packed [G, blocks, KH, KW, IC/G, T].
+    input_grad: lhs is y's cotangent, outs[0] x's; weights are packed transposed and flipped.
+    filter_grad: lhs is x, rhs y's cotangent; outs[0] are partial gradients [chunks, packed weights].
+    The prologues map the elements of lhs (rhs) to the operand, padding is zero after them. The epilogue maps
+    the product and the elements of `extra` to the stored value and to terms that are summed by channel
+    into outs[1] [N, strips, terms, C].
+    `flat` views all pixels of all images as rows of one matrix.
+  }];
+  let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,
+      Variadic<Kern_Buffer>:$extra, Variadic<Kern_Buffer>:$outs, Kern_ContractKindAttr:$kind,
+      Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region AnyRegion:$lhs_prologue, AnyRegion:$rhs_prologue, AnyRegion:$epilogue);
+  let assemblyFormat = [{
+    $kind `lhs` `(` $lhs `:` type($lhs) `)` (`rhs` `(` $rhs^ `:` type($rhs) `)`)?
+    (`weights` `(` $weights^ `:` type($weights) `)`)? (`extra` `(` $extra^ `:` type($extra) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+    `lhs_prologue` $lhs_prologue `rhs_prologue` $rhs_prologue `epilogue` $epilogue
+  }];
+  let hasVerifier = 1;
+}
+
+def Kern_PointwiseOp : Kern_KernelOp<"pointwise"> {
+  let summary = "a formula at each element, and channel sums of terms";
+  let description = [{
+    The region takes one f32 an input and yields `stores` values for outs[0 .. stores) and then terms to be
+    summed by channel into the last of `outs`, [N, blocks, terms, C]. `space` is [H, W, C];
+    inputs are [N, H, W, C], [N, 1, 1, C] or [C].
+  }];
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseI64ArrayAttr:$space,
+      I64Attr:$stores, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`ins` `(` $inputs^ `:` type($inputs) `)`)? `outs` `(` $outs `:` type($outs) `)` attr-dict
+    (`->` type($results)^)? `body` $body
+  }];
+  let extraClassDeclaration = declareDps # [{
+    /// Pixels a grid item: about 8 KiB of the widest tensor.
+    int64_t getBlockPixels();
+    static int64_t blockPixels(::llvm::ArrayRef<int64_t> space);
+  }];
+}
+
+def Kern_ReduceOp : Kern_KernelOp<"reduce"> {
+  let summary = "adds partial sums in a fixed order in f64 and maps them to channel vectors";
+  let description = [{
+    The region takes the number of images (f64), the sums (f64) and one f32 a vector, and yields one f32 an out.
+    There are ceil(N rows_per_image / rows_per_item) rows of partials. No partials: only vectors are mapped.
+  }];
+  let arguments = (ins Optional<Kern_Buffer>:$partials, Variadic<Kern_Buffer>:$vectors, Variadic<Kern_Buffer>:$outs,
+      I64Attr:$rows_per_image, I64Attr:$rows_per_item, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`partials` `(` $partials^ `:` type($partials) `)`)? (`vectors` `(` $vectors^ `:` type($vectors) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)? `body` $body
+  }];
+}
+
+def Kern_YieldOp : Kern_Op<"yield", [Pure, Terminator, ReturnLike]> {
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def Kern_RandomOp : Kern_Op<"random", [Pure]> {
+  let summary = "uniform in [0, 1) from (seed, step, id, element); 1 where dropout is switched off";
+  let arguments = (ins I64Attr:$id);
+  let results = (outs F32:$value);
+  let assemblyFormat = "$id attr-dict `:` type($value)";
+}
+
+/// One input, one output, a few numbers.
+class Kern_UnaryKernel<string mnemonic> : Kern_KernelOp<mnemonic> {
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+}
+
+def Kern_PackOp : Kern_UnaryKernel<"pack"> {
+  let summary = "weights [O, I/G, KH, KW] to tiles [G, blocks, KH, KW, I/G, T]; transposed: [G, blocks, KH, KW, O/G, T] over I, flipped";
+  let description = "A second input, if there is one, scales by output channel. Lanes beyond the channels are zero.";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed);
+}
+
+def Kern_UnpackOp : Kern_UnaryKernel<"unpack"> {
+  let summary = "adds the chunks of a packed filter gradient in order and stores it as [O, I/G, KH, KW]";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, I64Attr:$lanes);
+}
+
+def Kern_TransposeOp : Kern_UnaryKernel<"transpose"> {
+  let summary = "[N, R, S] to [N, S, R]: between NCHW and NHWC";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$rows, I64Attr:$columns);
+}
+
+def Kern_MoveOp : Kern_UnaryKernel<"move"> {
+  let summary = "net.move; writes channels [out_channel, out_channel + channels) of its destination only";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseI64ArrayAttr:$strides,
+      DenseI64ArrayAttr:$spreads, DenseI64ArrayAttr:$offsets, I64Attr:$channel_offset, I64Attr:$out_channel,
+      I64Attr:$channels, I64Attr:$lanes);
+}
+
+def Kern_PoolKind : I32EnumAttr<"PoolKind", "which pooling", [
+    I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"MaxGrad", 1, "max_grad">,
+    I32EnumAttrCase<"Average", 2, "average">, I32EnumAttrCase<"AverageGrad", 3, "average_grad">,
+    I32EnumAttrCase<"Adaptive", 4, "adaptive">, I32EnumAttrCase<"AdaptiveGrad", 5, "adaptive_grad">]> {
+  let cppNamespace = "::netc::kern";
+  let genSpecializedAttr = 0;
+}
+def Kern_PoolKindAttr : EnumAttr<Kern_Dialect, Kern_PoolKind, "pool_kind">;
+
+def Kern_PoolOp : Kern_KernelOp<"pool"> {
+  let summary = "sliding-window reduction and its gradient";
+  let description = [{
+    max, average, adaptive: ins x [N, ih, iw, C]. max_grad: ins dy, x. average_grad, adaptive_grad: ins dy.
+    `end_pads`: bottom and right padding as written, for the divisor of partial windows.
+  }];
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_PoolKindAttr:$kind,
+      Kern_GeometryAttr:$geometry, DenseI64ArrayAttr:$end_pads, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kind `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+}
+
+def Kern_RowKind : I32EnumAttr<"RowKind", "which function of a row", [
+    I32EnumAttrCase<"CrossEntropy", 0, "cross_entropy">, I32EnumAttrCase<"CrossEntropyGrad", 1, "cross_entropy_grad">,
+    I32EnumAttrCase<"Softmax", 2, "softmax">, I32EnumAttrCase<"SoftmaxGrad", 3, "softmax_grad">,
+    I32EnumAttrCase<"Lrn", 4, "lrn">, I32EnumAttrCase<"LrnGrad", 5, "lrn_grad">]> {
+  let cppNamespace = "::netc::kern";
+  let genSpecializedAttr = 0;
+}
+def Kern_RowKindAttr : EnumAttr<Kern_Dialect, Kern_RowKind, "row_kind">;
+
+def Kern_RowOp : Kern_KernelOp<"row"> {
+  let summary = "a function of all channels of one pixel: softmax, cross entropy, LRN, and gradients";
+  let description = "`numbers`: cross_entropy {smoothing}; cross_entropy_grad {weight, smoothing}; lrn {size, alpha, beta, k}.";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_RowKindAttr:$kind,
+      DenseF64ArrayAttr:$numbers, I64Attr:$pixels, I64Attr:$channels, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kind `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+}
+
+def Kern_MeanLossOp : Kern_UnaryKernel<"mean_loss"> {
+  let summary = "sum over heads of weight times the batch mean, added in f64 in order";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseF64ArrayAttr:$weights);
+}
+
+def Kern_CopyOp : Kern_UnaryKernel<"copy"> {
+  let summary = "copies f32 elements; `size` an image, or in all where the type is static";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, UnitAttr:$per_image);
+}
+
+def Kern_SgdOp : Kern_UnaryKernel<"sgd"> {
+  let summary = "v = momentum v + (g + weight_decay w); w -= lr v; ins: hyper, g; outs: w, v";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, UnitAttr:$decay,
+      UnitAttr:$nesterov, I64Attr:$lanes);
+}
+
+def Kern_ReshapeOp : Kern_Op<"reshape", [Pure, DeclareOpInterfaceMethods<ViewLikeOpInterface>]> {
+  let summary = "the same bytes under another shape";
+  let arguments = (ins Kern_Buffer:$source);
+  let results = (outs Kern_Buffer:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+}
+
+def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/Abi.h", [
+    I32EnumAttrCase<"ArenaImage", 0, "arena_image">, I32EnumAttrCase<"ArenaFixed", 1, "arena_fixed">,
+    I32EnumAttrCase<"Parameters", 2, "parameters">, I32EnumAttrCase<"Gradients", 3, "gradients">,
+    I32EnumAttrCase<"State", 4, "state">, I32EnumAttrCase<"Prepared", 5, "prepared">,
+    I32EnumAttrCase<"Input", 6, "input">, I32EnumAttrCase<"Labels", 7, "labels">,
+    I32EnumAttrCase<"Output", 8, "output">, I32EnumAttrCase<"Loss", 9, "loss">,
+    I32EnumAttrCase<"Hyper", 10, "hyper">]> {
+  let cppNamespace = "::netc::kern";
+  let genSpecializedAttr = 0;
+}
+def Kern_SpaceAttr : EnumAttr<Kern_Dialect, Kern_Space, "space">;
+
+def Kern_BufferOp : Kern_Op<"buffer", [Pure]> {
+  let summary = "a buffer at a byte offset of a space; in arena_image the offset is an image's";
+  let arguments = (ins Kern_SpaceAttr:$space, I64Attr:$offset);
+  let results = (outs Kern_Buffer:$result);
+  let assemblyFormat = "$space $offset attr-dict `:` type($result)";
+}
+
+def Kern_AllocOp : Kern_Op<"alloc", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "a buffer yet to be placed; the planner turns it into kern.buffer";
+  let results = (outs AnyMemRef:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+def Kern_EmptyOp : Kern_Op<"empty", [Pure]> {
+  let summary = "a destination without contents";
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+#endif

@@ -1,0 +1,109 @@
+//===- KernDialect.cpp - the kern dialect: where it is computed -----------===//
+#include "dialect/kern/KernDialect.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace netc::kern;
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+#include "dialect/kern/KernDialect.cpp.inc"
+#include "dialect/kern/KernEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialect/kern/KernAttrs.cpp.inc"
+#include "dialect/kern/KernInterfaces.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialect/kern/KernOps.cpp.inc"
+
+void KernDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialect/kern/KernAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialect/kern/KernOps.cpp.inc"
+      >();
+}
+
+Block *netc::kern::blockOf(Region &region) { return region.empty() ? nullptr : &region.front(); }
+
+ShapedType netc::kern::shapedType(Value value) { return cast<ShapedType>(value.getType()); }
+
+//===----------------------------------------------------------------------===//
+// Effects: operands are read, destinations written, once they are memrefs.
+//===----------------------------------------------------------------------===//
+
+using Effects = SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+static void addEffects(DestinationStyleOpInterface op, Effects &effects) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<MemRefType>(operand.get().getType()))
+      continue;
+    if (op.isDpsInit(&operand))
+      effects.emplace_back(MemoryEffects::Write::get(), &operand);
+    effects.emplace_back(MemoryEffects::Read::get(), &operand);
+  }
+}
+
+#define NETC_KERNEL_EFFECTS(OP)                                                                    \
+  void OP::getEffects(Effects &effects) {                                                          \
+    addEffects(cast<DestinationStyleOpInterface>(getOperation()), effects);                        \
+  }
+NETC_KERNEL_EFFECTS(ContractOp)
+NETC_KERNEL_EFFECTS(PointwiseOp)
+NETC_KERNEL_EFFECTS(ReduceOp)
+NETC_KERNEL_EFFECTS(PackOp)
+NETC_KERNEL_EFFECTS(UnpackOp)
+NETC_KERNEL_EFFECTS(TransposeOp)
+NETC_KERNEL_EFFECTS(MoveOp)
+NETC_KERNEL_EFFECTS(PoolOp)
+NETC_KERNEL_EFFECTS(RowOp)
+NETC_KERNEL_EFFECTS(MeanLossOp)
+NETC_KERNEL_EFFECTS(CopyOp)
+NETC_KERNEL_EFFECTS(SgdOp)
+#undef NETC_KERNEL_EFFECTS
+
+//===----------------------------------------------------------------------===//
+// Grids
+//===----------------------------------------------------------------------===//
+
+int64_t PointwiseOp::blockPixels(ArrayRef<int64_t> space) {
+  int64_t pixels = space[0] * space[1];
+  return std::min(pixels, std::max<int64_t>(1, 4096 / space[2]));
+}
+int64_t PointwiseOp::getBlockPixels() { return blockPixels(getSpace()); }
+Grid PointwiseOp::getGrid() {
+  return {1, ceilDiv(getSpace()[0] * getSpace()[1], getBlockPixels()), 1};
+}
+
+Grid ReduceOp::getGrid() { return {ceilDiv(shapedType(getOuts()[0]).getDimSize(0), 64), 0, 1}; }
+
+Grid PackOp::getGrid() {
+  ArrayRef<int64_t> packed = shapedType(getOuts()[0]).getShape();
+  return {packed[0] * packed[1], 0, 1};
+}
+Grid UnpackOp::getGrid() {
+  ArrayRef<int64_t> packed = shapedType(getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
+  return {packed[1] * packed[2] * packed[3], 0, 1};
+}
+Grid TransposeOp::getGrid() { return {1, 1, 1}; }
+Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }
+
+Grid PoolOp::getGrid() {
+  // Max gradients scatter within an image, so an image is one item, split by channels.
+  GeometryAttr g = getGeometry();
+  if (getKind() == PoolKind::MaxGrad)
+    return {ceilDiv(g.getIc(), 64), 1, 1};
+  bool gradient = getKind() == PoolKind::AverageGrad || getKind() == PoolKind::AdaptiveGrad;
+  return {1, gradient ? g.getIh() : g.getOh(), 1};
+}
+Grid RowOp::getGrid() { return {1, static_cast<int64_t>(getPixels()), 1}; }
+Grid MeanLossOp::getGrid() { return {1, 0, 1}; }
+Grid CopyOp::getGrid() { return {1, getPerImage() ? 1 : 0, 1}; }
+Grid SgdOp::getGrid() { return {ceilDiv(getSize(), 4096), 0, 1}; }
+
+Value ReshapeOp::getViewSource() { return getSource(); }

@@ -1,0 +1,103 @@
+//===- Schedule.cpp - shapes and a target to tile sizes -------------------===//
+#include "dialect/kern/Schedule.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace netc::kern;
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+namespace {
+struct Tile {
+  int64_t rows = 1, vectors = 1;
+};
+} // namespace
+
+/// Rough cycles of a rows x vectors micro-kernel for one step of the reduction: two FMAs and two
+/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators hide.
+static double stepCost(int64_t rows, int64_t vectors) {
+  double fma = std::max<double>(rows * vectors, 8) / 2.0, load = (rows + vectors) / 2.0;
+  return std::max(fma, load);
+}
+
+/// The tile of least cost for `count` rows and `channels` channels. Accumulators, one row of
+/// weights and a broadcast stay in registers.
+static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target) {
+  Tile best;
+  double bestCost = std::numeric_limits<double>::max();
+  int64_t vectors = ceilDiv(channels, target.lanes);
+  for (int64_t v = 1; v <= std::min<int64_t>(vectors, target.registers > 16 ? 4 : 3); ++v) {
+    for (int64_t r = 1; r * v + v + 1 <= target.registers; ++r) {
+      if (r > count && r > 1)
+        break;
+      auto alongRows = [&](int64_t vs) {
+        return (count / r) * stepCost(r, vs) + (count % r ? stepCost(count % r, vs) : 0);
+      };
+      double cost = (vectors / v) * alongRows(v) + (vectors % v ? alongRows(vectors % v) : 0);
+      cost *= 1.0 + 0.02 / r; // fewer, larger tiles at equal cost
+      if (cost < bestCost * 0.999) {
+        bestCost = cost;
+        best = {r, v};
+      }
+    }
+  }
+  return best;
+}
+
+static bool isFlat(GeometryAttr g) {
+  return g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 &&
+         g.getOh() == g.getIh() && g.getOw() == g.getIw();
+}
+
+static ScheduleAttr scheduleFilterGrad(GeometryAttr g, const TargetFacts &target, bool flat) {
+  int64_t inner = (g.getDw() == 1 && g.getGroups() == 1 ? g.getKw() : 1) * (g.getIc() / g.getGroups());
+  int64_t outputs = g.getOc() / g.getGroups();
+  Tile tile = chooseTile(inner, outputs, target);
+  int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(64, target.lanes * tile.vectors));
+  block = ceilDiv(block, target.lanes * tile.vectors) * target.lanes * tile.vectors;
+  if (g.getGroups() > 1 || block > g.getOc())
+    block = g.getOc();
+  // As many chunks as keep the partial gradients below 2 MiB: enough items for any number of threads.
+  int64_t bytes = 4 * g.getOc() * (g.getIc() / g.getGroups()) * g.getKh() * g.getKw();
+  int64_t chunks = std::clamp<int64_t>((2 << 20) / std::max<int64_t>(bytes, 1), 1, 16);
+  // A strip of x and of the cotangent stays in L2.
+  int64_t columns = flat ? 1 : g.getOw();
+  int64_t rowBytes = 4 * (flat ? g.getIc() + block
+                               : (g.getIw() + 2 * g.getPl()) * g.getSh() * g.getIc() + columns * block);
+  int64_t limit = flat ? 256 : g.getOh();
+  int64_t rows = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, limit);
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat);
+}
+
+ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+  bool flat = isFlat(g) && g.getGroups() == 1;
+  if (kind == ContractKind::FilterGrad)
+    return scheduleFilterGrad(g, target, flat);
+  bool forward = kind == ContractKind::Forward;
+  int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
+  int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
+  Tile tile = chooseTile(flat ? 1 << 20 : columns, channels / g.getGroups(), target);
+  int64_t lanesOfTile = target.lanes * tile.vectors;
+  // Small images: split the output channels, so that one image keeps several threads busy.
+  int64_t block = channels;
+  if (g.getGroups() == 1 && channels > 128 && rows * columns <= 1024)
+    block = ceilDiv(128, lanesOfTile) * lanesOfTile;
+  if (flat)
+    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors,
+                             std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows), block, 1, true);
+  int64_t rowBytes = 4 * (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * depth * (forward ? g.getSh() : 1);
+  int64_t strip = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, rows);
+  // A whole number of equal strips.
+  strip = ceilDiv(rows, ceilDiv(rows, strip));
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false);
+}
+
+SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s) {
+  int64_t tile = s.getLanes() * s.getTileVectors();
+  int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
+  int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
+  return {g.getGroups(), ceilDiv(outputs, tile), g.getKh(), g.getKw(), depth, tile};
+}

@@ -1,0 +1,31 @@
+//===- Schedule.h - shapes and a target to tile sizes -----------*- C++ -*-===//
+//
+// Pure: the same shapes and target give the same schedule. It lies in the dialect
+// because kernels' partial sums are sized by it, so lowering, planning and code
+// generation all need the one answer.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_DIALECT_KERN_SCHEDULE_H
+#define NETC_DIALECT_KERN_SCHEDULE_H
+
+#include "dialect/kern/KernDialect.h"
+
+namespace netc::kern {
+
+/// What a schedule depends on.
+struct TargetFacts {
+  int64_t lanes = 8;          ///< f32 lanes of a vector register
+  int64_t registers = 16;     ///< vector registers
+  int64_t l1Bytes = 32 << 10;
+  int64_t l2Bytes = 512 << 10;
+};
+
+/// Tile sizes of one contraction.
+ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
+
+/// Shape of packed weights: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
+llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
+
+} // namespace netc::kern
+
+#endif // NETC_DIALECT_KERN_SCHEDULE_H

@@ -1,0 +1,35 @@
+//===- Activation.td - unary nonlinearities as a table --------------------===//
+#ifndef NETC_NET_ACTIVATION
+#define NETC_NET_ACTIVATION
+
+def Net_ActivationKind : I32EnumAttr<"ActivationKind", "which nonlinearity", [
+    I32EnumAttrCase<"Relu", 0, "relu">, I32EnumAttrCase<"Relu6", 1, "relu6">,
+    I32EnumAttrCase<"LeakyRelu", 2, "leaky_relu">, I32EnumAttrCase<"Tanh", 3, "tanh">,
+    I32EnumAttrCase<"Sigmoid", 4, "sigmoid">, I32EnumAttrCase<"Silu", 5, "silu">,
+    I32EnumAttrCase<"HardSwish", 6, "hardswish">]> {
+  let cppNamespace = "::netc::net";
+  let genSpecializedAttr = 0;
+}
+def Net_ActivationKindAttr : EnumAttr<Net_Dialect, Net_ActivationKind, "activation_kind">;
+
+def Net_ActivationOp : Net_Op<"activation", [Pure, AllTypesMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
+  let summary = "a unary nonlinearity; formulas and derivatives stand in one table";
+  let arguments = (ins Net_ActivationKindAttr:$kind, Net_Tensor:$input, DefaultValuedAttr<F64Attr, "0.0">:$slope);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input)";
+  let hasFolder = 1;
+}
+
+def Net_ActivationGradOp : Net_Op<"activation_grad", [Pure, NotDifferentiable,
+    AllTypesMatch<["cotangent", "saved", "result"]>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "cotangent times the derivative, from what the table says is saved (input or output)";
+  let arguments = (ins Net_ActivationKindAttr:$kind, Net_Tensor:$cotangent, Net_Tensor:$saved,
+      DefaultValuedAttr<F64Attr, "0.0">:$slope);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$kind $cotangent `,` $saved attr-dict `:` type($cotangent)";
+}
+
+#endif

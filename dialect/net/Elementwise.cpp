@@ -1,0 +1,74 @@
+//===- Elementwise.cpp - skip-add, gates, dropout -------------------------===//
+#include "dialect/kern/KernDialect.h"
+#include "dialect/net/NetDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace netc::net;
+namespace kern = netc::kern;
+
+static Value constantF32(OpBuilder &b, Location loc, double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
+}
+
+SmallVector<Value> AddOp::getSavedValues() { return {}; }
+LogicalResult AddOp::buildAdjoint(OpBuilder &, ValueRange cotangents,
+                                  llvm::function_ref<void(Value, Value)> accumulate) {
+  // y = F(x) + x: the "+1" of the gradient.
+  accumulate(getLhs(), cotangents[0]);
+  accumulate(getRhs(), cotangents[0]);
+  return success();
+}
+Value AddOp::buildScalar(OpBuilder &b, ValueRange x) { return arith::AddFOp::create(b, getLoc(), x[0], x[1]); }
+
+LogicalResult MulOp::verify() {
+  auto lhs = cast<RankedTensorType>(getLhs().getType()), rhs = cast<RankedTensorType>(getRhs().getType());
+  bool gate = rhs.getRank() == 4 && lhs.getRank() == 4 && rhs.getDimSize(1) == lhs.getDimSize(1) && pixelsOf(rhs) == 1;
+  if (lhs.getShape() == rhs.getShape() || gate)
+    return success();
+  return emitOpError() << "expected equal shapes or a 1x1 gate, found " << lhs << " and " << rhs;
+}
+SmallVector<Value> MulOp::getSavedValues() { return {getLhs(), getRhs()}; }
+LogicalResult MulOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                  llvm::function_ref<void(Value, Value)> accumulate) {
+  Value g = cotangents[0];
+  auto lhs = cast<RankedTensorType>(getLhs().getType()), rhs = cast<RankedTensorType>(getRhs().getType());
+  accumulate(getLhs(), MulOp::create(b, getLoc(), lhs, g, getRhs()));
+  Value product = MulOp::create(b, getLoc(), lhs, g, getLhs());
+  if (lhs.getShape() != rhs.getShape()) {
+    // The gate was spread over the pixels: its gradient is their sum, an average times their number.
+    SmallVector<int64_t> window{lhs.getDimSize(2), lhs.getDimSize(3)};
+    Value mean = AvgPoolOp::create(b, getLoc(), rhs, product, window, window, ArrayRef<int64_t>{0, 0, 0, 0}, false);
+    product = SpreadOp::create(b, getLoc(), rhs, mean, b.getF64FloatAttr(static_cast<double>(pixelsOf(lhs))));
+  }
+  accumulate(getRhs(), product);
+  return success();
+}
+Value MulOp::buildScalar(OpBuilder &b, ValueRange x) { return arith::MulFOp::create(b, getLoc(), x[0], x[1]); }
+
+Value SpreadOp::buildScalar(OpBuilder &b, ValueRange x) {
+  return arith::MulFOp::create(b, getLoc(), x[0], constantF32(b, getLoc(), getFactor().convertToDouble()));
+}
+
+SmallVector<Value> DropoutOp::getSavedValues() { return {}; }
+LogicalResult DropoutOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                      llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), DropoutOp::create(b, getLoc(), getInput().getType(), cotangents[0], getPAttr(), getIdAttr()));
+  return success();
+}
+Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
+  // kern.random is uniform in [0, 1), or 1 where dropout is switched off.
+  double p = getP().convertToDouble();
+  Location loc = getLoc();
+  Value u = kern::RandomOp::create(b, loc, b.getF32Type(), getIdAttr());
+  Value one = constantF32(b, loc, 1);
+  Value off = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, one);
+  Value kept = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, constantF32(b, loc, p));
+  Value scale = arith::SelectOp::create(b, loc, kept, constantF32(b, loc, p < 1 ? 1 / (1 - p) : 0), constantF32(b, loc, 0));
+  return arith::MulFOp::create(b, loc, x[0], arith::SelectOp::create(b, loc, off, one, scale));
+}
+OpFoldResult DropoutOp::fold(FoldAdaptor) {
+  return getP().isZero() ? getInput() : Value();
+}

@@ -1,0 +1,46 @@
+//===- Elementwise.td - skip-add, gates, dropout --------------------------===//
+#ifndef NETC_NET_ELEMENTWISE
+#define NETC_NET_ELEMENTWISE
+
+def Net_AddOp : Net_Op<"add", [Pure, Commutative, AllTypesMatch<["lhs", "rhs", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "the skip-add: equal shapes, never a broadcast (He et al. 2016)";
+  let arguments = (ins Net_Tensor:$lhs, Net_Tensor:$rhs);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` type($result)";
+}
+
+def Net_MulOp : Net_Op<"mul", [Pure, AllTypesMatch<["lhs", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "a gate: equal shapes, or rhs is [N, C, 1, 1]";
+  let arguments = (ins Net_Tensor:$lhs, Net_Tensor:$rhs);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Net_SpreadOp : Net_Op<"spread", [Pure, NotDifferentiable,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "input [N, C, 1, 1] times a constant at every pixel (gradient of global average pooling)";
+  let arguments = (ins Net_Image:$input, F64Attr:$factor);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_DropoutOp : Net_Op<"dropout", [Pure, AllTypesMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "zeroes with probability p, scales the rest by 1 / (1 - p), in training";
+  let description = [{
+    The mask is a function of (seed, step, id, element), so forward and backward compute the same one
+    and it does not depend on threads.
+  }];
+  let arguments = (ins Net_Tensor:$input, F64Attr:$p, I64Attr:$id);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasFolder = 1;
+}
+
+#endif

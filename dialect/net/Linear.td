@@ -1,0 +1,30 @@
+//===- Linear.td - fully connected layer and its gradients ----------------===//
+#ifndef NETC_NET_LINEAR
+#define NETC_NET_LINEAR
+
+def Net_LinearOp : Net_InferredOp<"linear", [
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<ContractionOpInterface>]> {
+  let summary = "y[n, o] = bias[o] + sum over i of weight[o, i] x[n, i]";
+  let arguments = (ins Net_Tensor:$input, Net_Tensor:$weight, Optional<Net_Vector>:$bias);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = [{ $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results) }];
+}
+
+def Net_LinearInputGradOp : Net_Op<"linear_input_grad", [Pure, NotDifferentiable,
+    DeclareOpInterfaceMethods<ContractionOpInterface>]> {
+  let summary = "gradient of a linear layer by its input: cotangent weight";
+  let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$weight);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$cotangent `,` $weight attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_LinearWeightGradOp : Net_Op<"linear_weight_grad", [Pure, NotDifferentiable,
+    DeclareOpInterfaceMethods<ContractionOpInterface>]> {
+  let summary = "gradient of a linear layer by its weight: cotangent^T input";
+  let arguments = (ins Net_Tensor:$input, Net_Tensor:$cotangent);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input `,` $cotangent attr-dict `:` functional-type(operands, results)";
+}
+
+#endif

@@ -1,0 +1,51 @@
+//===- Net.td - the net dialect: what is computed -------------------------===//
+//
+// Values on logical NCHW tensors. The batch is the only dynamic dimension:
+// activations are tensor<?xCxHxWxf32> or tensor<?xFxf32>. One file an op family.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_NET
+#define NETC_NET
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "dialect/interfaces/Interfaces.td"
+
+def Net_Dialect : Dialect {
+  let name = "net";
+  let cppNamespace = "::netc::net";
+  let summary = "what a network computes: layers, losses and their gradients";
+  let useDefaultAttributePrinterParser = 1;
+}
+
+def Net_LayoutAttr : AttrDef<Net_Dialect, "Layout"> {
+  let mnemonic = "channels_last";
+  let summary = "physical order [N, H, W, C] of a logical [N, C, H, W] tensor";
+}
+
+class Net_Op<string mnemonic, list<Trait> traits = []> : Op<Net_Dialect, mnemonic, traits>;
+
+def Net_Tensor : RankedTensorOf<[F32]>;
+def Net_Vector : 1DTensorOf<[F32]>;
+def Net_Image : 4DTensorOf<[F32]>;
+
+class Net_InferredOp<string mnemonic, list<Trait> traits = []>
+    : Net_Op<mnemonic, !listconcat([Pure, InferTypeOpAdaptor], traits)>;
+
+include "dialect/net/Parameter.td"
+include "dialect/net/Conv.td"
+include "dialect/net/Linear.td"
+include "dialect/net/Norm.td"
+include "dialect/net/Activation.td"
+include "dialect/net/Elementwise.td"
+include "dialect/net/Pool.td"
+include "dialect/net/Shape.td"
+include "dialect/net/Loss.td"
+include "dialect/net/Fusion.td"
+
+#endif

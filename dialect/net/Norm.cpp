@@ -1,0 +1,86 @@
+//===- Norm.cpp - batch normalisation and its parts, LRN ------------------===//
+#include "dialect/net/NetDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace netc::net;
+
+LogicalResult BatchNormOp::verify() {
+  int64_t channels = channelsOf(cast<RankedTensorType>(getInput().getType()));
+  for (Value operand : getOperands().drop_front())
+    if (int64_t have = cast<RankedTensorType>(operand.getType()).getDimSize(0); have != channels)
+      return emitOpError() << "input has " << channels << " channels but a statistic or parameter has " << have;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// BatchNormApply
+//===----------------------------------------------------------------------===//
+
+/// The statistics that scale and shift come from.
+static BatchNormStatisticsOp statisticsOf(BatchNormApplyOp op) {
+  return op.getScale().getDefiningOp<BatchNormStatisticsOp>();
+}
+
+LogicalResult BatchNormApplyOp::verify() {
+  BatchNormStatisticsOp statistics = statisticsOf(*this);
+  if (getOperation()->getParentOp() && isa<FusionOp>(getOperation()->getParentOp()))
+    return success(); // inside a fused kernel the statistics are outside
+  if (!statistics || getShift().getDefiningOp() != statistics)
+    return emitOpError() << "expected scale and shift from one net.batch_norm_statistics";
+  return success();
+}
+
+SmallVector<Value> BatchNormApplyOp::getSavedValues() { return {getInput()}; }
+
+LogicalResult BatchNormApplyOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
+                                             llvm::function_ref<void(Value, Value)> accumulate) {
+  BatchNormStatisticsOp stats = statisticsOf(*this);
+  Location loc = getLoc();
+  Type vector = getScale().getType();
+  Value g = cotangents[0];
+  auto sums = ChannelSumsOp::create(builder, loc, TypeRange{vector, vector}, g, getInput());
+  auto grads = BatchNormGradStatisticsOp::create(
+      builder, loc, TypeRange{vector, vector, vector, vector, vector},
+      ValueRange{sums.getResult(0), sums.getResult(1), stats.getMean(), stats.getInvStd(), getScale()},
+      builder.getNamedAttr("pixels", stats.getPixelsAttr()));
+  accumulate(stats.getWeight(), grads.getWeightGrad());
+  accumulate(stats.getBias(), grads.getBiasGrad());
+  accumulate(getInput(), BatchNormInputGradOp::create(builder, loc, getInput().getType(), g, getInput(),
+                                                      grads.getA(), grads.getB(), grads.getC()));
+  return success();
+}
+
+Value BatchNormApplyOp::buildScalar(OpBuilder &b, ValueRange x) {
+  Value scaled = arith::MulFOp::create(b, getLoc(), x[0], x[1]);
+  return arith::AddFOp::create(b, getLoc(), scaled, x[2]);
+}
+bool BatchNormApplyOp::isRecomputable() { return true; }
+
+Value BatchNormInputGradOp::buildScalar(OpBuilder &b, ValueRange x) {
+  Value ag = arith::MulFOp::create(b, getLoc(), x[0], x[2]);
+  Value bx = arith::MulFOp::create(b, getLoc(), x[1], x[3]);
+  Value sum = arith::AddFOp::create(b, getLoc(), bx, x[4]);
+  return arith::AddFOp::create(b, getLoc(), ag, sum);
+}
+bool BatchNormInputGradOp::isRecomputable() { return true; }
+
+Value ScaleShiftOp::buildScalar(OpBuilder &b, ValueRange x) {
+  Value scaled = arith::MulFOp::create(b, getLoc(), x[0], x[1]);
+  return arith::AddFOp::create(b, getLoc(), scaled, x[2]);
+}
+
+//===----------------------------------------------------------------------===//
+// Lrn
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> LrnOp::getSavedValues() { return {getInput()}; }
+
+LogicalResult LrnOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
+                                  llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), LrnGradOp::create(builder, getLoc(), getInput().getType(), cotangents[0], getInput(),
+                                           getSizeAttr(), getAlphaAttr(), getBetaAttr(), getKAttr()));
+  return success();
+}

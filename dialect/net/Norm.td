@@ -1,0 +1,117 @@
+//===- Norm.td - batch normalisation and its parts ------------------------===//
+//
+// Ioffe and Szegedy, 2015. `batch_norm` is what a user wrote. Inference expands it
+// to coefficients of running statistics and a scale_shift; training to channel sums,
+// statistics and a normalisation whose adjoint is that of the whole.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_NET_NORM
+#define NETC_NET_NORM
+
+def Net_BatchNormOp : Net_Op<"batch_norm", [Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>]> {
+  let summary = "batch normalisation as the model file has it";
+  let description = "Expanded before autodiff by net-expand-batch-norm or net-expand-batch-norm-inference.";
+  let arguments = (ins Net_Tensor:$input, Net_Vector:$weight, Net_Vector:$bias, Net_Vector:$running_mean,
+      Net_Vector:$running_var, F64Attr:$eps, F64Attr:$momentum,
+      FlatSymbolRefAttr:$running_mean_symbol, FlatSymbolRefAttr:$running_var_symbol);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Net_ChannelSumsOp : Net_Op<"channel_sums", [Pure, NotDifferentiable]> {
+  let summary = "sums over images and pixels: sum a, and sum a b where b is given";
+  let arguments = (ins Net_Tensor:$a, Optional<Net_Tensor>:$b);
+  let results = (outs Variadic<Net_Vector>:$sums);
+  let assemblyFormat = "$a (`,` $b^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_BatchNormCoefficientsOp : Net_Op<"batch_norm_coefficients", [Pure, NotDifferentiable]> {
+  let summary = "scale = weight / sqrt(var + eps), shift = bias - mean scale, from running statistics";
+  let arguments = (ins Net_Vector:$weight, Net_Vector:$bias, Net_Vector:$mean, Net_Vector:$var, F64Attr:$eps);
+  let results = (outs Net_Vector:$scale, Net_Vector:$shift);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_BatchNormStatisticsOp : Net_Op<"batch_norm_statistics", [Pure, NotDifferentiable]> {
+  let summary = "mean, 1/std, scale and shift of the batch, and the next running statistics";
+  let description = [{
+    From sums over N images of `pixels` pixels: the biased variance normalises, the unbiased one enters
+    running_var (PyTorch). The adjoint is accounted for by `batch_norm_apply`.
+  }];
+  let arguments = (ins Net_Vector:$sum, Net_Vector:$sum_squares, Net_Vector:$weight, Net_Vector:$bias,
+      Net_Vector:$running_mean, Net_Vector:$running_var, F64Attr:$eps, F64Attr:$momentum, I64Attr:$pixels);
+  let results = (outs Net_Vector:$mean, Net_Vector:$inv_std, Net_Vector:$scale, Net_Vector:$shift,
+      Net_Vector:$next_mean, Net_Vector:$next_var);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_BatchNormApplyOp : Net_Op<"batch_norm_apply", [Pure, AllTypesMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
+  let summary = "scale x + shift, where both are statistics of x; its adjoint is that of the whole batch norm";
+  let arguments = (ins Net_Tensor:$input, Net_Vector:$scale, Net_Vector:$shift);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Net_BatchNormGradStatisticsOp : Net_Op<"batch_norm_grad_statistics", [Pure, NotDifferentiable]> {
+  let summary = "gradients of weight and bias, and a, b, c of dx = a g + b x + c";
+  let description = [{
+    With M values a channel: dbias = sum g; dweight = inv_std (sum g x - mean sum g);
+    a = scale; b = -scale inv_std dweight / M; c = -scale dbias / M - b mean.
+  }];
+  let arguments = (ins Net_Vector:$sum_g, Net_Vector:$sum_gx, Net_Vector:$mean, Net_Vector:$inv_std,
+      Net_Vector:$scale, I64Attr:$pixels);
+  let results = (outs Net_Vector:$weight_grad, Net_Vector:$bias_grad, Net_Vector:$a, Net_Vector:$b, Net_Vector:$c);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_BatchNormInputGradOp : Net_Op<"batch_norm_input_grad", [Pure, NotDifferentiable,
+    AllTypesMatch<["cotangent", "result"]>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
+  let summary = "dx = a g + b x + c";
+  let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$input, Net_Vector:$a, Net_Vector:$b, Net_Vector:$c);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_ScaleShiftOp : Net_Op<"scale_shift", [Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "scale x + shift by channel (batch norm in inference)";
+  let arguments = (ins Net_Tensor:$input, Net_Vector:$scale, Net_Vector:$shift);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_ScaleFilterOp : Net_Op<"scale_filter", [Pure, NotDifferentiable, AllTypesMatch<["filter", "result"]>]> {
+  let summary = "filter[o, ...] scale[o]: batch norm folded into weights";
+  let arguments = (ins Net_Tensor:$filter, Net_Vector:$scale);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_FoldBiasOp : Net_Op<"fold_bias", [Pure, NotDifferentiable]> {
+  let summary = "bias scale + shift by channel";
+  let arguments = (ins Net_Vector:$bias, Net_Vector:$scale, Net_Vector:$shift);
+  let results = (outs Net_Vector:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_LrnOp : Net_Op<"lrn", [Pure, AllTypesMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "x / (k + alpha sum of squares over `size` channels)^beta (AlexNet, section 3.3)";
+  let arguments = (ins Net_Image:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_LrnGradOp : Net_Op<"lrn_grad", [Pure, NotDifferentiable, AllTypesMatch<["input", "cotangent", "result"]>]> {
+  let summary = "gradient of lrn by its input";
+  let arguments = (ins Net_Image:$cotangent, Net_Image:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+#endif

@@ -1,0 +1,33 @@
+//===- Parameter.cpp - parameters and running statistics ------------------===//
+#include "dialect/net/NetDialect.h"
+
+using namespace mlir;
+using namespace netc::net;
+
+/// Checks that `symbol` names a parameter of type `type`.
+static LogicalResult verifyParameter(Operation *op, SymbolTableCollection &table,
+                                     FlatSymbolRefAttr symbol, Type type) {
+  auto parameter = table.lookupNearestSymbolFrom<ParameterOp>(op, symbol);
+  if (!parameter)
+    return op->emitOpError() << "names " << symbol << ", which is no parameter of this module";
+  if (type && parameter.getType() != type) {
+    InFlightDiagnostic diag = op->emitOpError()
+                              << "has type " << type << " but " << symbol << " is " << parameter.getType();
+    diag.attachNote(parameter.getLoc()) << "parameter declared here";
+    return diag;
+  }
+  return success();
+}
+
+LogicalResult GetParameterOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), getValue().getType());
+}
+LogicalResult SetGradientOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), getValue().getType());
+}
+LogicalResult AssignOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), getValue().getType());
+}
+LogicalResult SgdUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}

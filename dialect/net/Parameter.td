@@ -1,0 +1,53 @@
+//===- Parameter.td - parameters and running statistics as symbols --------===//
+#ifndef NETC_NET_PARAMETER
+#define NETC_NET_PARAMETER
+
+def Net_ParameterOp : Net_Op<"parameter", [Symbol, NotDifferentiable]> {
+  let summary = "a parameter or running statistic under its user-visible name";
+  let description = [{
+    `init` is {kind, a, b}: constant a; uniform in [a, b); normal with mean a and standard deviation b.
+    ```mlir
+    net.parameter @"conv1.weight" : tensor<16x3x3x3xf32> {trainable, init = ["normal", 0.0, 0.1], layer = 0}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Net_Tensor>:$type, UnitAttr:$trainable,
+      UnitAttr:$decay, ArrayAttr:$init, I64Attr:$layer, UnitAttr:$auxiliary,
+      OptionalAttr<StrAttr>:$sym_visibility);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+}
+
+def Net_GetParameterOp : Net_Op<"get_parameter", [Pure, NotDifferentiable,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the value of a parameter";
+  let arguments = (ins FlatSymbolRefAttr:$parameter);
+  let results = (outs Net_Tensor:$value);
+  let assemblyFormat = "$parameter attr-dict `:` type($value)";
+}
+
+def Net_SetGradientOp : Net_Op<"set_gradient", [NotDifferentiable,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "stores the gradient of the loss by a parameter";
+  let arguments = (ins FlatSymbolRefAttr:$parameter, Net_Tensor:$value);
+  let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
+}
+
+def Net_AssignOp : Net_Op<"assign", [NotDifferentiable,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "gives a running statistic its next value";
+  let arguments = (ins FlatSymbolRefAttr:$parameter, Net_Tensor:$value);
+  let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
+}
+
+def Net_SgdUpdateOp : Net_Op<"sgd_update", [NotDifferentiable,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "v = momentum v + (g + weight_decay w); w = w - lr v, as PyTorch's SGD";
+  let description = [{
+    Reads the gradient that the step stored and the momentum buffer; learning rate, momentum and
+    weight decay come from the hyper-parameter block, so that they can change from step to step.
+    `decay` is off where weight decay does not apply.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$parameter, UnitAttr:$decay, UnitAttr:$nesterov);
+  let assemblyFormat = "$parameter attr-dict";
+}
+
+#endif

@@ -1,0 +1,54 @@
+//===- Shape.td - moving values: flatten, pad, subsample, concat, layout --===//
+#ifndef NETC_NET_SHAPE
+#define NETC_NET_SHAPE
+
+def Net_FlattenOp : Net_InferredOp<"flatten", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "[N, C, H, W] to [N, C H W]";
+  let arguments = (ins Net_Tensor:$input);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+}
+
+def Net_UnflattenOp : Net_Op<"unflatten", [Pure, NotDifferentiable]> {
+  let summary = "[N, C H W] to [N, C, H, W]";
+  let arguments = (ins Net_Tensor:$input);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Net_MoveOp : Net_Op<"move", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "a window of the input, strided or spread out, elsewhere zero";
+  let description = [{
+    result[n, c, h, w] = input[n, c + channel_offset, h', w'] with h' = (h up? ...): for each spatial axis
+    s = i * stride + offset, and the value is input[s / spread] where `spread` divides s and the index lies
+    inside, else 0. Subsample, zero padding (also of channels), slices of channels and their adjoints are
+    all moves: stride and spread change places, offsets change sign.
+  }];
+  let arguments = (ins Net_Image:$input, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$spreads,
+      DenseI64ArrayAttr:$offsets, I64Attr:$channel_offset);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def Net_ConcatOp : Net_Op<"concat", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "joins images along channels";
+  let arguments = (ins Variadic<Net_Image>:$inputs);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Net_ToLayoutOp : Net_Op<"to_layout", [Pure, NotDifferentiable]> {
+  let summary = "the same logical tensor in another physical order";
+  let arguments = (ins Net_Image:$input);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+#endif

@@ -1,0 +1,159 @@
+//===- Passes.td - every pass of netc, in the order of the pipeline -------===//
+#ifndef NETC_PASSES
+#define NETC_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+//===----------------------------------------------------------------------===//
+// graph
+//===----------------------------------------------------------------------===//
+
+def BuildInference : Pass<"net-build-inference", "mlir::ModuleOp"> {
+  let summary = "derive @infer from @forward";
+  let description = [{
+    Input: `func @forward(image) -> (logits, auxiliary heads…)`. Output: beside it `func @infer(image) -> logits`;
+    what only auxiliary heads and dropout needed is gone from it.
+  }];
+  let statistics = [Statistic<"numErased", "ops-erased", "ops that inference does not need">];
+}
+
+def ExpandBatchNormInference : Pass<"net-expand-batch-norm-inference", "mlir::ModuleOp"> {
+  let summary = "in @infer, batch norm becomes coefficients and a scale_shift";
+  let description = [{
+    ```mlir
+    %y = net.batch_norm %x, %w, %b, %m, %v
+    // becomes
+    %s, %t = net.batch_norm_coefficients %w, %b, %m, %v
+    %y = net.scale_shift %x, %s, %t
+    ```
+  }];
+  let statistics = [Statistic<"numExpanded", "expanded", "batch norms expanded">];
+}
+
+def FoldBatchNorm : Pass<"net-fold-batch-norm", "mlir::ModuleOp"> {
+  let summary = "fold scale_shift into the convolution that it alone reads";
+  let description = [{
+    s (x * w) + t = x * (s w) + t. Needs a convolution whose only reader is the scale_shift: a second reader
+    would see rescaled values.
+    ```mlir
+    %z = net.conv2d %x, %w          %y = net.scale_shift %z, %s, %t
+    // becomes
+    %w2 = net.scale_filter %w, %s   %y = net.conv2d %x, %w2 bias(%t)
+    ```
+  }];
+  let statistics = [Statistic<"numFolded", "folded", "batch norms folded into convolutions">];
+}
+
+def ExpandBatchNorm : Pass<"net-expand-batch-norm", "mlir::ModuleOp"> {
+  let summary = "in @step, batch norm becomes sums, statistics and a normalisation";
+  let statistics = [Statistic<"numExpanded", "expanded", "batch norms expanded">];
+}
+
+def FuseKernels : Pass<"net-fuse-kernels", "mlir::ModuleOp"> {
+  let summary = "group ops into kernels around contractions and pointwise roots";
+  let description = [{
+    One interface-driven pass. Around each contraction: its pointwise readers and the channel sums of its result,
+    as long as all they read exists before it (epilogue); its recomputable pointwise producers (prologue).
+    What is left pointwise is grouped with the producers that only it reads. Afterwards every contraction,
+    pointwise op and channel sum stands in a net.fusion. Recomputable ops are copied to each reader and never kept.
+  }];
+  let statistics = [Statistic<"numKernels", "kernels", "fusions built">,
+                    Statistic<"numFused", "fused", "ops folded into another op's kernel">,
+                    Statistic<"numRecomputed", "recomputed", "copies of ops computed again at a reader">];
+}
+
+def VerifyGraph : Pass<"net-verify-graph", "mlir::ModuleOp"> {
+  let summary = "stage verifier: batch is the only dynamic dimension; only model ops";
+}
+
+//===----------------------------------------------------------------------===//
+// autodiff
+//===----------------------------------------------------------------------===//
+
+def BuildTraining : Pass<"net-build-training", "mlir::ModuleOp"> {
+  let summary = "derive @step from @forward: labels, losses of all heads, their weighted mean";
+}
+
+def Autodiff : Pass<"net-autodiff", "mlir::ModuleOp"> {
+  let summary = "append the adjoint of @step's forward pass";
+  let description = [{
+    One reverse sweep over DifferentiableOpInterface (Griewank and Walther, section 3.2). Input: @step that returns
+    (logits, loss). Output: the same with a net.set_gradient for each trainable parameter that the loss depends on.
+    An op on the way with neither adjoint nor `NotDifferentiable` is an error.
+  }];
+  let statistics = [Statistic<"numAdjoints", "adjoints", "ops differentiated">,
+                    Statistic<"numAccumulations", "accumulations", "cotangents added">];
+}
+
+def BuildUpdate : Pass<"net-build-update", "mlir::ModuleOp"> {
+  let summary = "make @update: the optimizer's step for each trainable parameter";
+  let options = [Option<"nesterov", "nesterov", "bool", "false", "Nesterov's momentum">];
+}
+
+def VerifyTraining : Pass<"net-verify-training", "mlir::ModuleOp"> {
+  let summary = "stage verifier: each trainable parameter has one gradient; no batch_norm is left in @step";
+}
+
+//===----------------------------------------------------------------------===//
+// layout
+//===----------------------------------------------------------------------===//
+
+def MaterializeLayouts : Pass<"net-materialize-layouts", "mlir::ModuleOp"> {
+  let summary = "every op on images works channels last, between conversions of its own";
+  let description = [{
+    Needed to be right: kernels vectorise over channels and read [N, H, W, C]. Each op gets its conversions,
+    whatever its neighbours do; net-elide-layouts removes those that meet.
+  }];
+  let statistics = [Statistic<"numConversions", "conversions", "conversions inserted">];
+}
+
+def ElideLayouts : Pass<"net-elide-layouts", "mlir::ModuleOp"> {
+  let summary = "remove conversions that cancel";
+  let statistics = [Statistic<"numElided", "elided", "conversions removed">];
+}
+
+def VerifyLayouts : Pass<"net-verify-layouts", "mlir::ModuleOp"> {
+  let summary = "stage verifier: images are channels last except at flatten and the function's border";
+}
+
+//===----------------------------------------------------------------------===//
+// lowering
+//===----------------------------------------------------------------------===//
+
+def LowerToKern : Pass<"net-lower-to-kern", "mlir::ModuleOp"> {
+  let summary = "net to kern on physical tensors, one op a launch";
+  let options = [Option<"lanes", "lanes", "int64_t", "8", "f32 lanes of a vector register">,
+                 Option<"registers", "registers", "int64_t", "16", "vector registers">];
+  let dependentDialects = ["::netc::kern::KernDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+  let statistics = [Statistic<"numLaunches", "launches", "kern ops made">];
+}
+
+//===----------------------------------------------------------------------===//
+// memory
+//===----------------------------------------------------------------------===//
+
+def HoistPrepare : Pass<"kern-hoist-prepare", "mlir::ModuleOp"> {
+  let summary = "move what depends on parameters alone from @infer to @prepare";
+  let statistics = [Statistic<"numHoisted", "hoisted", "launches moved to @prepare">];
+}
+
+def Bufferize : Pass<"kern-bufferize", "mlir::ModuleOp"> {
+  let summary = "tensors to memrefs: every destination is explicit, so no analysis is needed";
+  let statistics = [Statistic<"numBuffers", "buffers", "buffers to be placed">,
+                    Statistic<"numInPlace", "in-place", "results written over an operand">];
+}
+
+def PlanMemory : Pass<"kern-plan-memory", "mlir::ModuleOp"> {
+  let summary = "place every kern.alloc in the arena, by lifetime";
+  let description = [{
+    Batch-proportional buffers share one plan in bytes an image, fixed ones another. Sets on each function
+    `arena_bytes_per_image`, `arena_bytes_fixed` and the peaks of live bytes that bound them from below.
+  }];
+  let statistics = [Statistic<"arenaBytes", "arena-bytes-per-image", "bytes an image">];
+}
+
+def VerifyPlan : Pass<"kern-verify-plan", "mlir::ModuleOp"> {
+  let summary = "stage verifier: no two buffers that live at once overlap";
+}
+
+#endif

@@ -1,0 +1,24 @@
+//===- Pipeline.h - the order of the passes ---------------------*- C++ -*-===//
+#ifndef NETC_PASSES_PIPELINE_H
+#define NETC_PASSES_PIPELINE_H
+
+#include "mlir/Pass/PassManager.h"
+
+namespace netc {
+
+/// The stages of `--emit`, in order. Each pipeline runs all stages up to its own.
+enum class Stage { Net, Train, Fused, Kern };
+
+struct PipelineOptions {
+  bool training = true;   ///< build @step and @update
+  bool nesterov = false;
+  int64_t lanes = 8;      ///< f32 lanes of a vector register
+  int64_t registers = 16; ///< vector registers
+};
+
+/// Adds the passes that lead from the front end's module to `stage`.
+void buildPipeline(mlir::OpPassManager &pm, Stage stage, const PipelineOptions &options);
+
+} // namespace netc
+
+#endif // NETC_PASSES_PIPELINE_H

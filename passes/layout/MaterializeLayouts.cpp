@@ -1,0 +1,68 @@
+//===- MaterializeLayouts.cpp - channels last, op by op -------------------===//
+//
+// Every op on images gets channels-last operands and results, with conversions of
+// its own around it. Flatten and unflatten keep the logical order, which defines
+// the order of a following linear layer's weights. Parameters are left alone.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace netc;
+
+namespace netc {
+#define GEN_PASS_DEF_MATERIALIZELAYOUTS
+#include "passes/Passes.h.inc"
+} // namespace netc
+
+namespace {
+struct MaterializeLayouts : netc::impl::MaterializeLayoutsBase<MaterializeLayouts> {
+  using MaterializeLayoutsBase::MaterializeLayoutsBase;
+  void runOnOperation() override;
+};
+} // namespace
+
+/// An image activation in logical order.
+static bool isPlainImage(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == 4 && net::isActivation(tensor) && !tensor.getEncoding();
+}
+
+static RankedTensorType channelsLast(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return RankedTensorType::get(tensor.getShape(), tensor.getElementType(),
+                               net::LayoutAttr::get(tensor.getContext()));
+}
+
+/// Converts the op's images; returns how many conversions that took.
+static int64_t materialize(Operation &op) {
+  int64_t conversions = 0;
+  OpBuilder b(&op);
+  for (OpOperand &operand : op.getOpOperands()) {
+    if (!isPlainImage(operand.get().getType()))
+      continue;
+    operand.set(net::ToLayoutOp::create(b, op.getLoc(), channelsLast(operand.get().getType()), operand.get()));
+    ++conversions;
+  }
+  b.setInsertionPointAfter(&op);
+  for (Value result : op.getResults()) {
+    if (!isPlainImage(result.getType()))
+      continue;
+    Type plain = result.getType();
+    result.setType(channelsLast(plain));
+    auto back = net::ToLayoutOp::create(b, op.getLoc(), plain, result);
+    result.replaceAllUsesExcept(back.getResult(), back);
+    ++conversions;
+  }
+  return conversions;
+}
+
+void MaterializeLayouts::runOnOperation() {
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (function.getName() == "forward")
+      continue; // the source of the others, not compiled itself
+    for (Operation &op : llvm::make_early_inc_range(function.getBody().front().without_terminator()))
+      if (!isa<net::ToLayoutOp, net::FlattenOp, net::UnflattenOp>(op))
+        numConversions += materialize(op);
+  }
+}

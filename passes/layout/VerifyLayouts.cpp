@@ -1,0 +1,43 @@
+//===- VerifyLayouts.cpp - stage verifier after layout --------------------===//
+//
+// From here on: contractions, pointwise ops, pooling and moves see channels-last
+// images only.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace netc;
+
+namespace netc {
+#define GEN_PASS_DEF_VERIFYLAYOUTS
+#include "passes/Passes.h.inc"
+} // namespace netc
+
+namespace {
+struct VerifyLayouts : netc::impl::VerifyLayoutsBase<VerifyLayouts> {
+  using VerifyLayoutsBase::VerifyLayoutsBase;
+  void runOnOperation() override;
+};
+} // namespace
+
+void VerifyLayouts::runOnOperation() {
+  bool bad = false;
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (function.getName() == "forward")
+      continue;
+    for (Operation &op : function.getBody().front().without_terminator()) {
+      if (isa<net::ToLayoutOp, net::FlattenOp, net::UnflattenOp>(op))
+        continue;
+      for (Value value : op.getOperands()) {
+        auto tensor = dyn_cast<RankedTensorType>(value.getType());
+        if (!tensor || tensor.getRank() != 4 || !net::isActivation(tensor) || tensor.getEncoding())
+          continue;
+        op.emitError() << "stage layout: expected channels-last images, found " << tensor;
+        bad = true;
+      }
+    }
+  }
+  if (bad)
+    signalPassFailure();
+}

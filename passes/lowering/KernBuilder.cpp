@@ -1,0 +1,60 @@
+//===- KernBuilder.cpp - state of the lowering from net to kern -----------===//
+#include "passes/lowering/KernBuilder.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::lowering;
+
+RankedTensorType KernBuilder::physicalType(Type type) const {
+  auto tensor = cast<RankedTensorType>(type);
+  ArrayRef<int64_t> s = tensor.getShape();
+  if (isa_and_nonnull<net::LayoutAttr>(tensor.getEncoding()))
+    return RankedTensorType::get({s[0], s[2], s[3], s[1]}, tensor.getElementType());
+  return RankedTensorType::get(s, tensor.getElementType());
+}
+
+Value KernBuilder::empty(Type type, Location loc) { return kern::EmptyOp::create(b, loc, type); }
+
+Value KernBuilder::get(Value value) {
+  if (Value known = values.lookupOrNull(value))
+    return known;
+  auto it = sums.find(value);
+  if (it == sums.end())
+    return {};
+  // A bias gradient: the sum itself is wanted.
+  SmallVector<Value> result =
+      reduce(value.getLoc(), value, {}, value.getType(), [](OpBuilder &rb, Value, ValueRange s, ValueRange) {
+        return SmallVector<Value>{arith::TruncFOp::create(rb, s[0].getLoc(), rb.getF32Type(), s[0])};
+      });
+  set(value, result[0]);
+  return result[0];
+}
+
+SmallVector<Value> KernBuilder::reduce(
+    Location loc, ValueRange summed, ValueRange vectors, TypeRange results,
+    llvm::function_ref<SmallVector<Value>(OpBuilder &, Value, ValueRange, ValueRange)> body) {
+  Value partials;
+  kern::Grid grid;
+  if (!summed.empty()) {
+    partials = sums[summed[0]].tensor;
+    grid = sums[summed[0]].grid;
+  }
+  SmallVector<Value> outs;
+  for (Type type : results)
+    outs.push_back(empty(type, loc));
+  auto reduce = kern::ReduceOp::create(b, loc, results, partials, vectors, outs, grid.rowsPerImage, grid.rowsPerItem,
+                                       target.lanes);
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = b.createBlock(&reduce.getBody());
+  Value images = block->addArgument(b.getF64Type(), loc);
+  SmallVector<Value> all, vectorArgs, sumArgs;
+  int64_t terms = partials ? cast<ShapedType>(partials.getType()).getDimSize(2) : 0;
+  for (int64_t i = 0; i < terms; ++i)
+    all.push_back(block->addArgument(b.getF64Type(), loc));
+  for (Value value : summed)
+    sumArgs.push_back(all[sums[value].index]);
+  for (size_t i = 0; i < vectors.size(); ++i)
+    vectorArgs.push_back(block->addArgument(b.getF32Type(), loc));
+  kern::YieldOp::create(b, loc, body(b, images, sumArgs, vectorArgs));
+  return llvm::to_vector(ValueRange(reduce.getResults()));
+}

@@ -1,0 +1,53 @@
+//===- KernBuilder.h - state of the lowering from net to kern ---*- C++ -*-===//
+#ifndef NETC_PASSES_LOWERING_KERNBUILDER_H
+#define NETC_PASSES_LOWERING_KERNBUILDER_H
+
+#include "dialect/kern/Schedule.h"
+#include "passes/Passes.h"
+
+#include "llvm/ADT/SetVector.h"
+
+namespace netc::lowering {
+
+/// Channel sums that are still partial: term `index` of `tensor` [N, strips, terms, C].
+struct PartialSums {
+  mlir::Value tensor;
+  int64_t index = 0;
+  kern::Grid grid; ///< rows of partials, as the producing launch counts them
+};
+
+/// Lowers one function: net values on the left, kern tensors on the right.
+class KernBuilder {
+public:
+  KernBuilder(mlir::OpBuilder &builder, const kern::TargetFacts &target) : b(builder), target(target) {}
+
+  mlir::OpBuilder &b;
+  const kern::TargetFacts target;
+  mlir::IRMapping values;                        ///< net value -> kern tensor
+  llvm::DenseMap<mlir::Value, PartialSums> sums; ///< channel sums not yet added up
+
+  /// The kern tensor of `value`; adds up partial sums where a reader wants the vector.
+  mlir::Value get(mlir::Value value);
+  void set(mlir::Value value, mlir::Value lowered) { values.map(value, lowered); }
+
+  /// A fresh destination.
+  mlir::Value empty(mlir::Type type, mlir::Location loc);
+
+  /// Physical type of a net value: [N, H, W, C] where it is channels last.
+  mlir::RankedTensorType physicalType(mlir::Type type) const;
+
+  /// A kern.reduce over the partials behind `summed` (empty: none) with `body` building
+  /// one f32 a result from (images f64, sums f64, vectors f32).
+  llvm::SmallVector<mlir::Value>
+  reduce(mlir::Location loc, mlir::ValueRange summed, mlir::ValueRange vectors, mlir::TypeRange results,
+         llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::OpBuilder &, mlir::Value images, mlir::ValueRange sums,
+                                                           mlir::ValueRange vectors)>
+             body);
+};
+
+/// One net.fusion to one kern.contract or kern.pointwise.
+mlir::LogicalResult lowerFusion(KernBuilder &builder, net::FusionOp fusion);
+
+} // namespace netc::lowering
+
+#endif // NETC_PASSES_LOWERING_KERNBUILDER_H

@@ -1,0 +1,312 @@
+//===- LowerFusion.cpp - one net.fusion to one launch ---------------------===//
+//
+// With a contraction: kern.contract, what the contraction reads through becomes its
+// prologues, what follows its epilogue. Without: kern.pointwise. Channel sums become
+// partial sums that a kern.reduce adds up later.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/lowering/KernBuilder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::lowering;
+
+/// What the formula of `value` reads: arguments of the fusion, or `product`.
+static void collectLeaves(Value value, Value product, llvm::SetVector<Value> &leaves) {
+  if (isa<BlockArgument>(value) || value == product) {
+    leaves.insert(value);
+    return;
+  }
+  for (Value operand : value.getDefiningOp()->getOperands())
+    collectLeaves(operand, product, leaves);
+}
+
+/// Builds the formula of `value` on scalars.
+static Value buildFormula(OpBuilder &b, Value value, DenseMap<Value, Value> &scalars) {
+  if (Value known = scalars.lookup(value))
+    return known;
+  auto op = cast<PointwiseOpInterface>(value.getDefiningOp());
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(buildFormula(b, operand, scalars));
+  return scalars[value] = op.buildScalar(b, operands);
+}
+
+/// A kern region over `leaves` that yields the formulas of `results`.
+static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Value> leaves, ArrayRef<Value> results,
+                        ArrayRef<std::pair<Value, Value>> products = {}) {
+  OpBuilder::InsertionGuard guard(b);
+  Block *block = b.createBlock(&region);
+  DenseMap<Value, Value> scalars;
+  for (Value leaf : leaves)
+    scalars[leaf] = block->addArgument(b.getF32Type(), loc);
+  SmallVector<Value> yields;
+  for (Value result : results)
+    yields.push_back(buildFormula(b, result, scalars));
+  for (auto [x, y] : products) {
+    Value a = buildFormula(b, x, scalars);
+    yields.push_back(y ? Value(arith::MulFOp::create(b, loc, a, buildFormula(b, y, scalars))) : a);
+  }
+  kern::YieldOp::create(b, loc, yields);
+}
+
+/// Sizes of a contraction in the forward orientation. `x` and `y` are net types.
+static kern::GeometryAttr makeGeometry(MLIRContext *context, RankedTensorType x, RankedTensorType y, int64_t kh,
+                                       int64_t kw, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
+                                       ArrayRef<int64_t> dilations, int64_t groups) {
+  auto spatial = [](RankedTensorType type, int axis) { return type.getRank() == 4 ? type.getDimSize(2 + axis) : 1; };
+  return kern::GeometryAttr::get(context, spatial(x, 0), spatial(x, 1), net::channelsOf(x), spatial(y, 0),
+                                 spatial(y, 1), net::channelsOf(y), kh, kw, strides[0], strides[1], pads[0], pads[1],
+                                 dilations[0], dilations[1], groups);
+}
+
+namespace {
+/// A contraction as the lowering sees it, whichever op it was.
+struct Contraction {
+  kern::ContractKind kind;
+  kern::GeometryAttr geometry;
+  Value lhs, rhs, filter, bias; ///< values inside the fusion; null where absent
+};
+} // namespace
+
+template <typename OpTy> static kern::GeometryAttr convGeometry(OpTy op, Type x, Type y, Type filter) {
+  auto f = cast<RankedTensorType>(filter);
+  return makeGeometry(op.getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y), f.getDimSize(2),
+                      f.getDimSize(3), op.getStrides(), op.getPads(), op.getDilations(), op.getGroups());
+}
+
+static kern::GeometryAttr linearGeometry(Operation *op, Type x, Type y) {
+  return makeGeometry(op->getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y), 1, 1, {1, 1},
+                      {0, 0, 0, 0}, {1, 1}, 1);
+}
+
+static Contraction describe(Operation *op) {
+  using Kind = kern::ContractKind;
+  Type result = op->getResult(0).getType();
+  return llvm::TypeSwitch<Operation *, Contraction>(op)
+      .Case([&](net::Conv2dOp c) {
+        return Contraction{Kind::Forward, convGeometry(c, c.getInput().getType(), result, c.getFilter().getType()),
+                           c.getInput(), {}, c.getFilter(), c.getBias()};
+      })
+      .Case([&](net::Conv2dInputGradOp c) {
+        return Contraction{Kind::InputGrad,
+                           convGeometry(c, result, c.getCotangent().getType(), c.getFilter().getType()),
+                           c.getCotangent(), {}, c.getFilter(), {}};
+      })
+      .Case([&](net::Conv2dFilterGradOp c) {
+        return Contraction{Kind::FilterGrad, convGeometry(c, c.getInput().getType(), c.getCotangent().getType(), result),
+                           c.getInput(), c.getCotangent(), {}, {}};
+      })
+      .Case([&](net::LinearOp c) {
+        return Contraction{Kind::Forward, linearGeometry(c, c.getInput().getType(), result), c.getInput(), {},
+                           c.getWeight(), c.getBias()};
+      })
+      .Case([&](net::LinearInputGradOp c) {
+        return Contraction{Kind::InputGrad, linearGeometry(c, result, c.getCotangent().getType()), c.getCotangent(),
+                           {}, c.getWeight(), {}};
+      })
+      .Case([&](net::LinearWeightGradOp c) {
+        return Contraction{Kind::FilterGrad, linearGeometry(c, c.getInput().getType(), c.getCotangent().getType()),
+                           c.getInput(), c.getCotangent(), {}, {}};
+      })
+      .DefaultUnreachable("a contraction without a lowering");
+}
+
+namespace {
+/// Lowers one fusion; `outer` maps its arguments to kern tensors.
+struct FusionLowering {
+  KernBuilder &k;
+  net::FusionOp fusion;
+  Operation *contraction = nullptr;
+  Value stored;                                   ///< inside; null: only sums
+  SmallVector<std::pair<Value, Value>> terms;     ///< summed a, or a * b
+  SmallVector<Value> sumResults;                  ///< results of the fusion, one a term
+
+  FusionLowering(KernBuilder &k, net::FusionOp fusion);
+  SmallVector<Value> outside(ArrayRef<Value> leaves);
+  Value weights(const Contraction &c, kern::ScheduleAttr schedule);
+  LogicalResult lowerContraction();
+  LogicalResult lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule);
+  LogicalResult lowerPointwise();
+  Value partials(kern::Grid grid, int64_t channels);
+  void recordSums(Value tensor, kern::Grid grid);
+};
+} // namespace
+
+FusionLowering::FusionLowering(KernBuilder &k, net::FusionOp fusion) : k(k), fusion(fusion) {
+  Block &body = fusion.getBody().front();
+  for (Operation &op : body.without_terminator()) {
+    if (isa<ContractionOpInterface>(op))
+      contraction = &op;
+  }
+  for (auto [inside, result] : llvm::zip(body.getTerminator()->getOperands(), fusion.getResults())) {
+    auto sums = inside.getDefiningOp<net::ChannelSumsOp>();
+    if (!sums) {
+      stored = inside;
+      continue;
+    }
+    bool second = inside == sums.getResult(0) ? false : true;
+    terms.emplace_back(sums.getA(), second ? sums.getB() : Value());
+    sumResults.push_back(result);
+  }
+}
+
+SmallVector<Value> FusionLowering::outside(ArrayRef<Value> leaves) {
+  SmallVector<Value> result;
+  for (Value leaf : leaves)
+    result.push_back(k.get(fusion.getInputs()[cast<BlockArgument>(leaf).getArgNumber()]));
+  return result;
+}
+
+Value FusionLowering::partials(kern::Grid grid, int64_t channels) {
+  int64_t strips = (grid.rowsPerImage + grid.rowsPerItem - 1) / grid.rowsPerItem;
+  auto type = RankedTensorType::get({ShapedType::kDynamic, strips, static_cast<int64_t>(terms.size()), channels},
+                                    k.b.getF32Type());
+  return k.empty(type, fusion.getLoc());
+}
+
+void FusionLowering::recordSums(Value tensor, kern::Grid grid) {
+  for (auto [index, result] : llvm::enumerate(sumResults))
+    k.sums[result] = {tensor, static_cast<int64_t>(index), grid};
+}
+
+/// Packs the filter, with batch norm's scale if it was folded in.
+Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule) {
+  Value filter = fusion.getInputs()[cast<BlockArgument>(c.filter).getArgNumber()];
+  SmallVector<Value> inputs;
+  if (auto scaled = filter.getDefiningOp<net::ScaleFilterOp>())
+    inputs = {k.get(scaled.getFilter()), k.get(scaled.getScale())};
+  else
+    inputs = {k.get(filter)};
+  auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
+  return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs, ValueRange{k.empty(type, fusion.getLoc())},
+                              c.geometry.getGroups(), c.kind == kern::ContractKind::InputGrad)
+      .getResult(0);
+}
+
+LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule) {
+  Location loc = fusion.getLoc();
+  llvm::SetVector<Value> lhs, rhs;
+  collectLeaves(c.lhs, {}, lhs);
+  collectLeaves(c.rhs, {}, rhs);
+  SmallVector<int64_t> shape = kern::packedShape(c.kind, c.geometry, schedule);
+  shape.insert(shape.begin(), schedule.getChunks());
+  auto type = RankedTensorType::get(shape, k.b.getF32Type());
+  auto contract = kern::ContractOp::create(k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()),
+                                           outside(rhs.getArrayRef()), Value(), ValueRange{},
+                                           ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule);
+  if (!isa<BlockArgument>(c.lhs))
+    buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
+  if (!isa<BlockArgument>(c.rhs))
+    buildRegion(k.b, contract.getRhsPrologue(), loc, rhs.getArrayRef(), c.rhs);
+  Type gradType = fusion.getResult(0).getType();
+  auto unpack = kern::UnpackOp::create(k.b, loc, TypeRange{gradType}, ValueRange{contract.getResult(0)},
+                                       ValueRange{k.empty(gradType, loc)}, c.geometry.getGroups(), schedule.getLanes());
+  k.set(fusion.getResult(0), unpack.getResult(0));
+  return success();
+}
+
+LogicalResult FusionLowering::lowerContraction() {
+  Contraction c = describe(contraction);
+  Location loc = fusion.getLoc();
+  kern::ScheduleAttr schedule = kern::scheduleContraction(c.kind, c.geometry, k.target);
+  if (c.kind == kern::ContractKind::FilterGrad)
+    return lowerFilterGrad(c, schedule);
+
+  llvm::SetVector<Value> lhs, extra;
+  collectLeaves(c.lhs, {}, lhs);
+  Value product = contraction->getResult(0);
+  if (stored)
+    collectLeaves(stored, product, extra);
+  for (auto [x, y] : terms) {
+    collectLeaves(x, product, extra);
+    if (y)
+      collectLeaves(y, product, extra);
+  }
+  extra.remove(product);
+  SmallVector<Value> extras = extra.takeVector();
+  SmallVector<Value> extraTensors = outside(extras);
+  if (c.bias)
+    extraTensors.push_back(k.get(fusion.getInputs()[cast<BlockArgument>(c.bias).getArgNumber()]));
+
+  Type type = k.physicalType(product.getType());
+  SmallVector<Value> outs{k.empty(type, loc)};
+  SmallVector<Type> types{type};
+  auto make = [&](TypeRange resultTypes, ValueRange destinations) {
+    return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
+                                    weights(c, schedule), extraTensors, destinations, c.kind, c.geometry, schedule);
+  };
+  kern::Grid grid;
+  if (!terms.empty()) {
+    // The grid is a function of kind, geometry and schedule; ask a bare op for it.
+    auto probe = make(types, outs);
+    grid = probe.getGrid();
+    probe.erase();
+    outs.push_back(partials(grid, net::channelsOf(cast<RankedTensorType>(product.getType()))));
+    types.push_back(outs.back().getType());
+  }
+  auto contract = make(types, outs);
+  if (!isa<BlockArgument>(c.lhs))
+    buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
+  if (stored != product || !terms.empty() || c.bias) {
+    OpBuilder::InsertionGuard guard(k.b);
+    Block *block = k.b.createBlock(&contract.getEpilogue());
+    DenseMap<Value, Value> scalars;
+    Value value = block->addArgument(k.b.getF32Type(), loc);
+    for (Value leaf : extras)
+      scalars[leaf] = block->addArgument(k.b.getF32Type(), loc);
+    if (c.bias)
+      value = arith::AddFOp::create(k.b, loc, value, block->addArgument(k.b.getF32Type(), loc));
+    scalars[product] = value;
+    SmallVector<Value> yields{buildFormula(k.b, stored ? stored : product, scalars)};
+    for (auto [x, y] : terms) {
+      Value a = buildFormula(k.b, x, scalars);
+      yields.push_back(y ? Value(arith::MulFOp::create(k.b, loc, a, buildFormula(k.b, y, scalars))) : a);
+    }
+    kern::YieldOp::create(k.b, loc, yields);
+  }
+  if (stored)
+    k.set(fusion.getResult(0), contract.getResult(0));
+  if (!terms.empty())
+    recordSums(contract.getResult(1), grid);
+  return success();
+}
+
+LogicalResult FusionLowering::lowerPointwise() {
+  Location loc = fusion.getLoc();
+  llvm::SetVector<Value> leaves;
+  if (stored)
+    collectLeaves(stored, {}, leaves);
+  for (auto [x, y] : terms) {
+    collectLeaves(x, {}, leaves);
+    if (y)
+      collectLeaves(y, {}, leaves);
+  }
+  auto shape = cast<RankedTensorType>((stored ? stored : terms[0].first).getType());
+  SmallVector<int64_t> space{1, 1, net::channelsOf(shape)};
+  if (shape.getRank() == 4)
+    space = {shape.getDimSize(2), shape.getDimSize(3), shape.getDimSize(1)};
+  SmallVector<Value> outs;
+  if (stored)
+    outs.push_back(k.empty(k.physicalType(stored.getType()), loc));
+  int64_t block = kern::PointwiseOp::blockPixels(space);
+  kern::Grid grid{1, (space[0] * space[1] + block - 1) / block, 1};
+  if (!terms.empty())
+    outs.push_back(partials(grid, space[2]));
+  auto pointwise = kern::PointwiseOp::create(k.b, loc, ValueRange(outs).getTypes(), outside(leaves.getArrayRef()), outs,
+                                             space, stored ? 1 : 0, k.target.lanes);
+  buildRegion(k.b, pointwise.getBody(), loc, leaves.getArrayRef(), stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(),
+              terms);
+  if (stored)
+    k.set(fusion.getResult(0), pointwise.getResult(0));
+  if (!terms.empty())
+    recordSums(pointwise.getResults().back(), grid);
+  return success();
+}
+
+LogicalResult netc::lowering::lowerFusion(KernBuilder &builder, net::FusionOp fusion) {
+  FusionLowering lowering(builder, fusion);
+  return lowering.contraction ? lowering.lowerContraction() : lowering.lowerPointwise();
+}

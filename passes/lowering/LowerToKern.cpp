@@ -1,0 +1,416 @@
+//===- LowerToKern.cpp - net to kern on physical tensors ------------------===//
+//
+// Each net op becomes launches with explicit destinations; parameters, gradients,
+// inputs and outputs become kern.buffer. Places parameters: sets `offset` (bytes) on
+// each net.parameter. @forward, the source of the other functions, is gone after this.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/lowering/KernBuilder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::lowering;
+
+namespace netc {
+#define GEN_PASS_DEF_LOWERTOKERN
+#include "passes/Passes.h.inc"
+} // namespace netc
+
+namespace {
+/// Lowers the ops of one function that are no fusions.
+class FunctionLowering {
+public:
+  FunctionLowering(func::FuncOp function, SymbolTable &symbols, const kern::TargetFacts &target)
+      : function(function), symbols(symbols), builder(function.getBody()), k(builder, target) {}
+  LogicalResult run();
+
+private:
+  LogicalResult lower(Operation &op);
+  void lowerArguments();
+  void lowerReturn(Operation &op);
+  void lowerStatistics(net::BatchNormStatisticsOp op);
+  void lowerGradStatistics(net::BatchNormGradStatisticsOp op);
+  void lowerCoefficients(net::BatchNormCoefficientsOp op);
+  void lowerFoldBias(net::FoldBiasOp op);
+  void lowerToLayout(net::ToLayoutOp op);
+  void lowerConcat(net::ConcatOp op);
+  void lowerUpdate(net::SgdUpdateOp op);
+  template <typename OpTy>
+  void lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y, ArrayRef<int64_t> window,
+                 ArrayRef<int64_t> strides, ArrayRef<int64_t> pads);
+  void lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, Value shapedLike);
+  void store(Value value, kern::Space space, int64_t offset, Location loc);
+  Value parameterBuffer(FlatSymbolRefAttr symbol, kern::Space space, Location loc);
+  SmallVector<Value> getAll(ValueRange values) {
+    return llvm::map_to_vector(values, [&](Value v) { return k.get(v); });
+  }
+
+  func::FuncOp function;
+  SymbolTable &symbols;
+  OpBuilder builder;
+  KernBuilder k;
+};
+} // namespace
+
+static int64_t offsetOf(net::ParameterOp parameter) {
+  return parameter->getAttrOfType<IntegerAttr>("offset").getInt();
+}
+
+Value FunctionLowering::parameterBuffer(FlatSymbolRefAttr symbol, kern::Space space, Location loc) {
+  auto parameter = symbols.lookup<net::ParameterOp>(symbol.getAttr());
+  return kern::BufferOp::create(builder, loc, parameter.getType(), space, offsetOf(parameter));
+}
+
+void FunctionLowering::lowerArguments() {
+  kern::Space spaces[] = {kern::Space::Input, kern::Space::Labels};
+  for (BlockArgument argument : function.getArguments())
+    k.set(argument, kern::BufferOp::create(builder, argument.getLoc(), argument.getType(),
+                                           spaces[argument.getArgNumber()], 0));
+}
+
+/// Has `value` computed straight into the buffer where it is fresh, else copies it there.
+void FunctionLowering::store(Value value, kern::Space space, int64_t offset, Location loc) {
+  auto result = dyn_cast<OpResult>(value);
+  auto producer = result ? dyn_cast<DestinationStyleOpInterface>(result.getOwner()) : nullptr;
+  if (producer) {
+    OpOperand *init = producer.getDpsInitOperand(result.getResultNumber());
+    auto fresh = init->get().getDefiningOp<kern::EmptyOp>();
+    if (fresh && fresh->hasOneUse()) {
+      OpBuilder b(fresh);
+      init->set(kern::BufferOp::create(b, loc, fresh.getType(), space, offset));
+      fresh.erase();
+      return;
+    }
+  }
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t size = 1;
+  for (int64_t dim : type.getShape())
+    size *= ShapedType::isDynamic(dim) ? 1 : dim;
+  Value buffer = kern::BufferOp::create(builder, loc, type, space, offset);
+  kern::CopyOp::create(builder, loc, TypeRange{type}, ValueRange{value}, ValueRange{buffer}, size, !type.hasStaticShape());
+}
+
+void FunctionLowering::lowerReturn(Operation &op) {
+  kern::Space spaces[] = {kern::Space::Output, kern::Space::Loss};
+  for (auto [index, value] : llvm::enumerate(op.getOperands()))
+    store(k.get(value), spaces[index], 0, op.getLoc());
+}
+
+//===----------------------------------------------------------------------===//
+// Batch norm: formulas of Ioffe and Szegedy, 2015, on channel sums in f64
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// f64 arithmetic that reads like formulas.
+struct F64 {
+  OpBuilder &b;
+  Location loc;
+  Value c(double v) { return arith::ConstantOp::create(b, loc, b.getF64FloatAttr(v)); }
+  Value ext(Value x) { return arith::ExtFOp::create(b, loc, b.getF64Type(), x); }
+  Value trunc(Value x) { return arith::TruncFOp::create(b, loc, b.getF32Type(), x); }
+  Value add(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+  Value mul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+  Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+  Value max(Value x, Value y) { return arith::MaximumFOp::create(b, loc, x, y); }
+  Value sqrt(Value x) { return math::SqrtOp::create(b, loc, x); }
+};
+} // namespace
+
+void FunctionLowering::lowerStatistics(net::BatchNormStatisticsOp op) {
+  double eps = op.getEps().convertToDouble(), momentum = op.getMomentum().convertToDouble();
+  SmallVector<Value> vectors = getAll({op.getWeight(), op.getBias(), op.getRunningMean(), op.getRunningVar()});
+  SmallVector<Value> results = k.reduce(
+      op.getLoc(), {op.getSum(), op.getSumSquares()}, vectors, op->getResultTypes(),
+      [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
+        F64 f{rb, op.getLoc()};
+        Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
+        Value mean = f.div(sums[0], count);
+        Value var = f.max(f.sub(f.div(sums[1], count), f.mul(mean, mean)), f.c(0));
+        Value invStd = f.div(f.c(1), f.sqrt(f.add(var, f.c(eps))));
+        Value scale = f.mul(f.ext(v[0]), invStd);
+        Value shift = f.sub(f.ext(v[1]), f.mul(mean, scale));
+        // The unbiased variance of a single value is undefined; keep the biased one then.
+        Value unbiased = f.div(f.mul(var, count), f.max(f.sub(count, f.c(1)), f.c(1)));
+        auto blend = [&](Value old, Value next) {
+          return f.add(f.mul(f.ext(old), f.c(1 - momentum)), f.mul(next, f.c(momentum)));
+        };
+        SmallVector<Value> all{mean, invStd, scale, shift, blend(v[2], mean), blend(v[3], unbiased)};
+        return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
+      });
+  for (auto [result, lowered] : llvm::zip(op->getResults(), results))
+    k.set(result, lowered);
+}
+
+void FunctionLowering::lowerGradStatistics(net::BatchNormGradStatisticsOp op) {
+  SmallVector<Value> vectors = getAll({op.getMean(), op.getInvStd(), op.getScale()});
+  SmallVector<Value> results = k.reduce(
+      op.getLoc(), {op.getSumG(), op.getSumGx()}, vectors, op->getResultTypes(),
+      [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
+        F64 f{rb, op.getLoc()};
+        Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
+        Value mean = f.ext(v[0]), invStd = f.ext(v[1]), scale = f.ext(v[2]);
+        Value dBias = sums[0];
+        Value dWeight = f.mul(invStd, f.sub(sums[1], f.mul(mean, sums[0])));
+        Value b = f.sub(f.c(0), f.div(f.mul(f.mul(scale, invStd), dWeight), count));
+        Value c = f.sub(f.sub(f.c(0), f.div(f.mul(scale, dBias), count)), f.mul(b, mean));
+        SmallVector<Value> all{dWeight, dBias, scale, b, c};
+        return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
+      });
+  for (auto [result, lowered] : llvm::zip(op->getResults(), results))
+    k.set(result, lowered);
+}
+
+void FunctionLowering::lowerCoefficients(net::BatchNormCoefficientsOp op) {
+  double eps = op.getEps().convertToDouble();
+  SmallVector<Value> results =
+      k.reduce(op.getLoc(), {}, getAll(op->getOperands()), op->getResultTypes(),
+               [&](OpBuilder &rb, Value, ValueRange, ValueRange v) {
+                 F64 f{rb, op.getLoc()};
+                 Value scale = f.div(f.ext(v[0]), f.sqrt(f.add(f.ext(v[3]), f.c(eps))));
+                 Value shift = f.sub(f.ext(v[1]), f.mul(f.ext(v[2]), scale));
+                 return SmallVector<Value>{f.trunc(scale), f.trunc(shift)};
+               });
+  k.set(op.getScale(), results[0]);
+  k.set(op.getShift(), results[1]);
+}
+
+void FunctionLowering::lowerFoldBias(net::FoldBiasOp op) {
+  SmallVector<Value> results = k.reduce(op.getLoc(), {}, getAll(op->getOperands()), op->getResultTypes(),
+                                        [&](OpBuilder &rb, Value, ValueRange, ValueRange v) {
+                                          Value scaled = arith::MulFOp::create(rb, op.getLoc(), v[0], v[1]);
+                                          return SmallVector<Value>{arith::AddFOp::create(rb, op.getLoc(), scaled, v[2])};
+                                        });
+  k.set(op.getResult(), results[0]);
+}
+
+//===----------------------------------------------------------------------===//
+// Moving values
+//===----------------------------------------------------------------------===//
+
+void FunctionLowering::lowerToLayout(net::ToLayoutOp op) {
+  Value input = k.get(op.getInput());
+  Type type = k.physicalType(op.getType());
+  auto logical = cast<RankedTensorType>(op.getType());
+  int64_t channels = net::channelsOf(logical), pixels = net::pixelsOf(logical);
+  if (channels == 1 || pixels == 1) {
+    k.set(op.getResult(), kern::ReshapeOp::create(builder, op.getLoc(), type, input));
+    return;
+  }
+  bool toLast = static_cast<bool>(logical.getEncoding());
+  auto transpose = kern::TransposeOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{input},
+                                             ValueRange{k.empty(type, op.getLoc())}, toLast ? channels : pixels,
+                                             toLast ? pixels : channels);
+  k.set(op.getResult(), transpose.getResult(0));
+}
+
+void FunctionLowering::lowerConcat(net::ConcatOp op) {
+  Type type = k.physicalType(op.getType());
+  Value destination = k.empty(type, op.getLoc());
+  int64_t channel = 0;
+  SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
+  for (Value input : op.getInputs()) {
+    int64_t channels = net::channelsOf(cast<RankedTensorType>(input.getType()));
+    destination = kern::MoveOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{k.get(input)},
+                                       ValueRange{destination}, ones, ones, zeros, /*channel_offset=*/0, channel,
+                                       channels, k.target.lanes)
+                      .getResult(0);
+    channel += channels;
+  }
+  k.set(op.getResult(), destination);
+}
+
+template <typename OpTy>
+void FunctionLowering::lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y,
+                                 ArrayRef<int64_t> window, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads) {
+  auto xt = cast<RankedTensorType>(x), yt = cast<RankedTensorType>(y);
+  auto geometry = kern::GeometryAttr::get(op.getContext(), xt.getDimSize(2), xt.getDimSize(3), xt.getDimSize(1),
+                                          yt.getDimSize(2), yt.getDimSize(3), yt.getDimSize(1), window[0], window[1],
+                                          strides[0], strides[1], pads[0], pads[1], 1, 1, 1);
+  Type type = k.physicalType(op.getType());
+  auto pool = kern::PoolOp::create(builder, op.getLoc(), TypeRange{type}, getAll(inputs),
+                                   ValueRange{k.empty(type, op.getLoc())}, kind, geometry,
+                                   ArrayRef<int64_t>{pads[2], pads[3]}, k.target.lanes);
+  k.set(op.getResult(), pool.getResult(0));
+}
+
+/// Softmax, losses and LRN: functions of one pixel's channels.
+void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, Value shapedLike) {
+  auto shape = cast<RankedTensorType>(shapedLike.getType());
+  Type type = k.physicalType(op->getResult(0).getType());
+  auto row = kern::RowOp::create(builder, op->getLoc(), TypeRange{type}, getAll(op->getOperands()),
+                                 ValueRange{k.empty(type, op->getLoc())}, kind, numbers, net::pixelsOf(shape),
+                                 net::channelsOf(shape), k.target.lanes);
+  k.set(op->getResult(0), row.getResult(0));
+}
+
+void FunctionLowering::lowerUpdate(net::SgdUpdateOp op) {
+  auto parameter = symbols.lookup<net::ParameterOp>(op.getParameter());
+  Location loc = op.getLoc();
+  FlatSymbolRefAttr symbol = op.getParameterAttr();
+  Type hyperType = RankedTensorType::get({16}, builder.getF32Type());
+  Value hyper = kern::BufferOp::create(builder, loc, hyperType, kern::Space::Hyper, 0);
+  Value gradient = parameterBuffer(symbol, kern::Space::Gradients, loc);
+  Value weight = parameterBuffer(symbol, kern::Space::Parameters, loc);
+  Value momentum = parameterBuffer(symbol, kern::Space::State, loc);
+  int64_t size = cast<ShapedType>(parameter.getType()).getNumElements();
+  kern::SgdOp::create(builder, loc, TypeRange{weight.getType(), momentum.getType()}, ValueRange{hyper, gradient},
+                      ValueRange{weight, momentum}, size, op.getDecay(), op.getNesterov(), k.target.lanes);
+}
+
+LogicalResult FunctionLowering::lower(Operation &op) {
+  using llvm::ArrayRef;
+  auto number = [](FloatAttr attr) { return attr.getValueAsDouble(); };
+  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case([&](net::FusionOp fusion) { return lowerFusion(k, fusion); })
+      .Case([&](net::GetParameterOp get) {
+        k.set(get.getValue(), parameterBuffer(get.getParameterAttr(), kern::Space::Parameters, get.getLoc()));
+        return success();
+      })
+      .Case([&](net::SetGradientOp set) {
+        store(k.get(set.getValue()), kern::Space::Gradients,
+              offsetOf(symbols.lookup<net::ParameterOp>(set.getParameter())), set.getLoc());
+        return success();
+      })
+      .Case([&](net::AssignOp assign) {
+        store(k.get(assign.getValue()), kern::Space::Parameters,
+              offsetOf(symbols.lookup<net::ParameterOp>(assign.getParameter())), assign.getLoc());
+        return success();
+      })
+      .Case([&](net::BatchNormStatisticsOp s) { return lowerStatistics(s), success(); })
+      .Case([&](net::BatchNormGradStatisticsOp s) { return lowerGradStatistics(s), success(); })
+      .Case([&](net::BatchNormCoefficientsOp c) { return lowerCoefficients(c), success(); })
+      .Case([&](net::FoldBiasOp f) { return lowerFoldBias(f), success(); })
+      .Case([&](net::ScaleFilterOp) { return success(); }) // packed with the filter by its reader
+      .Case([&](net::ToLayoutOp l) { return lowerToLayout(l), success(); })
+      .Case<net::FlattenOp, net::UnflattenOp>([&](Operation *reshape) {
+        Value result = reshape->getResult(0);
+        k.set(result, kern::ReshapeOp::create(builder, op.getLoc(), k.physicalType(result.getType()),
+                                              k.get(reshape->getOperand(0))));
+        return success();
+      })
+      .Case([&](net::MoveOp m) {
+        Type type = k.physicalType(m.getType());
+        int64_t channels = net::channelsOf(cast<RankedTensorType>(m.getType()));
+        k.set(m.getResult(), kern::MoveOp::create(builder, m.getLoc(), TypeRange{type}, ValueRange{k.get(m.getInput())},
+                                                  ValueRange{k.empty(type, m.getLoc())}, m.getStrides(), m.getSpreads(),
+                                                  m.getOffsets(), m.getChannelOffset(), 0, channels, k.target.lanes)
+                                 .getResult(0));
+        return success();
+      })
+      .Case([&](net::ConcatOp c) { return lowerConcat(c), success(); })
+      .Case([&](net::MaxPoolOp p) {
+        lowerPool(p, kern::PoolKind::Max, p.getInput(), p.getInput().getType(), p.getType(), p.getKernel(),
+                  p.getStrides(), p.getPads());
+        return success();
+      })
+      .Case([&](net::MaxPoolGradOp p) {
+        lowerPool(p, kern::PoolKind::MaxGrad, p.getOperands(), p.getType(), p.getCotangent().getType(), p.getKernel(),
+                  p.getStrides(), p.getPads());
+        return success();
+      })
+      .Case([&](net::AvgPoolOp p) {
+        lowerPool(p, kern::PoolKind::Average, p.getInput(), p.getInput().getType(), p.getType(), p.getKernel(),
+                  p.getStrides(), p.getPads());
+        return success();
+      })
+      .Case([&](net::AvgPoolGradOp p) {
+        lowerPool(p, kern::PoolKind::AverageGrad, p.getCotangent(), p.getType(), p.getCotangent().getType(),
+                  p.getKernel(), p.getStrides(), p.getPads());
+        return success();
+      })
+      .Case([&](net::AdaptiveAvgPoolOp p) {
+        lowerPool(p, kern::PoolKind::Adaptive, p.getInput(), p.getInput().getType(), p.getType(), {1, 1}, {1, 1},
+                  {0, 0, 0, 0});
+        return success();
+      })
+      .Case([&](net::AdaptiveAvgPoolGradOp p) {
+        lowerPool(p, kern::PoolKind::AdaptiveGrad, p.getCotangent(), p.getType(), p.getCotangent().getType(), {1, 1},
+                  {1, 1}, {0, 0, 0, 0});
+        return success();
+      })
+      .Case([&](net::SoftmaxCrossEntropyOp l) {
+        lowerRow(l, kern::RowKind::CrossEntropy, {number(l.getSmoothingAttr())}, l.getLogits());
+        return success();
+      })
+      .Case([&](net::SoftmaxCrossEntropyGradOp l) {
+        lowerRow(l, kern::RowKind::CrossEntropyGrad, {number(l.getWeightAttr()), number(l.getSmoothingAttr())},
+                 l.getLogits());
+        return success();
+      })
+      .Case([&](net::SoftmaxOp s) { return lowerRow(s, kern::RowKind::Softmax, {}, s.getInput()), success(); })
+      .Case([&](net::SoftmaxGradOp s) { return lowerRow(s, kern::RowKind::SoftmaxGrad, {}, s.getSaved()), success(); })
+      .Case<net::LrnOp, net::LrnGradOp>([&](auto l) {
+        auto kind = isa<net::LrnOp>(l) ? kern::RowKind::Lrn : kern::RowKind::LrnGrad;
+        lowerRow(l, kind,
+                 {static_cast<double>(l.getSize()), number(l.getAlphaAttr()), number(l.getBetaAttr()), number(l.getKAttr())},
+                 l.getInput());
+        return success();
+      })
+      .Case([&](net::MeanLossOp m) {
+        Type type = m.getType();
+        k.set(m.getLoss(), kern::MeanLossOp::create(builder, m.getLoc(), TypeRange{type}, getAll(m.getLosses()),
+                                                    ValueRange{k.empty(type, m.getLoc())}, m.getWeights())
+                               .getResult(0));
+        return success();
+      })
+      .Case([&](net::SgdUpdateOp u) { return lowerUpdate(u), success(); })
+      .Case([&](func::ReturnOp r) { return lowerReturn(*r), success(); })
+      .Default([](Operation *other) {
+        return other->emitError() << "'" << other->getName() << "' has no lowering to kern";
+      });
+}
+
+LogicalResult FunctionLowering::run() {
+  Block &body = function.getBody().front();
+  SmallVector<Operation *> before;
+  for (Operation &op : body)
+    before.push_back(&op);
+  builder.setInsertionPointToEnd(&body);
+  lowerArguments();
+  for (Operation *op : before)
+    if (failed(lower(*op)))
+      return failure();
+  func::ReturnOp::create(builder, function.getLoc());
+  for (Operation *op : llvm::reverse(before))
+    op->erase();
+  body.eraseArguments(0, body.getNumArguments());
+  function.setType(builder.getFunctionType({}, {}));
+  return success();
+}
+
+namespace {
+struct LowerToKern : netc::impl::LowerToKernBase<LowerToKern> {
+  using LowerToKernBase::LowerToKernBase;
+  void runOnOperation() override;
+};
+} // namespace
+
+/// Gives every parameter its place, 64-byte aligned, in the order of the file.
+static void placeParameters(ModuleOp module) {
+  Builder b(module.getContext());
+  int64_t offset = 0;
+  for (auto parameter : module.getOps<net::ParameterOp>()) {
+    parameter->setAttr("offset", b.getI64IntegerAttr(offset));
+    offset = llvm::alignTo(offset + 4 * cast<ShapedType>(parameter.getType()).getNumElements(), 64);
+  }
+  module->setAttr("net.parameter_bytes", b.getI64IntegerAttr(offset));
+}
+
+void LowerToKern::runOnOperation() {
+  if (auto forward = getOperation().lookupSymbol<func::FuncOp>("forward"))
+    forward.erase();
+  placeParameters(getOperation());
+  SymbolTable symbols(getOperation());
+  kern::TargetFacts target;
+  target.lanes = lanes;
+  target.registers = registers;
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (failed(FunctionLowering(function, symbols, target).run()))
+      return signalPassFailure();
+    function.walk([&](kern::KernelOpInterface) { ++numLaunches; });
+  }
+}

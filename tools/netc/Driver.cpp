@@ -1,0 +1,191 @@
+//===- Driver.cpp - from options to a result ------------------------------===//
+#include "codegen/link/Compile.h"
+#include "codegen/link/Linker.h"
+#include "codegen/link/ModelTable.h"
+#include "frontend/EmitNet.h"
+#include "frontend/Frontend.h"
+#include "passes/Pipeline.h"
+#include "tools/netc/Options.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+
+using namespace mlir;
+using namespace netc;
+
+static int fail(const llvm::Twine &message) {
+  llvm::errs() << "netc: error: " << message << "\n";
+  return kFailed;
+}
+
+/// Writes `text` to the output that was named, or to stdout.
+static int writeText(const Options &options, llvm::StringRef text) {
+  if (options.output.empty() || options.output == "-") {
+    llvm::outs() << text;
+    return kDone;
+  }
+  std::error_code error;
+  llvm::raw_fd_ostream out(options.output, error);
+  if (error)
+    return fail("cannot write " + options.output + ": " + error.message());
+  out << text;
+  out.close();
+  return out.has_error() ? fail("cannot write " + options.output + ": " + out.error().message()) : kDone;
+}
+
+static std::string printed(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  module.print(out);
+  return text + "\n";
+}
+
+/// A diagnostic of the compiler's later stages, in the form of the front end's.
+static void report(Diagnostic &diagnostic) {
+  llvm::errs() << diagnostic.getLocation() << ": " << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ")
+               << diagnostic << "\n";
+  for (Diagnostic &note : diagnostic.getNotes())
+    llvm::errs() << note.getLocation() << ": note: " << note << "\n";
+}
+
+static bool runPasses(ModuleOp module, Stage stage, const Options &options, const CpuTarget &target) {
+  PassManager pm(module.getContext());
+  // Each stage ends in a verifier of its own; verifying after every pass would cost as much as the passes.
+  pm.enableVerifier(false);
+  if (options.timing)
+    pm.enableTiming();
+  PipelineOptions pipeline;
+  pipeline.training = options.mode == "both";
+  auto nesterov = module->getAttrOfType<BoolAttr>("net.nesterov");
+  pipeline.nesterov = nesterov && nesterov.getValue();
+  pipeline.lanes = target.lanes;
+  pipeline.registers = target.registers;
+  buildPipeline(pm, stage, pipeline);
+  return succeeded(pm.run(module));
+}
+
+/// libnetc_runtime.a, which lies beside netc in a build and in an installation.
+static std::string runtimePath() {
+  static int anchor;
+  std::string self = llvm::sys::fs::getMainExecutable("netc", &anchor);
+  llvm::SmallString<256> path(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
+  llvm::sys::path::append(path, "lib", "netc", "libnetc_runtime.a");
+  return std::string(path);
+}
+
+static int emitCode(ModuleOp module, const Options &options, const CpuTarget &target, CodeKind kind) {
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream out(bytes);
+  if (failed(compileModel(module, target, kind, out)))
+    return kFailed;
+  if (kind != CodeKind::Object)
+    return writeText(options, bytes);
+  Options named = options;
+  if (named.output.empty())
+    named.output = module->getAttrOfType<StringAttr>("net.model").str() + ".o";
+  return writeText(named, bytes);
+}
+
+static int emitExecutable(ModuleOp module, const Options &options, const CpuTarget &target) {
+  std::string output = options.output.empty() ? module->getAttrOfType<StringAttr>("net.model").str() : options.output;
+  llvm::SmallString<128> object;
+  int descriptor;
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile("netc", "o", descriptor, object))
+    return fail("cannot create a temporary file: " + error.message());
+  bool compiled;
+  {
+    llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
+    compiled = succeeded(compileModel(module, target, CodeKind::Object, out));
+  }
+  std::string error;
+  bool linked = compiled && linkExecutable(object, runtimePath(), output, error);
+  llvm::sys::fs::remove(object);
+  if (!compiled)
+    return kFailed;
+  return linked ? kDone : fail(error);
+}
+
+static int compileNetwork(const frontend::Network &network, const Options &options, const CpuTarget &target) {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { report(diagnostic); });
+  OwningOpRef<ModuleOp> module = frontend::emitNet(context, network);
+  if (failed(verify(*module)))
+    return fail("the front end built a network that does not verify; this is a bug in netc");
+  Stage stage = llvm::StringSwitch<Stage>(options.emit)
+                    .Case("net", Stage::Net)
+                    .Case("train", Stage::Train)
+                    .Case("fused", Stage::Fused)
+                    .Default(Stage::Kern);
+  if (!runPasses(*module, stage, options, target))
+    return kFailed;
+  if (options.emit == "json")
+    return writeText(options, modelJson(*module, target) + "\n");
+  if (options.emit == "llvm")
+    return emitCode(*module, options, target, CodeKind::LlvmIr);
+  if (options.emit == "asm")
+    return emitCode(*module, options, target, CodeKind::Assembly);
+  if (options.emit == "obj")
+    return emitCode(*module, options, target, CodeKind::Object);
+  if (options.emit == "exe")
+    return emitExecutable(*module, options, target);
+  return writeText(options, printed(*module));
+}
+
+int netc::runCompiler(const Options &options) {
+  if (options.target != "cpu")
+    return fail("--target " + options.target + " is not available yet; expected cpu");
+  if (options.precision != "f32")
+    return fail("--precision " + options.precision + " is not available yet; expected f32");
+  for (llvm::StringRef later : {"ptx", "lib", "dot"})
+    if (options.emit == later)
+      return fail("--emit " + later + " is not available yet");
+  std::optional<CpuTarget> target = lookupCpuTarget(options.cpu);
+  if (!target) {
+    llvm::errs() << "netc: --cpu " << options.cpu << ": expected one of " << cpuTargetNames() << "\n";
+    return kUsage;
+  }
+  std::string diagnostics;
+  if (options.emit == "ast") {
+    std::optional<std::string> tree = frontend::dumpAst(options.file, diagnostics);
+    llvm::errs() << diagnostics;
+    return tree ? writeText(options, *tree) : kFailed;
+  }
+  frontend::ElaborateOptions elaborate{options.model, options.set};
+  std::optional<frontend::Network> network = frontend::elaborateFile(options.file, elaborate, diagnostics);
+  llvm::errs() << diagnostics;
+  return network ? compileNetwork(*network, options, *target) : kFailed;
+}
+
+int netc::runFormatter(const FormatOptions &options) {
+  int code = kDone;
+  for (const std::string &file : options.files) {
+    auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/true);
+    if (!buffer) {
+      code = fail(file + ": " + buffer.getError().message());
+      continue;
+    }
+    std::string source = (*buffer)->getBuffer().str(), diagnostics;
+    std::optional<std::string> formatted = frontend::formatSource(file, source, diagnostics);
+    llvm::errs() << diagnostics;
+    if (!formatted) {
+      code = kFailed;
+    } else if (*formatted != source && options.checkOnly) {
+      llvm::errs() << file << ": would be reformatted\n";
+      code = kFailed;
+    } else if (*formatted != source) {
+      Options write;
+      write.output = file + ".partial";
+      if (writeText(write, *formatted) != kDone)
+        code = kFailed;
+      else if (std::error_code error = llvm::sys::fs::rename(write.output, file))
+        code = fail("cannot write " + file + ": " + error.message());
+    }
+  }
+  return code;
+}

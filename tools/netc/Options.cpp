@@ -1,0 +1,63 @@
+//===- Options.cpp - netc's command line ----------------------------------===//
+#include "tools/netc/Options.h"
+
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+
+using namespace netc;
+
+static int finish(CLI::App &app, const CLI::ParseError &error) {
+  if (error.get_exit_code() == 0) {
+    app.exit(error);
+    return kDone;
+  }
+  std::cerr << "netc: " << error.what() << "\nnetc: see netc --help\n";
+  return kUsage;
+}
+
+int netc::parseOptions(int argc, char **argv, Options &options) {
+  CLI::App app{"netc: compiles a .net file to one executable that trains, evaluates and predicts", "netc"};
+  std::vector<std::string> sets;
+  app.add_option("FILE", options.file, "the model file; or: netc fmt FILE...")->required();
+  app.add_option("-o", options.output, "where the result goes (default: the model's name)");
+  app.add_option("--model", options.model, "which model, where the file has several");
+  app.add_option("--set", sets, "NAME=VALUE: a model parameter or the input size, VALUE an expression")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--target", options.target, "cpu, cuda or sim")->check(CLI::IsMember({"cpu", "cuda", "sim"}));
+  app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4");
+  app.add_option("--precision", options.precision, "f32")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  app.add_option("--mode", options.mode, "both, or infer: leave the training step out")->check(CLI::IsMember({"both", "infer"}));
+  app.add_option("--emit", options.emit, "stop at: ast net train fused kern llvm asm obj exe dot json")
+      ->check(CLI::IsMember({"ast", "net", "train", "fused", "kern", "llvm", "asm", "ptx", "obj", "lib", "exe", "dot", "json"}));
+  app.add_flag("--explain", options.explain, "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
+  app.add_flag("--timing", options.timing, "print how long each pass took");
+  app.set_version_flag("--version", "netc 0.1.0 (LLVM/MLIR 22)");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return finish(app, error);
+  }
+  for (const std::string &set : sets) {
+    size_t equals = set.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      std::cerr << "netc: --set " << set << ": expected NAME=VALUE\n";
+      return kUsage;
+    }
+    options.set.emplace_back(set.substr(0, equals), set.substr(equals + 1));
+  }
+  return -1;
+}
+
+int netc::parseFormatOptions(int argc, char **argv, FormatOptions &options) {
+  CLI::App app{"netc fmt: canonical formatting", "netc fmt"};
+  app.add_option("FILE", options.files, "model files, rewritten in place")->required();
+  app.add_flag("-n", options.checkOnly, "only check: exit 1 if a file would change");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return finish(app, error);
+  }
+  return -1;
+}

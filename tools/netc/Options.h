@@ -1,0 +1,44 @@
+//===- Options.h - netc's command line --------------------------*- C++ -*-===//
+#ifndef NETC_TOOLS_NETC_OPTIONS_H
+#define NETC_TOOLS_NETC_OPTIONS_H
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace netc {
+
+/// What `netc FILE.net …` was asked to do.
+struct Options {
+  std::string file;
+  std::string output;
+  std::string model;
+  std::vector<std::pair<std::string, std::string>> set;
+  std::string target = "cpu";
+  std::string cpu = "native";
+  std::string precision = "f32";
+  std::string mode = "both";
+  std::string emit = "exe";
+  bool explain = false;
+  bool timing = false;
+};
+
+/// What `netc fmt …` was asked to do.
+struct FormatOptions {
+  std::vector<std::string> files;
+  bool checkOnly = false;
+};
+
+/// Exit codes of LANGUAGE.md.
+enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2 };
+
+/// Parses the command line; returns an exit code if there is nothing left to do, else -1.
+int parseOptions(int argc, char **argv, Options &options);
+int parseFormatOptions(int argc, char **argv, FormatOptions &options);
+
+int runCompiler(const Options &options);
+int runFormatter(const FormatOptions &options);
+
+} // namespace netc
+
+#endif // NETC_TOOLS_NETC_OPTIONS_H
