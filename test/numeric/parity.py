@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+"""Whole models against PyTorch: logits, loss, every gradient, running statistics.
+
+Gradients of a deep ReLU network in float32 differ from themselves under reordering, so they are compared with a float64
+reference whose batch-norm biases are drawn from +-4 (no value near a ReLU's corner), with at least 100 values a channel.
+Ordinary weights are a second run with a wider bound.
+"""
+import sys
+
+import numpy
+
+from compiled import MODELS, Compiled
+from report import Report, Unsupported
+
+try:
+    import torch
+    import torch_models
+except ImportError as missing:
+    torch = None
+    WHY = f"python3-torch and python3-torchvision are needed: {missing}"
+
+LOGITS, LOSS, RUNNING = 1e-4, 1e-5, 1e-4
+GRADIENT, GRADIENT_ORDINARY = 1e-3, 0.1
+VANISHING, VANISHED = 1e-9, 1e-5
+
+# name: (file, model, side of the image, images, classes)
+CASES = {
+    "resnet20": ("resnet_cifar.net", "resnet20", 32, 4, 10),
+    "resnet18_64": ("resnet.net", "resnet18", 64, 32, 100),
+    "resnet18_224": ("resnet.net", "resnet18", 224, 3, 100),
+    "alexnet": ("alexnet.net", "alexnet", 67, 4, 20),
+    "vgg11_bn": ("vgg.net", "vgg11_bn", 64, 7, 20),
+    "googlenet": ("googlenet.net", "googlenet", 64, 32, 20),
+    "resnet50": ("resnet.net", "resnet50", 64, 32, 20),
+    "resnext50_32x4d": ("resnet.net", "resnext50_32x4d", 64, 32, 20),
+    "squeezenet1_1": ("squeezenet.net", "squeezenet1_1", 64, 8, 20),
+    "mobilenet_v2": ("mobilenet_v2.net", "mobilenet_v2", 64, 32, 20),
+}
+
+
+def keep_off_corners(model):
+    """Batch-norm biases of +-4; the weights stay below 1 so that 4 lies beyond four standard deviations."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+            module.bias.data = 4.0 * (2.0 * torch.randint(0, 2, module.bias.shape) - 1.0)
+
+
+def draw_statistics(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0.0, 0.5)
+            module.running_var.uniform_(0.5, 2.0)
+
+
+def weights_of(model):
+    return {name: value.detach().numpy().astype(numpy.float32)
+            for name, value in model.state_dict().items() if "num_batches_tracked" not in name}
+
+
+def step(model, images, labels):
+    """Logits, loss and gradients of one training step; auxiliary heads weigh 0.3."""
+    model.train()
+    model.zero_grad()
+    found = model(images)
+    loss_of = torch.nn.functional.cross_entropy
+    if isinstance(found, tuple):
+        logits = found.logits
+        loss = loss_of(logits, labels) + 0.3 * (loss_of(found.aux_logits1, labels) + loss_of(found.aux_logits2, labels))
+    else:
+        logits, loss = found, loss_of(found, labels)
+    loss.backward()
+    return logits, loss
+
+
+def relative(found, wanted):
+    """Largest difference by the largest value."""
+    wanted = wanted.detach().numpy() if torch.is_tensor(wanted) else wanted
+    return float(numpy.abs(found - wanted).max() / max(numpy.abs(wanted).max(), 1e-30))
+
+
+def gradient_claims(found, model, bound):
+    norms = {name: float(parameter.grad.norm()) for name, parameter in model.named_parameters()}
+    largest = max(norms.values())
+    claims = []
+    for name, parameter in model.named_parameters():
+        gradient = found["grad." + name].astype(numpy.float64)
+        if norms[name] < VANISHING * largest:
+            claims.append((f"||grad.{name}|| by the largest", float(numpy.linalg.norm(gradient)) / largest, VANISHED))
+            continue
+        difference = float(numpy.linalg.norm(gradient - parameter.grad.numpy()))
+        claims.append((f"grad.{name}", difference / norms[name], bound))
+    return claims
+
+
+def compare(executable, model, images, labels, bound):
+    weights = weights_of(model)
+    inputs = {"input": images.numpy().astype(numpy.float32), "labels": labels.numpy()}
+    model = torch_models.without_dropout(model.double())
+    model.eval()
+    with torch.no_grad():
+        wanted = model(images)
+    claims = [("inference logits", relative(executable.run(weights, inputs)["output"], wanted), LOGITS)]
+    found = executable.run_again(inputs, train=True)
+    logits, loss = step(model, images, labels)
+    claims += [("training logits", relative(found["output"], logits), LOGITS),
+               ("loss", abs(float(found["loss"][0]) - float(loss)) / abs(float(loss)), LOSS)]
+    claims += gradient_claims(found, model, bound)
+    # Running statistics by the largest of their tensor.
+    claims += [(name, relative(found[name], value), RUNNING) for name, value in model.state_dict().items()
+               if name.endswith(("running_mean", "running_var"))]
+    expected = {"output", "loss"} | {"grad." + name for name, _ in model.named_parameters()}
+    expected |= {name for name in weights if "running_" in name}
+    claims.append(("missing or unexpected tensors", len(expected ^ set(found)), 0.5))
+    return claims
+
+
+def run(report, name):
+    if not torch:
+        raise Unsupported(WHY)
+    file, model_name, side, batch, classes = CASES[name]
+    executable = Compiled(MODELS / file, model_name, [f"classes={classes}", f"image=[3,{side},{side}]"])
+    for kind, bound in (("off_corners", GRADIENT), ("ordinary", GRADIENT_ORDINARY)):
+        torch.manual_seed(1)
+        model = torch_models.build(model_name, classes)
+        if kind == "off_corners":
+            keep_off_corners(model)
+        draw_statistics(model)
+        images = torch.randn(batch, 3, side, side).float().double()
+        labels = torch.randint(0, classes, (batch,))
+        report.case(f"{name}/{kind}", compare, executable, model, images, labels, bound)
+
+
+def main():
+    report = Report("parity")
+    if torch:
+        torch.set_num_threads(2)
+    for name in sys.argv[1:] or CASES:
+        before = report.failed
+        try:
+            run(report, name)
+        except Exception as error:
+            report.line("UNSUPPORTED" if isinstance(error, Unsupported) else "FAIL", name, str(error).replace("\n", "\n    "))
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
