@@ -17,6 +17,7 @@ struct OutputLine {
   std::string text;    ///< with its indentation
   std::string comment; ///< after the text
   bool emptyBefore = false;
+  bool opens = false; ///< ends in a bracket that is closed on a later line
 };
 
 class Formatter {
@@ -223,6 +224,7 @@ void Formatter::formatLine(size_t begin, size_t end) {
     enter(i, displayWidth(line.text));
     lastLine = tokens()[i].line;
   }
+  line.opens = tokens()[end - 1].kind == TokenKind::LeftBrace;
   lines.push_back(std::move(line));
 }
 
@@ -258,16 +260,15 @@ void Formatter::alignComments() {
 
 std::string Formatter::join() const {
   std::string out;
-  const std::string *before = nullptr;
+  bool opened = false;
   for (const OutputLine &line : lines) {
     size_t first = line.text.find_first_not_of(' ');
     bool closes = first != std::string::npos && line.text[first] == '}';
-    bool opened = before && !before->empty() && before->back() == '{';
     if (line.emptyBefore && !closes && !opened)
       out += '\n';
     out += line.text;
     out += '\n';
-    before = &line.text;
+    opened = line.opens;
   }
   return out;
 }

@@ -69,6 +69,14 @@ static std::vector<std::string> openParams(const Definition &model,
   return open;
 }
 
+static bool knowsSettings(const Program &program, const Definition &model,
+                          const ElaborateOptions &options) {
+  std::vector<std::string> known = settableNames(program, model);
+  return std::all_of(options.set.begin(), options.set.end(), [&](const auto &pair) {
+    return std::find(known.begin(), known.end(), pair.first) != known.end();
+  });
+}
+
 static std::string listCandidates(const std::vector<const Definition *> &models) {
   std::vector<std::string> names;
   for (const Definition *model : models)
@@ -126,6 +134,13 @@ const Definition *selectModel(const Program &program, const ElaborateOptions &op
   for (const Definition *def : offered)
     if (openParams(*def, options).empty())
       candidates.push_back(def);
+  // --set of a name that only some have tells which are meant.
+  std::vector<const Definition *> meant;
+  for (const Definition *def : candidates)
+    if (knowsSettings(program, *def, options))
+      meant.push_back(def);
+  if (!meant.empty())
+    candidates = std::move(meant);
   if (candidates.size() == 1)
     return candidates.front();
   if (!candidates.empty()) {

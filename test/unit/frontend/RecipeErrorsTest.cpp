@@ -1,0 +1,163 @@
+//===- RecipeErrorsTest.cpp - mistakes in recipes -------------------------===//
+#include "test/unit/frontend/Diagnose.h"
+
+#include <gtest/gtest.h>
+
+namespace netc::frontend {
+
+static const ErrorCase recipeErrors[] = {
+    {"recipe for a model that is not there", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train mm {
+  epochs 3
+}
+)net", "", "",
+     R"net(test.net:6:7: error: a recipe for 'mm', but there is no such model; did you mean 'm'?
+    6 | train mm {
+      |       ^~
+)net"},
+    {"unknown clause", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  optimiser sgd(lr=0.1)
+}
+)net", "", "",
+     R"net(test.net:7:3: error: a recipe has no 'optimiser'; did you mean 'optimizer'?
+    7 |   optimiser sgd(lr=0.1)
+      |   ^~~~~~~~~
+  help: its clauses are augment, eval, normalize, loss, optimizer, schedule, batch and epochs
+)net"},
+    {"unknown augmentation", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  augment hflipp, random_crop(8)
+}
+)net", "", "",
+     R"net(test.net:7:11: error: 'augment' knows no 'hflipp'; did you mean 'hflip'?
+    7 |   augment hflipp, random_crop(8)
+      |           ^~~~~~
+  help: it knows random_crop, random_resized_crop, center_crop, resize, ten_crop, hflip, vflip, pca_jitter, color_jitter, mean_subtract, mixup, cutmix and random_erasing
+)net"},
+    {"unknown argument", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  optimizer sgd(lr=0.1, momentun=0.9)
+}
+)net", "", "",
+     R"net(test.net:7:25: error: 'sgd' has no argument 'momentun'; did you mean 'momentum'?
+    7 |   optimizer sgd(lr=0.1, momentun=0.9)
+      |                         ^~~~~~~~
+  help: it takes lr, momentum, weight_decay, nesterov and dampening
+)net"},
+    {"missing learning rate", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  optimizer sgd(momentum=0.9)
+}
+)net", "", "",
+     R"net(test.net:7:13: error: 'sgd' needs the argument 'lr'
+    7 |   optimizer sgd(momentum=0.9)
+      |             ^~~
+  help: it takes lr, momentum, weight_decay, nesterov and dampening
+)net"},
+    {"points that do not rise", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  schedule step(at=[60, 30])
+}
+)net", "", "",
+     R"net(test.net:7:20: error: 'at' of 'step' must be a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions ([0.5, 0.75])
+    7 |   schedule step(at=[60, 30])
+      |                    ^
+)net"},
+    {"epochs as iterations", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  epochs 64k
+}
+)net", "", "",
+     R"net(test.net:7:10: error: 'epochs' must be an integer from 1 to 1000000
+    7 |   epochs 64k
+      |          ^~~
+  help: only points of the schedule may be iterations
+)net"},
+    {"clause twice", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  augment hflip
+  augment vflip
+}
+)net", "", "",
+     R"net(test.net:8:3: error: 'augment' stands twice in the recipe
+    8 |   augment vflip
+      |   ^~~~~~~
+test.net:7:3: note: the first is here
+    7 |   augment hflip
+      |   ^~~~~~~
+  help: separate several items by commas
+)net"},
+    {"two recipes", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  epochs 3
+}
+train m {
+  epochs 4
+}
+)net", "", "",
+     R"net(test.net:9:7: error: model 'm' has two recipes
+    9 | train m {
+      |       ^
+test.net:6:7: note: the first is here
+    6 | train m {
+      |       ^
+)net"},
+    {"momentum as a string", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  optimizer sgd(lr=0.1, momentum="high")
+}
+)net", "", "",
+     R"net(test.net:7:34: error: 'momentum' of 'sgd' must be a number from 0 on
+    7 |   optimizer sgd(lr=0.1, momentum="high")
+      |                                  ^~~~~~
+)net"},
+};
+
+class RecipeErrors : public ::testing::TestWithParam<ErrorCase> {};
+
+TEST_P(RecipeErrors, AreToldInFull) { expectDiagnostics(GetParam()); }
+
+INSTANTIATE_TEST_SUITE_P(Frontend, RecipeErrors, ::testing::ValuesIn(recipeErrors));
+
+} // namespace netc::frontend

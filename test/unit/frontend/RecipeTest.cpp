@@ -1,0 +1,66 @@
+//===- RecipeTest.cpp - `train` clauses as the runtime gets them ----------===//
+#include "test/unit/frontend/Diagnose.h"
+
+#include <gtest/gtest.h>
+
+namespace netc::frontend {
+
+static const std::string model =
+    "net 1\nmodel m {\n  input image: [3, 8, 8]\n  return image | flatten | linear(2)\n}\n";
+
+static Recipe recipeOf(const std::string &source, const std::string &name = {}) {
+  std::string diagnostics;
+  auto network = elaborateText(source, diagnostics, name);
+  EXPECT_TRUE(network) << diagnostics;
+  return network ? network->recipe : Recipe{};
+}
+
+TEST(Recipe, IsReadInFull) {
+  Recipe recipe = recipeOf(model + "train m {\n"
+                                   "  augment    random_crop(8, pad=4), hflip\n"
+                                   "  eval       center_crop(8)\n"
+                                   "  normalize(mean=[0.5, 0.5, 0.5], std=[1.0 / 4, 0.25, 0.25])\n"
+                                   "  loss       cross_entropy(label_smoothing=0.1)\n"
+                                   "  optimizer  sgd(0.1, momentum=0.9, nesterov)\n"
+                                   "  schedule   warmup(5), step(at=[32k, 48k], factor=0.1)\n"
+                                   "  batch      64 * 2\n"
+                                   "  epochs     164\n}\n");
+  EXPECT_TRUE(recipe.written);
+  ASSERT_EQ(recipe.augment.size(), 2u);
+  EXPECT_EQ(recipe.augment[0].name, "random_crop");
+  EXPECT_EQ(std::get<int64_t>(recipe.augment[0].args[0].value), 8);
+  EXPECT_EQ(recipe.augment[0].named[0].first, "pad");
+  EXPECT_EQ(recipe.augment[1].name, "hflip");
+  EXPECT_EQ(recipe.eval[0].name, "center_crop");
+  const auto &std_ = std::get<RecipeList>(recipe.normalize[0].named[1].second.value);
+  EXPECT_DOUBLE_EQ(std::get<double>(std_[0].value), 0.25);
+  EXPECT_EQ(recipe.loss.named[0].first, "label_smoothing");
+  EXPECT_DOUBLE_EQ(std::get<double>(recipe.optimizer.args[0].value), 0.1);
+  EXPECT_TRUE(std::get<bool>(recipe.optimizer.named[1].second.value));
+  ASSERT_EQ(recipe.schedule.size(), 2u);
+  const auto &at = std::get<RecipeList>(recipe.schedule[1].named[0].second.value);
+  EXPECT_EQ(std::get<Iterations>(at[1].value).count, 48'000);
+  EXPECT_EQ(recipe.batch, 128);
+  EXPECT_EQ(recipe.epochs, 164);
+}
+
+TEST(Recipe, DefaultsAreStated) {
+  Recipe recipe = recipeOf(model);
+  EXPECT_FALSE(recipe.written);
+  EXPECT_EQ(recipe.loss.name, "cross_entropy");
+  EXPECT_EQ(recipe.optimizer.name, "sgd");
+  EXPECT_EQ(std::get<std::string>(recipe.normalize[0].args[0].value), "auto");
+}
+
+TEST(Recipe, OfAnAliasIsThatOfItsTarget) {
+  Recipe recipe = recipeOf(model + "model a = m()\ntrain m {\n  epochs 7\n}\n", "a");
+  EXPECT_EQ(recipe.epochs, 7);
+}
+
+TEST(Recipe, OfTheMainFileOverrulesAnImport) {
+  writeText("zoo.net", model + "train m {\n  epochs 7\n}\n");
+  EXPECT_EQ(recipeOf("net 1\nimport \"zoo.net\"\n", "m").epochs, 7);
+  EXPECT_EQ(recipeOf("net 1\nimport \"zoo.net\"\ntrain m {\n  epochs 8\n}\n", "m").epochs, 8);
+}
+
+} // namespace netc::frontend

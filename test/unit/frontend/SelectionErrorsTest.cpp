@@ -1,0 +1,101 @@
+//===- SelectionErrorsTest.cpp - which model, which values, which files ---===//
+#include "test/unit/frontend/Diagnose.h"
+
+#include <gtest/gtest.h>
+
+namespace netc::frontend {
+
+static const ErrorCase selectionErrors[] = {
+    {"several candidates", R"net(net 1
+model a = c(1)
+model b = c(2)
+model c(n) {
+  input image: [3, 8, 8]
+  return image | conv(n, k=1)
+}
+)net", "", "",
+     R"net(netc: error: the file has 2 models: choose one with --model
+  help: the models are a and b
+)net"},
+    {"no such model", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+)net", "n", "",
+     R"net(netc: error: --model n: there is no such model
+  help: the models are m
+)net"},
+    {"parameter without a value", R"net(net 1
+model c(n) {
+  input image: [3, 8, 8]
+  return image | conv(n, k=1)
+}
+)net", "", "",
+     R"net(test.net:2:7: error: model 'c' has no value for n
+    2 | model c(n) {
+      |       ^
+  help: give it one: --set n=VALUE, or a default
+)net"},
+    {"unknown setting", R"net(net 1
+model c(classes=10) {
+  input image: [3, 8, 8]
+  return image | conv(classes, k=1)
+}
+)net", "", "clases=3",
+     R"net(netc: error: --set clases: model 'c' has no such value; did you mean 'classes'?
+  help: what can be set: classes and image
+)net"},
+    {"setting that does not parse", R"net(net 1
+model c(classes=10) {
+  input image: [3, 8, 8]
+  return image | conv(classes, k=1)
+}
+)net", "", "classes=3 +",
+     R"net(--set classes:1:4: error: expected an expression, have the end of the line
+    1 | 3 +
+      |    ^
+)net"},
+    {"setting of a wrong shape", R"net(net 1
+model c(classes=10) {
+  input image: [3, 8, 8]
+  return image | conv(classes, k=1)
+}
+)net", "", "image=[3, 8]",
+     R"net(test.net:3:16: error: an input's shape is [channels, height, width] or [features], each from 1 to 65536; have the list [3, 8] from --set image
+    3 |   input image: [3, 8, 8]
+      |                ^
+  help: write input image: [3, 224, 224]; the batch is never written
+)net"},
+    {"import that is not there", R"net(net 1
+import "nowhere.net"
+)net", "", "",
+     R"net(test.net:2:8: error: can't read 'nowhere.net': No such file or directory
+    2 | import "nowhere.net"
+      |        ^~~~~~~~~~~~~
+)net"},
+    {"file without models", R"net(net 1
+)net", "", "",
+     R"net(netc: error: the file has no model
+  help: write model name(...) { input image: [3, 224, 224] ... }
+)net"},
+    {"file that imports itself", R"net(net 1
+import "test.net"
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+)net", "", "",
+     R"net(test.net:2:8: error: 'test.net' imports itself
+    2 | import "test.net"
+      |        ^~~~~~~~~~
+)net"},
+};
+
+class SelectionErrors : public ::testing::TestWithParam<ErrorCase> {};
+
+TEST_P(SelectionErrors, AreToldInFull) { expectDiagnostics(GetParam()); }
+
+INSTANTIATE_TEST_SUITE_P(Frontend, SelectionErrors, ::testing::ValuesIn(selectionErrors));
+
+} // namespace netc::frontend
