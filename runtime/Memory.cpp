@@ -23,32 +23,40 @@ Region::Region(uint64_t bytes, const char *what) : bytes(bytes) {
   uint64_t page = uint64_t(sysconf(_SC_PAGESIZE));
   // The spare line lets kernels load a whole vector at the last element.
   uint64_t wanted = (saturatingMulAdd(bytes, 1, 64) + page - 1) / page * page;
-  void *memory = wanted < bytes ? MAP_FAILED
-                                : mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED)
+  bool huge = bytes >= 4 * hugePage;
+  if (huge)
+    wanted += hugePage; // address space only, to align in
+  mapping = wanted < bytes ? MAP_FAILED
+                           : mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) {
+    mapping = nullptr;
     fail("no memory for {}: {} needed, {} available", what, describeBytes(bytes),
          shortBytes(availableMemory()));
-  if (wanted >= hugePage)
-    madvise(memory, wanted, MADV_HUGEPAGE);
-  base = static_cast<char *>(memory);
+  }
+  base = static_cast<char *>(mapping);
   mapped = wanted;
+  if (!huge)
+    return;
+  base += -reinterpret_cast<uintptr_t>(base) % hugePage;
+  madvise(mapping, wanted, MADV_HUGEPAGE);
 }
 
 Region::Region(Region &&other) noexcept
     : base(std::exchange(other.base, nullptr)), bytes(std::exchange(other.bytes, 0)),
-      mapped(std::exchange(other.mapped, 0)) {}
+      mapping(std::exchange(other.mapping, nullptr)), mapped(std::exchange(other.mapped, 0)) {}
 
 Region &Region::operator=(Region &&other) noexcept {
   std::swap(base, other.base);
   std::swap(bytes, other.bytes);
+  std::swap(mapping, other.mapping);
   std::swap(mapped, other.mapped);
   return *this;
 }
 
 Region::~Region() {
-  if (base)
-    munmap(base, mapped);
+  if (mapping)
+    munmap(mapping, mapped);
 }
 
 static std::optional<uint64_t> readNumber(const std::string &path) {

@@ -25,6 +25,7 @@ public:
 private:
   char *base = nullptr;
   uint64_t bytes = 0;
+  void *mapping = nullptr; // begins before `base` where that is aligned to a huge page
   uint64_t mapped = 0;
 };
 

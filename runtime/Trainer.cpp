@@ -118,8 +118,8 @@ static std::unique_ptr<Dataset> openTraining(const TrainOptions &options, const 
 Training::Training(const NetcModel &model, const TrainOptions &options)
     : options(options), info(readTrainableModel(model)),
       recipe(parseRecipe(info, options.overrides)), data(openTraining(options, info)),
-      validation(openDataset(options.val.empty() ? options.data : options.val, Split::Test,
-                             shapeOf(info))),
+      validation(openEvaluation(options.val.empty() ? options.data : options.val,
+                                !options.val.empty(), shapeOf(info), data->classNames())),
       samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
       executor(model, info, pool),
       stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),

@@ -40,16 +40,16 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   requireCpuFeatures(info.name, info.features);
   Recipe recipe = parseRecipe(info, {});
   DataShape shape{info.channels, info.height, info.width, info.classes};
-  auto data = openDataset(options.data, Split::Test, shape);
-  if (!data) // a plain folder of images
-    data = openDataset(options.data, Split::Train, shape);
   std::string path = weightsPath(options.weights);
   Safetensors file = Safetensors::read(path);
+  WeightsMetadata metadata = WeightsMetadata::decode(file);
+  bool folders = metadata.data == "imagefolder";
+  auto data = openEvaluation(options.data, true, shape,
+                             folders ? metadata.classes : std::vector<std::string>());
 
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   loadWeights(file, executor, false);
-  WeightsMetadata metadata = WeightsMetadata::decode(file);
   Pipeline pipeline = Pipeline::forEvaluation(
       recipe, info, scalingForEvaluation(recipe, info, metadata, path),
       {data->imageHeight(), data->imageWidth()}, options.crops);

@@ -83,4 +83,22 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split,
   return data;
 }
 
+std::unique_ptr<Dataset> openEvaluation(const std::string &spec, bool required,
+                                        const DataShape &shape,
+                                        const std::vector<std::string> &classNames) {
+  auto data = openDataset(spec, Split::Test, shape);
+  if (!data && required)
+    data = openDataset(spec, Split::Train, shape);
+  if (!data || data->kind() != "imagefolder" || classNames.empty())
+    return data;
+  // Labels are positions among the sorted folders: other folders, other meaning.
+  const std::vector<std::string> &names = data->classNames();
+  for (size_t i = 0; i < std::max(names.size(), classNames.size()); ++i)
+    if (i >= names.size() || i >= classNames.size() || names[i] != classNames[i])
+      fail("{}: class {} is {}, in training it was {}", spec, i,
+           i < names.size() ? "'" + names[i] + "'" : std::string("missing"),
+           i < classNames.size() ? "'" + classNames[i] + "'" : std::string("not there"));
+  return data;
+}
+
 } // namespace netc::runtime

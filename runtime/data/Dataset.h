@@ -55,6 +55,13 @@ struct DataShape {
 /// (an image folder without val/ has no test set).
 std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape);
 
+/// Opens what evaluation reads: the test split, or all of a folder of images
+/// that has no val/. `classNames`: of the training set; a folder of images with
+/// other classes is an error. Null only where `required` is false.
+std::unique_ptr<Dataset> openEvaluation(const std::string &spec, bool required,
+                                        const DataShape &shape,
+                                        const std::vector<std::string> &classNames);
+
 /// IDX files of MNIST and Fashion-MNIST, gzip or not.
 std::unique_ptr<Dataset> openIdx(const std::string &kind, const std::string &folder, Split split);
 

@@ -6,6 +6,7 @@
 #include "runtime/Geometry.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <mutex>
@@ -20,12 +21,22 @@ namespace {
 /// Integer sums over pixels: addition in any order gives the same bits.
 struct Sums {
   uint64_t pixels = 0, images = 0;
-  std::vector<uint64_t> byChannel; // [C]
-  std::vector<uint64_t> products;  // [C, C]
-  std::vector<uint64_t> byPixel;   // [H, W, C]
+  std::vector<std::array<uint64_t, 256>> histograms; // [C]
+  std::vector<uint64_t> products;                    // [C, C], above the diagonal; colours only
+  std::vector<uint64_t> byPixel;                     // [H, W, C]; mean image only
 
-  Sums(int channels, size_t pixelValues)
-      : byChannel(size_t(channels)), products(size_t(channels * channels)), byPixel(pixelValues) {}
+  Sums(const ModelInfo &info, StatisticsRequest request)
+      : histograms(size_t(info.channels)),
+        products(request.colors ? size_t(info.channels * info.channels) : 0),
+        byPixel(request.pixelMean ? size_t(info.inputElements()) : 0) {}
+
+  /// Sum of value^power over the channel's pixels.
+  uint64_t moment(size_t channel, int power) const {
+    uint64_t sum = 0;
+    for (uint64_t value = 0; value < 256; ++value)
+      sum += histograms[channel][value] * (power == 1 ? value : value * value);
+    return sum;
+  }
 
   void add(const Sums &other) {
     pixels += other.pixels;
@@ -34,7 +45,9 @@ struct Sums {
       for (size_t i = 0; i < to.size(); ++i)
         to[i] += from[i];
     };
-    addEach(byChannel, other.byChannel);
+    for (size_t c = 0; c < histograms.size(); ++c)
+      for (size_t value = 0; value < 256; ++value)
+        histograms[c][value] += other.histograms[c][value];
     addEach(products, other.products);
     addEach(byPixel, other.byPixel);
   }
@@ -55,14 +68,19 @@ static void convertChannels(Image &image, int channels) {
 }
 
 static void addImage(const Image &image, Sums &sums) {
-  size_t channels = sums.byChannel.size();
-  const uint8_t *pixel = image.pixels.data();
+  size_t channels = sums.histograms.size();
   size_t count = size_t(image.height) * size_t(image.width);
-  for (size_t i = 0; i < count; ++i, pixel += channels)
-    for (size_t a = 0; a < channels; ++a) {
-      sums.byChannel[a] += pixel[a];
-      for (size_t b = a; b < channels; ++b)
-        sums.products[a * channels + b] += uint64_t(pixel[a]) * pixel[b];
+  for (size_t c = 0; c < channels; ++c) {
+    auto &histogram = sums.histograms[c];
+    for (size_t i = 0; i < count; ++i)
+      ++histogram[image.pixels[i * channels + c]];
+  }
+  for (size_t a = 0; a < channels && !sums.products.empty(); ++a)
+    for (size_t b = a + 1; b < channels; ++b) {
+      uint64_t sum = 0;
+      for (size_t i = 0; i < count; ++i)
+        sum += uint32_t(image.pixels[i * channels + a]) * image.pixels[i * channels + b];
+      sums.products[a * channels + b] += sum;
     }
   sums.pixels += count;
 }
@@ -79,14 +97,13 @@ static void addMeanImage(const Image &image, const ModelInfo &info, Image &scrat
 }
 
 static Sums sumImages(const Dataset &data, const std::vector<int64_t> &samples,
-                      const ModelInfo &info, bool pixelMean, unsigned workers) {
-  size_t pixelValues = pixelMean ? size_t(info.inputElements()) : 0;
-  Sums total(info.channels, pixelValues);
+                      const ModelInfo &info, StatisticsRequest request, unsigned workers) {
+  Sums total(info, request);
   std::atomic<size_t> next{0};
   std::mutex mutex;
   std::exception_ptr failure;
   auto work = [&] {
-    Sums sums(info.channels, pixelValues);
+    Sums sums(info, request);
     Image image, scratch;
     auto choose = [&](int height, int width) {
       Geometry geometry(height, width);
@@ -104,7 +121,7 @@ static Sums sumImages(const Dataset &data, const std::vector<int64_t> &samples,
         }
         convertChannels(image, info.channels);
         addImage(image, sums);
-        if (pixelMean)
+        if (request.pixelMean)
           addMeanImage(image, info, scratch, sums);
         ++sums.images;
       }
@@ -173,7 +190,8 @@ static void fillColors(const Sums &sums, const std::vector<double> &mean, PixelS
   std::vector<double> covariance(size_t(n * n));
   for (int i = 0; i < n; ++i)
     for (int j = i; j < n; ++j) {
-      double product = double(sums.products[size_t(i * n + j)]) / double(sums.pixels) / (255.0 * 255);
+      uint64_t sum = i == j ? sums.moment(size_t(i), 2) : sums.products[size_t(i * n + j)];
+      double product = double(sum) / double(sums.pixels) / (255.0 * 255);
       covariance[size_t(i * n + j)] = covariance[size_t(j * n + i)] =
           product - mean[size_t(i)] * mean[size_t(j)];
     }
@@ -195,17 +213,16 @@ PixelScaling computeStatistics(const Dataset &data, const std::vector<int64_t> &
       chosen[i] = samples[i * samples.size() / maxDecoded];
     chosen.resize(maxDecoded);
   }
-  Sums sums = sumImages(data, chosen, info, request.pixelMean, workers);
+  Sums sums = sumImages(data, chosen, info, request, workers);
   if (sums.pixels == 0)
     fail("no image of the training set can be read: its mean is unknown");
   size_t channels = size_t(info.channels);
   std::vector<double> mean;
   for (size_t c = 0; c < channels; ++c)
-    mean.push_back(double(sums.byChannel[c]) / double(sums.pixels) / 255.0);
+    mean.push_back(double(sums.moment(c, 1)) / double(sums.pixels) / 255.0);
   if (request.moments)
     for (size_t c = 0; c < channels; ++c) {
-      double square =
-          double(sums.products[c * channels + c]) / double(sums.pixels) / (255.0 * 255);
+      double square = double(sums.moment(c, 2)) / double(sums.pixels) / (255.0 * 255);
       double std = std::sqrt(std::max(0.0, square - mean[c] * mean[c]));
       scaling.mean.push_back(float(mean[c]));
       scaling.std.push_back(std > 1e-6 ? float(std) : 1.0f); // a constant channel stays 0
