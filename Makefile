@@ -1,0 +1,39 @@
+# A thin layer over CMake. On a fresh Debian 12: `make demo` and `make test`, nothing else.
+BUILD ?= build
+CMAKE_FLAGS = -G Ninja -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_LINKER_TYPE=LLD \
+              -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH=/usr/lib/llvm-22
+
+.PHONY: build demo test check-ir install clean
+
+# Leaves $(BUILD)/bin/netc and $(BUILD)/bin/net-opt.
+build:
+	@tools/install-packages.sh build
+	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=OFF > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD)
+
+# Compiles resnet20, trains it on Fashion-MNIST, evaluates it, predicts a real image.
+demo:
+	@tools/install-packages.sh demo
+	@$(MAKE) --no-print-directory build
+	@tools/demo.sh $(BUILD)
+
+test:
+	@tools/install-packages.sh test
+	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD)
+	@/usr/bin/python3 test/run_all.py --build $(BUILD)
+
+# The lit tests alone.
+check-ir:
+	@tools/install-packages.sh test
+	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) --target check-ir
+
+install: build
+	@cmake --install $(BUILD)
+
+clean:
+	rm -rf $(BUILD) demo
