@@ -24,10 +24,17 @@ static llvm::hash_code hashOf(Operation *op) {
   return hash;
 }
 
+/// The same kernel reads other buffers. Inside the regions values count: two formulas of the same ops may
+/// read other arguments.
 static bool sameKernel(Operation *a, Operation *b) {
-  return a->getOperandTypes() == b->getOperandTypes() &&
-         OperationEquivalence::isEquivalentTo(a, b, OperationEquivalence::ignoreValueEquivalence, nullptr,
-                                              OperationEquivalence::IgnoreLocations);
+  if (a->getName() != b->getName() || a->getOperandTypes() != b->getOperandTypes() ||
+      a->getDiscardableAttrDictionary() != b->getDiscardableAttrDictionary() ||
+      !a->getName().compareOpProperties(a->getPropertiesStorage(), b->getPropertiesStorage()))
+    return false;
+  return llvm::all_of(llvm::zip_equal(a->getRegions(), b->getRegions()), [](auto regions) {
+    auto [x, y] = regions;
+    return OperationEquivalence::isRegionEquivalentTo(&x, &y, OperationEquivalence::IgnoreLocations);
+  });
 }
 
 bool netc::cpu::readsHyper(kern::KernelOpInterface launch) {
