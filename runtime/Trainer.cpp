@@ -124,7 +124,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
       executor(model, info, pool),
       stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
       schedule(recipe, stepsPerEpoch),
-      workers(options.workers ? options.workers : data->inMemory() ? 1 : availableCores()),
+      workers(options.workers ? options.workers : defaultWorkers(*data, info)),
       metrics(options.out + "/metrics.jsonl"), checkpointFolder(options.out + "/checkpoint") {
   LoaderOptions loading;
   loading.batch = recipe.batch;

@@ -56,7 +56,7 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   int64_t batch = options.batch.value_or(recipe.batch);
   executor.reserve(batch, false, Loader::copies + 1);
 
-  unsigned workers = options.workers ? options.workers : data->inMemory() ? 1 : availableCores();
+  unsigned workers = options.workers ? options.workers : defaultWorkers(*data, info);
   Progress progress;
   Accuracy accuracy =
       evaluate(executor, *data, pipeline, batch, workers, [&](int64_t done) {

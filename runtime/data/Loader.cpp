@@ -3,15 +3,23 @@
 
 #include "runtime/Error.h"
 #include "runtime/Mix.h"
+#include "runtime/ThreadPool.h"
 
 #include <algorithm>
 #include <numeric>
 
 namespace netc::runtime {
 
-// Images that a worker claims at once: amortises the lock where an image costs a
-// microsecond, and is fine-grained enough where it costs milliseconds.
-static int64_t claimSize(const Dataset &data) { return data.inMemory() ? 32 : 1; }
+/// Images that a worker claims at once: amortises the lock where an image costs a
+/// microsecond, and is fine-grained enough where it costs milliseconds.
+static int64_t claimSize(const Dataset &data, const ModelInfo &info) {
+  return data.inMemory() ? std::clamp<int64_t>(32768 / info.inputElements(), 1, 32) : 1;
+}
+
+unsigned defaultWorkers(const Dataset &data, const ModelInfo &info) {
+  bool cheap = data.inMemory() && info.inputElements() <= 3 * 64 * 64;
+  return cheap ? 1 : availableCores();
+}
 
 // Corrupt files named on stderr, the rest only counted.
 static constexpr int64_t corruptNamed = 20;
@@ -109,7 +117,7 @@ void Loader::work() {
     slot.batch.index = claimBatch;
     slot.batch.n = batchSize(claimBatch);
     int64_t begin = claimSample;
-    int64_t end = std::min(slot.batch.n, begin + claimSize(data));
+    int64_t end = std::min(slot.batch.n, begin + claimSize(data, info));
     claimSample = end;
     if (end == slot.batch.n) {
       ++claimBatch;

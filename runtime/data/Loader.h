@@ -91,6 +91,10 @@ private:
   std::vector<std::thread> threads;
 };
 
+/// Workers that keep up without taking the cores from the step: one where an
+/// image costs microseconds, all cores where it is decoded or large.
+unsigned defaultWorkers(const Dataset &data, const ModelInfo &info);
+
 /// 0 .. count-1 in the order of one epoch of training; the same for everyone
 /// who knows seed and epoch.
 std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch);

@@ -36,10 +36,13 @@ public:
     uint8_t *next = out.pixels.data();
     uint32_t bits = 0;
     int left = 0;
+    std::vector<uint8_t> columns(static_cast<size_t>(width)); // cell of each column
+    for (int x = 0; x < width; ++x)
+      columns[size_t(x)] = uint8_t(3 * (x * gridSide / width));
     for (int y = 0; y < height; ++y) {
+      const uint8_t *row = pattern + 3 * gridSide * (y * gridSide / height);
       for (int x = 0; x < width; ++x) {
-        const uint8_t *cell =
-            pattern + 3 * ((y * gridSide / height) * gridSide + x * gridSide / width);
+        const uint8_t *cell = row + columns[size_t(x)];
         for (int c = 0; c < channels; ++c, bits >>= 8, --left) {
           if (left == 0) {
             bits = noise.next();
