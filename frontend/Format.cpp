@@ -68,6 +68,12 @@ static size_t displayWidth(const std::string &text) {
                        [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
+static bool endsOperand(TokenKind kind) {
+  return kind == TokenKind::RightParen || kind == TokenKind::RightBracket ||
+         kind == TokenKind::RightBrace || kind == TokenKind::True || kind == TokenKind::False ||
+         (isWord(kind) && kind < TokenKind::If);
+}
+
 /// Within a label only its `{…}` may hold blanks.
 void Formatter::markLabels() {
   inLabel.assign(tokens().size(), false);
@@ -113,12 +119,7 @@ bool Formatter::isUnary(size_t index) const {
     return false;
   if (index == 0)
     return true;
-  TokenKind before = tokens()[index - 1].kind;
-  bool endsOperand = before == TokenKind::RightParen || before == TokenKind::RightBracket ||
-                     before == TokenKind::RightBrace || before == TokenKind::True ||
-                     before == TokenKind::False ||
-                     (isWord(before) && before < TokenKind::If);
-  return !endsOperand;
+  return !endsOperand(tokens()[index - 1].kind);
 }
 
 bool Formatter::spaceBetween(size_t left, size_t right) const {
@@ -141,7 +142,8 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
                   a == TokenKind::RightBracket;
   if (b == TokenKind::LeftParen && callable)
     return false;
-  if (b == TokenKind::LeftBracket && callable)
+  // `a[0]` is an index, `a [0]` is not.
+  if (b == TokenKind::LeftBracket && endsOperand(a))
     return !tokens()[right].adjacent;
   // `name=value` among arguments; a value that is an `if` needs the air.
   bool inParens = within(TokenKind::LeftParen);

@@ -18,6 +18,16 @@ File parseFile(uint32_t file, Diagnostics &diags);
 /// Parses one expression that fills the source (`--set NAME=VALUE`); null on error.
 ExprPtr parseExpressionSource(uint32_t file, Diagnostics &diags);
 
+/// The operator that a token spells, if any.
+std::optional<BinaryOp> binaryOp(TokenKind kind);
+
+template <typename Node> ExprPtr makeExpr(Range range, Node node) {
+  auto expr = std::make_unique<Expr>();
+  expr->range = range;
+  expr->node = std::move(node);
+  return expr;
+}
+
 /// Shared by the files of the parser. A function that returns null or false has
 /// reported its error.
 class Parser {
@@ -64,6 +74,10 @@ private:
   ExprPtr parseList();
   ExprPtr parseParenthesized();
   ExprPtr parseIf(bool isStatement);
+  bool checkGivesValue(const IfExpr &expr, Range range);
+  bool checkGivesValue(const Body &body);
+
+  // ParseCall.cpp
   ExprPtr parseLabelled(Label label);
   ExprPtr parsePipe(ExprPtr head);
   bool parseStage(PipeExpr &pipe);
@@ -71,8 +85,6 @@ private:
   bool parseArgument(std::vector<Argument> &args);
   bool atLabel() const;
   bool parseLabel(Label &label);
-  bool checkGivesValue(const IfExpr &expr, Range range);
-  bool checkGivesValue(const Body &body);
 
   const Token &peek(size_t ahead = 0) const {
     return stream.tokens[std::min(position + ahead, stream.tokens.size() - 1)];
