@@ -9,6 +9,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/Sweep.h"
+#include "dialect/kern/Schedule.h"
 
 using namespace mlir;
 using namespace netc;
@@ -25,6 +26,9 @@ private:
   void emitImage(Value image, Value channel, Value count);
   void emitFlatChunk(Value low, Value high, Value channel, Value count);
   void emitTiles(Value x, Value dy, Value dyPitchBase, Value rows, Value channel, Value count);
+  int64_t tapsOfLane();
+  void emitLanewiseTiles(Value x, Value dy, Value rows);
+  void emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueRange arguments);
   func::FuncOp tileFunction(int64_t rows, int64_t vectors);
   void emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments);
   Strip xStrip();
@@ -43,6 +47,7 @@ private:
   int64_t inner, runs;     ///< rows of dW that lie side by side in x; times
   int64_t block, dyPitch;  ///< channels of a block; floats a packed pixel of dy
   int64_t dyColumns, xRowPitch;
+  bool lanewise;
 };
 } // namespace
 
@@ -57,11 +62,14 @@ FilterGradEmitter::FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, cons
   if (usesRandom(op.getLhsPrologue()) || usesRandom(op.getRhsPrologue()))
     hyper = launch.buffers[next];
   groupIn = g.getIc() / g.getGroups(), groupOut = g.getOc() / g.getGroups();
+  lanewise = kern::isLanewise(g, s.getLanes());
+  if (lanewise)
+    groupOut = g.getOc();
   tile = s.getLanes() * s.getTileVectors(), tiles = (groupOut + tile - 1) / tile;
   bool compact = g.getKh() == 1 && g.getKw() == 1;
   stride = compact ? 1 : g.getSh();
   columns = (g.getOw() - 1) * (compact ? 1 : g.getSw()) + (g.getKw() - 1) * g.getDw() + 1;
-  gradSize = g.getGroups() * tiles * g.getKh() * g.getKw() * groupIn * tile;
+  gradSize = (lanewise ? 1 : g.getGroups()) * tiles * g.getKh() * g.getKw() * groupIn * tile;
   bool merged = g.getDw() == 1 && g.getGroups() == 1;
   inner = merged ? g.getKw() * groupIn : groupIn, runs = merged ? 1 : g.getKw();
   block = s.getChannelBlock();
@@ -210,6 +218,8 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
         callRows(inner - wholeRows, k.c(wholeRows));
     });
   };
+  if (lanewise)
+    return emitLanewiseTiles(x, dy, rows);
   int64_t lanes = s.getLanes();
   auto ofGroup = [&](Value group, Value dyBase, Value firstTile, Value lastTile, Value wantsRagged) {
     if (wholeTiles)
@@ -232,6 +242,58 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
   }
   Value firstTile = k.div(channel, tile), lastTile = k.ceilDiv(k.add(channel, count), tile);
   ofGroup(k.c(0), dy, firstTile, lastTile, block >= g.getOc() ? Value() : k.less(k.c(wholeTiles), lastTile));
+}
+
+/// Window columns whose gradients a lane-wise tile keeps in registers.
+int64_t FilterGradEmitter::tapsOfLane() { return g.getKw() * groupIn <= 12 ? g.getKw() : 1; }
+
+/// Small groups: a vector of channels at a time, its gradients for a window row in registers.
+void FilterGradEmitter::emitLanewiseTiles(Value x, Value dy, Value rows) {
+  k.overChannels(g.getOc(), [&](Value channel, int64_t valid) {
+    SmallVector<Type> types{k.pointerType(), k.pointerType(), k.pointerType(), k.i64()};
+    func::FuncOp function = k.helper("lanes_" + std::to_string(valid), types, {true, true, true},
+                                     [&](KernelEmitter &t, ValueRange arguments) { emitLanewiseTile(t, valid, arguments); });
+    k.loop(0, g.getKh() * g.getKw(), tapsOfLane(), [&](Value window) {
+      Value kh = k.div(window, g.getKw()), kw = k.rem(window, g.getKw());
+      Value xAt = k.add(k.mul(kh, g.getDh() * columns * g.getIc()), k.mul(kw, g.getDw() * g.getIc()));
+      Value grad = k.add(k.mul(channel, g.getKh() * g.getKw() * groupIn), k.mul(window, groupIn * tile));
+      k.call(function, {k.at(x, k.add(xAt, channel)), k.at(dy, channel), k.at(partial, grad), rows});
+    });
+  });
+}
+
+void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueRange arguments) {
+  Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
+  int64_t xPixel = (g.getKh() == 1 && g.getKw() == 1 ? 1 : g.getSw()) * g.getIc();
+  SmallVector<SmallVector<int64_t>> masks(groupIn);
+  for (int64_t j = 0; j < groupIn; ++j)
+    for (int64_t lane = 0; lane < t.lanes; ++lane)
+      masks[j].push_back(lane / groupIn * groupIn + j);
+  int64_t taps = tapsOfLane();
+  auto gradAt = [&](int64_t tap, int64_t j) { return t.at(grad, (tap * groupIn + j) * tile); };
+  Values accumulators;
+  for (int64_t tap = 0; tap < taps; ++tap)
+    for (int64_t j = 0; j < groupIn; ++j)
+      accumulators.push_back(t.loadVector(gradAt(tap, j)));
+  accumulators = t.reduce(t.c(0), stripRows, 1, accumulators, [&](Value row, ValueRange acc) {
+    Value xRow = t.at(x, t.mul(row, xRowPitch)), dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
+    return t.reduce(t.c(0), t.c(dyColumns), 1, acc, [&](Value column, ValueRange inside) {
+      Values next(inside.begin(), inside.end());
+      Value xAt = t.at(xRow, t.mul(column, xPixel));
+      Value vy = t.loadVector(t.at(dyRow, t.mul(column, dyPitch)), valid);
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        Value vx = t.loadVector(t.at(xAt, tap * g.getDw() * g.getIc()), valid);
+        for (int64_t j = 0; j < groupIn; ++j) {
+          Value own = groupIn == 1 ? vx : Value(vector::ShuffleOp::create(t.b, t.loc, vx, vx, masks[j]));
+          next[tap * groupIn + j] = t.fma(own, vy, next[tap * groupIn + j]);
+        }
+      }
+      return next;
+    });
+  });
+  for (int64_t tap = 0; tap < taps; ++tap)
+    for (int64_t j = 0; j < groupIn; ++j)
+      t.storeVector(accumulators[tap * groupIn + j], gradAt(tap, j));
 }
 
 func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {

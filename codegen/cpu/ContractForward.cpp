@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/Sweep.h"
+#include "dialect/kern/Schedule.h"
 
 using namespace mlir;
 using namespace netc;
@@ -38,6 +39,7 @@ private:
   void callTile(int64_t pixels, Value source, Value pixel, Value group, Value tile, int64_t valid);
   func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
+  void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators, ValueRange arguments);
   Strip strip();
   int64_t extraArgument() const { return 3; }
@@ -47,7 +49,7 @@ private:
   const Launch &launch;
   kern::GeometryAttr g;
   kern::ScheduleAttr s;
-  bool forward, flat, packed; ///< packed: the input goes through scratch
+  bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
   Value weights, output, partials, hyper;
   Values lhs, extra;
   SmallVector<Access> extraAccess;
@@ -69,6 +71,9 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   outH = forward ? g.getOh() : g.getIh(), outW = forward ? g.getOw() : g.getIw();
   outC = forward ? g.getOc() : g.getIc();
   groupIn = inC / g.getGroups(), groupOut = outC / g.getGroups();
+  lanewise = kern::isLanewise(g, s.getLanes());
+  if (lanewise)
+    groupOut = outC; // one run of tiles over all groups; groupIn stays the depth
   tile = s.getLanes() * s.getTileVectors(), tiles = (groupOut + tile - 1) / tile;
   // A 1x1 window needs only every stride-th pixel: pack those alone.
   bool compact = forward && g.getKh() == 1 && g.getKw() == 1;
@@ -205,7 +210,7 @@ void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value
     else
       body(group, k.c(wholeTiles), ragged);
   };
-  if (g.getGroups() > 1) {
+  if (g.getGroups() > 1 && !lanewise) {
     k.loop(0, g.getGroups(), 1, [&](Value group) { ofGroup(group, k.c(0), k.c(tiles), {}); });
     return;
   }
@@ -235,6 +240,8 @@ void ForwardEmitter::callTile(int64_t pixels, Value source, Value pixel, Value g
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
   Value tileIndex = k.add(k.mul(group, tiles), channelTile);
   Value element = k.add(k.mul(pixel, outC), channel);
+  if (lanewise)
+    source = k.at(source, channel);
   Values arguments{source, k.at(weights, k.mul(tileIndex, g.getKh() * g.getKw() * groupIn * tile)),
                    k.at(output, element)};
   for (auto [pointer, access] : llvm::zip(extra, extraAccess)) {
@@ -263,7 +270,41 @@ func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
   std::string suffix = "tile_" + std::to_string(shape.pixels) + "x" + std::to_string(shape.vectors) + "_" +
                        std::to_string(shape.lastLanes);
   return k.helper(suffix, types, noalias,
-                  [&](KernelEmitter &t, ValueRange arguments) { emitTile(t, shape, arguments); });
+                  [&](KernelEmitter &t, ValueRange arguments) {
+                    lanewise ? emitLanewiseTile(t, shape, arguments) : emitTile(t, shape, arguments);
+                  });
+}
+
+/// Small groups: each lane multiplies its own inputs, brought there by a shuffle within its group.
+void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
+  SmallVector<SmallVector<int64_t>> masks;
+  for (int64_t j = 0; j < groupIn; ++j) {
+    masks.emplace_back();
+    for (int64_t lane = 0; lane < t.lanes; ++lane)
+      masks.back().push_back(lane / groupIn * groupIn + j);
+  }
+  auto tap = [&](Value source, Value weight, ValueRange acc) {
+    Values next(acc.begin(), acc.end()), w;
+    for (int64_t j = 0; j < groupIn; ++j)
+      w.push_back(t.loadVector(t.at(weight, j * tile)));
+    for (int64_t p = 0; p < shape.pixels; ++p) {
+      Value x = t.loadVector(t.at(source, p * strideW * inC), shape.lastLanes);
+      for (int64_t j = 0; j < groupIn; ++j) {
+        Value own = groupIn == 1 ? x : Value(vector::ShuffleOp::create(t.b, t.loc, x, x, masks[j]));
+        next[p] = t.fma(own, w[j], next[p]);
+      }
+    }
+    return next;
+  };
+  Values accumulators(shape.pixels, t.zeros());
+  accumulators = t.reduce(t.c(0), t.c(g.getKh()), 1, accumulators, [&](Value kh, ValueRange acc) {
+    return t.reduce(t.c(0), t.c(g.getKw()), 1, acc, [&](Value kw, ValueRange inside) {
+      Value source = t.add(t.mul(kh, g.getDh() * columns * inC), t.mul(kw, g.getDw() * inC));
+      Value weight = t.mul(t.add(t.mul(kh, g.getKw()), kw), groupIn * tile);
+      return tap(t.at(arguments[0], source), t.at(arguments[1], weight), inside);
+    });
+  });
+  emitEpilogue(t, shape, accumulators, arguments);
 }
 
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).

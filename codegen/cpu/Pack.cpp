@@ -11,7 +11,9 @@ void netc::cpu::emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch
   auto filter = kern::shapedType(op.getInputs()[0]);
   int64_t blocks = packed[1], kh = packed[2], kw = packed[3], depth = packed[4], tile = packed[5], window = kh * kw;
   int64_t groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
-  int64_t lanesOf = op.getTransposed() ? groupIn : groupOut; // what the tile's lanes count
+  bool lanewise = op.getLanewise();
+  // What the tile's lanes count: channels of a group, lane-wise those of all.
+  int64_t lanesOf = lanewise ? filter.getDimSize(0) : op.getTransposed() ? groupIn : groupOut;
   bool scaled = op.getInputs().size() > 1;
   Value source = launch.buffers[0], scale = scaled ? launch.buffers[1] : Value(), out = launch.buffers.back();
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
@@ -23,6 +25,12 @@ void netc::cpu::emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch
         k.loop(k.c(0), count, 1, [&](Value t) {
           Value lane = k.add(first, t);
           Value o = k.add(k.mul(group, groupOut), op.getTransposed() ? d : lane), i = op.getTransposed() ? lane : d;
+          if (lanewise) {
+            // The lane's own group; transposed, its outputs take turns as the depth.
+            Value own = k.mul(k.div(lane, groupOut), groupOut);
+            o = op.getTransposed() ? k.add(own, d) : lane;
+            i = op.getTransposed() ? k.rem(lane, groupIn) : d;
+          }
           Value at = op.getTransposed() ? k.sub(k.c(window - 1), tap) : tap;
           Value value = k.load(k.at(source, k.add(k.mul(k.add(k.mul(o, groupIn), i), window), at)));
           if (scaled)

@@ -160,8 +160,8 @@ class Kern_UnaryKernel<string mnemonic> : Kern_KernelOp<mnemonic> {
 
 def Kern_PackOp : Kern_UnaryKernel<"pack"> {
   let summary = "weights [O, I/G, KH, KW] to tiles [G, blocks, KH, KW, I/G, T]; transposed: [G, blocks, KH, KW, O/G, T] over I, flipped";
-  let description = "A second input, if there is one, scales by output channel. Lanes beyond the channels are zero.";
-  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed);
+  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero.";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed, UnitAttr:$lanewise);
 }
 
 def Kern_UnpackOp : Kern_UnaryKernel<"unpack"> {

@@ -47,6 +47,11 @@ static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &targe
   return best;
 }
 
+bool netc::kern::isLanewise(GeometryAttr g, int64_t lanes) {
+  int64_t in = g.getIc() / g.getGroups(), out = g.getOc() / g.getGroups();
+  return g.getGroups() > 1 && in == out && in < lanes && lanes % in == 0;
+}
+
 static bool isFlat(GeometryAttr g) {
   return g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 &&
          g.getOh() == g.getIh() && g.getOw() == g.getIw();
@@ -56,6 +61,8 @@ static ScheduleAttr scheduleFilterGrad(GeometryAttr g, const TargetFacts &target
   int64_t inner = (g.getDw() == 1 && g.getGroups() == 1 ? g.getKw() : 1) * (g.getIc() / g.getGroups());
   int64_t outputs = g.getOc() / g.getGroups();
   Tile tile = chooseTile(inner, outputs, target);
+  if (isLanewise(g, target.lanes))
+    tile = {1, 1};
   int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(64, target.lanes * tile.vectors));
   block = ceilDiv(block, target.lanes * tile.vectors) * target.lanes * tile.vectors;
   if (g.getGroups() > 1 || block > g.getOc())
@@ -80,6 +87,8 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
   int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
   Tile tile = chooseTile(flat ? 1 << 20 : columns, channels / g.getGroups(), target);
+  if (isLanewise(g, target.lanes))
+    tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
   // Small images: split the output channels, so that one image keeps several threads busy.
   int64_t block = channels;
@@ -97,6 +106,8 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
 
 SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s) {
   int64_t tile = s.getLanes() * s.getTileVectors();
+  if (isLanewise(g, s.getLanes()))
+    return {1, ceilDiv(g.getOc(), tile), g.getKh(), g.getKw(), g.getIc() / g.getGroups(), tile};
   int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
   int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
   return {g.getGroups(), ceilDiv(outputs, tile), g.getKh(), g.getKw(), depth, tile};

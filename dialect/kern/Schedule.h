@@ -23,7 +23,12 @@ struct TargetFacts {
 /// Tile sizes of one contraction.
 ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
-/// Shape of packed weights: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
+/// Whether groups are so small that a vector of output channels covers whole groups, and
+/// the inputs of its lanes are the same channels: depthwise convolution, ResNeXt's groups of 4.
+/// Lanes then read their own inputs instead of a broadcast.
+bool isLanewise(GeometryAttr geometry, int64_t lanes);
+
+/// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; else: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
 llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
 
 } // namespace netc::kern

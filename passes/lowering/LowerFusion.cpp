@@ -182,7 +182,8 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
     inputs = {k.get(filter)};
   auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
   return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs, ValueRange{k.empty(type, fusion.getLoc())},
-                              c.geometry.getGroups(), c.kind == kern::ContractKind::InputGrad)
+                              c.geometry.getGroups(), c.kind == kern::ContractKind::InputGrad,
+                              kern::isLanewise(c.geometry, schedule.getLanes()))
       .getResult(0);
 }
 
@@ -203,7 +204,9 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
     buildRegion(k.b, contract.getRhsPrologue(), loc, rhs.getArrayRef(), c.rhs);
   Type gradType = fusion.getResult(0).getType();
   auto unpack = kern::UnpackOp::create(k.b, loc, TypeRange{gradType}, ValueRange{contract.getResult(0)},
-                                       ValueRange{k.empty(gradType, loc)}, c.geometry.getGroups(), schedule.getLanes());
+                                       ValueRange{k.empty(gradType, loc)},
+                                       kern::isLanewise(c.geometry, schedule.getLanes()) ? 1 : c.geometry.getGroups(),
+                                       schedule.getLanes());
   k.set(fusion.getResult(0), unpack.getResult(0));
   return success();
 }

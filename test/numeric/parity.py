@@ -39,11 +39,17 @@ CASES = {
 
 
 def keep_off_corners(model):
-    """Batch-norm biases of +-4; the weights stay below 1 so that 4 lies beyond four standard deviations."""
+    """Batch-norm biases of +-4, weights up to 1, so that a corner lies four standard deviations away.
+
+    The sign belongs to the channel's index: where branches meet in an addition, equal signs keep the sum off the
+    corner, opposite ones would put it there. ReLU6 has a second corner: narrower weights keep 4 away from 6.
+    """
+    signs = 2.0 * torch.randint(0, 2, (4096,)) - 1.0
+    has_relu6 = any(isinstance(module, torch.nn.ReLU6) for module in model.modules())
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.0)
-            module.bias.data = 4.0 * (2.0 * torch.randint(0, 2, module.bias.shape) - 1.0)
+            torch.nn.init.uniform_(module.weight, 0.2, 0.4) if has_relu6 else torch.nn.init.uniform_(module.weight, 0.5, 1.0)
+            module.bias.data = 4.0 * signs[:module.num_features]
 
 
 def draw_statistics(model):
