@@ -88,7 +88,9 @@ Strip FilterGradEmitter::xStrip() {
   strip.height = g.getIh(), strip.width = g.getIw(), strip.channels = g.getIc();
   strip.columns = columns;
   strip.padTop = g.getPt(), strip.padLeft = g.getPl();
-  strip.gather = stride == 1 ? g.getSh() : 1;
+  bool compact = g.getKh() == 1 && g.getKw() == 1;
+  strip.gather = compact ? g.getSh() : 1;
+  strip.gatherColumns = compact ? g.getSw() : 1;
   strip.count = strip.pitch = g.getIc();
   strip.random.hyper = hyper;
   return strip;

@@ -6,8 +6,9 @@
 // of P pixels x U vectors of output channels run over window and input channels. Flat
 // contractions (1x1) read their input in place unless it has a prologue.
 //
-// Backward-data is the same with flipped, transposed weights over the cotangent, spread
-// by the stride.
+// Backward-data is the same with flipped, transposed weights over the cotangent. Where it
+// is strided, outputs of equal residue modulo the stride form a dense convolution of every
+// stride-th tap each; with dilation or tiny groups the cotangent is spread out instead.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
@@ -22,6 +23,13 @@ namespace {
 /// What a micro-kernel is specialised on.
 struct TileShape {
   int64_t pixels, vectors, lastLanes;
+  int64_t tapsH, tapsW;
+};
+
+/// One axis of a strided input gradient at one residue: output i + pad = S q + residue meets taps
+/// k = residue + S t, t < taps, at cotangent q - t.
+struct Residue {
+  int64_t taps, firstTap; ///< firstTap: of the flipped window, where t = taps - 1
 };
 
 class ForwardEmitter {
@@ -36,7 +44,11 @@ private:
   void zeroPartials(Value block);
   void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
   void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid);
-  void callTile(int64_t pixels, Value source, Value pixel, Value group, Value tile, int64_t valid);
+  void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);
+  Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
+  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,
+                int64_t weightOffset = 0);
+  TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
   func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
@@ -57,6 +69,9 @@ private:
   int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
   int64_t stride, strideW;                 ///< between source pixels in the strip
   int64_t columns, terms;
+  bool byResidue;
+  int64_t mostH, mostW;                    ///< most taps of a residue
+  int64_t outStep, tapStepH, tapStepW;     ///< between pixels of a tile; between taps of the packed window
   Value partialRow; ///< where this item's sums go
   bool random;
 };
@@ -79,6 +94,11 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   bool compact = forward && g.getKh() == 1 && g.getKw() == 1;
   stride = forward && !compact ? g.getSh() : 1, strideW = forward && !compact ? g.getSw() : 1;
   columns = (outW - 1) * strideW + (g.getKw() - 1) * g.getDw() + 1;
+  byResidue = kern::isByResidue(op.getKind(), g, s.getLanes());
+  tapStepH = byResidue ? g.getSh() : 1, tapStepW = byResidue ? g.getSw() : 1, outStep = tapStepW;
+  mostH = (g.getKh() + g.getSh() - 1) / g.getSh(), mostW = (g.getKw() + g.getSw() - 1) / g.getSw();
+  if (byResidue)
+    columns = (outW - 1 + g.getPl()) / g.getSw() - g.getPl() / g.getSw() + mostW;
   packed = !flat || kern::blockOf(op.getLhsPrologue());
   size_t next = 0;
   for (size_t i = 0; i < op.getLhs().size(); ++i)
@@ -104,6 +124,8 @@ void ForwardEmitter::emit() {
   Value rows = k.ceilDiv(k.mul(launch.images, grid.rowsPerImage), grid.rowsPerItem);
   if (packed) {
     int64_t stripRows = flat ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
+    if (byResidue)
+      stripRows = s.getStripRows() / g.getSh() + mostH + 1;
     k.scratchBytes = 4 * stripRows * (flat ? 1 : columns) * inC + 64;
   }
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
@@ -138,7 +160,15 @@ Strip ForwardEmitter::strip() {
   strip.padTop = forward ? g.getPt() : g.getDh() * (g.getKh() - 1) - g.getPt();
   strip.padLeft = forward ? g.getPl() : g.getDw() * (g.getKw() - 1) - g.getPl();
   strip.spread = forward ? 1 : g.getSh();
-  strip.gather = forward && stride == 1 ? g.getSh() : 1;
+  if (byResidue) {
+    strip.spread = 1;
+    strip.padTop = mostH - 1;
+    strip.padLeft = mostW - 1 - g.getPl() / g.getSw();
+  }
+  bool compact = forward && g.getKh() == 1 && g.getKw() == 1;
+  strip.gather = compact ? g.getSh() : 1;
+  strip.gatherColumns = compact ? g.getSw() : 1;
+  strip.spreadColumns = forward || byResidue ? 1 : g.getSw();
   strip.count = strip.pitch = inC;
   strip.random.hyper = hyper;
   return strip;
@@ -150,8 +180,15 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
   Value first = k.mul(k.rem(row, strips), s.getStripRows());
   Value count = k.min(k.c(s.getStripRows()), k.sub(k.c(outH), first));
   Value needed = k.add(k.mul(k.sub(count, k.c(1)), stride), (g.getKh() - 1) * g.getDh() + 1);
-  emitStrip(k, strip(), launch.scratch, image, k.mul(first, stride), needed);
+  Value firstRow = k.mul(first, stride);
+  if (byResidue) {
+    firstRow = k.div(k.add(first, g.getPt()), g.getSh());
+    needed = k.add(k.sub(k.div(k.add(k.add(first, count), g.getPt() - 1), g.getSh()), firstRow), mostH);
+  }
+  emitStrip(k, strip(), launch.scratch, image, firstRow, needed);
   overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
+    if (byResidue)
+      return emitResidueRows(image, first, count, group, channelTile, valid);
     k.loop(k.c(0), count, 1, [&](Value r) {
       Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * inC), k.mul(group, groupIn)));
       Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
@@ -187,7 +224,7 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
     Value whole = k.mul(k.div(count, p), p);
     auto tileAt = [&](int64_t pixels) {
       return [&, pixels](Value r) {
-        callTile(pixels, k.at(source, k.mul(r, inC)), k.add(first, r), group, channelTile, valid);
+        callTile(wholeWindow(pixels), k.at(source, k.mul(r, inC)), k.add(first, r), group, channelTile, valid);
       };
     };
     k.loop(k.c(0), whole, p, tileAt(p));
@@ -224,7 +261,8 @@ void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value
 void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile, int64_t valid) {
   int64_t p = std::min(s.getTilePixels(), outW), whole = outW / p * p;
   auto tileAt = [&](int64_t pixels, Value column) {
-    callTile(pixels, k.at(source, k.mul(column, strideW * inC)), k.add(pixel, column), group, channelTile, valid);
+    callTile(wholeWindow(pixels), k.at(source, k.mul(column, strideW * inC)), k.add(pixel, column), group, channelTile,
+             valid);
   };
   if (whole == p)
     tileAt(p, k.c(0));
@@ -234,15 +272,54 @@ void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value chann
     tileAt(outW - whole, k.c(whole));
 }
 
-void ForwardEmitter::callTile(int64_t pixels, Value source, Value pixel, Value group, Value channelTile, int64_t valid) {
-  TileShape shape{pixels, (valid + s.getLanes() - 1) / s.getLanes(), 0};
+Residue ForwardEmitter::residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const {
+  int64_t residue = (output + pad) % step;
+  int64_t taps = residue < kernel ? (kernel - 1 - residue) / step + 1 : 0;
+  return {taps, kernel - 1 - (residue + step * (taps - 1))};
+}
+
+/// Rows and columns by residue: each tile's pixels lie a stride apart.
+void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Value group, Value channelTile,
+                                     int64_t valid) {
+  Value firstQ = k.div(k.add(first, g.getPt()), g.getSh());
+  for (int64_t a = 0; a < g.getSh(); ++a) {
+    Residue rows = residueOf(a, g.getPt(), g.getSh(), g.getKh());
+    k.loop(k.c(a), count, g.getSh(), [&](Value r) {
+      // Scratch row 0 holds cotangent row firstQ - (mostH - 1); the deepest tap needs q - (taps - 1).
+      Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
+      Value row = k.add(k.sub(q, firstQ), mostH - rows.taps);
+      Value source = k.at(launch.scratch, k.add(k.mul(row, columns * inC), k.mul(group, groupIn)));
+      Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
+      for (int64_t b = 0; b < std::min<int64_t>(g.getSw(), outW); ++b) {
+        Residue cols = residueOf(b, g.getPl(), g.getSw(), g.getKw());
+        int64_t total = (outW - b + g.getSw() - 1) / g.getSw(), p = std::min<int64_t>(s.getTilePixels(), total);
+        int64_t whole = total / p * p, q0 = (b + g.getPl()) / g.getSw() - g.getPl() / g.getSw();
+        int64_t weightOffset = (rows.firstTap * g.getKw() + cols.firstTap) * groupIn * tile;
+        if (rows.taps == 0 || cols.taps == 0)
+          weightOffset = 0;
+        auto tileAt = [&](int64_t pixels, Value index) {
+          TileShape shape{pixels, 0, 0, rows.taps, cols.taps};
+          Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.taps), inC));
+          callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile, valid, weightOffset);
+        };
+        k.loop(0, whole, p, [&](Value index) { tileAt(p, index); });
+        if (total > whole)
+          tileAt(total - whole, k.c(whole));
+      }
+    });
+  }
+}
+
+void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group, Value channelTile, int64_t valid,
+                              int64_t weightOffset) {
+  shape.vectors = (valid + s.getLanes() - 1) / s.getLanes();
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
   Value tileIndex = k.add(k.mul(group, tiles), channelTile);
   Value element = k.add(k.mul(pixel, outC), channel);
   if (lanewise)
     source = k.at(source, channel);
-  Values arguments{source, k.at(weights, k.mul(tileIndex, g.getKh() * g.getKw() * groupIn * tile)),
+  Values arguments{source, k.at(weights, k.add(k.mul(tileIndex, g.getKh() * g.getKw() * groupIn * tile), weightOffset)),
                    k.at(output, element)};
   for (auto [pointer, access] : llvm::zip(extra, extraAccess)) {
     Value offset = element;
@@ -269,6 +346,8 @@ func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
   SmallVector<bool> noalias{true, true};
   std::string suffix = "tile_" + std::to_string(shape.pixels) + "x" + std::to_string(shape.vectors) + "_" +
                        std::to_string(shape.lastLanes);
+  if (byResidue)
+    suffix += "_taps_" + std::to_string(shape.tapsH) + "x" + std::to_string(shape.tapsW);
   return k.helper(suffix, types, noalias,
                   [&](KernelEmitter &t, ValueRange arguments) {
                     lanewise ? emitLanewiseTile(t, shape, arguments) : emitTile(t, shape, arguments);
@@ -310,8 +389,9 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
 void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
   Value source = arguments[0], weight = arguments[1];
-  bool merged = g.getDw() == 1 && g.getGroups() == 1; // columns and channels lie side by side
-  int64_t run = merged ? g.getKw() * groupIn : groupIn, runs = merged ? 1 : g.getKw();
+  // Columns and channels lie side by side, in the source and in the packed window.
+  bool merged = g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1;
+  int64_t run = merged ? shape.tapsW * groupIn : groupIn, runs = merged ? 1 : shape.tapsW;
   int64_t unroll = 1;
   for (int64_t u : {2, 3, 4})
     if (run % u == 0 && run > u)
@@ -338,15 +418,15 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     if (runs == 1)
       return steps(src, wei, init);
     return t.reduce(t.c(0), t.c(runs), 1, init, [&](Value kw, ValueRange acc) {
-      return steps(t.at(src, t.mul(kw, g.getDw() * inC)), t.at(wei, t.mul(kw, run * tile)), acc);
+      return steps(t.at(src, t.mul(kw, g.getDw() * inC)), t.at(wei, t.mul(kw, tapStepW * run * tile)), acc);
     });
   };
-  if (g.getKh() == 1)
+  if (shape.tapsH == 1)
     accumulators = windowColumns(source, weight, accumulators);
   else
-    accumulators = t.reduce(t.c(0), t.c(g.getKh()), 1, accumulators, [&](Value kh, ValueRange acc) {
+    accumulators = t.reduce(t.c(0), t.c(shape.tapsH), 1, accumulators, [&](Value kh, ValueRange acc) {
       return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * inC)),
-                           t.at(weight, t.mul(kh, g.getKw() * groupIn * tile)), acc);
+                           t.at(weight, t.mul(kh, tapStepH * g.getKw() * groupIn * tile)), acc);
     });
   emitEpilogue(t, shape, accumulators, arguments);
 }
@@ -363,7 +443,7 @@ void ForwardEmitter::emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Va
         still[i] = t.loadVector(t.at(arguments[3 + i], u * t.lanes), valid);
     Values sums(terms);
     for (int64_t p = 0; p < shape.pixels; ++p) {
-      int64_t offset = p * outC + u * t.lanes;
+      int64_t offset = p * outStep * outC + u * t.lanes;
       Values inputs{accumulators[p * shape.vectors + u]};
       for (size_t i = 0; i < extra.size(); ++i)
         inputs.push_back(still[i] ? still[i] : t.loadVector(t.at(arguments[3 + i], offset), valid));

@@ -67,7 +67,7 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
   if (channelShift)
     first = k.add(first, channelShift);
   Value element = k.add(k.mul(pixel, s.channels), first);
-  bool whole = s.count == s.channels && s.pitch == s.channels && s.gather == 1;
+  bool whole = s.count == s.channels && s.pitch == s.channels && s.gatherColumns == 1;
   if (!s.prologue && whole) {
     k.copy(to, k.at(s.sources[0], element), k.mul(count, s.channels));
     return;
@@ -76,7 +76,7 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
   sweep.formula = s.prologue;
   for (auto [source, access] : llvm::zip(s.sources, s.accesses)) {
     if (access == Access::Full)
-      sweep.inputs.push_back({k.at(source, element), true, s.channels * s.gather});
+      sweep.inputs.push_back({k.at(source, element), true, s.channels * s.gatherColumns});
     else
       sweep.inputs.push_back({k.at(source, access == Access::Channel ? first : k.add(k.mul(image, s.channels), first)), false, 0});
   }
@@ -85,20 +85,20 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
   sweep.pixels = count;
   sweep.channels = s.count;
   sweep.random = {s.random.hyper, element};
-  sweep.randomPitch = s.channels * s.gather;
+  sweep.randomPitch = s.channels * s.gatherColumns;
   emitSweep(k, sweep);
 }
 
 /// One row without spread: zeros, a run of pixels, zeros.
 static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value channelShift) {
   // Columns [low, high) of the strip lie inside the source.
-  int64_t low = std::clamp<int64_t>((s.padLeft + s.gather - 1) / s.gather, 0, s.columns);
-  int64_t high = std::clamp<int64_t>((s.width - 1 + s.padLeft) / s.gather + 1, low, s.columns);
+  int64_t low = std::clamp<int64_t>((s.padLeft + s.gatherColumns - 1) / s.gatherColumns, 0, s.columns);
+  int64_t high = std::clamp<int64_t>((s.width - 1 + s.padLeft) / s.gatherColumns + 1, low, s.columns);
   if (s.padLeft < 0)
     low = 0;
   k.fillZero(to, low * s.pitch);
   if (high > low)
-    emitRun(k, s, k.at(to, low * s.pitch), image, row, k.c(low * s.gather - s.padLeft), k.c(high - low), channelShift);
+    emitRun(k, s, k.at(to, low * s.pitch), image, row, k.c(low * s.gatherColumns - s.padLeft), k.c(high - low), channelShift);
   k.fillZero(k.at(to, high * s.pitch), (s.columns - high) * s.pitch);
 }
 
@@ -106,11 +106,11 @@ static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image
 static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value channelShift) {
   k.fillZero(to, s.columns * s.pitch);
   // Source columns j with 0 <= j * spread + padLeft < columns.
-  int64_t low = s.padLeft >= 0 ? 0 : (-s.padLeft + s.spread - 1) / s.spread;
+  int64_t low = s.padLeft >= 0 ? 0 : (-s.padLeft + s.spreadColumns - 1) / s.spreadColumns;
   int64_t room = s.columns - 1 - s.padLeft;
-  int64_t high = std::min(s.width, room < 0 ? 0 : room / s.spread + 1);
+  int64_t high = std::min(s.width, room < 0 ? 0 : room / s.spreadColumns + 1);
   k.loop(low, high, 1, [&](Value column) {
-    Value at = k.mul(k.add(k.mul(column, s.spread), s.padLeft), s.pitch);
+    Value at = k.mul(k.add(k.mul(column, s.spreadColumns), s.padLeft), s.pitch);
     emitRun(k, s, k.at(to, at), image, row, column, k.c(1), channelShift);
   });
 }
@@ -120,7 +120,7 @@ void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, Value to, Value imag
   k.loop(k.c(0), rows, 1, [&](Value r) {
     Value out = k.at(to, k.mul(r, s.columns * s.pitch));
     Value row = k.add(k.mul(k.add(firstRow, r), s.gather), -s.padTop);
-    if (s.spread == 1) {
+    if (s.spread == 1 && s.spreadColumns == 1) {
       Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
       k.choose(inside, [&] { emitDenseRow(k, s, out, image, row, channelShift); },
                [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });

@@ -43,6 +43,7 @@ struct Strip {
   int64_t padTop = 0, padLeft = 0;             ///< may be negative
   int64_t spread = 1; ///< zeros between source pixels: strip row r holds source row r / spread
   int64_t gather = 1; ///< source pixels skipped: strip row r holds source row r * gather
+  int64_t spreadColumns = 1, gatherColumns = 1; ///< the same for columns
   int64_t firstChannel = 0, count = 0;         ///< channels taken
   int64_t pitch = 0;                           ///< floats a strip pixel
   RandomSource random;

@@ -52,6 +52,11 @@ bool netc::kern::isLanewise(GeometryAttr g, int64_t lanes) {
   return g.getGroups() > 1 && in == out && in < lanes && lanes % in == 0;
 }
 
+bool netc::kern::isByResidue(ContractKind kind, GeometryAttr g, int64_t lanes) {
+  bool strided = g.getSh() > 1 || g.getSw() > 1;
+  return kind == ContractKind::InputGrad && strided && g.getDh() == 1 && g.getDw() == 1 && !isLanewise(g, lanes);
+}
+
 static bool isFlat(GeometryAttr g) {
   return g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 &&
          g.getOh() == g.getIh() && g.getOw() == g.getIw();
@@ -86,7 +91,8 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   bool forward = kind == ContractKind::Forward;
   int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
   int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
-  Tile tile = chooseTile(flat ? 1 << 20 : columns, channels / g.getGroups(), target);
+  bool byResidue = isByResidue(kind, g, target.lanes);
+  Tile tile = chooseTile(flat ? 1 << 20 : byResidue ? ceilDiv(columns, g.getSw()) : columns, channels / g.getGroups(), target);
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
@@ -101,6 +107,8 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, rows);
   // A whole number of equal strips.
   strip = ceilDiv(rows, ceilDiv(rows, strip));
+  if (byResidue) // strips start at residue 0
+    strip = ceilDiv(strip, g.getSh()) * g.getSh();
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false);
 }
 

@@ -28,6 +28,10 @@ ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const
 /// Lanes then read their own inputs instead of a broadcast.
 bool isLanewise(GeometryAttr geometry, int64_t lanes);
 
+/// Whether a strided input gradient is computed by residues of its rows and columns modulo the
+/// stride, each a dense convolution of its own taps, rather than over a spread-out cotangent.
+bool isByResidue(ContractKind kind, GeometryAttr geometry, int64_t lanes);
+
 /// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; else: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
 llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
 

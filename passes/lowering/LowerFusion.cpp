@@ -237,9 +237,10 @@ LogicalResult FusionLowering::lowerContraction() {
   Type type = k.physicalType(product.getType());
   SmallVector<Value> outs{k.empty(type, loc)};
   SmallVector<Type> types{type};
+  Value packed = weights(c, schedule);
   auto make = [&](TypeRange resultTypes, ValueRange destinations) {
     return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
-                                    weights(c, schedule), extraTensors, destinations, c.kind, c.geometry, schedule);
+                                    packed, extraTensors, destinations, c.kind, c.geometry, schedule);
   };
   kern::Grid grid;
   if (!terms.empty()) {

@@ -1,7 +1,9 @@
 //===- Driver.cpp - from options to a result ------------------------------===//
+#include "codegen/Explain.h"
 #include "codegen/link/Compile.h"
 #include "codegen/link/Linker.h"
 #include "codegen/link/ModelTable.h"
+#include "frontend/Dot.h"
 #include "frontend/EmitNet.h"
 #include "frontend/Frontend.h"
 #include "passes/Pipeline.h"
@@ -124,6 +126,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
                     .Default(Stage::Kern);
   if (!runPasses(*module, stage, options, target))
     return kFailed;
+  if (options.explain && stage == Stage::Kern)
+    llvm::outs() << explain(*module);
   if (options.emit == "json")
     return writeText(options, modelJson(*module, target) + "\n");
   if (options.emit == "llvm")
@@ -142,7 +146,7 @@ int netc::runCompiler(const Options &options) {
     return fail("--target " + options.target + " is not available yet; expected cpu");
   if (options.precision != "f32")
     return fail("--precision " + options.precision + " is not available yet; expected f32");
-  for (llvm::StringRef later : {"ptx", "lib", "dot"})
+  for (llvm::StringRef later : {"ptx", "lib"})
     if (options.emit == later)
       return fail("--emit " + later + " is not available yet");
   std::optional<CpuTarget> target = lookupCpuTarget(options.cpu);
@@ -159,7 +163,11 @@ int netc::runCompiler(const Options &options) {
   frontend::ElaborateOptions elaborate{options.model, options.set};
   std::optional<frontend::Network> network = frontend::elaborateFile(options.file, elaborate, diagnostics);
   llvm::errs() << diagnostics;
-  return network ? compileNetwork(*network, options, *target) : kFailed;
+  if (!network)
+    return kFailed;
+  if (options.emit == "dot")
+    return writeText(options, frontend::networkDot(*network));
+  return compileNetwork(*network, options, *target);
 }
 
 int netc::runFormatter(const FormatOptions &options) {

@@ -1,0 +1,17 @@
+//===- Explain.h - what became of each layer --------------------*- C++ -*-===//
+#ifndef NETC_CODEGEN_EXPLAIN_H
+#define NETC_CODEGEN_EXPLAIN_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+
+namespace netc {
+
+/// The tables of `--explain`, one a program of the planned module: a row a launch with its
+/// source line, the layers in it, the algorithm, MFLOP and KiB an image, what happens to the result.
+std::string explain(mlir::ModuleOp module);
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_EXPLAIN_H
