@@ -1,0 +1,66 @@
+// RUN: net-opt %s --split-input-file --verify-diagnostics
+
+// expected-note @below {{filter defined here}}
+func.func @channels(%x: tensor<?x3x8x8xf32>, %w: tensor<8x4x3x3xf32>) {
+  // expected-error @below {{input has 3 channels but filter expects 4}}
+  %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x3x8x8xf32>, tensor<8x4x3x3xf32>) -> tensor<?x8x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @groups(%x: tensor<?x4x8x8xf32>, %w: tensor<9x4x3x3xf32>) {
+  // expected-error @below {{has 4 input and 9 output channels, which 2 groups do not divide}}
+  %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 2 : i64} : (tensor<?x4x8x8xf32>, tensor<9x4x3x3xf32>) -> tensor<?x9x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @kernel_too_large(%x: tensor<?x4x2x2xf32>, %w: tensor<8x4x5x5xf32>) {
+  // expected-error @below {{kernel of 5 does not fit input of 2 with padding 2}}
+  // expected-error @below {{failed to infer returned types}}
+  %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x4x2x2xf32>, tensor<8x4x5x5xf32>) -> tensor<?x8x1x1xf32>
+  return
+}
+
+// -----
+
+func.func @add_never_broadcasts(%x: tensor<?x4x8x8xf32>, %y: tensor<?x4x1x1xf32>) {
+  // expected-note @above {{prior use here}}
+  // expected-error @below {{expects different type than prior uses}}
+  %z = net.add %x, %y : tensor<?x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @gate(%x: tensor<?x4x8x8xf32>, %y: tensor<?x5x1x1xf32>) {
+  // expected-error @below {{expected equal shapes or a 1x1 gate, found 'tensor<?x4x8x8xf32>' and 'tensor<?x5x1x1xf32>'}}
+  %z = net.mul %x, %y : (tensor<?x4x8x8xf32>, tensor<?x5x1x1xf32>) -> tensor<?x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @concat(%x: tensor<?x4x8x8xf32>, %y: tensor<?x4x7x8xf32>) {
+  // expected-error @below {{expected inputs of equal height and width}}
+  %z = net.concat %x, %y : (tensor<?x4x8x8xf32>, tensor<?x4x7x8xf32>) -> tensor<?x8x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @pool(%x: tensor<?x4x8x8xf32>) {
+  // expected-error @below {{result has 5 rows but the window gives 4}}
+  %z = net.max_pool %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>} : (tensor<?x4x8x8xf32>) -> tensor<?x4x5x4xf32>
+  return
+}
+
+// -----
+
+func.func @unknown_parameter() {
+  // expected-error @below {{names @w, which is no parameter of this module}}
+  %w = net.get_parameter @w : tensor<4xf32>
+  return
+}

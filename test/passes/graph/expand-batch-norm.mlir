@@ -1,0 +1,26 @@
+// RUN: net-opt %s --net-expand-batch-norm | FileCheck %s
+// RUN: net-opt %s --net-expand-batch-norm --net-expand-batch-norm | FileCheck %s
+
+net.parameter @m : tensor<8xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i64}
+net.parameter @v : tensor<8xf32> {init = ["constant", 1.0, 0.0], layer = 0 : i64}
+
+// The sums, the statistics, the next running statistics, and the normalisation, each on its own.
+// CHECK-LABEL: func.func @step
+// CHECK: %[[SUMS:.*]]:2 = net.channel_sums %arg0, %arg0
+// CHECK: %[[MEAN:.*]], %{{.*}}, %[[SCALE:.*]], %[[SHIFT:.*]], %[[NM:.*]], %[[NV:.*]] = net.batch_norm_statistics %[[SUMS]]#0, %[[SUMS]]#1
+// CHECK-SAME: pixels = 20
+// CHECK: net.assign @m, %[[NM]]
+// CHECK: net.assign @v, %[[NV]]
+// CHECK: net.batch_norm_apply %arg0, %[[SCALE]], %[[SHIFT]]
+// CHECK-NOT: net.batch_norm %
+func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> {
+  %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
+  return %y : tensor<?x8x4x5xf32>
+}
+
+// CHECK-LABEL: func.func @infer
+// CHECK: net.batch_norm %
+func.func @infer(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> {
+  %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
+  return %y : tensor<?x8x4x5xf32>
+}
