@@ -51,36 +51,39 @@ ThreadPool::~ThreadPool() {
     worker.join();
 }
 
-void ThreadPool::finishChunks(uint32_t count) {
-  uint32_t total = chunks.load(std::memory_order_relaxed);
+// The claim word: generation, number of chunks, next chunk.
+static uint64_t claimWord(uint32_t generation, uint32_t total) { return uint64_t(generation) << 32 | total << 16; }
+static uint32_t generationOf(uint64_t word) { return uint32_t(word >> 32); }
+static uint32_t totalOf(uint64_t word) { return uint32_t(word >> 16) & 0xffff; }
+static uint32_t nextOf(uint64_t word) { return uint32_t(word) & 0xffff; }
+
+void ThreadPool::finishChunks(uint32_t count, uint32_t total) {
   // seq_cst pairs with the caller's store to callerSleeps: one of the two sees the other.
   if (finished.fetch_add(count) + count == total && callerSleeps.load())
     wake(finished, 1);
 }
 
 void ThreadPool::drain(uint32_t generation, unsigned thread) {
-  uint32_t done = 0;
+  uint32_t done = 0, total = 0;
   uint64_t current = claim.load(std::memory_order_acquire);
-  while (true) {
-    if (uint32_t(current >> 32) != generation)
-      break;
-    uint32_t chunk = uint32_t(current);
+  while (generationOf(current) == generation && nextOf(current) < totalOf(current)) {
+    // The description may already be the next grid's, but then the claim below fails: the
+    // word changes before a next grid begins, and ends only when every claimed chunk is done.
     Task run = task.load(std::memory_order_relaxed);
     void *argument = context.load(std::memory_order_relaxed);
     int64_t all = items.load(std::memory_order_relaxed);
     int64_t step = chunkItems.load(std::memory_order_relaxed);
-    if (chunk >= chunks.load(std::memory_order_relaxed))
-      break;
     if (!claim.compare_exchange_weak(current, current + 1, std::memory_order_acq_rel,
                                      std::memory_order_acquire))
       continue;
-    int64_t begin = chunk * step;
+    total = totalOf(current);
+    int64_t begin = nextOf(current) * step;
     run(argument, thread, begin, std::min(all, begin + step));
     ++done;
     current = claim.load(std::memory_order_acquire);
   }
   if (done)
-    finishChunks(done);
+    finishChunks(done, total);
 }
 
 void ThreadPool::work(unsigned thread) {
@@ -111,17 +114,18 @@ void ThreadPool::run(int64_t count, Task function, void *argument) {
   if (workers.empty() || count == 1)
     return function(argument, 0, 0, count);
 
-  int64_t step = std::max<int64_t>(1, count / (int64_t(size()) * chunksPerThread));
+  // At most twice this many chunks, which has to fit the claim word.
+  int64_t wanted = std::min<int64_t>(int64_t(size()) * chunksPerThread, 0x7fff);
+  int64_t step = std::max<int64_t>(1, count / wanted);
   task.store(function, std::memory_order_relaxed);
   context.store(argument, std::memory_order_relaxed);
   items.store(count, std::memory_order_relaxed);
   chunkItems.store(step, std::memory_order_relaxed);
   uint32_t total = uint32_t((count + step - 1) / step);
-  chunks.store(total, std::memory_order_relaxed);
   finished.store(0, std::memory_order_relaxed);
 
   uint32_t generation = announced.load(std::memory_order_relaxed) + 1;
-  claim.store(uint64_t(generation) << 32, std::memory_order_release);
+  claim.store(claimWord(generation, total), std::memory_order_release);
   announced.store(generation); // seq_cst: a worker either sees it or is seen in `sleepers`
   if (sleepers.load())
     wake(announced, INT32_MAX);

@@ -33,10 +33,10 @@ private:
   void work(unsigned thread);
   /// Claims and runs chunks of grid `generation` until none is left.
   void drain(uint32_t generation, unsigned thread);
-  void finishChunks(uint32_t count);
+  void finishChunks(uint32_t count, uint32_t total);
 
-  // Generation in the upper half, next chunk in the lower one: a late worker
-  // cannot claim a chunk of a grid whose description it has not read.
+  // Generation, number of chunks and next chunk in one word: a late worker cannot claim
+  // a chunk of a grid whose description it has not read, nor one beyond the last.
   alignas(64) std::atomic<uint64_t> claim{0};
   // The generation alone, for workers to sleep on.
   alignas(64) std::atomic<uint32_t> announced{0};
@@ -50,7 +50,6 @@ private:
   std::atomic<void *> context{nullptr};
   std::atomic<int64_t> items{0};
   std::atomic<int64_t> chunkItems{0};
-  std::atomic<uint32_t> chunks{0};
   std::atomic<bool> stopping{false};
 
   std::vector<std::thread> workers;

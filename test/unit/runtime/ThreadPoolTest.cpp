@@ -42,6 +42,21 @@ TEST(ThreadPool, SurvivesManySmallGrids) {
     EXPECT_EQ(count, 20000);
 }
 
+// A worker late for a small grid must not take a chunk of the larger one that follows, whose
+// description it may already read: that chunk would be counted twice and the caller wait for ever.
+TEST(ThreadPool, LateWorkersLeaveTheNextGridAlone) {
+  ThreadPool pool(2);
+  Counters small{std::vector<std::atomic<int>>(2), 2}, large{std::vector<std::atomic<int>>(23), 2};
+  for (int i = 0; i < 2000000; ++i) {
+    pool.run(2, visit, &small);
+    pool.run(23, visit, &large);
+  }
+  for (auto &count : small.visits)
+    EXPECT_EQ(count, 2000000);
+  for (auto &count : large.visits)
+    EXPECT_EQ(count, 2000000);
+}
+
 TEST(ThreadPool, WakesSleepingThreads) {
   ThreadPool pool(2);
   Counters counters{std::vector<std::atomic<int>>(100), 2};
