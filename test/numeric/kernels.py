@@ -1,0 +1,283 @@
+#!/usr/bin/python3
+"""Every layer at awkward shapes against a float64 reference, forward and backward, at batch 1 and 3.
+
+A model holds many branches from one image; each begins with a 1x1 convolution, so that the layer under test also has a
+gradient by its input, and ends in a linear head. Results must be the same bits at 1, 2 and 3 threads.
+"""
+import random
+import pathlib
+import sys
+
+import numpy
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from compiled import Compiled
+from report import Report
+
+try:
+    import torch
+    from layers import Net, pair
+except ImportError as missing:
+    torch = None
+    WHY = f"python3-torch is needed: {missing}"
+
+BOUND = 2e-5  # float32 against float64, relative by norm; the longest sums have some thousand terms
+
+
+def pre(channels):
+    return ("conv", {"c": channels, "k": 1, "bias": "true"})
+
+
+def fits(size, kernel, dilation, pad):
+    before, after = pad
+    return size + before + after >= (kernel - 1) * dilation + 1
+
+
+def draw_conv(rng, height, width):
+    """A random convolution that fits: (input channels, arguments)."""
+    while True:
+        kernel = rng.choice([1, 1, 2, 3, 3, 3, 5, 7, [3, 5], [1, 7], [2, 3]])
+        stride = rng.choice([1, 1, 2, 3, [2, 1], [1, 3]])
+        dilation = rng.choice([1, 1, 1, 2, [2, 1]])
+        pad = rng.choice([0, 0, 1, 1, 2, 3, [1, 2], [0, 1, 2, 3], [2, 0, 1, 1], "same"])
+        groups = rng.choice([1, 1, 1, 2, 3, "depthwise"])
+        inputs, outputs = rng.choice([1, 3, 5, 10, 17, 33, 100]), rng.choice([1, 3, 5, 10, 17, 33, 100])
+        if groups == "depthwise":
+            groups, outputs = inputs, inputs * rng.choice([1, 1, 2])
+        elif groups > 1:
+            inputs, outputs = groups * rng.choice([1, 3, 5, 8, 11]), groups * rng.choice([1, 2, 5, 8, 17])
+        borders = pair(pad) if pad != "same" else None
+        borders = borders + borders if borders and len(borders) == 2 else borders
+        if borders and not (fits(height, pair(kernel)[0], pair(dilation)[0], (borders[0], borders[2])) and
+                            fits(width, pair(kernel)[1], pair(dilation)[1], (borders[1], borders[3]))):
+            continue
+        arguments = {"c": outputs, "k": kernel}
+        if stride != 1:
+            arguments["stride"] = stride
+        if pad != 0:
+            arguments["pad"] = pad
+        if dilation != 1:
+            arguments["dilation"] = dilation
+        if groups != 1:
+            arguments["groups"] = groups
+        if rng.random() < 0.5:
+            arguments["bias"] = "true"
+        return inputs, arguments
+
+
+def convolutions(channels, height, width, count, seed):
+    rng = random.Random(seed)
+    net = Net(channels, height, width, seed=seed)
+    for _ in range(count):
+        inputs, arguments = draw_conv(rng, height, width)
+        layers = [pre(inputs), ("conv", arguments)]
+        # What follows rides in the epilogue, what precedes in the prologue.
+        if rng.random() < 0.3:
+            layers.insert(1, ("silu", {}))
+        if rng.random() < 0.3:
+            layers.append(("tanh", {}))
+        net.branch(layers)
+    return net
+
+
+def every_kernel_size():
+    """Whatever the draw leaves out: each kernel with each stride, at channels that no vector divides."""
+    net = Net(3, 11, 9, seed=5)
+    for kernel in (1, 2, 3, 5, 7):
+        for stride in (1, 2, 3):
+            net.branch([pre(5), ("conv", {"c": 10, "k": kernel, "stride": stride, "pad": kernel // 2})])
+    return net
+
+
+def normalised(channels, height, width):
+    net = Net(channels, height, width, seed=7)
+    for c, kernel, stride in ((17, 3, 1), (5, 1, 2), (33, 3, 2), (10, 5, 1)):
+        net.branch([pre(c), ("bn", {}), ("silu", {}), ("conv", {"c": c + 1, "k": kernel, "stride": stride, "pad": kernel // 2}),
+                    ("bn", {"eps": 1e-3, "momentum": 0.3}), ("tanh", {})])
+    net.branch([("bn", {}), pre(4), ("tanh", {})])
+    net.branch([("conv", {"c": 12, "k": 3, "pad": 1, "groups": 3, "bias": "true"}), ("bn", {}), ("sigmoid", {}),
+                ("conv", {"c": 12, "k": 3, "pad": 1, "groups": 12}), ("bn", {}), ("silu", {})])
+    return net
+
+
+def pools():
+    net = Net(3, 13, 10, seed=8)
+    settings = [{"k": 2}, {"k": 3, "stride": 2}, {"k": 3, "stride": 2, "pad": 1}, {"k": 3, "stride": 2, "round": "up"},
+                {"k": 3, "stride": 1, "pad": 1}, {"k": [3, 2], "stride": [2, 3], "pad": [1, 0]}, {"k": 5, "stride": 3, "pad": 2},
+                {"k": 3, "stride": 2, "pad": 1, "round": "up"}, {"k": 2, "stride": 3}, {"k": 4, "stride": 3, "round": "up"}]
+    for index, arguments in enumerate(settings):
+        channels = [1, 5, 8, 17, 33][index % 5]
+        net.branch([pre(channels), ("maxpool", arguments)])
+        net.branch([pre(channels), ("avgpool", arguments)])
+    for out in (1, 2, 6, [3, 4], 12, [13, 10], 17):
+        net.branch([pre(5), ("avgpool", {"out": out})])
+    net.branch([pre(9), ("avgpool", {"global": "true"})])
+    net.branch([pre(9), ("maxpool", {"global": "true"})])
+    return net
+
+
+ACTIVATIONS = [("relu", {}), ("relu6", {}), ("leaky_relu", {}), ("leaky_relu", {"slope": 0.2}), ("tanh", {}), ("sigmoid", {}),
+               ("silu", {}), ("hardswish", {})]
+
+
+def pointwise():
+    net = Net(4, 5, 7, seed=9)
+    for index, activation in enumerate(ACTIVATIONS):
+        channels = [1, 5, 8, 17, 33][index % 5] + (index == 0)
+        net.branch([pre(channels), activation])
+        # After a pool it stands alone; after flatten it works on vectors.
+        net.branch([pre(channels), ("avgpool", {"k": 2}), activation, pre(3)])
+        net.branch([pre(channels), ("flatten", {}), ("linear", {"c": 7 + index}), activation, ("linear", {"c": 5})])
+    net.branch([pre(5), ("identity", {}), ("dropout", {"p": 0.4}), ("tanh", {}), ("dropout", {}), pre(3)])
+    for channels in (1, 2, 13, 100):
+        net.branch([pre(3), ("flatten", {}), ("linear", {"c": channels}), ("softmax", {}), ("linear", {"c": 4})])
+    # Far from zero: saturated, but finite.
+    for kind in ("tanh", "sigmoid", "silu", "hardswish", "relu6"):
+        net.branch([pre(6), ("bn", {}), pre(6), (kind, {})])
+    return net
+
+
+def norms_over_channels():
+    net = Net(3, 5, 4, seed=10)
+    for channels, arguments in ((10, {}), (10, {"alpha": 0.5}), (17, {"size": 3, "alpha": 1.0, "beta": 0.5, "k": 1}),
+                                (3, {"size": 5, "alpha": 0.7}), (1, {"alpha": 0.7}), (33, {"size": 7, "alpha": 0.2, "beta": 1.5, "k": 3})):
+        net.branch([pre(channels), ("lrn", arguments)])
+    return net
+
+
+def shapes():
+    net = Net(3, 9, 7, seed=11)
+    net.branch([pre(5), ("pad", {"pad": 1}), ("conv", {"c": 3, "k": 3})])
+    net.branch([pre(5), ("pad", {"pad": [1, 2]}), ("tanh", {})])
+    net.branch([pre(8), ("pad", {"pad": [0, 1, 2, 3]}), pre(4)])
+    net.branch([pre(5), ("subsample", {"stride": 2}), pre(3)])
+    net.branch([pre(17), ("subsample", {"stride": 3}), ("tanh", {})])
+    net.branch([pre(5), ("pad_channels", {"c": 9}), ("tanh", {}), pre(3)])
+    net.branch([pre(8), ("subsample", {"stride": 2}), ("pad_channels", {"c": 33}), ("conv", {"c": 3, "k": 3})])
+    net.branch([pre(4), ("flatten", {}), ("linear", {"c": 1}), ("tanh", {}), ("linear", {"c": 13}), ("silu", {}),
+                ("linear", {"c": 100, "bias": "false"}), ("tanh", {})])
+
+    def conv(name, part, c, x, kernel=1, pad=0):
+        return net.layer_conv(f"{name}.{part}", {"c": c, "k": kernel, "pad": pad, "bias": "true"}, x)
+
+    net.custom("""p = image | {b}.p: conv(5, k=1, bias=true)
+                  q = p | {b}.q: conv(3, k=3, pad=1, bias=true) | tanh
+                  r = p | {b}.r: conv(17, k=1, bias=true)
+                  value = concat(q, p, r, q) | {b}.s: conv(6, k=3, bias=true)""",
+               lambda b, x: conv_concat(conv, b, x))
+    net.custom("""p = image | {b}.p: conv(10, k=1, bias=true)
+                  g = p | avgpool(global) | {b}.q: conv(10, k=1, bias=true) | sigmoid
+                  value = (p * g) | {b}.r: conv(3, k=1, bias=true)""", lambda b, x: squeeze_excite(conv, b, x))
+    net.custom("""p = image | {b}.p: conv(7, k=1, bias=true)
+                  q = p | {b}.q: conv(7, k=3, pad=1, bias=true) | sigmoid
+                  value = (p * q) + p""", lambda b, x: gated(conv, b, x))
+    net.custom("""p = image | {b}.p: conv(6, k=1, bias=true) | tanh
+                  q = p | {b}.q: conv(6, k=3, pad=1, bias=true)
+                  r = tanh(q + p)
+                  s = r | {b}.r: conv(6, k=1, bias=true)
+                  value = r + s + p + p""", lambda b, x: skip_adds(conv, b, x))
+    return net
+
+
+def conv_concat(conv, b, x):
+    p = conv(b, "p", 5, x)
+    q = conv(b, "q", 3, p, 3, 1).tanh()
+    r = conv(b, "r", 17, p)
+    return conv(b, "s", 6, torch.cat([q, p, r, q], 1), 3)
+
+
+def squeeze_excite(conv, b, x):
+    p = conv(b, "p", 10, x)
+    return conv(b, "r", 3, p * conv(b, "q", 10, p.mean((2, 3), keepdim=True)).sigmoid())
+
+
+def gated(conv, b, x):
+    p = conv(b, "p", 7, x)
+    return p * conv(b, "q", 7, p, 3, 1).sigmoid() + p
+
+
+def skip_adds(conv, b, x):
+    p = conv(b, "p", 6, x).tanh()
+    r = (conv(b, "q", 6, p, 3, 1) + p).tanh()
+    return r + conv(b, "r", 6, r) + p + p
+
+
+def cases():
+    yield "conv_17x19", convolutions(3, 17, 19, 24, 1)
+    yield "conv_8x8", convolutions(8, 8, 8, 24, 2)
+    yield "conv_5x3", convolutions(1, 5, 3, 20, 3)
+    yield "conv_1x1", convolutions(5, 1, 1, 12, 4)
+    yield "conv_kernel_by_stride", every_kernel_size()
+    yield "batch_norm", normalised(3, 9, 8)
+    yield "pool", pools()
+    yield "pointwise", pointwise()
+    yield "lrn", norms_over_channels()
+    yield "shapes", shapes()
+
+
+def norm_error(found, wanted):
+    wanted = wanted.detach().numpy()
+    return float(numpy.linalg.norm(found - wanted) / max(numpy.linalg.norm(wanted), 1e-12))
+
+
+def check(report, name, net):
+    images = {batch: net.draw(batch, *net.image) for batch in (1, 3)}
+    net.forward(images[3])  # draws the parameters
+    executable = Compiled.from_text(net.text())
+    weights = {key: value.detach().numpy().astype(numpy.float32) for key, value in {**net.parameters, **net.statistics}.items()}
+    for batch, image in images.items():
+        labels = torch.arange(batch) % net.classes
+        inputs = {"input": image.numpy().astype(numpy.float32), "labels": labels.numpy()}
+        report.case(f"{name}/batch_{batch}", against_reference, net, executable, weights, inputs, image, labels)
+        report.case(f"{name}/batch_{batch}/threads", same_bits, executable, inputs)
+
+
+def against_reference(net, executable, weights, inputs, image, labels):
+    claims = [("inference output", norm_error(executable.run(weights, inputs)["output"], net.forward(image, False)), BOUND)]
+    found = executable.run_again(inputs, train=True)
+    for value in net.parameters.values():
+        value.grad = None
+    logits = net.forward(image)
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    claims += [("output", norm_error(found["output"], logits), BOUND), ("loss", norm_error(found["loss"], loss), BOUND)]
+    scale = max(float(value.grad.norm()) for value in net.parameters.values())
+    for key, value in net.parameters.items():
+        # Against the largest where the gradient itself all but cancels (a bias before a batch norm).
+        error = numpy.linalg.norm(found["grad." + key] - value.grad.numpy())
+        claims.append(("grad." + describe(net, key), float(error / max(float(value.grad.norm()), 1e-3 * scale)), BOUND))
+    claims += [(key, norm_error(found[key], value), BOUND) for key, value in net.updated.items()]
+    return claims
+
+
+def describe(net, key):
+    """The parameter with the line of its branch, so that a failure names the layer's arguments."""
+    branch = key.split(".")[0]
+    line = next((line.strip() for line in net.lines if line.strip().startswith(branch + " =")), "")
+    return f"{key} [{line}]"
+
+
+def same_bits(executable, inputs):
+    runs = [executable.run_again(inputs, train=True, threads=threads) for threads in (1, 2, 3)]
+    different = [key for key in runs[0] if any(run[key].tobytes() != runs[0][key].tobytes() for run in runs)]
+    return [("tensors that differ between 1, 2 and 3 threads: " + " ".join(different[:3]), len(different), 0.5)]
+
+
+def main():
+    report = Report("kernels")
+    if not torch:
+        report.line("UNSUPPORTED", "all", WHY)
+        report.close()
+    torch.set_num_threads(2)
+    for name, net in cases():
+        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+            continue
+        try:
+            check(report, name, net)
+        except Exception as error:
+            report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
