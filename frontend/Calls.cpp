@@ -77,7 +77,11 @@ bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &p
   bool good = true, named = false;
   size_t next = 0;
   auto positional = [&](Value value, Range range) {
-    if (next < params.size()) {
+    if (next < params.size() && bound[next]) {
+      error(range, fmt::format("argument '{}' of '{}' is given twice", params[next].name, callee))
+          .note(bound[next]->range, "the first is here");
+      good = false;
+    } else if (next < params.size()) {
       bound[next++] = {std::move(value), range};
     } else if (extra) {
       extra->push_back({std::move(value), range});
@@ -393,7 +397,8 @@ Value Elaborator::callFunction(const Function &function, const CallExpr &expr, R
             function.variadic ? &extra : nullptr))
     return Value::poison();
   for (auto &arg : bound)
-    args.push_back(std::move(*arg));
+    if (arg)
+      args.push_back(std::move(*arg));
   args.insert(args.end(), extra.begin(), extra.end());
   for (const BoundArgument &arg : args)
     if (arg.value.isPoison())

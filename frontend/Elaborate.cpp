@@ -97,7 +97,7 @@ const Definition *Elaborator::resolveAlias(const Definition &model, const Bindin
   return def;
 }
 
-Network Elaborator::run(const Definition &model, const Bindings &set) {
+Network Elaborator::run(const Definition &model, const Bindings &set, bool anyOutput) {
   network = {};
   network.name = model.name;
   overrides = set;
@@ -108,19 +108,20 @@ Network Elaborator::run(const Definition &model, const Bindings &set) {
   if (!def)
     return std::move(network);
   Value result = runBody(def->body);
+  Range at = def->body.statements.empty() ? def->range : def->body.statements.back().range;
   bool hasInput = !network.layers.empty() &&
                   std::holds_alternative<InputAttrs>(network.layers[0].attrs);
   if (!hasInput && !diags.hasErrors())
     error(def->range, fmt::format("model '{}' has no input", def->name))
         .suggest("begin it with input image: [channels, height, width]");
   const auto *tensor = result.as<Value::Tensor>();
-  if (!tensor && !result.isPoison() && !diags.hasErrors()) {
-    Range at = def->body.statements.empty() ? def->range : def->body.statements.back().range;
+  if (!tensor && !result.isPoison() && !diags.hasErrors())
     error(at, fmt::format("a model returns a tensor, have {}", describeValue(result)));
-  }
   if (diags.hasErrors() || !tensor)
     return std::move(network);
   network.output = tensor->layer;
+  if (!anyOutput)
+    checkOutputs(at);
   settleBiases();
   dropUnused();
   return std::move(network);
@@ -137,9 +138,16 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
     std::vector<ModelRecipe> recipes = readRecipes(program, diags);
     if (const Definition *model = selectModel(program, options, diags)) {
       Bindings set = readSettings(program, *model, options, diags);
-      Network network = Elaborator(program, diags).run(*model, set);
+      Elaborator elaborator(program, diags);
+      Network network = elaborator.run(*model, set, options.anyOutput);
       network.file = path;
-      network.recipe = recipeFor(program, *model, recipes);
+      if (!diags.hasErrors()) {
+        bool overridden = std::any_of(set.begin(), set.end(), [&](const auto &pair) {
+          return pair.first == network.layers[0].name;
+        });
+        network.recipe = recipeFor(findRecipe(program, *model, recipes),
+                                   network.layers[0].output[0], overridden, diags);
+      }
       resolveNames(program, diags);
       if (!diags.hasErrors())
         result = std::move(network);

@@ -33,7 +33,7 @@ public:
 
   /// Runs `model` with parameters and input shapes from `set`. The network is
   /// complete but for its recipe; worthless after an error.
-  Network run(const Definition &model, const Bindings &set);
+  Network run(const Definition &model, const Bindings &set, bool anyOutput);
   /// An expression outside of any block: a recipe's or the command line's.
   Value evaluateAlone(const Expr &expr);
 
@@ -114,6 +114,7 @@ private:
   Value auxiliary(std::vector<BoundArgument> &args, Range at);
 
   // Finish.cpp
+  void checkOutputs(Range at);
   void settleBiases();
   void dropUnused();
 
@@ -128,6 +129,7 @@ private:
     std::vector<Frame> stack;
   };
   std::unordered_map<std::string, Claim> names;
+  std::vector<Claim> heads; ///< where network.auxiliaries are
   Bindings overrides; ///< `--set` of input shapes
   int64_t fuel = maxSteps;
   int depth = 0;

@@ -54,6 +54,13 @@ static bool isTrue(const RecipeValue *value) {
   return flag && *flag;
 }
 
+/// One number stands for all channels.
+static json::Value asList(const RecipeValue &value) {
+  if (std::holds_alternative<RecipeList>(value.value))
+    return toJson(value);
+  return json::Array{toJson(value)};
+}
+
 /// normalize(auto), normalize(mean=…, std=…), or null.
 static json::Value normalizeJson(const Recipe &recipe) {
   if (recipe.normalize.empty())
@@ -62,9 +69,9 @@ static json::Value normalizeJson(const Recipe &recipe) {
   const RecipeValue *mean = find(call, "mean"), *std = find(call, "std");
   json::Object result{{"auto", !mean || !std}};
   if (mean)
-    result["mean"] = toJson(*mean);
+    result["mean"] = asList(*mean);
   if (std)
-    result["std"] = toJson(*std);
+    result["std"] = asList(*std);
   return result;
 }
 

@@ -24,6 +24,27 @@ static std::vector<int> rootsOf(const Network &network) {
   return roots;
 }
 
+/// The loss compares class scores, the model's and each auxiliary head's, with labels.
+void Elaborator::checkOutputs(Range at) {
+  const Shape &scores = network.layers[network.output].output;
+  if (scores.size() != 1) {
+    error(at, fmt::format("a model returns class scores, a vector; have the image {}",
+                          spell(scores)))
+        .suggest("end it with x | flatten | linear(classes)");
+    return;
+  }
+  for (size_t i = 0; i < network.auxiliaries.size(); ++i) {
+    const Shape &head = network.layers[network.auxiliaries[i].value].output;
+    if (head == scores)
+      continue;
+    diags.error(heads[i].range,
+                fmt::format("an auxiliary head gives class scores as the model does, {}; have {}",
+                            spell(scores), spell(head)),
+                heads[i].stack)
+        .suggest("end it with x | flatten | linear(classes)");
+  }
+}
+
 /// A convolution without `bias=` has one unless a bn reads it alone: the bn's shift
 /// would make it redundant.
 void Elaborator::settleBiases() {

@@ -134,17 +134,19 @@ Value Elaborator::auxiliary(std::vector<BoundArgument> &args, Range at) {
           fmt::format("'aux' wants a tensor, have {}", describeValue(args[0].value)));
     return {Value::Nothing{}};
   }
-  double weight = 0;
-  if (const auto *integer = args[1].value.as<int64_t>())
-    weight = static_cast<double>(*integer);
-  else if (const auto *number = args[1].value.as<double>())
-    weight = *number;
+  double weight = 0.3; // GoogLeNet's
+  if (args.size() > 1) {
+    const auto *integer = args[1].value.as<int64_t>();
+    const auto *number = args[1].value.as<double>();
+    weight = integer ? static_cast<double>(*integer) : number ? *number : 0;
+  }
   if (weight <= 0) {
     error(args[1].range, fmt::format("an auxiliary loss has a weight above 0, have {}",
                                      describeValue(args[1].value)));
     return {Value::Nothing{}};
   }
   network.auxiliaries.push_back({tensor->layer, weight, diags.locate(at)});
+  heads.push_back({at, frames()});
   return {Value::Nothing{}};
 }
 

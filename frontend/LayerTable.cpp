@@ -64,7 +64,7 @@ const std::vector<Function> &functionTable() {
       {"normal", {required("mean"), required("std")}},
       {"uniform", {required("low"), required("high")}},
       {"constant", {required("value")}},
-      {"aux", {required("x"), required("weight")}},
+      {"aux", {required("x"), optional("weight")}},
   };
   return table;
 }

@@ -247,7 +247,13 @@ ExprPtr Parser::parseLiteral() {
   case TokenKind::String: advance(); return makeExpr(range, unescape(token.text));
   case TokenKind::True: advance(); return makeExpr(range, true);
   case TokenKind::False: advance(); return makeExpr(range, false);
-  default: expected("an expression"); return nullptr;
+  default: {
+    Diagnostic &diag = expected("an expression");
+    if (binaryOp(token.kind) && position > 0 && stream.tokens[position - 1].kind == TokenKind::Newline)
+      diag.suggest(fmt::format("a newline ends a statement: put {} at the end of the line before",
+                               describe(token)));
+    return nullptr;
+  }
   }
 }
 

@@ -6,52 +6,43 @@ namespace netc::frontend {
 using Type = RecipeType;
 using Table = std::vector<RecipeCallKind>;
 
-static const Table &transforms() {
+static const Table &augmentations() {
   static const Table table{
-      {"random_crop", {{"size", Type::Size}, {"pad", Type::Size}}},
+      {"random_crop", {{"size", Type::Size}, {"pad", Type::Border}}},
       {"random_resized_crop",
-       {{"size", Type::Size}, {"scale", Type::Numbers}, {"ratio", Type::Numbers}}},
+       {{"size", Type::Size}, {"scale", Type::Bounds}, {"ratio", Type::Bounds}}},
       {"center_crop", {{"size", Type::Size}}},
       {"resize", {{"size", Type::Size}}},
-      {"ten_crop", {{"size", Type::Size}}},
       {"hflip", {{"p", Type::Probability}}},
-      {"vflip", {{"p", Type::Probability}}},
-      {"pca_jitter", {{"std", Type::Number}}},
+      {"pca_jitter", {{"std", Type::Number}, {"values", Type::Numbers}, {"vectors", Type::Vectors}}},
       {"color_jitter",
        {{"brightness", Type::Number},
         {"contrast", Type::Number},
         {"saturation", Type::Number},
-        {"hue", Type::Number}}},
-      {"mean_subtract", {}},
-      {"mixup", {{"alpha", Type::Number}}},
-      {"cutmix", {{"alpha", Type::Number}}},
+        {"hue", Type::Half}}},
       {"random_erasing",
-       {{"p", Type::Probability}, {"scale", Type::Numbers}, {"ratio", Type::Numbers}}},
+       {{"p", Type::Probability}, {"scale", Type::Bounds}, {"ratio", Type::Bounds}}},
+      {"subtract_mean", {{"pixel", Type::Flag}, {"channel", Type::Flag}}},
+  };
+  return table;
+}
+
+static const Table &evaluations() {
+  static const Table table{
+      {"resize", {{"size", Type::Size}}},
+      {"center_crop", {{"size", Type::Size}}},
+      {"ten_crop", {{"size", Type::Size}}},
   };
   return table;
 }
 
 static const Table &optimizers() {
-  static const std::vector<RecipeParam> adam{{"lr", Type::Number, true},
-                                             {"beta1", Type::Probability},
-                                             {"beta2", Type::Probability},
-                                             {"eps", Type::Number},
-                                             {"weight_decay", Type::Number}};
   static const Table table{
       {"sgd",
        {{"lr", Type::Number, true},
         {"momentum", Type::Number},
         {"weight_decay", Type::Number},
-        {"nesterov", Type::Flag},
-        {"dampening", Type::Number}}},
-      {"adam", adam},
-      {"adamw", adam},
-      {"lars",
-       {{"lr", Type::Number, true},
-        {"momentum", Type::Number},
-        {"weight_decay", Type::Number},
-        {"trust", Type::Number},
-        {"eps", Type::Number}}},
+        {"nesterov", Type::Flag}}},
   };
   return table;
 }
@@ -59,13 +50,14 @@ static const Table &optimizers() {
 static const Table &schedules() {
   static const Table table{
       {"constant", {}},
-      {"step", {{"at", Type::Points, true}, {"factor", Type::Number}}},
+      {"step",
+       {{"at", Type::Points, true, "every"}, {"factor", Type::Number}, {"every", Type::Point}}},
       {"cosine", {{"to", Type::Number}}},
       {"linear", {{"to", Type::Number}}},
       {"poly", {{"power", Type::Number}, {"to", Type::Number}}},
-      {"plateau",
-       {{"factor", Type::Number}, {"patience", Type::Count}, {"least", Type::Number}}},
-      {"warmup", {{"length", Type::Point, true}, {"from", Type::Number}}},
+      {"exponential", {{"factor", Type::Number}}},
+      {"plateau", {{"factor", Type::Number}, {"patience", Type::Count}, {"min", Type::Number}}},
+      {"warmup", {{"length", Type::Point, true}, {"from", Type::Number}, {"flat", Type::Flag}}},
   };
   return table;
 }
@@ -73,9 +65,11 @@ static const Table &schedules() {
 const Table *recipeCalls(std::string_view clause) {
   static const Table losses{{"cross_entropy", {{"label_smoothing", Type::Probability}}}};
   static const Table normalize{
-      {"normalize", {{"mean", Type::Numbers, true}, {"std", Type::Numbers, true}}}};
-  if (clause == "augment" || clause == "eval")
-    return &transforms();
+      {"normalize", {{"mean", Type::Numbers, true}, {"std", Type::Positives, true}}}};
+  if (clause == "augment")
+    return &augmentations();
+  if (clause == "eval")
+    return &evaluations();
   if (clause == "normalize")
     return &normalize;
   if (clause == "loss")

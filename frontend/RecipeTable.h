@@ -12,10 +12,15 @@ namespace netc::frontend {
 enum class RecipeType {
   Number,      ///< at least 0
   Probability, ///< 0 to 1
+  Half,        ///< 0 to 0.5
   Count,       ///< an integer from 1 on
+  Border,      ///< an integer from 0 on
   Flag,
-  Size,        ///< an integer from 0 on, or [height, width]
+  Size,        ///< an integer from 1 on, or [height, width]
+  Bounds,      ///< [low, high]
   Numbers,     ///< a list of numbers, or one number for all channels
+  Positives,   ///< the same, above 0
+  Vectors,     ///< a list of lists of numbers
   Point,       ///< epochs, iterations (32k) or a fraction of the run
   Points,      ///< a rising list of them
 };
@@ -24,6 +29,7 @@ struct RecipeParam {
   std::string name;
   RecipeType type;
   bool required = false;
+  std::string instead; ///< a parameter that may stand in its place
 };
 
 struct RecipeCallKind {

@@ -84,7 +84,7 @@ static bool isPoint(const RecipeValue &value) {
   if (const auto *epochs = std::get_if<int64_t>(&value.value))
     return *epochs >= 0;
   if (const auto *fraction = std::get_if<double>(&value.value))
-    return *fraction >= 0 && *fraction <= 1;
+    return *fraction >= 0 && *fraction < 1; // 1.0 and 1 would look alike
   return std::holds_alternative<Iterations>(value.value);
 }
 
@@ -108,7 +108,7 @@ static bool isRisingPoints(const RecipeValue &value) {
 
 static bool isSize(const RecipeValue &value) {
   if (const auto *size = std::get_if<int64_t>(&value.value))
-    return *size >= 0 && *size <= 65536;
+    return *size >= 1 && *size <= 65536;
   const auto *list = std::get_if<RecipeList>(&value.value);
   return list && list->size() == 2 && isSize((*list)[0]) && isSize((*list)[1]) &&
          !std::holds_alternative<RecipeList>((*list)[0].value) &&
@@ -124,11 +124,43 @@ static bool isNumbers(const RecipeValue &value) {
   });
 }
 
+static bool isBounds(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  if (!list || list->size() != 2)
+    return false;
+  std::optional<double> low = numberOf((*list)[0]), high = numberOf((*list)[1]);
+  return low && high && *low > 0 && *low <= *high;
+}
+
+static bool arePositive(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  if (!list)
+    return numberOf(value).value_or(0) > 0;
+  return !list->empty() && std::all_of(list->begin(), list->end(), [](const RecipeValue &item) {
+    return numberOf(item).value_or(0) > 0;
+  });
+}
+
+static bool areVectors(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  return list && std::all_of(list->begin(), list->end(), [](const RecipeValue &item) {
+    return std::holds_alternative<RecipeList>(item.value) && isNumbers(item);
+  });
+}
+
 static bool fits(RecipeType type, const RecipeValue &value) {
   std::optional<double> number = numberOf(value);
   switch (type) {
   case RecipeType::Number: return number && *number >= 0;
   case RecipeType::Probability: return number && *number >= 0 && *number <= 1;
+  case RecipeType::Half: return number && *number >= 0 && *number <= 0.5;
+  case RecipeType::Border: {
+    const auto *pixels = std::get_if<int64_t>(&value.value);
+    return pixels && *pixels >= 0 && *pixels <= 65536;
+  }
+  case RecipeType::Bounds: return isBounds(value);
+  case RecipeType::Positives: return arePositive(value);
+  case RecipeType::Vectors: return areVectors(value);
   case RecipeType::Count:
     return std::holds_alternative<int64_t>(value.value) && *number >= 1;
   case RecipeType::Flag: return std::holds_alternative<bool>(value.value);
@@ -146,7 +178,12 @@ static const char *wantedFor(RecipeType type) {
   case RecipeType::Probability: return "a number between 0 and 1";
   case RecipeType::Count: return "an integer from 1 on";
   case RecipeType::Flag: return "true or false";
-  case RecipeType::Size: return "an integer or [height, width]";
+  case RecipeType::Half: return "a number between 0 and 0.5";
+  case RecipeType::Border: return "an integer from 0 on";
+  case RecipeType::Bounds: return "[low, high], above 0";
+  case RecipeType::Positives: return "a number or a list of numbers, above 0";
+  case RecipeType::Vectors: return "a list of lists of numbers";
+  case RecipeType::Size: return "an integer from 1 on or [height, width]";
   case RecipeType::Numbers: return "a number or a list of numbers";
   case RecipeType::Point: return "epochs (5), iterations (2k) or a fraction of the run (0.1)";
   case RecipeType::Points:
@@ -172,7 +209,9 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
     names.push_back(param.name);
   std::string takes = "it takes " + joinNames(names);
   size_t before = 0;
+  bool named = false;
   for (const Argument &arg : call.args) {
+    named = named || !arg.name.empty();
     // `sgd(nesterov)`: a bare word is a switch here as well.
     const auto *word = std::get_if<NameExpr>(&arg.value->node);
     auto toggle = std::find_if(kind.params.begin(), kind.params.end(), [&](const RecipeParam &p) {
@@ -180,9 +219,9 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
     });
     std::string name = toggle != kind.params.end() ? toggle->name : arg.name;
     if (name.empty()) {
-      if (!out.named.empty() || before >= kind.params.size()) {
+      if (named || before >= kind.params.size()) {
         diags.error(arg.value->range,
-                    out.named.empty()
+                    !named
                         ? fmt::format("'{}' takes at most {} argument{}", kind.name,
                                       kind.params.size(), kind.params.size() == 1 ? "" : "s")
                         : std::string("a positional argument stands after a named one"))
@@ -209,14 +248,14 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
         toggle != kind.params.end() ? RecipeValue{true} : evaluate(*arg.value);
     if (!value || !check(*param, kind.name, *value, arg.value->range))
       return false;
-    if (arg.name.empty() && toggle == kind.params.end())
-      out.args.push_back(std::move(*value));
-    else
-      out.named.push_back({name, std::move(*value)});
+    // Whoever reads the recipe finds every argument by its name.
+    out.named.push_back({name, std::move(*value)});
   }
+  auto isGiven = [&](const std::string &name) {
+    return std::find(givenNames.begin(), givenNames.end(), name) != givenNames.end();
+  };
   for (const RecipeParam &param : kind.params)
-    if (param.required &&
-        std::find(givenNames.begin(), givenNames.end(), param.name) == givenNames.end()) {
+    if (param.required && !isGiven(param.name) && !isGiven(param.instead)) {
       diags.error(call.callee->range,
                   fmt::format("'{}' needs the argument '{}'", kind.name, param.name))
           .suggest(takes);
@@ -378,6 +417,10 @@ std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags)
     for (const Train &train : file.recipes) {
       Recipe recipe = RecipeReader(program, diags).read(train);
       bool own = &file == &program.files().front();
+      Range normalize;
+      for (const Clause &clause : train.clauses)
+        if (clause.name.name == "normalize")
+          normalize = clause.name.range;
       for (const Target &target : train.models) {
         const Definition *def = program.find(target.name);
         if (!def || !def->isModel) {
@@ -391,14 +434,14 @@ std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags)
         if (other != result.end())
           diags.error(target.range, fmt::format("model '{}' has two recipes", target.name))
               .note(other->range, "the first is here");
-        result.push_back({def, recipe, target.range, own});
+        result.push_back({def, recipe, target.range, normalize, own});
       }
     }
   return result;
 }
 
-Recipe recipeFor(const Program &program, const Definition &model,
-                 const std::vector<ModelRecipe> &recipes) {
+const ModelRecipe *findRecipe(const Program &program, const Definition &model,
+                              const std::vector<ModelRecipe> &recipes) {
   std::vector<const Definition *> seen;
   const Definition *def = &model;
   while (def && std::find(seen.begin(), seen.end(), def) == seen.end()) {
@@ -407,15 +450,51 @@ Recipe recipeFor(const Program &program, const Definition &model,
       if (each.model == def && (!best || (each.own && !best->own)))
         best = &each;
     if (best)
-      return best->recipe;
+      return best;
     seen.push_back(def);
     def = aliasTarget(program, *def);
   }
-  Recipe recipe = defaultRecipe();
+  return nullptr;
+}
+
+static RecipeCall automaticNormalization() {
   RecipeCall normalize;
   normalize.name = "normalize";
   normalize.args.push_back({std::string("auto")});
-  recipe.normalize.push_back(std::move(normalize));
+  return normalize;
+}
+
+/// For how many channels a list is written; a number, or a list of one, is for all.
+static int64_t channelsOf(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  return list ? static_cast<int64_t>(list->size()) : 1;
+}
+
+Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden,
+                 Diagnostics &diags) {
+  if (!written) {
+    Recipe recipe = defaultRecipe();
+    recipe.normalize.push_back(automaticNormalization());
+    return recipe;
+  }
+  Recipe recipe = written->recipe;
+  if (recipe.normalize.empty())
+    return recipe;
+  for (const auto &[name, value] : recipe.normalize.front().named) {
+    int64_t given = channelsOf(value);
+    if (given == 1 || given == channels)
+      continue;
+    std::string what = fmt::format("'{}' of 'normalize' has {} values, the input has {} channel{}",
+                                   name, given, channels, channels == 1 ? "" : "s");
+    if (overridden) {
+      diags.warning(written->normalize, what + ": the training set's own are computed instead");
+      recipe.normalize.front() = automaticNormalization();
+    } else {
+      diags.error(written->normalize, what)
+          .suggest("give a number a channel, one number for all, or normalize(auto)");
+    }
+    break;
+  }
   return recipe;
 }
 

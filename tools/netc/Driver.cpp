@@ -48,12 +48,28 @@ static std::string printed(ModuleOp module) {
   return text + "\n";
 }
 
+/// file:line:column of the innermost place that a location names.
+static void printPlace(Location location) {
+  if (auto named = dyn_cast<NameLoc>(location))
+    return printPlace(named.getChildLoc());
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return printPlace(call.getCallee());
+  if (auto fused = dyn_cast<FusedLoc>(location); fused && !fused.getLocations().empty())
+    return printPlace(fused.getLocations().front());
+  if (auto place = dyn_cast<FileLineColLoc>(location))
+    llvm::errs() << place.getFilename().getValue() << ":" << place.getLine() << ":" << place.getColumn() << ": ";
+  else
+    llvm::errs() << "netc: ";
+}
+
 /// A diagnostic of the compiler's later stages, in the form of the front end's.
 static void report(Diagnostic &diagnostic) {
-  llvm::errs() << diagnostic.getLocation() << ": " << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ")
-               << diagnostic << "\n";
-  for (Diagnostic &note : diagnostic.getNotes())
-    llvm::errs() << note.getLocation() << ": note: " << note << "\n";
+  printPlace(diagnostic.getLocation());
+  llvm::errs() << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ") << diagnostic << "\n";
+  for (Diagnostic &note : diagnostic.getNotes()) {
+    printPlace(note.getLocation());
+    llvm::errs() << "note: " << note << "\n";
+  }
 }
 
 static bool runPasses(ModuleOp module, Stage stage, const Options &options, const CpuTarget &target) {

@@ -155,6 +155,22 @@ test.net:4:18: error: 'len' wants a list, have a tensor [3, 8, 8]
     4 |   n = image | a: len
       |                  ^~~
 )net"},
+    {"positional argument on a switch that is set", R"net(net 1
+block b(x, wide=false, c=1) {
+  return x | conv(if wide { 2 * c } else { c }, k=1)
+}
+model m {
+  input image: [3, 8, 8]
+  return image | b(wide, 3)
+}
+)net", "", "",
+     R"net(test.net:7:26: error: argument 'wide' of 'b' is given twice
+    7 |   return image | b(wide, 3)
+      |                          ^
+test.net:7:20: note: the first is here
+    7 |   return image | b(wide, 3)
+      |                    ^~~~
+)net"},
 };
 
 class CallErrors : public ::testing::TestWithParam<ErrorCase> {};

@@ -120,4 +120,27 @@ TEST(GoogleNet, MarksWhatOnlyTheHeadsNeed) {
   EXPECT_EQ(trunk, 6'624'904);
 }
 
+static std::string whyRefused(const std::string &body) {
+  writeText("outputs.net", "net 1\nmodel m {\n  input image: [3, 8, 8]\n" + body + "}\n");
+  std::string diagnostics;
+  EXPECT_FALSE(elaborateFile("outputs.net", {}, diagnostics));
+  return diagnostics;
+}
+
+TEST(Outputs, AreClassScores) {
+  EXPECT_EQ(whyRefused("  return image | avgpool(global)\n"), R"net(outputs.net:4:3: error: a model returns class scores, a vector; have the image [3, 1, 1]
+    4 |   return image | avgpool(global)
+      |   ^~~~~~
+  help: end it with x | flatten | linear(classes)
+)net");
+}
+
+TEST(Outputs, OfHeadsAreAsTheModels) {
+  EXPECT_EQ(whyRefused("  x = image | flatten\n  aux(x | linear(3))\n  return x | linear(2)\n"), R"net(outputs.net:5:3: error: an auxiliary head gives class scores as the model does, [2]; have [3]
+    5 |   aux(x | linear(3))
+      |   ^~~
+  help: end it with x | flatten | linear(classes)
+)net");
+}
+
 } // namespace netc::frontend

@@ -45,7 +45,76 @@ train m {
      R"net(test.net:7:11: error: 'augment' knows no 'hflipp'; did you mean 'hflip'?
     7 |   augment hflipp, random_crop(8)
       |           ^~~~~~
-  help: it knows random_crop, random_resized_crop, center_crop, resize, ten_crop, hflip, vflip, pca_jitter, color_jitter, mean_subtract, mixup, cutmix and random_erasing
+  help: it knows random_crop, random_resized_crop, center_crop, resize, hflip, pca_jitter, color_jitter, random_erasing and subtract_mean
+)net"},
+    {"transform that evaluation has not", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  eval resize(8), hflip
+}
+)net", "", "",
+     R"net(test.net:7:19: error: 'eval' knows no 'hflip'
+    7 |   eval resize(8), hflip
+      |                   ^~~~~
+  help: it knows resize, center_crop and ten_crop
+)net"},
+    {"optimizer that is not there", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  optimizer adam(lr=0.001)
+}
+)net", "", "",
+     R"net(test.net:7:13: error: 'optimizer' knows no 'adam'
+    7 |   optimizer adam(lr=0.001)
+      |             ^~~~
+  help: it knows sgd
+)net"},
+    {"standard deviation of zero", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  normalize(mean=0.5, std=[0.2, 0, 0.2])
+}
+)net", "", "",
+     R"net(test.net:7:27: error: 'std' of 'normalize' must be a number or a list of numbers, above 0
+    7 |   normalize(mean=0.5, std=[0.2, 0, 0.2])
+      |                           ^
+)net"},
+    {"normalization of other channels", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  normalize(mean=[0.5, 0.5], std=0.2)
+}
+)net", "", "",
+     R"net(test.net:7:3: error: 'mean' of 'normalize' has 2 values, the input has 3 channels
+    7 |   normalize(mean=[0.5, 0.5], std=0.2)
+      |   ^~~~~~~~~
+  help: give a number a channel, one number for all, or normalize(auto)
+)net"},
+    {"step without points", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  schedule step(factor=0.5)
+}
+)net", "", "",
+     R"net(test.net:7:12: error: 'step' needs the argument 'at'
+    7 |   schedule step(factor=0.5)
+      |            ^~~~
+  help: it takes at, factor and every
 )net"},
     {"unknown argument", R"net(net 1
 model m {
@@ -59,7 +128,7 @@ train m {
      R"net(test.net:7:25: error: 'sgd' has no argument 'momentun'; did you mean 'momentum'?
     7 |   optimizer sgd(lr=0.1, momentun=0.9)
       |                         ^~~~~~~~
-  help: it takes lr, momentum, weight_decay, nesterov and dampening
+  help: it takes lr, momentum, weight_decay and nesterov
 )net"},
     {"missing learning rate", R"net(net 1
 model m {
@@ -73,7 +142,7 @@ train m {
      R"net(test.net:7:13: error: 'sgd' needs the argument 'lr'
     7 |   optimizer sgd(momentum=0.9)
       |             ^~~
-  help: it takes lr, momentum, weight_decay, nesterov and dampening
+  help: it takes lr, momentum, weight_decay and nesterov
 )net"},
     {"points that do not rise", R"net(net 1
 model m {
@@ -109,11 +178,11 @@ model m {
 }
 train m {
   augment hflip
-  augment vflip
+  augment resize(8)
 }
 )net", "", "",
      R"net(test.net:8:3: error: 'augment' stands twice in the recipe
-    8 |   augment vflip
+    8 |   augment resize(8)
       |   ^~~~~~~
 test.net:7:3: note: the first is here
     7 |   augment hflip

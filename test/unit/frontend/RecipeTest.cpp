@@ -28,15 +28,17 @@ TEST(Recipe, IsReadInFull) {
   EXPECT_TRUE(recipe.written);
   ASSERT_EQ(recipe.augment.size(), 2u);
   EXPECT_EQ(recipe.augment[0].name, "random_crop");
-  EXPECT_EQ(std::get<int64_t>(recipe.augment[0].args[0].value), 8);
-  EXPECT_EQ(recipe.augment[0].named[0].first, "pad");
+  EXPECT_EQ(recipe.augment[0].named[0].first, "size");
+  EXPECT_EQ(std::get<int64_t>(recipe.augment[0].named[0].second.value), 8);
+  EXPECT_EQ(recipe.augment[0].named[1].first, "pad");
   EXPECT_EQ(recipe.augment[1].name, "hflip");
   EXPECT_EQ(recipe.eval[0].name, "center_crop");
   const auto &std_ = std::get<RecipeList>(recipe.normalize[0].named[1].second.value);
   EXPECT_DOUBLE_EQ(std::get<double>(std_[0].value), 0.25);
   EXPECT_EQ(recipe.loss.named[0].first, "label_smoothing");
-  EXPECT_DOUBLE_EQ(std::get<double>(recipe.optimizer.args[0].value), 0.1);
-  EXPECT_TRUE(std::get<bool>(recipe.optimizer.named[1].second.value));
+  EXPECT_DOUBLE_EQ(std::get<double>(recipe.optimizer.named[0].second.value), 0.1);
+  EXPECT_EQ(recipe.optimizer.named[2].first, "nesterov");
+  EXPECT_TRUE(std::get<bool>(recipe.optimizer.named[2].second.value));
   ASSERT_EQ(recipe.schedule.size(), 2u);
   const auto &at = std::get<RecipeList>(recipe.schedule[1].named[0].second.value);
   EXPECT_EQ(std::get<Iterations>(at[1].value).count, 48'000);
@@ -50,6 +52,35 @@ TEST(Recipe, DefaultsAreStated) {
   EXPECT_EQ(recipe.loss.name, "cross_entropy");
   EXPECT_EQ(recipe.optimizer.name, "sgd");
   EXPECT_EQ(std::get<std::string>(recipe.normalize[0].args[0].value), "auto");
+}
+
+// The runtime and the compiler look arguments up by name.
+TEST(Recipe, NamesItsPositionalArguments) {
+  Recipe recipe = recipeOf(model + "train m {\n"
+                                   "  normalize([0.5, 0.5, 0.5], 0.25)\n"
+                                   "  loss       cross_entropy(0.1)\n"
+                                   "  optimizer  sgd(0.1, 0.9, 1e-4, true)\n"
+                                   "  schedule   linear(0.01), plateau(0.1, 2, 0.001)\n}\n");
+  auto name = [](const RecipeCall &call, size_t i) { return call.named.at(i).first; };
+  EXPECT_EQ(name(recipe.normalize[0], 0), "mean");
+  EXPECT_EQ(name(recipe.normalize[0], 1), "std");
+  EXPECT_EQ(name(recipe.loss, 0), "label_smoothing");
+  EXPECT_EQ(name(recipe.optimizer, 2), "weight_decay");
+  EXPECT_EQ(name(recipe.optimizer, 3), "nesterov");
+  EXPECT_EQ(name(recipe.schedule[0], 0), "to");
+  EXPECT_EQ(name(recipe.schedule[1], 2), "min");
+}
+
+TEST(Recipe, ForOtherChannelsComputesItsNormalization) {
+  std::string diagnostics;
+  auto network = elaborateText(
+      model + "train m {\n  normalize(mean=[0.5, 0.5, 0.5], std=[0.2, 0.2, 0.2])\n}\n", diagnostics,
+      "", "image=[1, 8, 8]");
+  ASSERT_TRUE(network) << diagnostics;
+  EXPECT_EQ(std::get<std::string>(network->recipe.normalize[0].args.at(0).value), "auto");
+  EXPECT_EQ(diagnostics.substr(0, diagnostics.find('\n')),
+            "test.net:7:3: warning: 'mean' of 'normalize' has 3 values, the input has 1 channel: the "
+            "training set's own are computed instead");
 }
 
 TEST(Recipe, OfAnAliasIsThatOfItsTarget) {

@@ -300,6 +300,19 @@ test.net:2:12: note: the first is here
     2 | block b(x, c, c) {
       |            ^
 )net"},
+    {"operator at the start of a line", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  y = image | relu
+  return image
+    + y
+}
+)net", "", "",
+     R"net(test.net:6:5: error: expected an expression, have '+'
+    6 |     + y
+      |     ^
+  help: a newline ends a statement: put '+' at the end of the line before
+)net"},
 };
 
 class SyntaxErrors : public ::testing::TestWithParam<ErrorCase> {};
