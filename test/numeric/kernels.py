@@ -22,6 +22,7 @@ except ImportError as missing:
     WHY = f"python3-torch is needed: {missing}"
 
 BOUND = 2e-5  # float32 against float64, relative by norm; the longest sums have some thousand terms
+DIFFERENCE = 1e-2  # of finite differences in float32
 
 
 def pre(channels):
@@ -92,10 +93,10 @@ def every_kernel_size():
 def normalised(channels, height, width):
     net = Net(channels, height, width, seed=7)
     for c, kernel, stride in ((17, 3, 1), (5, 1, 2), (33, 3, 2), (10, 5, 1)):
-        net.branch([pre(c), ("bn", {}), ("silu", {}), ("conv", {"c": c + 1, "k": kernel, "stride": stride, "pad": kernel // 2}),
+        net.branch([("conv", {"c": c, "k": 1}), ("bn", {}), ("silu", {}), ("conv", {"c": c + 1, "k": kernel, "stride": stride, "pad": kernel // 2}),
                     ("bn", {"eps": 1e-3, "momentum": 0.3}), ("tanh", {})])
     net.branch([("bn", {}), pre(4), ("tanh", {})])
-    net.branch([("conv", {"c": 12, "k": 3, "pad": 1, "groups": 3, "bias": "true"}), ("bn", {}), ("sigmoid", {}),
+    net.branch([("conv", {"c": 12, "k": 3, "pad": 1, "groups": 3}), ("bn", {}), ("sigmoid", {}),
                 ("conv", {"c": 12, "k": 3, "pad": 1, "groups": 12}), ("bn", {}), ("silu", {})])
     return net
 
@@ -133,7 +134,7 @@ def pointwise():
         net.branch([pre(3), ("flatten", {}), ("linear", {"c": channels}), ("softmax", {}), ("linear", {"c": 4})])
     # Far from zero: saturated, but finite.
     for kind in ("tanh", "sigmoid", "silu", "hardswish", "relu6"):
-        net.branch([pre(6), ("bn", {}), pre(6), (kind, {})])
+        net.branch([("bn", {}), pre(6), (kind, {})])
     return net
 
 
@@ -225,6 +226,7 @@ def check(report, name, net):
     net.forward(images[3])  # draws the parameters
     executable = Compiled.from_text(net.text())
     weights = {key: value.detach().numpy().astype(numpy.float32) for key, value in {**net.parameters, **net.statistics}.items()}
+    report.case(f"{name}/finite_differences", finite_differences, net, executable, weights, images[3])
     for batch, image in images.items():
         labels = torch.arange(batch) % net.classes
         inputs = {"input": image.numpy().astype(numpy.float32), "labels": labels.numpy()}
@@ -247,6 +249,31 @@ def against_reference(net, executable, weights, inputs, image, labels):
         error = numpy.linalg.norm(found["grad." + key] - value.grad.numpy())
         claims.append(("grad." + describe(net, key), float(error / max(float(value.grad.norm()), 1e-3 * scale)), BOUND))
     claims += [(key, norm_error(found[key], value), BOUND) for key, value in net.updated.items()]
+    return claims
+
+
+def finite_differences(net, executable, weights, image):
+    """Central differences of the loss, a branch at a time, along its gradient and a random direction as long: no reference
+    but the executable's own loss, in float32, hence the bound."""
+    random = numpy.random.default_rng(1)
+    inputs = {"input": image.numpy().astype(numpy.float32), "labels": numpy.arange(len(image)) % net.classes}
+    found = executable.run(weights, inputs, train=True)
+    claims = []
+    for branch, _ in net.branches:
+        keys = [key for key in net.parameters if key.startswith(branch + ".")]
+        gradient = {key: found["grad." + key].astype(numpy.float64) for key in keys}
+        length = sum(float((g ** 2).sum()) for g in gradient.values()) ** 0.5
+        noise = {key: random.standard_normal(g.shape) for key, g in gradient.items()}
+        scale = length / sum(float((n ** 2).sum()) for n in noise.values()) ** 0.5
+        direction = {key: gradient[key] + scale * noise[key] for key in keys}
+        step = 5e-3 / length ** 2  # the loss changes by about 1e-2
+        losses = []
+        for sign in (1, -1):
+            moved = {key: (weights[key] + sign * step * direction[key]).astype(numpy.float32) for key in keys}
+            losses.append(float(executable.run({**weights, **moved}, inputs, train=True)["loss"][0]))
+        expected = sum(float((gradient[key] * direction[key]).sum()) for key in keys)
+        error = abs((losses[0] - losses[1]) / (2 * step) - expected) / length ** 2
+        claims.append(("derivative of " + describe(net, branch + "."), error, DIFFERENCE))
     return claims
 
 

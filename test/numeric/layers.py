@@ -75,7 +75,7 @@ class Net:
 
     def head(self, name, x):
         x = x.flatten(1)
-        weight = self.parameter(f"{name}.head.weight", self.classes, x.shape[1], scale=x.shape[1] ** -0.5)
+        weight = self.parameter(f"{name}.head.weight", self.classes, x.shape[1], scale=(x.shape[1] * len(self.branches)) ** -0.5)
         return functional.linear(x, weight, self.parameter(f"{name}.head.bias", self.classes, scale=0.1))
 
     def forward(self, x, training=True):
