@@ -156,18 +156,18 @@ static std::string table(func::FuncOp function) {
   auto attr = [&](StringRef name) { return function->getAttrOfType<IntegerAttr>(name).getInt(); };
   out << llvm::formatv("\n{0}: {1} launches, arena {2:f1} KiB an image + {3:f1} KiB\n", function.getName(), rows.size(),
                        attr("arena_bytes_per_image") / 1024.0, attr("arena_bytes_fixed") / 1024.0);
-  out << "  line  " << padded("layers", width) << "  " << padded("computes", 14)
+  out << "  line  " << padded("layers", width) << "  " << padded("computes", 18)
       << "     MFLOP  KiB read  KiB written  how\n";
   int64_t flops = 0, read = 0, written = 0;
   for (const Row &row : rows) {
     out << llvm::formatv("{0,6}  {1}  {2}{3,10:f3}{4,10:f1}{5,13:f1}  {6}{7}\n", row.line,
-                         padded(row.layers, width), padded(row.does, 14), row.flops / 1e6,
+                         padded(row.layers, width), padded(row.does, 18), row.flops / 1e6,
                          row.read / 1024.0, row.written / 1024.0, row.how,
                          row.result.empty() ? "" : "; " + row.result);
     flops += row.flops, read += row.read, written += row.written;
   }
   out << llvm::formatv("{0,6}  {1}  {2}{3,10:f3}{4,10:f1}{5,13:f1}\n", "", padded("in all, an image", width),
-                       padded("", 14), flops / 1e6, read / 1024.0, written / 1024.0);
+                       padded("", 18), flops / 1e6, read / 1024.0, written / 1024.0);
   return text;
 }
 

@@ -10,10 +10,16 @@
 
 using namespace llvm;
 
-/// A C++ driver: it knows where the C library and its start files lie.
-static std::string findDriver() {
-  if (const char *chosen = std::getenv("NETC_LINKER"))
-    return sys::findProgramByName(chosen).get();
+/// A C++ driver: it knows where the C library and its start files lie. Empty: `error` says why there is none.
+static std::string findDriver(std::string &error) {
+  if (const char *chosen = std::getenv("NETC_LINKER")) {
+    if (ErrorOr<std::string> path = sys::findProgramByName(chosen))
+      return *path;
+    error = std::string("no linker: NETC_LINKER names ") + chosen + ", which is not in PATH";
+    return {};
+  }
+  error = "no linker: netc links executables with a C++ compiler driver; looked for clang++-22, clang++, g++ and c++ in "
+          "PATH; install one (Debian: apt-get install clang-22 or g++) or name one in NETC_LINKER";
   for (StringRef name : {"clang++-22", "clang++", "g++", "c++"})
     if (ErrorOr<std::string> path = sys::findProgramByName(name))
       return *path;
@@ -30,12 +36,9 @@ bool netc::linkExecutable(StringRef object, StringRef runtime, StringRef output,
     error = "the runtime library is missing: expected " + runtime.str() + " beside netc; build or install it with netc";
     return false;
   }
-  std::string driver = findDriver();
-  if (driver.empty()) {
-    error = "no linker: netc links executables with a C++ compiler driver; looked for clang++-22, clang++, g++ and c++ in "
-            "PATH; install one (Debian: apt-get install clang-22 or g++) or name one in NETC_LINKER";
+  std::string driver = findDriver(error);
+  if (driver.empty())
     return false;
-  }
   std::string partial = (output + ".partial").str();
   SmallString<128> log;
   if (sys::fs::createTemporaryFile("netc-link", "log", log)) {

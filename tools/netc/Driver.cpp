@@ -30,7 +30,12 @@ static int fail(const llvm::Twine &message) {
 static int writeText(const Options &options, llvm::StringRef text) {
   if (options.output.empty() || options.output == "-") {
     llvm::outs() << text;
-    return kDone;
+    llvm::outs().flush();
+    if (!llvm::outs().has_error())
+      return kDone;
+    std::error_code full = llvm::outs().error();
+    llvm::outs().clear_error(); // or its destructor aborts
+    return fail("cannot write to standard output: " + full.message());
   }
   std::error_code error;
   llvm::raw_fd_ostream out(options.output, error);
@@ -38,7 +43,11 @@ static int writeText(const Options &options, llvm::StringRef text) {
     return fail("cannot write " + options.output + ": " + error.message());
   out << text;
   out.close();
-  return out.has_error() ? fail("cannot write " + options.output + ": " + out.error().message()) : kDone;
+  if (!out.has_error())
+    return kDone;
+  error = out.error();
+  out.clear_error();
+  return fail("cannot write " + options.output + ": " + error.message());
 }
 
 static std::string printed(ModuleOp module) {
@@ -110,23 +119,59 @@ static int emitCode(ModuleOp module, const Options &options, const CpuTarget &ta
   return writeText(named, bytes);
 }
 
+/// Says before compiling what linking would say after it.
+static int checkOutput(const std::string &output) {
+  llvm::StringRef folder = llvm::sys::path::parent_path(output);
+  if (!folder.empty() && !llvm::sys::fs::is_directory(folder))
+    return fail("cannot write " + output + ": there is no folder " + folder);
+  if (llvm::sys::fs::is_directory(output))
+    return fail("cannot write " + output + ": it is a folder; name the executable with -o");
+  if (std::error_code error = llvm::sys::fs::access(folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write))
+    return fail("cannot write " + output + ": " + error.message());
+  return kDone;
+}
+
 static int emitExecutable(ModuleOp module, const Options &options, const CpuTarget &target) {
   std::string output = options.output.empty() ? module->getAttrOfType<StringAttr>("net.model").str() : options.output;
+  if (int code = checkOutput(output))
+    return code;
   llvm::SmallString<128> object;
   int descriptor;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile("netc", "o", descriptor, object))
     return fail("cannot create a temporary file: " + error.message());
   bool compiled;
+  std::error_code unwritten;
   {
     llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
     compiled = succeeded(compileModel(module, target, CodeKind::Object, out));
+    out.close();
+    unwritten = out.error();
+    out.clear_error();
+  }
+  if (compiled && unwritten) {
+    llvm::sys::fs::remove(object);
+    return fail("cannot write " + object + ": " + unwritten.message());
   }
   std::string error;
-  bool linked = compiled && linkExecutable(object, runtimePath(), output, error);
+  // A device (-o /dev/null) is written to; linking in its place would replace it.
+  llvm::sys::fs::file_status status;
+  bool special = !llvm::sys::fs::status(output, status) && llvm::sys::fs::is_other(status);
+  std::string linkedTo = special ? std::string(object) + ".exe" : output;
+  bool linked = compiled && linkExecutable(object, runtimePath(), linkedTo, error);
   llvm::sys::fs::remove(object);
   if (!compiled)
     return kFailed;
-  return linked ? kDone : fail(error);
+  if (!linked)
+    return fail(error);
+  if (!special)
+    return kDone;
+  auto executable = llvm::MemoryBuffer::getFile(linkedTo);
+  llvm::sys::fs::remove(linkedTo);
+  if (!executable)
+    return fail("cannot read " + linkedTo + ": " + executable.getError().message());
+  Options named = options;
+  named.output = output;
+  return writeText(named, (*executable)->getBuffer());
 }
 
 static int compileNetwork(const frontend::Network &network, const Options &options, const CpuTarget &target) {
