@@ -7,12 +7,14 @@ other), in units of the rounding noise there, which is the difference between Py
 float32 implementation may well land on the other side. Prints the smallest of the model. Uses PyTorch alone.
 """
 import copy
+import pathlib
 import sys
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import parity
 import torch_models
 

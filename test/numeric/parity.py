@@ -45,11 +45,11 @@ def keep_off_corners(model):
     """Batch-norm biases of +-4.
 
     The sign belongs to the channel's index: where branches meet in an addition, equal signs keep the sum off the
-    corner, opposite ones would put it there. Weights of 1 to 2 let some values through: a network that is all but
-    linear has gradients that cancel. ReLU6 has a second corner, at 6: its weights are half of that.
+    corner, opposite ones would put it there. Weights of 0.75 to 1.5 let some values through: a network that is all
+    but linear has gradients that cancel. ReLU6 has a second corner, at 6, and narrower weights.
     """
     signs = 2.0 * torch.randint(0, 2, (4096,)) - 1.0
-    width = 0.5 if any(isinstance(module, torch.nn.ReLU6) for module in model.modules()) else 1.0
+    width = 0.5 if any(isinstance(module, torch.nn.ReLU6) for module in model.modules()) else 0.75
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, width, 2.0 * width)
