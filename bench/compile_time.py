@@ -39,6 +39,7 @@ def main():
     parser.add_argument("--netc", type=pathlib.Path, default=ROOT / "build/bin/netc")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
+    parser.add_argument("--note", default="", help="a sentence on the circumstances, for the page")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     about = machine.describe()
@@ -81,7 +82,7 @@ ResNet-152 {deep152:.2f} times that of ResNet-50.
 {table}
 
 Taken by `bench/compile_time.py` on a {machine.sentence(about)}; median of {options.rounds}, the models taking turns.
-The CIFAR networks take 32x32 images, the ImageNet ones 224x224.
+{options.note + chr(10) if options.note else ""}The CIFAR networks take 32x32 images, the ImageNet ones 224x224.
 """)
     if options.json:
         options.json.write_text(json.dumps({"machine": about, "models": records}, indent=2) + "\n")
