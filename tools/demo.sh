@@ -12,8 +12,8 @@ echo "1. models/resnet_cifar.net -> $out/resnet20, one native executable"
 ls -l "$out/resnet20" | awk '{printf "   %.1f MB\n", $5 / 1e6}'
 
 echo
-echo "2. train on Fashion-MNIST: 3 epochs of 60,000 images"
-"$out/resnet20" train --data fashion-mnist --epochs 3 --out "$out/run"
+echo "2. train on Fashion-MNIST: 3 epochs of 60,000 images, some 6 minutes on two AVX2 cores"
+"$out/resnet20" train --data fashion-mnist --epochs 3 --batch 64 --out "$out/run"
 
 echo
 echo "3. evaluate the saved weights on the 10,000 test images"
