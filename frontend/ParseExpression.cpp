@@ -178,14 +178,14 @@ ExprPtr Parser::parsePostfix() {
 }
 
 ExprPtr Parser::parsePrimary() {
+  if (atLabel()) {
+    Label label;
+    if (!parseLabel(label))
+      return nullptr;
+    return parseLabelled(std::move(label));
+  }
   switch (peek().kind) {
   case TokenKind::Identifier: {
-    if (atLabel()) {
-      Label label;
-      if (!parseLabel(label))
-        return nullptr;
-      return parseLabelled(std::move(label));
-    }
     Range range = here();
     return makeExpr(range, NameExpr{std::string(advance().text)});
   }

@@ -42,6 +42,13 @@ static Shape shapeOf(const std::string &pipe) {
 
 using Names = std::vector<std::string>;
 
+TEST(Names, MayBeginWithAnExpression) {
+  Network network = elaborate(wrap("  n = 3\n  x = {n}.a: relu(image)\n"
+                                   "  y = if n > 2 { {n}.b: tanh(x) } else { x }\n"
+                                   "  return y"));
+  EXPECT_EQ(layerNames(network), (Names{"image", "3.a", "3.b"}));
+}
+
 TEST(Names, CountByKindWithinAScope) {
   Network network = elaborate(wrap("  x = image | conv(4, k=1) | relu | conv(4, k=1) | relu\n"
                                    "  return x + x"));
