@@ -12,17 +12,26 @@
 
 namespace netc::runtime {
 
-AtomicFile::AtomicFile(std::string target) : path(std::move(target)), beside(path + ".tmp") {
+/// A device or a pipe (/dev/stdout) is written to, never replaced.
+static bool isSpecial(const std::string &path) {
+  std::error_code ignored;
+  auto status = std::filesystem::status(path, ignored);
+  return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+}
+
+AtomicFile::AtomicFile(std::string target) : path(std::move(target)) {
+  beside = isSpecial(path) ? path : path + ".tmp";
   descriptor = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor < 0)
-    fail("cannot write {}: {}", beside, std::strerror(errno));
+    fail("cannot write {}: {}", path, std::strerror(errno));
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor < 0)
     return;
   close(descriptor);
-  unlink(beside.c_str());
+  if (beside != path)
+    unlink(beside.c_str());
 }
 
 void AtomicFile::write(const void *data, uint64_t bytes) {
@@ -34,7 +43,7 @@ void AtomicFile::write(const void *data, uint64_t bytes) {
     if (done < 0 && errno == EINTR)
       continue;
     if (done < 0)
-      fail("cannot write {}: {}", beside, std::strerror(errno));
+      fail("cannot write {}: {}", path, std::strerror(errno));
     next += done;
     bytes -= uint64_t(done);
   }
@@ -51,13 +60,15 @@ static void syncFolder(const std::string &path) {
 }
 
 void AtomicFile::commit() {
-  if (fsync(descriptor) != 0)
-    fail("cannot write {}: {}", beside, std::strerror(errno));
-  if (rename(beside.c_str(), path.c_str()) != 0)
+  // Pipes and terminals have nothing to flush to.
+  if (fsync(descriptor) != 0 && beside != path)
+    fail("cannot write {}: {}", path, std::strerror(errno));
+  if (beside != path && rename(beside.c_str(), path.c_str()) != 0)
     fail("cannot rename {} to {}: {}", beside, path, std::strerror(errno));
   close(descriptor);
   descriptor = -1;
-  syncFolder(path);
+  if (beside != path)
+    syncFolder(path);
 }
 
 void writeFileAtomically(const std::string &path, std::string_view text) {

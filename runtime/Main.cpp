@@ -8,7 +8,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 
 namespace netc::runtime {
@@ -52,7 +55,10 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
   command->add_option("--batch", overrides.batch, "Instead of the recipe's")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--lr", overrides.lr, "Learning rate instead of the recipe's; schedules scale it")
-      ->check(CLI::Range(0.0, 1e30));
+      ->check(CLI::Range(0.0, 1e30))
+      ->check([](const std::string &text) { // nothing is out of range for "nan"
+        return std::isnan(std::strtod(text.c_str(), nullptr)) ? text + " is no learning rate" : std::string();
+      });
   command->add_option("--seed", overrides.seed, "Of initialisation, order, augmentation, dropout")
       ->capture_default_str();
   addThreads(command, options.threads);
@@ -153,6 +159,12 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
     fmt::print(stderr, "{}", app.help());
     return 2;
   }
+  std::vector<std::string> known;
+  for (const CLI::App *command : app.get_subcommands({}))
+    known.push_back(command->get_name());
+  if (std::string word = argv[1];
+      !word.starts_with('-') && std::find(known.begin(), known.end(), word) == known.end())
+    throw UsageError(fmt::format("unknown command '{}', expected {}", word, fmt::join(known, ", ")));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

@@ -27,6 +27,9 @@ TEST(CommandLine, ExitCodesTellUsageFromFailure) {
   for (const char *command : {"info", "train", "eval", "predict", "bench", "run"})
     EXPECT_EQ(shell(toy + " " + command + " --help").code, 0);
   EXPECT_EQ(shell(toy + " fly").code, 2);
+  EXPECT_EQ(shell(toy + " fly").err,
+            "error: unknown command 'fly', expected info, train, eval, predict, bench, run\n");
+  EXPECT_EQ(shell(toy + " train --data synthetic:10 --lr nan").code, 2);
   EXPECT_EQ(shell(toy + " train").code, 2);
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch 0").code, 2);
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch many").code, 2);

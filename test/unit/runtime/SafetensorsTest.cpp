@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 using namespace netc::runtime;
 
@@ -18,6 +21,21 @@ static std::string assemble(const std::string &header, const std::string &data) 
 static std::string readError(const ScratchFolder &folder, const std::string &text) {
   writeFileAtomically(folder / "x.safetensors", text);
   return errorOf([&] { Safetensors::read(folder / "x.safetensors"); });
+}
+
+// As root, `--out /dev/null` must not put a file in the device's place.
+TEST(AtomicFile, WritesIntoAPipeInsteadOfReplacingIt) {
+  ScratchFolder folder;
+  std::string path = folder / "pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  writeFileAtomically(path, "hello");
+  char text[8] = {};
+  EXPECT_EQ(read(reader, text, sizeof text), 5);
+  EXPECT_STREQ(text, "hello");
+  close(reader);
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
 }
 
 TEST(Safetensors, RoundTrips) {
