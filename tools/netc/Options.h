@@ -16,6 +16,7 @@ struct Options {
   std::vector<std::pair<std::string, std::string>> set;
   std::string target = "cpu";
   std::string cpu = "native";
+  std::string chip; ///< of CUDA, separated by commas
   std::string precision = "f32";
   std::string mode = "both";
   std::string emit = "exe";
