@@ -1,0 +1,44 @@
+//===- Simulator.h - a GPU simulated on the CPU -----------------*- C++ -*-===//
+//
+// Stands behind the table of the CUDA driver API: loads PTX text, runs its
+// kernels on the cores of this machine and checks what hardware does not tell.
+// docs/simulator.md says what is simulated and how.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_RUNTIME_SIM_SIMULATOR_H
+#define NETC_RUNTIME_SIM_SIMULATOR_H
+
+#include "runtime/cuda/Driver.h"
+
+#include <cstdint>
+
+namespace netc::runtime::sim {
+
+struct SimulatorOptions {
+  /// Compute capability of the simulated chip, 10 * major + minor; its limits
+  /// on shared memory and threads follow. PTX for a newer chip does not load.
+  unsigned chip = 80;
+  /// Bounds, races, unwritten shared memory, barriers, early reads of cp.async.
+  /// Without them (the fast mode) correct kernels give the same bits; wrong
+  /// ones may do anything within the simulated memory.
+  bool checks = true;
+  /// Orders warps and blocks; any two seeds must give the same results.
+  uint64_t seed = 1;
+  /// Cores that run blocks; 0 is all that this process may use.
+  unsigned threads = 0;
+  /// Device memory in bytes; reserved, not touched, before it is allocated.
+  uint64_t memoryBytes = uint64_t(16) << 30;
+};
+
+/// The table of the process's one simulated device. The first call and every
+/// later one set the options; a change takes effect with the next launch, and
+/// `chip` and `memoryBytes` only while no context is retained.
+const cuda::CudaDriver &simulatedDriver(const SimulatorOptions &options = {});
+
+/// Thread-instructions that launches have run since the last call of this
+/// function: one PTX instruction of one thread is one.
+uint64_t takeInstructionCount();
+
+} // namespace netc::runtime::sim
+
+#endif // NETC_RUNTIME_SIM_SIMULATOR_H
