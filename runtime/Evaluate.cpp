@@ -18,13 +18,36 @@ void softmax(const float *logits, int64_t classes, double *probabilities) {
     probabilities[c] /= sum;
 }
 
+static bool isWorse(const Mistake &a, const Mistake &b) {
+  return a.labelProbability != b.labelProbability ? a.labelProbability < b.labelProbability
+                                                  : a.sample < b.sample;
+}
+
+/// Keeps the worst mistakes in order.
+static void remember(const Mistake &mistake, std::vector<Mistake> &worst) {
+  if (worst.size() == Accuracy::worstKept && !isWorse(mistake, worst.back()))
+    return;
+  worst.insert(std::upper_bound(worst.begin(), worst.end(), mistake, isWorse), mistake);
+  if (worst.size() > Accuracy::worstKept)
+    worst.pop_back();
+}
+
 /// Adds one image's averaged probabilities to the result.
-static void count(const std::vector<double> &probabilities, int64_t label, Accuracy &result) {
+static void count(const std::vector<double> &probabilities, int64_t sample, int64_t label,
+                  Accuracy &result) {
   double own = probabilities[size_t(label)];
   // Ties and NaN count against the model.
-  int64_t above = 0;
-  for (size_t c = 0; c < probabilities.size(); ++c)
-    above += int64_t(c) != label && !(probabilities[c] < own);
+  int64_t above = 0, guess = label;
+  for (size_t c = 0; c < probabilities.size(); ++c) {
+    if (int64_t(c) == label || probabilities[c] < own)
+      continue;
+    if (above++ == 0 || probabilities[c] > probabilities[size_t(guess)])
+      guess = int64_t(c);
+  }
+  if (!result.confusion.empty())
+    ++result.confusion[size_t(label) * probabilities.size() + size_t(guess)];
+  if (guess != label)
+    remember({sample, label, guess, own, probabilities[size_t(guess)]}, result.worst);
   ++result.images;
   ++result.classImages[size_t(label)];
   result.correct += above == 0;
@@ -40,6 +63,8 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipel
   Accuracy result;
   result.classImages.resize(size_t(classes));
   result.classCorrect.resize(size_t(classes));
+  if (classes <= Accuracy::mostConfusionClasses)
+    result.confusion.resize(size_t(classes * classes));
   executor.run(Program::Prepare, 1);
 
   std::vector<Visit> order;
@@ -68,7 +93,7 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipel
       if (ready->labels[i] < 0)
         ++result.corrupt;
       else
-        count(sum, ready->labels[i], result);
+        count(sum, visit / views, ready->labels[i], result);
       std::fill(sum.begin(), sum.end(), 0.0);
     }
     if (progress && !progress(visit / views))

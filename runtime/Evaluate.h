@@ -11,12 +11,26 @@
 
 namespace netc::runtime {
 
+/// An image that the model takes for something else.
+struct Mistake {
+  int64_t sample = 0; ///< index in the data set
+  int64_t label = 0, guess = 0;
+  double labelProbability = 0, guessProbability = 0;
+};
+
 struct Accuracy {
   int64_t images = 0; ///< those that decoded
   int64_t corrupt = 0;
   int64_t correct = 0, correctOfFive = 0;
   double lossSum = 0; ///< cross-entropy
   std::vector<int64_t> classImages, classCorrect;
+  /// [classes, classes], a label a row, a guess a column; empty beyond `mostConfusionClasses`.
+  std::vector<int64_t> confusion;
+  /// Those where the right class was given the least probability, worst first; at most `worstKept`.
+  std::vector<Mistake> worst;
+
+  static constexpr int64_t mostConfusionClasses = 2048;
+  static constexpr size_t worstKept = 24;
 
   double top1() const { return images ? double(correct) / double(images) : 0; }
   double top5() const { return images ? double(correctOfFive) / double(images) : 0; }

@@ -40,6 +40,9 @@ void decodeJpeg(const std::string &path, std::string_view bytes, const ScaleChoo
                 Image &out);
 void decodePng(const std::string &path, std::string_view bytes, Image &out);
 
+/// The bytes of an 8-bit PNG.
+std::string encodePng(const Image &image);
+
 /// Writes an 8-bit PNG atomically.
 void writePng(const std::string &path, const Image &image);
 

@@ -42,6 +42,10 @@ void Metrics::append(const EpochRecord &record) const {
   }
   json["images_per_s"] = record.imagesPerSecond;
   json["seconds"] = record.seconds;
+  Json curve = Json::array();
+  for (const CurvePoint &point : record.curve)
+    curve.push_back({point.step, point.loss, point.accuracy, point.learningRate});
+  json["curve"] = std::move(curve);
   std::FILE *file = std::fopen(path.c_str(), "a");
   if (!file)
     fail("cannot write {}: {}", path, std::strerror(errno));

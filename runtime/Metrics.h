@@ -8,12 +8,20 @@
 
 namespace netc::runtime {
 
+/// Means over some consecutive steps of an epoch.
+struct CurvePoint {
+  int64_t step = 0; ///< done
+  double loss = 0, accuracy = 0;
+  double learningRate = 0; ///< of the last step
+};
+
 struct EpochRecord {
   int64_t epoch = 0, step = 0; ///< done
   double learningRate = 0;     ///< of the last step
   double trainLoss = 0, trainAccuracy = 0;
   const Accuracy *validation = nullptr;
   double imagesPerSecond = 0, seconds = 0;
+  std::vector<CurvePoint> curve; ///< of the steps of the epoch that this process ran
 };
 
 /// One JSON object a line, one line an epoch.

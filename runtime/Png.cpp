@@ -41,18 +41,24 @@ void decodePng(const std::string &path, std::string_view bytes, Image &out) {
     std::memcpy(&out.pixels[i * kept], &withAlpha[i * stored], kept);
 }
 
-void writePng(const std::string &path, const Image &source) {
+std::string encodePng(const Image &source) {
   png_image image;
   std::memset(&image, 0, sizeof image);
   image.version = PNG_IMAGE_VERSION;
   image.width = png_uint_32(source.width);
   image.height = png_uint_32(source.height);
   image.format = source.channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
-  std::vector<uint8_t> bytes(PNG_IMAGE_PNG_SIZE_MAX(image));
+  std::string bytes(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
   png_alloc_size_t size = bytes.size();
   if (!png_image_write_to_memory(&image, bytes.data(), &size, 0, source.pixels.data(), 0, nullptr))
-    fail("cannot write {}: {}", path, image.message);
-  writeFileAtomically(path, {reinterpret_cast<const char *>(bytes.data()), size});
+    fail("cannot encode an image of {} x {} as PNG: {}", source.width, source.height,
+         image.message);
+  bytes.resize(size);
+  return bytes;
+}
+
+void writePng(const std::string &path, const Image &image) {
+  writeFileAtomically(path, encodePng(image));
 }
 
 void decodeImage(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,

@@ -13,6 +13,7 @@
 #include "runtime/Scaling.h"
 #include "runtime/Schedule.h"
 #include "runtime/data/Loader.h"
+#include "runtime/report/Report.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,6 +27,9 @@ using Clock = std::chrono::steady_clock;
 // Steps and seconds after which the speed is known well enough to say how long it takes.
 static constexpr int64_t estimateSteps = 5;
 static constexpr double estimateSeconds = 2;
+
+// Points of the curves within an epoch.
+static constexpr int64_t curvePoints = 40;
 
 static volatile std::sig_atomic_t interrupted = 0;
 
@@ -70,9 +74,11 @@ private:
   void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
   bool trainEpoch();
   void step(const Batch &batch);
+  void addToCurve(double loss, int64_t correct, int64_t images);
   void showProgress(int64_t stepsHere, Clock::time_point start);
   bool validate();
   void save();
+  void report() const;
   void requireFinite() const;
   std::string lastCheckpoint() const;
   int stopInterrupted();
@@ -98,6 +104,10 @@ private:
   int64_t firstStep = 0; // of this process
   double stepSeconds = 0; // spent in steps by this process
   double epochSeconds = 0;
+  int64_t epochImages = 0; // trained on in this epoch by this process
+  std::vector<CurvePoint> curve;
+  double curveLoss = 0; // sums since its last point
+  int64_t curveCorrect = 0, curveImages = 0;
   bool estimated = false;
   Accuracy lastAccuracy;
 };
@@ -241,6 +251,8 @@ bool Training::trainEpoch() {
   loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
   if (position.batch == 0)
     position.lossSum = 0, position.correct = 0, position.seen = 0;
+  curve.clear();
+  curveLoss = 0, curveCorrect = 0, curveImages = 0, epochImages = 0;
   auto start = Clock::now();
   int64_t before = position.step;
   while (!interrupted) {
@@ -281,14 +293,32 @@ void Training::step(const Batch &batch) {
   executor.run(Program::Update, batch.n);
 
   const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
+  int64_t correct = 0;
   for (int64_t i = 0; i < batch.n; ++i) {
     const float *row = logits + i * info.classes;
-    position.correct += std::max_element(row, row + info.classes) - row == batch.labels[i];
+    correct += std::max_element(row, row + info.classes) - row == batch.labels[i];
   }
+  position.correct += correct;
   position.lossSum += double(loss) * double(batch.n);
   position.seen += batch.n;
   ++position.step;
   position.batch = batch.index + 1;
+  addToCurve(loss, correct, batch.n);
+}
+
+void Training::addToCurve(double loss, int64_t correct, int64_t images) {
+  curveLoss += loss * double(images);
+  curveCorrect += correct;
+  curveImages += images;
+  epochImages += images;
+  // The same steps whether the run was stopped in between or not.
+  int64_t every = std::max<int64_t>(1, (stepsPerEpoch + curvePoints - 1) / curvePoints);
+  if (position.batch % every != 0 && position.batch != stepsPerEpoch)
+    return;
+  curve.push_back({position.step, curveLoss / double(curveImages),
+                   double(curveCorrect) / double(curveImages),
+                   schedule.learningRate(position.step - 1)});
+  curveLoss = 0, curveCorrect = 0, curveImages = 0;
 }
 
 void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
@@ -323,7 +353,8 @@ bool Training::validate() {
   record.trainLoss = position.lossSum / double(std::max<int64_t>(1, position.seen));
   record.trainAccuracy = double(position.correct) / double(std::max<int64_t>(1, position.seen));
   record.seconds = epochSeconds;
-  record.imagesPerSecond = double(position.seen) / std::max(1e-9, epochSeconds);
+  record.imagesPerSecond = double(epochImages) / std::max(1e-9, epochSeconds);
+  record.curve = curve;
   double error = record.trainLoss;
   if (validation) {
     lastAccuracy = evaluate(executor, *validation, *evaluation, recipe.batch, workers,
@@ -349,7 +380,40 @@ bool Training::validate() {
   fmt::print("  {:.1f} s\n", epochSeconds);
   std::fflush(stdout);
   metrics.append(record);
+  report();
   return true;
+}
+
+/// The page never costs a run: where it cannot be written, that is said.
+void Training::report() const {
+  ReportInput page;
+  page.info = &info;
+  page.recipe = identity.recipe;
+  page.metrics = options.out + "/metrics.jsonl";
+  page.stepsPerEpoch = stepsPerEpoch;
+  page.epochs = recipe.epochs;
+  page.classes = metadata.classes;
+  if (validation) {
+    page.validation = &lastAccuracy;
+    page.validationData = validation.get();
+  }
+  page.environment = describeMachine();
+  auto add = [&](const char *name, std::string value) {
+    page.environment.emplace_back(name, std::move(value));
+  };
+  add("threads", std::to_string(pool.size()));
+  add("data workers", std::to_string(workers));
+  add("peak memory", shortBytes(peakResidentBytes()));
+  add("training data", fmt::format("{}: {} of {} images", options.data, samples.size(), data->size()));
+  add("validation data", validation ? fmt::format("{}: {} images", options.val.empty() ? options.data : options.val,
+                                                  validation->size())
+                                    : std::string("none"));
+  add("compiled", fmt::format("netc {}, for {} {}, from {}", info.compiler, info.target, info.cpu, info.file));
+  try {
+    writeReport(options.out + "/report.html", page);
+  } catch (const Error &error) {
+    warn(error.what());
+  }
 }
 
 void Training::requireFinite() const {

@@ -24,7 +24,7 @@ ACCURACY = 0.70  # of four epochs over a tenth of the data; 0.74 in practice
 
 def files_of(folder):
     """What a run leaves that must not depend on threads or interruptions."""
-    names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "metrics.jsonl"]
+    names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in ("metrics.jsonl", "report.html")]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
 
 

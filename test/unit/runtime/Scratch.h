@@ -39,11 +39,12 @@ inline Outcome shell(const std::string &command) {
   return {code, readFile(folder / "out"), readFile(folder / "err")};
 }
 
-/// Every file below `folder` by relative name, metrics (times) left out.
+/// Every file below `folder` by relative name, metrics and report (times) left out.
 inline std::map<std::string, std::string> contents(const std::string &folder) {
   std::map<std::string, std::string> files;
   for (const auto &entry : std::filesystem::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && entry.path().filename() != "metrics.jsonl")
+    if (entry.is_regular_file() && entry.path().filename() != "metrics.jsonl" &&
+        entry.path().filename() != "report.html")
       files[entry.path().lexically_relative(folder).string()] = readFile(entry.path().string());
   return files;
 }
