@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <zlib.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <set>
 
@@ -15,7 +17,7 @@ namespace netc::runtime {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-static constexpr int formatVersion = 1;
+static constexpr int formatVersion = 2;
 static constexpr const char *indexName = "checkpoint.json";
 
 static std::string hex(uint64_t value) { return fmt::format("{:016x}", value); }
@@ -41,7 +43,7 @@ static void removeOthers(const std::string &folder, const std::set<std::string> 
   for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
     std::string name = entry.path().filename().string();
     bool ours = name.starts_with("weights-") || name.starts_with("optimizer-") ||
-                name.ends_with(".tmp");
+                name.starts_with("checkpoint-") || name.ends_with(".tmp");
     if (ours && !keep.count(name))
       fs::remove(entry.path(), error);
   }
@@ -51,12 +53,34 @@ static Json describeFile(const std::string &name, const WrittenFile &file) {
   return {{"name", name}, {"bytes", file.bytes}, {"crc32", fmt::format("{:08x}", file.crc)}};
 }
 
+static std::string weightsName(int64_t step) { return fmt::format("weights-{:09}.safetensors", step); }
+static std::string optimizerName(int64_t step) { return fmt::format("optimizer-{:09}.safetensors", step); }
+static std::string keptName(int64_t step) { return fmt::format("checkpoint-{:09}.json", step); }
+
+std::vector<int64_t> keptCheckpoints(const std::string &folder) {
+  std::vector<int64_t> steps;
+  std::error_code error;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder, error)) {
+    std::string name = entry.path().filename().string();
+    long long step = 0;
+    if (std::sscanf(name.c_str(), "checkpoint-%lld", &step) == 1 && name == keptName(step))
+      steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
 void saveCheckpoint(const std::string &folder, const Executor &executor,
                     const TrainingPosition &position, const RunIdentity &identity,
-                    const WeightsMetadata &metadata) {
+                    const WeightsMetadata &metadata, size_t keep, std::vector<int64_t> &kept) {
   makeFolder(folder);
-  std::string weights = fmt::format("weights-{:09}.safetensors", position.step);
-  std::string optimizer = fmt::format("optimizer-{:09}.safetensors", position.step);
+  std::string weights = weightsName(position.step), optimizer = optimizerName(position.step);
+  std::vector<int64_t> keeping = kept;
+  bool epochEnd = position.batch == 0;
+  if (epochEnd && (keeping.empty() || keeping.back() != position.step))
+    keeping.push_back(position.step);
+  if (keeping.size() > keep)
+    keeping.erase(keeping.begin(), keeping.end() - int64_t(keep));
   WrittenFile weightsFile = saveWeights(folder + "/" + weights, executor, metadata);
   WrittenFile optimizerFile =
       writeSafetensors(folder + "/" + optimizer, stateTensors(executor), {});
@@ -73,11 +97,20 @@ void saveCheckpoint(const std::string &folder, const Executor &executor,
   json["plateau"] = {{"best", position.plateau.best},
                      {"epochs_since_best", position.plateau.epochsSinceBest},
                      {"scale", position.plateau.scale}};
+  json["best"] = {{"top1", position.bestTop1}, {"epoch", position.bestEpoch}};
+  json["kept"] = keeping;
   json["files"] = {{"weights", describeFile(weights, weightsFile)},
                    {"optimizer", describeFile(optimizer, optimizerFile)}};
   json["recipe"] = Json::parse(identity.recipe);
-  writeFileAtomically(folder + "/" + indexName, json.dump(2) + "\n");
-  removeOthers(folder, {weights, optimizer});
+  std::string text = json.dump(2) + "\n";
+  if (epochEnd)
+    writeFileAtomically(folder + "/" + keptName(position.step), text);
+  writeFileAtomically(folder + "/" + indexName, text);
+  kept = keeping;
+  std::set<std::string> needed{weights, optimizer};
+  for (int64_t step : kept)
+    needed.insert({weightsName(step), optimizerName(step), keptName(step)});
+  removeOthers(folder, needed);
 }
 
 /// Checks size and checksum; returns the file's path.
@@ -95,8 +128,8 @@ static std::string checkFile(const std::string &folder, const Json &entry) {
   return path;
 }
 
-std::optional<Checkpoint> findCheckpoint(const std::string &folder) {
-  std::string path = folder + "/" + indexName;
+std::optional<Checkpoint> findCheckpoint(const std::string &folder, std::optional<int64_t> step) {
+  std::string path = folder + "/" + (step ? keptName(*step) : indexName);
   if (!fs::exists(path))
     return std::nullopt;
   Checkpoint result;
@@ -124,6 +157,9 @@ std::optional<Checkpoint> findCheckpoint(const std::string &folder) {
     result.position.plateau.best = plateau.at("best").get<double>();
     result.position.plateau.epochsSinceBest = plateau.at("epochs_since_best").get<int>();
     result.position.plateau.scale = plateau.at("scale").get<double>();
+    result.position.bestTop1 = json.at("best").at("top1").get<double>();
+    result.position.bestEpoch = json.at("best").at("epoch").get<int64_t>();
+    result.kept = json.at("kept").get<std::vector<int64_t>>();
     result.weightsFile = checkFile(folder, json.at("files").at("weights"));
     result.optimizerFile = checkFile(folder, json.at("files").at("optimizer"));
   } catch (const nlohmann::json::exception &error) {

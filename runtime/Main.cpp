@@ -66,7 +66,14 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->check(CLI::Range(1, 1024));
   command->add_option("--out", options.out, "Folder for weights, checkpoint, metrics")
       ->capture_default_str();
-  command->add_flag("--resume", options.resume, "Go on from the checkpoint in --out, bit for bit");
+  CLI::Option *resume =
+      command->add_flag("--resume", options.resume, "Go on from the checkpoint in --out, bit for bit");
+  command->add_option("--from-step", options.fromStep, "With --resume: from an earlier checkpoint that is kept")
+      ->needs(resume)
+      ->check(CLI::Range(int64_t(0), int64_t(1) << 40));
+  command->add_option("--keep", options.keep, "Checkpoints of epochs' ends that stay; the best weights stay anyway")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   command->add_option("--limit", overrides.limit, "Train on N images, evenly spaced; validation sees all")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--weights", options.weights, "Start from what fits of these weights");
@@ -168,8 +175,12 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
-    // Help asked for is no error.
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) // help asked for
+      return app.exit(error);
+    auto chosen = app.get_subcommands();
+    throw UsageError(fmt::format("{} (see {}{}{} --help)", error.what(), app.get_name(),
+                                 chosen.empty() ? "" : " ",
+                                 chosen.empty() ? "" : chosen.front()->get_name()));
   }
   return dispatch(model, app, options);
 }

@@ -1,6 +1,7 @@
 //===- Memory.cpp - large buffers and what may still be had ---------------===//
 #include "runtime/Memory.h"
 
+#include "runtime/ControlGroup.h"
 #include "runtime/Error.h"
 
 #include <sys/mman.h>
@@ -81,42 +82,20 @@ static std::optional<uint64_t> readKeyed(const std::string &path, const std::str
   return std::nullopt;
 }
 
-/// What the group at `folder` and its parents up to `root` leave. Inactive page
-/// cache counts as free: the kernel drops it before it refuses memory.
-static uint64_t groupLimit(const std::string &root, std::string path, const char *limitFile,
-                           const char *usageFile, const char *cacheKey) {
-  uint64_t left = UINT64_MAX;
-  while (true) {
-    std::string folder = root + (path == "/" ? "" : path) + "/";
-    auto limit = readNumber(folder + limitFile);
-    auto usage = readNumber(folder + usageFile);
-    if (limit && usage) {
-      uint64_t cache = readKeyed(folder + "memory.stat", cacheKey).value_or(0);
-      uint64_t used = *usage - std::min(*usage, cache);
-      left = std::min(left, *limit - std::min(*limit, used));
-    }
-    if (path.empty() || path == "/")
-      return left;
-    path.resize(path.rfind('/'));
-  }
-}
-
+/// What the process's groups leave. Inactive page cache counts as free: the
+/// kernel drops it before it refuses memory.
 static uint64_t controlGroupMemory() {
-  std::ifstream in("/proc/self/cgroup");
-  std::string line;
   uint64_t left = UINT64_MAX;
-  while (std::getline(in, line)) {
-    size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos)
+  for (const ControlGroup &group : controlGroups("memory")) {
+    auto limit = readNumber(group.folder + (group.unified ? "memory.max" : "memory.limit_in_bytes"));
+    auto usage = readNumber(group.folder + (group.unified ? "memory.current" : "memory.usage_in_bytes"));
+    if (!limit || !usage)
       continue;
-    std::string controllers = line.substr(first + 1, second - first - 1);
-    std::string path = line.substr(second + 1);
-    if (controllers.empty())
-      left = std::min(left, groupLimit("/sys/fs/cgroup", path, "memory.max", "memory.current",
-                                       "inactive_file"));
-    else if (controllers == "memory")
-      left = std::min(left, groupLimit("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes",
-                                       "memory.usage_in_bytes", "total_inactive_file"));
+    uint64_t cache = readKeyed(group.folder + "memory.stat",
+                               group.unified ? "inactive_file" : "total_inactive_file")
+                         .value_or(0);
+    uint64_t used = *usage - std::min(*usage, cache);
+    left = std::min(left, *limit - std::min(*limit, used));
   }
   return left;
 }

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 namespace netc::runtime {
 
 static constexpr auto redrawEvery = std::chrono::milliseconds(100);
-static constexpr auto lineEvery = std::chrono::seconds(5);
+static constexpr auto lineEvery = std::chrono::seconds(30);
 static constexpr int barCells = 24;
 
 void note(const std::string &message) { fmt::print(stderr, "note: {}\n", message); }
@@ -24,7 +26,13 @@ std::string clockTime(double seconds) {
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
-Progress::Progress() : terminal(isatty(STDERR_FILENO)), last(Clock::now()) {}
+/// A terminal that can go back to the line's begin.
+static bool canRedraw() {
+  const char *kind = std::getenv("TERM");
+  return isatty(STDERR_FILENO) && kind && std::string_view(kind) != "dumb";
+}
+
+Progress::Progress() : terminal(canRedraw()), last(Clock::now()) {}
 Progress::~Progress() { clear(); }
 
 static size_t terminalWidth() {

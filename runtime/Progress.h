@@ -11,7 +11,7 @@ namespace netc::runtime {
 /// "1:23:45", "4:05"
 std::string clockTime(double seconds);
 
-/// A bar that is redrawn on a terminal, a line every few seconds elsewhere; on stderr.
+/// A bar that is redrawn on a terminal, a line every half minute elsewhere; on stderr.
 class Progress {
 public:
   Progress();

@@ -1,6 +1,8 @@
 //===- ThreadPool.cpp - the persistent threads that run grids -------------===//
 #include "runtime/ThreadPool.h"
 
+#include "runtime/ControlGroup.h"
+
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -32,9 +34,11 @@ static void flushDenormals() { _mm_setcsr(_mm_getcsr() | 0x8040); }
 unsigned availableCores() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0)
-    return std::max(1, CPU_COUNT(&set));
-  return std::max(1u, std::thread::hardware_concurrency());
+  unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0
+                       ? unsigned(std::max(1, CPU_COUNT(&set)))
+                       : std::max(1u, std::thread::hardware_concurrency());
+  // More threads than the quota pays for would be stopped in the middle of a grid.
+  return std::min(cores, quotaCores().value_or(cores));
 }
 
 ThreadPool::ThreadPool(unsigned threads) {

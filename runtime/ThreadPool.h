@@ -55,7 +55,7 @@ private:
   std::vector<std::thread> workers;
 };
 
-/// Cores that this process may run on.
+/// Cores that this process may run on, by affinity and by the quota of its control groups.
 unsigned availableCores();
 
 } // namespace netc::runtime

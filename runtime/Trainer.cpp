@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <filesystem>
 #include <optional>
 
 namespace netc::runtime {
@@ -32,6 +33,11 @@ static constexpr double estimateSeconds = 2;
 static constexpr int64_t curvePoints = 40;
 
 static volatile std::sig_atomic_t interrupted = 0;
+
+/// "1 epoch", "2 epochs"
+static std::string counted(int64_t count, const char *what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -71,6 +77,7 @@ public:
 
 private:
   void resume();
+  std::optional<Checkpoint> findForResume() const;
   void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
   bool trainEpoch();
   void step(const Batch &batch);
@@ -101,6 +108,9 @@ private:
   Metrics metrics;
   Progress progress;
   std::string checkpointFolder;
+  std::vector<int64_t> kept;        // checkpoints of this run at epochs' ends
+  std::optional<int64_t> savedStep; // of the latest checkpoint of this run
+  bool improved = false;            // the last epoch was the best so far
   int64_t firstStep = 0; // of this process
   double stepSeconds = 0; // spent in steps by this process
   double epochSeconds = 0;
@@ -116,7 +126,7 @@ private:
 static ModelInfo readTrainableModel(const NetcModel &model) {
   ModelInfo info = readModel(model);
   if (model.step.command_count == 0)
-    fail("{} was compiled with --mode infer and cannot train: compile it without", info.name);
+    fail("{} was compiled with --mode infer and cannot train: compile it without that option", info.name);
   requireCpuFeatures(info.name, info.features);
   return info;
 }
@@ -129,7 +139,8 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
     : options(options), info(readTrainableModel(model)),
       recipe(parseRecipe(info, options.overrides)), data(openTraining(options, info)),
       validation(openEvaluation(options.val.empty() ? options.data : options.val,
-                                !options.val.empty(), shapeOf(info), data->classNames())),
+                                !options.val.empty(), shapeOf(info), data->classNames(),
+                                options.val.empty() ? "--data" : "--val")),
       samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
       executor(model, info, pool),
       stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
@@ -165,11 +176,14 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
 }
 
 std::string Training::lastCheckpoint() const {
-  auto checkpoint = findCheckpoint(checkpointFolder);
-  if (!checkpoint)
-    return "there is no checkpoint yet";
-  return fmt::format("the last good checkpoint is {} (step {})", checkpointFolder,
-                     checkpoint->position.step);
+  if (savedStep)
+    return fmt::format("the last good checkpoint is {} (step {}); to go on from it with another "
+                       "recipe: --weights {} --lr …",
+                       checkpointFolder, *savedStep, options.out);
+  bool others = std::filesystem::exists(checkpointFolder + "/checkpoint.json");
+  return fmt::format("this run has no checkpoint yet{}; start again with a lower --lr",
+                     others ? fmt::format(" (that in {} is of an earlier run)", checkpointFolder)
+                            : std::string());
 }
 
 void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const {
@@ -196,8 +210,28 @@ void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const 
            checkpointFolder, epochs);
 }
 
+/// Where the latest checkpoint is damaged, the message names those before it.
+std::optional<Checkpoint> Training::findForResume() const {
+  auto steps = keptCheckpoints(checkpointFolder);
+  if (options.fromStep) {
+    if (auto checkpoint = findCheckpoint(checkpointFolder, options.fromStep))
+      return checkpoint;
+    fail("{}: no checkpoint of step {} is kept, there {}", checkpointFolder, *options.fromStep,
+         steps.empty() ? std::string("are none")
+                       : fmt::format("are those of steps {}", fmt::join(steps, ", ")));
+  }
+  try {
+    return findCheckpoint(checkpointFolder);
+  } catch (const Error &error) {
+    if (steps.size() < 2)
+      throw;
+    fail("{}; an earlier checkpoint is kept: --resume --from-step {}", error.what(),
+         steps[steps.size() - 2]);
+  }
+}
+
 void Training::resume() {
-  auto checkpoint = findCheckpoint(checkpointFolder);
+  auto checkpoint = findForResume();
   if (!checkpoint) {
     note(fmt::format("no checkpoint in {}: starting afresh", options.out));
     return;
@@ -205,6 +239,8 @@ void Training::resume() {
   checkSameRun(checkpoint->identity, checkpoint->position.step);
   restoreCheckpoint(*checkpoint, executor);
   position = checkpoint->position;
+  kept = checkpoint->kept;
+  savedStep = position.step;
   schedule.plateau = position.plateau;
   fmt::print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
              position.batch);
@@ -219,9 +255,9 @@ int Training::run() {
     resume();
   metrics.begin(position.step);
   writeFileAtomically(options.out + "/recipe.json", recipe.effective);
-  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {} epochs, {} threads\n",
+  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n",
              info.name, info.trainableElements(), samples.size(), data->size(), options.data,
-             recipe.batch, recipe.epochs, pool.size());
+             recipe.batch, counted(recipe.epochs, "epoch"), counted(pool.size(), "thread"));
   if (!validation)
     note(fmt::format("{} has no validation images: name some with --val", options.data));
   std::fflush(stdout);
@@ -237,10 +273,18 @@ int Training::run() {
   }
   if (!saved || firstStep == position.step)
     save(); // nothing left to do: the files are there nevertheless
+  if (saved && firstStep == position.step)
+    note(fmt::format("nothing is left to train: {} ({}) are done; to go on: more --epochs with "
+                     "--resume, or a new run from these weights: --weights {} --out …",
+                     counted(position.epoch, "epoch"), counted(position.step, "step"), options.out));
   if (lastAccuracy.images)
     fmt::print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
                lastAccuracy.images);
-  fmt::print("weights are in {}/model.safetensors\n", options.out);
+  fmt::print("weights are in {}/model.safetensors", options.out);
+  if (position.bestEpoch > 0)
+    fmt::print(", the best (epoch {}, top-1 {:.2f}%) in {}/best.safetensors", position.bestEpoch,
+               position.bestTop1 * 100, options.out);
+  fmt::print("\n");
   return 0;
 }
 
@@ -365,6 +409,9 @@ bool Training::validate() {
     if (interrupted)
       return false;
     error = 1 - lastAccuracy.top1();
+    improved = lastAccuracy.top1() > position.bestTop1;
+    if (improved)
+      position.bestTop1 = lastAccuracy.top1(), position.bestEpoch = record.epoch;
     record.validation = &lastAccuracy;
   }
   schedule.endEpoch(error);
@@ -427,8 +474,23 @@ void Training::requireFinite() const {
 }
 
 void Training::save() {
-  saveCheckpoint(checkpointFolder, executor, position, identity, metadata);
-  saveWeights(options.out + "/model.safetensors", executor, metadata);
+  std::string best = options.out + "/best.safetensors";
+  try {
+    // Before the checkpoint: killed in between, the epoch is trained and judged again.
+    if (improved)
+      saveWeights(best, executor, metadata);
+    else if (position.bestEpoch == 0)
+      std::filesystem::remove(best); // of another run
+    improved = false;
+    saveCheckpoint(checkpointFolder, executor, position, identity, metadata, options.keep, kept);
+    savedStep = position.step;
+    saveWeights(options.out + "/model.safetensors", executor, metadata);
+  } catch (const Error &error) {
+    fail("{}; {}", error.what(),
+         savedStep ? fmt::format("the checkpoint of step {} in {} is whole: make room, then --resume",
+                                 *savedStep, checkpointFolder)
+                   : std::string("this run has no checkpoint yet"));
+  }
 }
 
 int Training::stopInterrupted() {

@@ -5,6 +5,7 @@
 #include "runtime/Abi.h"
 #include "runtime/Recipe.h"
 
+#include <optional>
 #include <string>
 
 namespace netc::runtime {
@@ -16,10 +17,12 @@ struct TrainOptions {
   std::string out;
   std::string weights; ///< to start from; empty: initialised
   bool resume = false;
+  std::optional<int64_t> fromStep; ///< resume there rather than at the latest checkpoint
+  unsigned keep = 2;               ///< checkpoints of epochs' ends that stay; at least 1
 };
 
-/// Trains and leaves in `out`: model.safetensors, checkpoint/, recipe.json,
-/// metrics.jsonl. Returns the exit code: 1 where the user interrupted it (the
+/// Trains and leaves in `out`: model.safetensors, best.safetensors, checkpoint/,
+/// recipe.json, metrics.jsonl, report.html. Returns the exit code: 1 where the user interrupted it (the
 /// position is saved then); everything else that fails throws.
 int train(const NetcModel &model, const TrainOptions &options);
 

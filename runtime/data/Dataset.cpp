@@ -47,16 +47,16 @@ static std::string cifarFolder(const std::string &kind, const std::string &folde
   return std::filesystem::is_directory(inner) ? inner : folder;
 }
 
-static int64_t syntheticCount(const std::string &text) {
+static int64_t syntheticCount(const std::string &text, const char *option) {
   int64_t count = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (error != std::errc() || end != text.data() + text.size() || count < 1)
-    failUsage("--data synthetic:{}: expected the number of images, as synthetic:1000", text);
+    failUsage("{} synthetic:{}: expected the number of images, as synthetic:1000", option, text);
   return count;
 }
 
 std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split,
-                                     const DataShape &shape) {
+                                     const DataShape &shape, const char *option) {
   size_t colon = spec.find(':');
   std::string kind = spec.substr(0, colon);
   std::string path = colon == std::string::npos ? "" : spec.substr(colon + 1);
@@ -66,13 +66,14 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split,
   else if (kind == "cifar10" || kind == "cifar100")
     data = openCifar(kind, cifarFolder(kind, resolveFolder(kind, path)), split);
   else if (kind == "synthetic")
-    data = makeSynthetic(syntheticCount(path), split, shape);
+    data = makeSynthetic(syntheticCount(path, option), split, shape);
   else if (kind == "imagefolder" && !path.empty())
     data = openImageFolder(path, split);
   else if (kind == "imagefolder")
-    failUsage("--data imagefolder: expected the folder, as imagefolder:DIR");
+    failUsage("{} imagefolder: expected the folder, as imagefolder:DIR", option);
   else
-    failUsage("--data {}: unknown kind '{}', expected KIND:PATH with one of {}", spec, kind, kinds);
+    failUsage("{} {}: unknown kind '{}', expected KIND:PATH with one of {}", option, spec, kind,
+              kinds);
   if (data && data->classCount() > shape.classes) {
     // Fine as long as no label is beyond the model's classes.
     for (int64_t i = 0; i < data->size(); ++i)
@@ -85,10 +86,11 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split,
 
 std::unique_ptr<Dataset> openEvaluation(const std::string &spec, bool required,
                                         const DataShape &shape,
-                                        const std::vector<std::string> &classNames) {
-  auto data = openDataset(spec, Split::Test, shape);
+                                        const std::vector<std::string> &classNames,
+                                        const char *option) {
+  auto data = openDataset(spec, Split::Test, shape, option);
   if (!data && required)
-    data = openDataset(spec, Split::Train, shape);
+    data = openDataset(spec, Split::Train, shape, option);
   if (!data || data->kind() != "imagefolder" || classNames.empty())
     return data;
   // Labels are positions among the sorted folders: other folders, other meaning.

@@ -53,14 +53,17 @@ struct DataShape {
 /// an Error that names the file where the data is missing, truncated, mislabelled
 /// or has a label that the model lacks. Null where the kind has no such split
 /// (an image folder without val/ has no test set).
-std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape);
+/// `option`: the switch that `spec` came with, for messages.
+std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
+                                     const char *option = "--data");
 
 /// Opens what evaluation reads: the test split, or all of a folder of images
 /// that has no val/. `classNames`: of the training set; a folder of images with
 /// other classes is an error. Null only where `required` is false.
 std::unique_ptr<Dataset> openEvaluation(const std::string &spec, bool required,
                                         const DataShape &shape,
-                                        const std::vector<std::string> &classNames);
+                                        const std::vector<std::string> &classNames,
+                                        const char *option = "--data");
 
 /// IDX files of MNIST and Fashion-MNIST, gzip or not.
 std::unique_ptr<Dataset> openIdx(const std::string &kind, const std::string &folder, Split split);

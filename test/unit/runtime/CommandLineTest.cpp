@@ -31,6 +31,9 @@ TEST(CommandLine, ExitCodesTellUsageFromFailure) {
             "error: unknown command 'fly', expected info, train, eval, predict, bench, run\n");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --lr nan").code, 2);
   EXPECT_EQ(shell(toy + " train").code, 2);
+  EXPECT_EQ(shell(toy + " eval --data mnist").err, "error: --weights is required (see toy_model eval --help)\n");
+  EXPECT_HAS(shell(toy + " train --data synthetic:10 --val synthetic:x").err, "error: --val synthetic:x: expected the number");
+  EXPECT_HAS(shell(toy + " train --data synthetic:10 --val cifar:x").err, "error: --val cifar:x: unknown kind 'cifar'");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch 0").code, 2);
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch many").code, 2);
   EXPECT_EQ(shell(toy + " train --data imagenet:/x").code, 2);
@@ -77,7 +80,7 @@ TEST(CommandLine, RefusesWithoutTheFeaturesOrTheStep) {
   EXPECT_HAS(bench.err, "which this one lacks");
   Outcome trained = shell(infer + " train --data synthetic:10");
   EXPECT_EQ(trained.code, 1);
-  EXPECT_HAS(trained.err, "--mode infer and cannot train");
+  EXPECT_HAS(trained.err, "--mode infer and cannot train: compile it without that option");
 }
 
 TEST(CommandLine, MemoryRefusalNamesTheBytes) {

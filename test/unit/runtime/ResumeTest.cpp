@@ -2,9 +2,11 @@
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <random>
+#include <sstream>
 #include <unistd.h>
 
 using namespace netc::runtime;
@@ -140,11 +142,106 @@ TEST(Resume, DivergenceStopsAndKeepsTheCheckpoint) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_HAS(outcome.err, "error: loss is ");
   EXPECT_HAS(outcome.err, " at step ");
-  EXPECT_HAS(outcome.err, "the last good checkpoint is ");
+  EXPECT_HAS(outcome.err, "this run has no checkpoint yet (that in " + folder / "out/checkpoint" + " is of an earlier run)");
   before.erase("recipe.json");
   auto after = contents(folder / "out");
   after.erase("recipe.json");
   EXPECT_EQ(before, after);
+}
+
+TEST(Resume, DivergenceNamesTheCheckpointOfThisRun) {
+  ScratchFolder folder;
+  // Weights that overflow with the first batch, taken up after an epoch without updates.
+  std::string command = toy + " train --data synthetic:300 --batch 32 --lr 1e30 --out " + folder / "out ";
+  Outcome outcome = shell(command + "--epochs 0; " + command + "--epochs 2 --resume");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_HAS(outcome.err, "the last good checkpoint is " + folder / "out/checkpoint" + " (step 0)");
+  EXPECT_HAS(outcome.err, "--weights " + folder / "out" + " --lr");
+}
+
+TEST(Resume, AFinishedRunSaysHowToGoOn) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "out").code, 0);
+  auto before = contents(folder / "out");
+  Outcome outcome = shell(toy + run + folder / "out --resume");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_HAS(outcome.err, "nothing is left to train: 12 epochs (120 steps) are done");
+  EXPECT_HAS(outcome.err, "more --epochs with --resume");
+  EXPECT_EQ(before, contents(folder / "out"));
+}
+
+TEST(Resume, KeepsTheLastEpochsAndTheBest) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "out --keep 3").code, 0);
+  auto files = contents(folder / "out");
+  for (const char *step : {"000000100", "000000110", "000000120"})
+    for (std::string name : {"weights-" + std::string(step) + ".safetensors",
+                             "optimizer-" + std::string(step) + ".safetensors",
+                             "checkpoint-" + std::string(step) + ".json"})
+      EXPECT_TRUE(files.count("checkpoint/" + name)) << name;
+  EXPECT_EQ(files.size(), 3u * 3 + 1 + 3); // and checkpoint.json, model, best, recipe
+  EXPECT_TRUE(files.count("best.safetensors"));
+
+  // Any of them can be taken up, and ends in the same bytes.
+  Outcome missing = shell(toy + run + folder / "out --keep 3 --resume --from-step 90");
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_HAS(missing.err, "no checkpoint of step 90 is kept, there are those of steps 100, 110, 120");
+  ASSERT_EQ(shell(toy + run + folder / "out --keep 3 --resume --from-step 110").code, 0);
+  EXPECT_EQ(files, contents(folder / "out"));
+  EXPECT_EQ(shell(toy + run + folder / "out --from-step 110").code, 2);
+}
+
+TEST(Resume, BestIsTheEpochOfTheHighestAccuracy) {
+  ScratchFolder folder;
+  // A rate so high that later epochs are worse than the best.
+  std::string command = toy + " train --data fashion-mnist --limit 2000 --epochs 4 --lr 3 --out " + folder / "out";
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist"))
+    GTEST_SKIP() << "needs the package dataset-fashion-mnist";
+  Outcome outcome = shell(command);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  double best = 0;
+  int bestEpoch = 0;
+  std::istringstream lines(readFile(folder / "out/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    auto json = nlohmann::json::parse(line);
+    if (json["val_top1"].get<double>() > best)
+      best = json["val_top1"], bestEpoch = json["epoch"];
+  }
+  EXPECT_LT(bestEpoch, 4) << "the last epoch is the best: nothing is tested";
+  EXPECT_HAS(outcome.out, "the best (epoch " + std::to_string(bestEpoch) + ", ");
+  auto json = nlohmann::json::parse(shell(toy + " eval --json --data fashion-mnist --weights " + folder / "out/best.safetensors").out);
+  EXPECT_EQ(json["top1"].get<double>(), best);
+}
+
+TEST(Resume, ADamagedCheckpointPointsToTheOneBefore) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "out").code, 0);
+  auto files = contents(folder / "out");
+  writeFileAtomically(folder / "out/checkpoint/weights-000000120.safetensors", "damage");
+  Outcome outcome = shell(toy + run + folder / "out --resume");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_HAS(outcome.err, "an earlier checkpoint is kept: --resume --from-step 110");
+  ASSERT_EQ(shell(toy + run + folder / "out --resume --from-step 110").code, 0);
+  EXPECT_EQ(files, contents(folder / "out"));
+}
+
+TEST(Resume, AFullFileSystemLeavesTheOldCheckpoint) {
+  ScratchFolder folder;
+  makeFolder(folder / "disk");
+  std::string mount = "unshare -rm sh -c 'mount -t tmpfs -o size=400k none " + folder / "disk";
+  if (shell(mount + "'").code != 0)
+    GTEST_SKIP() << "may not mount a file system here";
+  // 16 KiB are left for the second epoch: enough for all but the weights.
+  std::string out = folder / "disk/out", index = out + "/checkpoint/checkpoint.json", before = folder / "before";
+  std::string command = toy + " train --data synthetic:300 --batch 32 --lr 0 --resume --out " + out + " --epochs ";
+  Outcome outcome = shell(mount + " && " + command + "1 && cp " + index + " " + before +
+                          " && head -c 16384 /dev/zero > " + folder / "disk/a" + "; cat /dev/zero > " + folder / "disk/b" +
+                          "; rm " + folder / "disk/a" + "; " + command + "2; echo first $?; rm " + folder / "disk/b" +
+                          "; cmp " + index + " " + before + " && " + command + "2'");
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_HAS(outcome.out, "first 1");
+  EXPECT_HAS(outcome.err, ": No space left on device; the checkpoint of step 10 in " + out + "/checkpoint is whole: make room, then --resume");
+  EXPECT_HAS(outcome.out, "resuming at step 10 ");
 }
 
 TEST(Resume, AFullDiskLeavesTheOldCheckpoint) {

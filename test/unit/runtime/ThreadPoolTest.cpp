@@ -1,4 +1,6 @@
+#include "runtime/ControlGroup.h"
 #include "runtime/ThreadPool.h"
+#include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
 
@@ -18,6 +20,27 @@ static void visit(void *context, unsigned thread, int64_t begin, int64_t end) {
     counters.bad = true;
   for (int64_t i = begin; i < end; ++i)
     ++counters.visits[size_t(i)];
+}
+
+TEST(ControlGroup, QuotasLimitTheCores) {
+  ScratchFolder folder;
+  makeFolder(folder / "a/b");
+  makeFolder(folder / "cpu/x");
+  auto write = [&](const std::string &name, const std::string &text) { writeFileAtomically(folder / name, text); };
+  write("v2", "0::/a/b\n");
+  EXPECT_FALSE(quotaCores(folder.path, folder / "v2"));
+  write("a/b/cpu.max", "max 100000\n");
+  EXPECT_FALSE(quotaCores(folder.path, folder / "v2"));
+  write("a/cpu.max", "250000 100000\n"); // the parent's counts too
+  EXPECT_EQ(quotaCores(folder.path, folder / "v2"), 3u);
+  write("a/b/cpu.max", "5000 100000\n");
+  EXPECT_EQ(quotaCores(folder.path, folder / "v2"), 1u);
+  write("v1", "4:cpu,cpuacct:/x\n3:memory:/a\n");
+  write("cpu/x/cpu.cfs_quota_us", "400000\n");
+  write("cpu/x/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(quotaCores(folder.path, folder / "v1"), 4u);
+  write("cpu/x/cpu.cfs_quota_us", "-1\n");
+  EXPECT_FALSE(quotaCores(folder.path, folder / "v1"));
 }
 
 TEST(ThreadPool, VisitsEveryItemOnce) {
