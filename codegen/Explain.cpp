@@ -65,6 +65,8 @@ static std::string describeContract(kern::ContractOp op) {
     return "direct, lane by lane, " + tile;
   if (op.getKind() == kern::ContractKind::FilterGrad)
     return llvm::formatv("outer products, {0}, {1} chunks", tile, s.getChunks());
+  if (int64_t m = s.getWinograd())
+    return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time", m, tile, s.getStripRows());
   if (s.getFlat())
     return "matrix product, " + tile;
   return llvm::formatv("direct, {0}, strips of {1} rows", tile, s.getStripRows());

@@ -11,6 +11,7 @@
 // stride-th tap each; with dilation or tiny groups the cotangent is spread out instead.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/cpu/Epilogue.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/Sweep.h"
 #include "dialect/kern/Schedule.h"
@@ -41,7 +42,6 @@ private:
   void emitItem(Value item, Value rowsOfGrid);
   void emitStripItem(Value row, Value block);
   void emitFlatItem(Value row, Value block);
-  void zeroPartials(Value block);
   void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
   void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid);
   void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);
@@ -54,7 +54,6 @@ private:
   void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators, ValueRange arguments);
   Strip strip();
-  int64_t extraArgument() const { return 3; }
 
   KernelEmitter &k;
   kern::ContractOp op;
@@ -62,23 +61,21 @@ private:
   kern::GeometryAttr g;
   kern::ScheduleAttr s;
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
-  Value weights, output, partials, hyper;
-  Values lhs, extra;
-  SmallVector<Access> extraAccess;
+  Value weights, hyper;
+  Values lhs;
+  Epilogue epilogue;
   int64_t inH, inW, inC, outH, outW, outC; ///< of this direction
   int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
   int64_t stride, strideW;                 ///< between source pixels in the strip
-  int64_t columns, terms;
+  int64_t columns;
   bool byResidue;
   int64_t mostH, mostW;                    ///< most taps of a residue
   int64_t outStep, tapStepH, tapStepW;     ///< between pixels of a tile; between taps of the packed window
-  Value partialRow; ///< where this item's sums go
-  bool random;
 };
 } // namespace
 
 ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch)
-    : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()) {
+    : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()), epilogue(op, launch) {
   forward = op.getKind() == kern::ContractKind::Forward;
   flat = s.getFlat();
   inH = forward ? g.getIh() : g.getOh(), inW = forward ? g.getIw() : g.getOw();
@@ -100,23 +97,11 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   if (byResidue)
     columns = (outW - 1 + g.getPl()) / g.getSw() - g.getPl() / g.getSw() + mostW;
   packed = !flat || kern::blockOf(op.getLhsPrologue());
-  size_t next = 0;
   for (size_t i = 0; i < op.getLhs().size(); ++i)
-    lhs.push_back(launch.buffers[next++]);
-  weights = launch.buffers[next++];
-  for (Value operand : op.getExtra()) {
-    extra.push_back(launch.buffers[next++]);
-    extraAccess.push_back(accessOf(operand, outH * outW));
-  }
-  output = launch.buffers[next++];
-  terms = 0;
-  if (op.getOuts().size() > 1) {
-    partials = launch.buffers[next++];
-    terms = kern::shapedType(op.getOuts()[1]).getDimSize(2);
-  }
-  random = usesRandom(op.getEpilogue());
-  if (random || usesRandom(op.getLhsPrologue()))
-    hyper = launch.buffers[next];
+    lhs.push_back(launch.buffers[i]);
+  weights = launch.buffers[op.getLhs().size()];
+  if (usesRandom(op.getEpilogue()) || usesRandom(op.getLhsPrologue()))
+    hyper = launch.buffers.back();
 }
 
 void ForwardEmitter::emit() {
@@ -134,19 +119,8 @@ void ForwardEmitter::emit() {
 void ForwardEmitter::emitItem(Value item, Value rowsOfGrid) {
   Value block = arith::DivUIOp::create(k.b, k.loc, item, rowsOfGrid);
   Value row = arith::RemUIOp::create(k.b, k.loc, item, rowsOfGrid);
-  if (partials)
-    partialRow = k.at(partials, k.mul(row, terms * outC));
-  zeroPartials(block);
+  epilogue.beginItem(k, row, block);
   flat ? emitFlatItem(row, block) : emitStripItem(row, block);
-}
-
-void ForwardEmitter::zeroPartials(Value block) {
-  if (!partials)
-    return;
-  Value first = k.mul(block, s.getChannelBlock());
-  Value count = k.min(k.c(s.getChannelBlock()), k.sub(k.c(outC), first));
-  for (int64_t t = 0; t < terms; ++t)
-    k.fillZero(k.at(partialRow, k.add(first, t * outC)), count);
 }
 
 Strip ForwardEmitter::strip() {
@@ -316,32 +290,17 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
   Value tileIndex = k.add(k.mul(group, tiles), channelTile);
-  Value element = k.add(k.mul(pixel, outC), channel);
   if (lanewise)
     source = k.at(source, channel);
-  Values arguments{source, k.at(weights, k.add(k.mul(tileIndex, g.getKh() * g.getKw() * groupIn * tile), weightOffset)),
-                   k.at(output, element)};
-  for (auto [pointer, access] : llvm::zip(extra, extraAccess)) {
-    Value offset = element;
-    if (access == Access::Channel)
-      offset = channel;
-    else if (access == Access::ImageChannel)
-      offset = k.add(k.mul(k.div(pixel, outH * outW), outC), channel);
-    arguments.push_back(k.at(pointer, offset));
-  }
-  if (partials)
-    arguments.push_back(k.at(partialRow, channel));
-  if (random) {
-    arguments.push_back(hyper);
-    arguments.push_back(element);
-  }
+  int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile;
+  Values arguments{source, k.at(weights, k.add(k.mul(tileIndex, tileFloats), weightOffset))};
+  llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, channel));
   k.call(tileFunction(shape), arguments);
 }
 
 func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
-  SmallVector<Type> types(3 + extra.size() + (partials ? 1 : 0) + (random ? 1 : 0), k.pointerType());
-  if (random)
-    types.push_back(k.i64());
+  SmallVector<Type> types(2, k.pointerType());
+  llvm::append_range(types, epilogue.argumentTypes(k));
   // The destination may share memory with an operand of the epilogue: no noalias there.
   SmallVector<bool> noalias{true, true};
   std::string suffix = "tile_" + std::to_string(shape.pixels) + "x" + std::to_string(shape.vectors) + "_" +
@@ -433,35 +392,20 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
 
 void ForwardEmitter::emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators,
                                   ValueRange arguments) {
-  Value out = arguments[2];
-  Block *epilogue = kern::blockOf(op.getEpilogue());
   for (int64_t u = 0; u < shape.vectors; ++u) {
-    int64_t valid = u == shape.vectors - 1 ? shape.lastLanes : t.lanes;
-    Values still(extra.size());
-    for (size_t i = 0; i < extra.size(); ++i)
-      if (extraAccess[i] != Access::Full)
-        still[i] = t.loadVector(t.at(arguments[3 + i], u * t.lanes), valid);
-    Values sums(terms);
+    Values values;
+    SmallVector<int64_t> offsets;
     for (int64_t p = 0; p < shape.pixels; ++p) {
-      int64_t offset = p * outStep * outC + u * t.lanes;
-      Values inputs{accumulators[p * shape.vectors + u]};
-      for (size_t i = 0; i < extra.size(); ++i)
-        inputs.push_back(still[i] ? still[i] : t.loadVector(t.at(arguments[3 + i], offset), valid));
-      RandomSource source;
-      if (random)
-        source = {arguments[arguments.size() - 2], t.add(arguments.back(), offset)};
-      Values results = epilogue ? emitFormula(t, *epilogue, inputs, source) : Values{inputs[0]};
-      t.storeVector(results[0], t.at(out, offset), valid);
-      for (int64_t i = 0; i < terms; ++i)
-        sums[i] = sums[i] ? t.fadd(sums[i], results[1 + i]) : results[1 + i];
+      values.push_back(accumulators[p * shape.vectors + u]);
+      offsets.push_back(p * outStep * outC);
     }
-    for (int64_t i = 0; i < terms; ++i) {
-      Value at = t.at(arguments[3 + extra.size()], i * outC + u * t.lanes);
-      t.storeVector(t.fadd(t.loadVector(at, valid), sums[i]), at, valid);
-    }
+    epilogue.emit(t, arguments.drop_front(2), u * t.lanes, u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values,
+                  offsets);
   }
 }
 
 void netc::cpu::emitForward(KernelEmitter &k, kern::ContractOp op, const Launch &launch) {
+  if (op.getSchedule().getWinograd())
+    return emitWinograd(k, op, launch);
   ForwardEmitter(k, op, launch).emit();
 }

@@ -41,6 +41,33 @@ Value KernelEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, lo
 Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
 Value KernelEmitter::fma(Value x, Value y, Value z) { return vector::FMAOp::create(b, loc, x, y, z); }
 
+/// Swaps blocks off the diagonal at each power of two (Eklundh, 1972).
+Values KernelEmitter::transpose(Values rows) {
+  for (int64_t distance = 1; distance < lanes; distance *= 2)
+    for (int64_t i = 0; i < lanes; ++i) {
+      if (i & distance)
+        continue;
+      SmallVector<int64_t> low, high; // of the concatenation of both rows
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        low.push_back(lane & distance ? lanes + lane - distance : lane);
+        high.push_back(lane & distance ? lanes + lane : lane + distance);
+      }
+      Value x = rows[i], y = rows[i + distance];
+      rows[i] = vector::ShuffleOp::create(b, loc, x, y, low);
+      rows[i + distance] = vector::ShuffleOp::create(b, loc, x, y, high);
+    }
+  return rows;
+}
+
+Value KernelEmitter::keepLanes(Value vector, Value count) {
+  SmallVector<int64_t> iota(lanes);
+  for (int64_t i = 0; i < lanes; ++i)
+    iota[i] = i;
+  auto type = VectorType::get({lanes}, i64());
+  Value lane = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(iota)));
+  return select(less(lane, vector::BroadcastOp::create(b, loc, type, count)), vector, zeros());
+}
+
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//

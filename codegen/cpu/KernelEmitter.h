@@ -64,6 +64,10 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
+  /// `lanes` vectors as the rows of a square matrix to its columns.
+  Values transpose(Values rows);
+  /// Lanes of `vector` at and beyond `count`, a run-time number, become zero.
+  Value keepLanes(Value vector, Value count);
 
   // Memory: offsets in f32 elements.
   Value at(Value pointer, Value offset);

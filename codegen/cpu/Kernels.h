@@ -8,6 +8,7 @@ namespace netc::cpu {
 
 // Each emits the loop over grid items [launch.begin, launch.end).
 void emitForward(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+void emitWinograd(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
 void emitFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
 void emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Launch &launch);
 void emitReduce(KernelEmitter &k, kern::ReduceOp op, const Launch &launch);

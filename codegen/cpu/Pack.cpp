@@ -1,36 +1,151 @@
-//===- Pack.cpp - weights between the user's order and tiles --------------===//
+//===- Pack.cpp - weights from the user's order to tiles ------------------===//
+//
+// A user's filter [O, I, KH, KW] has taps or input channels side by side, a tile has output channels (of
+// backward-data: input channels): squares of lanes x lanes weights are transposed in registers.
+//
+//===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/WinogradTransform.h"
 
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
-/// Tiles [G, blocks, KH, KW, depth, T] of a filter [O, I/G, KH, KW]; item: one (group, block).
-void netc::cpu::emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch) {
-  ArrayRef<int64_t> packed = kern::shapedType(op.getOuts()[0]).getShape();
+namespace {
+class PackEmitter {
+public:
+  PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch);
+  void emitItem(Value item);
+
+private:
+  void emitColumns(Value d, int64_t columns);
+  void emitWindow(Value d);
+  Values load(Value from, int64_t columns);
+  Value finish(Value weights, Value d);
+  void store(Value weights, Value point, Value d);
+
+  KernelEmitter &k;
+  kern::PackOp op;
+  Value source, scale, out;
+  int64_t blocks, points, depth, tile, window, groupOut, groupIn;
+  int64_t lanesOf, lanePitch; ///< channels along the lanes; floats between them in the source
+  bool transposed;
+  Value packed;                ///< this item's block and vector of lanes
+  Value outputBase, laneBase;  ///< first output channel of the group; this vector's first lane
+};
+} // namespace
+
+PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch) : k(k), op(op) {
+  ArrayRef<int64_t> shape = kern::shapedType(op.getOuts()[0]).getShape();
   auto filter = kern::shapedType(op.getInputs()[0]);
-  int64_t blocks = packed[1], kh = packed[2], kw = packed[3], depth = packed[4], tile = packed[5], window = kh * kw;
-  int64_t groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
-  bool lanewise = op.getLanewise();
-  // What the tile's lanes count: channels of a group, lane-wise those of all.
-  int64_t lanesOf = lanewise ? filter.getDimSize(0) : op.getTransposed() ? groupIn : groupOut;
+  source = launch.buffers[0], out = launch.buffers.back();
+  scale = op.getInputs().size() > 1 ? launch.buffers[1] : Value();
+  blocks = shape[1], points = shape[2] * shape[3], depth = shape[4], tile = shape[5];
+  window = op.getWinograd() ? 9 : points;
+  groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
+  transposed = op.getTransposed();
+  lanesOf = transposed ? groupIn : groupOut;
+  lanePitch = transposed ? window : groupIn * window;
+}
+
+/// Items: (group, block, piece of the reduction's channels).
+void PackEmitter::emitItem(Value item) {
+  int64_t pieces = (depth + kern::kPackedDepth - 1) / kern::kPackedDepth;
+  Value low = k.mul(k.rem(item, pieces), kern::kPackedDepth), high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
+  Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
+  outputBase = k.mul(k.div(groupBlock, blocks), groupOut);
+  Value block = k.at(out, k.mul(groupBlock, points * depth * tile));
+  for (int64_t vector = 0; vector < tile; vector += k.lanes) {
+    packed = k.at(block, vector);
+    laneBase = k.add(first, vector);
+    if (window > 1 || (transposed && window == 1)) {
+      k.loop(low, high, 1, [&](Value d) { emitWindow(d); });
+      continue;
+    }
+    // 1x1: the channels of the reduction lie side by side.
+    Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.lanes), k.lanes));
+    k.loop(low, whole, k.lanes, [&](Value d) { emitColumns(d, k.lanes); });
+    k.loop(whole, high, 1, [&](Value d) { emitColumns(d, 1); });
+  }
+}
+
+/// `columns` floats from `from` on of each lane, as one vector of lanes a column.
+Values PackEmitter::load(Value from, int64_t columns) {
+  if (lanePitch == 1 && lanesOf % tile == 0)
+    return {k.loadVector(k.at(from, laneBase))};
+  Values rows;
+  for (int64_t lane = 0; lane < k.lanes; ++lane) {
+    Value index = k.add(laneBase, lane);
+    if (lanesOf % tile) // beyond the last channel: any weights, cleared by finish()
+      index = k.min(index, k.c(lanesOf - 1));
+    rows.push_back(k.loadVector(k.at(from, k.mul(index, lanePitch)), columns));
+  }
+  Values result = k.transpose(rows);
+  result.truncate(columns);
+  return result;
+}
+
+/// Scaled, and zero beyond the last channel.
+Value PackEmitter::finish(Value weights, Value d) {
+  if (scale && transposed)
+    weights = k.fmul(weights, k.splat(k.load(k.at(scale, k.add(outputBase, d)))));
+  else if (scale)
+    weights = k.fmul(weights, k.loadVector(k.at(scale, k.add(outputBase, laneBase))));
+  return lanesOf % tile ? k.keepLanes(weights, k.sub(k.c(lanesOf), laneBase)) : weights;
+}
+
+void PackEmitter::store(Value weights, Value point, Value d) {
+  k.storeVector(weights, k.at(packed, k.mul(k.add(k.mul(point, depth), d), tile)));
+}
+
+void PackEmitter::emitColumns(Value d, int64_t columns) {
+  for (auto [column, weights] : llvm::enumerate(load(k.at(source, k.add(k.mul(outputBase, groupIn), d)), columns))) {
+    Value channel = k.add(d, static_cast<int64_t>(column));
+    store(finish(weights, channel), k.c(0), channel);
+  }
+}
+
+/// All taps of the lanes' filters at channel `d` of the reduction.
+void PackEmitter::emitWindow(Value d) {
+  Value filter = transposed ? k.mul(k.add(outputBase, d), groupIn) : k.add(k.mul(outputBase, groupIn), d);
+  Value from = k.at(source, k.mul(filter, window));
+  Values taps;
+  for (int64_t tap = 0; tap < window; tap += k.lanes) {
+    Values loaded = load(k.at(from, tap), std::min(k.lanes, window - tap));
+    for (auto [column, weights] : llvm::enumerate(loaded)) {
+      weights = finish(weights, d);
+      int64_t index = tap + static_cast<int64_t>(column);
+      if (op.getWinograd())
+        taps.push_back(weights);
+      else
+        store(weights, k.c(transposed ? window - 1 - index : index), d);
+    }
+  }
+  if (!op.getWinograd())
+    return;
+  if (transposed)
+    std::reverse(taps.begin(), taps.end());
+  int64_t m = static_cast<int64_t>(op.getWinograd());
+  for (auto [point, weights] : llvm::enumerate(transformTile(k, m, filterTransform, 3, taps)))
+    store(weights, k.c(static_cast<int64_t>(point)), d);
+}
+
+/// Lane-wise tiles [1, blocks, KH, KW, depth, T]: each lane's own group; transposed, its outputs take turns as the depth.
+static void emitLanewise(KernelEmitter &k, kern::PackOp op, const Launch &launch) {
+  ArrayRef<int64_t> shape = kern::shapedType(op.getOuts()[0]).getShape();
+  auto filter = kern::shapedType(op.getInputs()[0]);
+  int64_t window = shape[2] * shape[3], depth = shape[4], tile = shape[5], channels = filter.getDimSize(0);
+  int64_t groupOut = channels / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
   bool scaled = op.getInputs().size() > 1;
   Value source = launch.buffers[0], scale = scaled ? launch.buffers[1] : Value(), out = launch.buffers.back();
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
-    Value group = k.div(item, blocks), first = k.mul(k.rem(item, blocks), tile);
-    Value count = k.min(k.c(tile), k.sub(k.c(lanesOf), first));
+    Value first = k.mul(item, tile), count = k.min(k.c(tile), k.sub(k.c(channels), first));
     k.loop(0, depth, 1, [&](Value d) {
       k.loop(0, window, 1, [&](Value tap) {
         Value to = k.add(k.mul(item, window * depth * tile), k.add(k.mul(tap, depth * tile), k.mul(d, tile)));
         k.loop(k.c(0), count, 1, [&](Value t) {
-          Value lane = k.add(first, t);
-          Value o = k.add(k.mul(group, groupOut), op.getTransposed() ? d : lane), i = op.getTransposed() ? lane : d;
-          if (lanewise) {
-            // The lane's own group; transposed, its outputs take turns as the depth.
-            Value own = k.mul(k.div(lane, groupOut), groupOut);
-            o = op.getTransposed() ? k.add(own, d) : lane;
-            i = op.getTransposed() ? k.rem(lane, groupIn) : d;
-          }
+          Value lane = k.add(first, t), own = k.mul(k.div(lane, groupOut), groupOut);
+          Value o = op.getTransposed() ? k.add(own, d) : lane, i = op.getTransposed() ? k.rem(lane, groupIn) : d;
           Value at = op.getTransposed() ? k.sub(k.c(window - 1), tap) : tap;
           Value value = k.load(k.at(source, k.add(k.mul(k.add(k.mul(o, groupIn), i), window), at)));
           if (scaled)
@@ -43,34 +158,9 @@ void netc::cpu::emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch
   });
 }
 
-/// Adds the chunks of a packed gradient in order; item: one (group, block, window row).
-void netc::cpu::emitUnpack(KernelEmitter &k, kern::UnpackOp op, const Launch &launch) {
-  ArrayRef<int64_t> packed = kern::shapedType(op.getInputs()[0]).getShape();
-  auto filter = kern::shapedType(op.getOuts()[0]);
-  int64_t chunks = packed[0], blocks = packed[2], kh = packed[3], kw = packed[4], depth = packed[5], tile = packed[6];
-  int64_t groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups());
-  int64_t gradSize = packed[1] * blocks * kh * kw * depth * tile;
-  Value source = launch.buffers[0], out = launch.buffers[1];
-  k.loop(launch.begin, launch.end, 1, [&](Value item) {
-    Value row = k.rem(item, kh), groupBlock = k.div(item, kh);
-    Value group = k.div(groupBlock, blocks), first = k.mul(k.rem(groupBlock, blocks), tile);
-    k.loop(0, kw * depth, 1, [&](Value step) {
-      Value column = k.div(step, depth), d = k.rem(step, depth);
-      Value from = k.add(k.mul(item, kw * depth * tile), k.mul(step, tile));
-      for (int64_t v = 0; v < tile; v += k.lanes) {
-        Values sum = k.reduce(k.c(0), k.c(chunks), 1, k.zeros(), [&](Value chunk, ValueRange acc) {
-          Value at = k.at(source, k.add(k.mul(chunk, gradSize), k.add(from, v)));
-          return Values{k.fadd(acc[0], k.loadVector(at))};
-        });
-        for (int64_t lane = 0; lane < k.lanes; ++lane) {
-          Value o = k.add(first, v + lane);
-          Value value = vector::ExtractOp::create(k.b, k.loc, sum[0], lane);
-          Value to = k.add(k.mul(k.add(k.mul(k.add(k.mul(group, groupOut), o), depth), d), kh * kw),
-                           k.add(k.mul(row, kw), column));
-          auto put = [&] { k.store(value, k.at(out, to)); };
-          groupOut % tile == 0 ? put() : k.when(k.less(o, k.c(groupOut)), put);
-        }
-      }
-    });
-  });
+void netc::cpu::emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch) {
+  if (op.getLanewise())
+    return emitLanewise(k, op, launch);
+  PackEmitter emitter(k, op, launch);
+  k.loop(launch.begin, launch.end, 1, [&](Value item) { emitter.emitItem(item); });
 }

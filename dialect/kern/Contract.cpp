@@ -18,6 +18,8 @@ Grid ContractOp::getGrid() {
   int64_t blocks = ceilDiv(channels, s.getChannelBlock());
   if (s.getFlat())
     return {blocks, rows * columns, s.getStripRows()};
+  if (int64_t m = s.getWinograd())
+    return {blocks, ceilDiv(rows, m) * ceilDiv(columns, m), s.getStripRows()};
   return {blocks, ceilDiv(rows, s.getStripRows()), 1};
 }
 

@@ -61,9 +61,11 @@ def Kern_ScheduleAttr : AttrDef<Kern_Dialect, "Schedule"> {
     lanes: floats a vector. tile_pixels x tile_vectors accumulators a micro-kernel. strip_rows: output rows
     (flat: pixels) a grid item. channel_block: output channels a grid item. chunks: partial sums of a filter
     gradient, independent of threads. flat: the pixels of all images are one list (1x1, stride 1, no padding).
+    winograd: edge m of the output tiles of F(m x m, 3x3), 0: direct. The tiles of all images are one list then,
+    strip_rows counts tiles, and tile_pixels of them share a micro-kernel.
   }];
   let parameters = (ins "int64_t":$lanes, "int64_t":$tile_pixels, "int64_t":$tile_vectors, "int64_t":$strip_rows,
-      "int64_t":$channel_block, "int64_t":$chunks, "bool":$flat);
+      "int64_t":$channel_block, "int64_t":$chunks, "bool":$flat, DefaultValuedParameter<"int64_t", "0">:$winograd);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -160,13 +162,16 @@ class Kern_UnaryKernel<string mnemonic> : Kern_KernelOp<mnemonic> {
 
 def Kern_PackOp : Kern_UnaryKernel<"pack"> {
   let summary = "weights [O, I/G, KH, KW] to tiles [G, blocks, KH, KW, I/G, T]; transposed: [G, blocks, KH, KW, O/G, T] over I, flipped";
-  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero.";
-  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed, UnitAttr:$lanewise);
+  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero. `winograd` m: each 3x3 filter becomes G g G^T, [1, blocks, m + 2, m + 2, depth, T].";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed,
+      UnitAttr:$lanewise, DefaultValuedAttr<I64Attr, "0">:$winograd, I64Attr:$lanes);
 }
 
 def Kern_UnpackOp : Kern_UnaryKernel<"unpack"> {
   let summary = "adds the chunks of a packed filter gradient in order and stores it as [O, I/G, KH, KW]";
-  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, I64Attr:$lanes);
+  let description = "`winograd` m: the packed gradient is that by the transformed filter, [chunks, 1, blocks, m + 2, m + 2, I, T].";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups,
+      DefaultValuedAttr<I64Attr, "0">:$winograd, I64Attr:$lanes);
 }
 
 def Kern_TransposeOp : Kern_UnaryKernel<"transpose"> {

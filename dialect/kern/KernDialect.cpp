@@ -83,12 +83,12 @@ Grid PointwiseOp::getGrid() {
 Grid ReduceOp::getGrid() { return {ceilDiv(shapedType(getOuts()[0]).getDimSize(0), 64), 0, 1}; }
 
 Grid PackOp::getGrid() {
-  ArrayRef<int64_t> packed = shapedType(getOuts()[0]).getShape();
-  return {packed[0] * packed[1], 0, 1};
+  ArrayRef<int64_t> packed = shapedType(getOuts()[0]).getShape(); // [G, blocks, KH, KW, depth, T]
+  return {packed[0] * packed[1] * ceilDiv(packed[4], kPackedDepth), 0, 1};
 }
 Grid UnpackOp::getGrid() {
   ArrayRef<int64_t> packed = shapedType(getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
-  return {packed[1] * packed[2] * packed[3], 0, 1};
+  return {packed[1] * packed[2] * ceilDiv(packed[5], kPackedDepth), 0, 1};
 }
 Grid TransposeOp::getGrid() { return {1, 1, 1}; }
 Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }

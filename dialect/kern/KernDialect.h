@@ -21,6 +21,9 @@ struct Grid {
   int64_t rowsPerItem = 1;
 };
 
+/// Channels of the reduction that an item of kern.pack or kern.unpack takes.
+constexpr int64_t kPackedDepth = 32;
+
 } // namespace netc::kern
 
 #include "dialect/kern/KernDialect.h.inc"

@@ -3,6 +3,7 @@
 
 #include "llvm/Support/MathExtras.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -81,13 +82,72 @@ static ScheduleAttr scheduleFilterGrad(GeometryAttr g, const TargetFacts &target
                                : (g.getIw() + 2 * g.getPl()) * g.getSh() * g.getIc() + columns * block);
   int64_t limit = flat ? 256 : g.getOh();
   int64_t rows = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, limit);
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat);
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat, 0);
+}
+
+/// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms. Transforming a vector of
+/// a tile takes some five cycles a value; weights stream from memory where few tiles share them.
+static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t channels, int64_t tiles,
+                           const TargetFacts &target) {
+  double points = static_cast<double>((m + 2) * (m + 2)), lanes = static_cast<double>(target.lanes);
+  double depthVectors = std::ceil(depth / lanes), channelVectors = std::ceil(channels / lanes);
+  double products = points * tiles * depth * channelVectors / 2;
+  double stream = points * 4 * depth * channels / 10 / target.batch;
+  return std::max(products, stream) + 0.2 * std::min(products, stream) +
+         tiles * points * 5 * (depthVectors + channelVectors);
+}
+
+static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_t pixels, const TargetFacts &target) {
+  double products = 9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) / 2;
+  double stream = 9.0 * 4 * depth * channels / 10 / target.batch;
+  return 1.1 * (std::max(products, stream) + 0.2 * std::min(products, stream));
+}
+
+/// A schedule for Winograd's algorithm, or null where direct convolution is as good.
+static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+  bool forward = kind == ContractKind::Forward;
+  if (g.getKh() != 3 || g.getKw() != 3 || g.getSh() != 1 || g.getSw() != 1 || g.getDh() != 1 || g.getDw() != 1 ||
+      g.getGroups() != 1)
+    return {};
+  int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
+  int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
+  if (channels < target.lanes || depth < target.lanes)
+    return {};
+  auto tilesOf = [&](int64_t m) { return ceilDiv(rows, m) * ceilDiv(columns, m); };
+  int64_t best = 0;
+  double least = directCost(g, depth, channels, rows * columns, target);
+  for (int64_t m : {2, 4})
+    if (double cost = 1.1 * winogradCost(g, m, depth, channels, tilesOf(m), target); cost < least)
+      best = m, least = cost;
+  if (!best)
+    return {};
+  int64_t tiles = tilesOf(best), points = (best + 2) * (best + 2);
+  // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights' traffic shows.
+  int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;
+  int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * 4), 16, 64);
+  int64_t chunks = ceilDiv(tiles, chunk);
+  if (chunks > 1) {
+    chunks = ceilDiv(chunks, chunks > 4 ? 4 : 2) * (chunks > 4 ? 4 : 2); // equal work for 2 and 4 threads
+    chunk = ceilDiv(tiles, chunks);
+  } else {
+    chunk = chunk / tiles * tiles;
+  }
+  Tile tile = chooseTile(std::min(chunk, std::max<int64_t>(tiles, 1)), channels, target);
+  // One image keeps several threads busy, at the price of transforming the input once for each block.
+  int64_t block = channels, lanesOfTile = target.lanes * tile.vectors;
+  while (ceilDiv(tiles, chunk) * ceilDiv(channels, block) < 4 && block >= 256)
+    block /= 2;
+  block = ceilDiv(block, lanesOfTile) * lanesOfTile;
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, chunk, std::min(block, ceilDiv(channels, lanesOfTile) * lanesOfTile), 1, false,
+                           best);
 }
 
 ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   bool flat = isFlat(g) && g.getGroups() == 1;
   if (kind == ContractKind::FilterGrad)
     return scheduleFilterGrad(g, target, flat);
+  if (ScheduleAttr winograd = scheduleWinograd(kind, g, target))
+    return winograd;
   bool forward = kind == ContractKind::Forward;
   int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
   int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
@@ -102,14 +162,14 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
     block = ceilDiv(128, lanesOfTile) * lanesOfTile;
   if (flat)
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors,
-                             std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows), block, 1, true);
+                             std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows), block, 1, true, 0);
   int64_t rowBytes = 4 * (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * depth * (forward ? g.getSh() : 1);
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, rows);
   // A whole number of equal strips.
   strip = ceilDiv(rows, ceilDiv(rows, strip));
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false);
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false, 0);
 }
 
 SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s) {
@@ -118,5 +178,6 @@ SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, 
     return {1, ceilDiv(g.getOc(), tile), g.getKh(), g.getKw(), g.getIc() / g.getGroups(), tile};
   int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
   int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
-  return {g.getGroups(), ceilDiv(outputs, tile), g.getKh(), g.getKw(), depth, tile};
+  int64_t window = s.getWinograd() ? s.getWinograd() + 2 : 0;
+  return {g.getGroups(), ceilDiv(outputs, tile), window ? window : g.getKh(), window ? window : g.getKw(), depth, tile};
 }

@@ -18,6 +18,7 @@ struct TargetFacts {
   int64_t registers = 16;     ///< vector registers
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
+  int64_t batch = 1; ///< images that a launch is likely to see: 1 in inference, more in training
 };
 
 /// Tile sizes of one contraction.
@@ -32,7 +33,8 @@ bool isLanewise(GeometryAttr geometry, int64_t lanes);
 /// stride, each a dense convolution of its own taps, rather than over a spread-out cotangent.
 bool isByResidue(ContractKind kind, GeometryAttr geometry, int64_t lanes);
 
-/// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; else: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
+/// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m + 2, m + 2, reduction
+/// channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
 llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
 
 } // namespace netc::kern

@@ -183,7 +183,8 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
   auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
   return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs, ValueRange{k.empty(type, fusion.getLoc())},
                               c.geometry.getGroups(), c.kind == kern::ContractKind::InputGrad,
-                              kern::isLanewise(c.geometry, schedule.getLanes()))
+                              kern::isLanewise(c.geometry, schedule.getLanes()), schedule.getWinograd(),
+                              schedule.getLanes())
       .getResult(0);
 }
 
@@ -206,7 +207,7 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   auto unpack = kern::UnpackOp::create(k.b, loc, TypeRange{gradType}, ValueRange{contract.getResult(0)},
                                        ValueRange{k.empty(gradType, loc)},
                                        kern::isLanewise(c.geometry, schedule.getLanes()) ? 1 : c.geometry.getGroups(),
-                                       schedule.getLanes());
+                                       schedule.getWinograd(), schedule.getLanes());
   k.set(fusion.getResult(0), unpack.getResult(0));
   return success();
 }

@@ -408,7 +408,10 @@ void LowerToKern::runOnOperation() {
   kern::TargetFacts target;
   target.lanes = lanes;
   target.registers = registers;
+  if (lanes >= 16)
+    target.l1Bytes = 48 << 10, target.l2Bytes = 1 << 20;
   for (auto function : getOperation().getOps<func::FuncOp>()) {
+    target.batch = function.getName() == "infer" ? 1 : 8;
     if (failed(FunctionLowering(function, symbols, target).run()))
       return signalPassFailure();
     function.walk([&](kern::KernelOpInterface) { ++numLaunches; });

@@ -101,6 +101,27 @@ def normalised(channels, height, width):
     return net
 
 
+def winograd(height, width):
+    """3x3, stride 1, enough channels: ragged tiles at each border, ragged channels, every epilogue and prologue."""
+    net = Net(3, height, width, seed=12)
+    for inputs, outputs, pad in ((16, 16, 1), (17, 33, 1), (33, 17, 0), (64, 100, 2), (40, 24, [0, 1, 2, 1])):
+        net.branch([pre(inputs), ("conv", {"c": outputs, "k": 3, "pad": pad, "bias": "true"}), ("tanh", {})])
+    net.branch([pre(32), ("bn", {}), ("silu", {}), ("conv", {"c": 32, "k": 3, "pad": 1}), ("bn", {}), ("silu", {}),
+                ("conv", {"c": 48, "k": 3, "pad": 1}), ("dropout", {"p": 0.3}), pre(3)])
+
+    def conv(name, part, c, x, kernel=1, pad=0):
+        return net.layer_conv(f"{name}.{part}", {"c": c, "k": kernel, "pad": pad, "bias": "true"}, x)
+
+    def skip_add(b, x):
+        p = conv(b, "p", 20, x).tanh()
+        return conv(b, "r", 3, (conv(b, "q", 20, p, 3, 1) + p).tanh())
+
+    net.custom("""p = image | {b}.p: conv(20, k=1, bias=true) | tanh
+                  q = p | {b}.q: conv(20, k=3, pad=1, bias=true)
+                  value = tanh(q + p) | {b}.r: conv(3, k=1, bias=true)""", skip_add)
+    return net
+
+
 def pools():
     net = Net(3, 13, 10, seed=8)
     settings = [{"k": 2}, {"k": 3, "stride": 2}, {"k": 3, "stride": 2, "pad": 1}, {"k": 3, "stride": 2, "round": "up"},
@@ -210,6 +231,9 @@ def cases():
     yield "conv_1x1", convolutions(5, 1, 1, 12, 4)
     yield "conv_kernel_by_stride", every_kernel_size()
     yield "batch_norm", normalised(3, 9, 8)
+    yield "winograd_18x21", winograd(18, 21)
+    yield "winograd_9x7", winograd(9, 7)
+    yield "winograd_4x3", winograd(4, 3)
     yield "pool", pools()
     yield "pointwise", pointwise()
     yield "lrn", norms_over_channels()

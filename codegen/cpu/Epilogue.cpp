@@ -1,0 +1,91 @@
+//===- Epilogue.cpp - what a contraction does with its products -----------===//
+#include "codegen/cpu/Epilogue.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+Epilogue::Epilogue(kern::ContractOp op, const Launch &launch) : op(op) {
+  kern::GeometryAttr g = op.getGeometry();
+  bool forward = op.getKind() == kern::ContractKind::Forward;
+  pixels = forward ? g.getOh() * g.getOw() : g.getIh() * g.getIw();
+  channels = forward ? g.getOc() : g.getIc();
+  size_t next = op.getLhs().size() + op.getRhs().size() + 1;
+  for (Value operand : op.getExtra()) {
+    extra.push_back(launch.buffers[next++]);
+    access.push_back(accessOf(operand, pixels));
+  }
+  output = launch.buffers[next++];
+  if (op.getOuts().size() > 1) {
+    partials = launch.buffers[next++];
+    terms = kern::shapedType(op.getOuts()[1]).getDimSize(2);
+  }
+  random = usesRandom(op.getEpilogue());
+  if (random)
+    hyper = launch.buffers[next];
+}
+
+void Epilogue::beginItem(KernelEmitter &k, Value row, Value block) {
+  if (!partials)
+    return;
+  partialRow = k.at(partials, k.mul(row, terms * channels));
+  int64_t blockChannels = op.getSchedule().getChannelBlock();
+  Value first = k.mul(block, blockChannels);
+  Value count = k.min(k.c(blockChannels), k.sub(k.c(channels), first));
+  for (int64_t t = 0; t < terms; ++t)
+    k.fillZero(k.at(partialRow, k.add(first, t * channels)), count);
+}
+
+Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel) {
+  Value element = k.add(k.mul(pixel, channels), channel);
+  Values arguments{k.at(output, element)};
+  for (auto [pointer, how] : llvm::zip(extra, access)) {
+    Value offset = element;
+    if (how == Access::Channel)
+      offset = channel;
+    else if (how == Access::ImageChannel)
+      offset = k.add(k.mul(k.div(pixel, pixels), channels), channel);
+    arguments.push_back(k.at(pointer, offset));
+  }
+  if (partials)
+    arguments.push_back(k.at(partialRow, channel));
+  if (random) {
+    arguments.push_back(hyper);
+    arguments.push_back(element);
+  }
+  return arguments;
+}
+
+SmallVector<Type> Epilogue::argumentTypes(KernelEmitter &k) {
+  SmallVector<Type> types(1 + extra.size() + (partials ? 1 : 0) + (random ? 1 : 0), k.pointerType());
+  if (random)
+    types.push_back(k.i64());
+  return types;
+}
+
+void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
+                    ArrayRef<int64_t> offsets) {
+  Block *formula = kern::blockOf(op.getEpilogue());
+  Values still(extra.size());
+  for (size_t i = 0; i < extra.size(); ++i)
+    if (access[i] != Access::Full)
+      still[i] = t.loadVector(t.at(arguments[1 + i], vector), valid);
+  Values sums(terms);
+  for (auto [value, pixelOffset] : llvm::zip(values, offsets)) {
+    int64_t offset = pixelOffset + vector;
+    Values inputs{value};
+    for (size_t i = 0; i < extra.size(); ++i)
+      inputs.push_back(still[i] ? still[i] : t.loadVector(t.at(arguments[1 + i], offset), valid));
+    RandomSource source;
+    if (random)
+      source = {arguments[arguments.size() - 2], t.add(arguments.back(), offset)};
+    Values results = formula ? emitFormula(t, *formula, inputs, source) : Values{value};
+    t.storeVector(results[0], t.at(arguments[0], offset), valid);
+    for (int64_t i = 0; i < terms; ++i)
+      sums[i] = sums[i] ? t.fadd(sums[i], results[1 + i]) : results[1 + i];
+  }
+  for (int64_t i = 0; i < terms; ++i) {
+    Value at = t.at(arguments[1 + extra.size()], i * channels + vector);
+    t.storeVector(t.fadd(t.loadVector(at, valid), sums[i]), at, valid);
+  }
+}

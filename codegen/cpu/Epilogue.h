@@ -1,0 +1,39 @@
+//===- Epilogue.h - what a contraction does with its products ---*- C++ -*-===//
+#ifndef NETC_CODEGEN_CPU_EPILOGUE_H
+#define NETC_CODEGEN_CPU_EPILOGUE_H
+
+#include "codegen/cpu/KernelEmitter.h"
+
+namespace netc::cpu {
+
+/// Bias, skip-add, activation, dropout and channel sums on accumulators, of kern.contract forward and input_grad.
+/// A micro-kernel receives `argumentsAt` its first pixel and hands them to `emit`.
+class Epilogue {
+public:
+  Epilogue(kern::ContractOp op, const Launch &launch);
+
+  /// Points the item's sums at partial row `row` and zeroes those of channel block `block`.
+  void beginItem(KernelEmitter &k, Value row, Value block);
+
+  /// Destination, other operands, sums and random source at a pixel (of all images) and a channel.
+  Values argumentsAt(KernelEmitter &k, Value pixel, Value channel);
+  llvm::SmallVector<Type> argumentTypes(KernelEmitter &k);
+
+  /// Stores `valid` lanes of values[i] at channel `vector` of the pixel that lies offsets[i] floats from the
+  /// arguments' one.
+  void emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
+            llvm::ArrayRef<int64_t> offsets);
+
+private:
+  kern::ContractOp op;
+  Value output, partials, hyper; ///< null where there are none
+  Value partialRow;
+  Values extra;
+  llvm::SmallVector<Access> access; ///< of each extra operand
+  int64_t pixels, channels, terms = 0;
+  bool random;
+};
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_EPILOGUE_H

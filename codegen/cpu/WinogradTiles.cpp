@@ -1,0 +1,91 @@
+//===- WinogradTiles.cpp - tiles of images in the transform's domain ------===//
+#include "codegen/cpu/WinogradTiles.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cpu;
+
+/// void transform(source, floats between rows, to): one window, all channels.
+static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s) {
+  SmallVector<Type> types{k.pointerType(), k.i64(), k.pointerType()};
+  return k.helper(s.name, types, {true, false, true}, [&](KernelEmitter &t, ValueRange arguments) {
+    t.overChannels(s.channels, [&](Value channel, int64_t valid) {
+      Values window;
+      for (int64_t y = 0; y < s.size; ++y) {
+        Value row = t.at(arguments[0], t.add(t.mul(arguments[1], y), channel));
+        for (int64_t x = 0; x < s.size; ++x)
+          window.push_back(t.loadVector(t.at(row, x * s.channels), valid));
+      }
+      Value to = t.at(arguments[2], channel);
+      for (auto [point, value] : llvm::enumerate(transformTile(t, s.m, s.transform, s.size, window)))
+        t.storeVector(value, t.at(to, static_cast<int64_t>(point) * s.pointPitch));
+    });
+  });
+}
+
+/// Copies a window to scratch with the prologue applied and zeros where it leaves the image.
+static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, Value top, Value left, Value to) {
+  Value low = k.min(k.max(k.sub(k.c(0), left), k.c(0)), k.c(s.size));
+  Value high = k.max(k.min(k.sub(k.c(s.width), left), k.c(s.size)), low);
+  k.loop(0, s.size, 1, [&](Value y) {
+    Value row = k.add(top, y), out = k.at(to, k.mul(y, s.size * s.channels));
+    Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
+    auto zeros = [&](Value begin, Value end) {
+      k.loop(begin, end, 1, [&](Value x) {
+        k.overChannels(s.channels, [&](Value channel, int64_t valid) {
+          k.storeVector(k.zeros(), k.at(out, k.add(k.mul(x, s.channels), channel)), valid);
+        });
+      });
+    };
+    k.choose(
+        inside,
+        [&] {
+          zeros(k.c(0), low);
+          Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), k.add(left, low));
+          Value element = k.mul(pixel, s.channels);
+          Sweep sweep;
+          sweep.formula = s.prologue;
+          for (auto [source, access] : llvm::zip(s.sources, s.accesses)) {
+            if (access == Access::Full)
+              sweep.inputs.push_back({k.at(source, element), true, s.channels});
+            else
+              sweep.inputs.push_back({access == Access::Channel ? source : k.at(source, k.mul(image, s.channels)), false, 0});
+          }
+          sweep.output = k.at(out, k.mul(low, s.channels));
+          sweep.outputPitch = sweep.channels = s.channels;
+          sweep.pixels = k.sub(high, low);
+          sweep.random = {s.hyper, element};
+          sweep.randomPitch = s.channels;
+          emitSweep(k, sweep);
+          zeros(high, k.c(s.size));
+        },
+        [&] { zeros(k.c(0), k.c(s.size)); });
+  });
+}
+
+void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value first, Value count, Value to,
+                               Value scratch) {
+  func::FuncOp transform = transformFunction(k, s);
+  int64_t tilesOfImage = s.tilesHigh * s.tilesWide;
+  k.loop(k.c(0), count, 1, [&](Value t) {
+    Value tile = k.add(first, t), image = k.div(tile, tilesOfImage), rest = k.rem(tile, tilesOfImage);
+    Value top = k.add(k.mul(k.div(rest, s.tilesWide), s.m), -s.padTop);
+    Value left = k.add(k.mul(k.rem(rest, s.tilesWide), s.m), -s.padLeft);
+    Value out = k.at(to, k.mul(t, s.pitch));
+    auto gathered = [&] {
+      gatherWindow(k, s, image, top, left, scratch);
+      k.call(transform, {scratch, k.c(s.size * s.channels), out});
+    };
+    if (s.prologue)
+      return gathered();
+    Value below = k.less(k.add(top, s.size - 1), k.c(s.height)), right = k.less(k.add(left, s.size - 1), k.c(s.width));
+    Value inside = k.both(k.both(k.less(k.c(-1), top), k.less(k.c(-1), left)), k.both(below, right));
+    k.choose(
+        inside,
+        [&] {
+          Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), top), s.width), left);
+          k.call(transform, {k.at(s.sources[0], k.mul(pixel, s.channels)), k.c(s.width * s.channels), out});
+        },
+        gathered);
+  });
+}

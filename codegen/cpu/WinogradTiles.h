@@ -1,0 +1,36 @@
+//===- WinogradTiles.h - tiles of images in the transform's domain -*- C++ -*-===//
+#ifndef NETC_CODEGEN_CPU_WINOGRADTILES_H
+#define NETC_CODEGEN_CPU_WINOGRADTILES_H
+
+#include "codegen/cpu/Sweep.h"
+#include "codegen/cpu/WinogradTransform.h"
+
+namespace netc::cpu {
+
+/// One operand of a Winograd product, [N, height, width, channels], cut into size x size windows `m` apart, numbered
+/// by image, row and column; what lies outside an image is zero after the prologue.
+struct WinogradTiles {
+  mlir::Block *prologue = nullptr;
+  Values sources;
+  llvm::SmallVector<Access> accesses;
+  int64_t height = 0, width = 0, channels = 0;
+  int64_t m = 0, size = 0;
+  int64_t tilesHigh = 0, tilesWide = 0;
+  int64_t padTop = 0, padLeft = 0;
+  Transform transform = nullptr;
+  llvm::StringRef name; ///< of the helper function
+  Value hyper;
+  int64_t pitch = 0, pointPitch = 0; ///< floats between tiles and between points of the result
+
+  int64_t points() const { return (m + 2) * (m + 2); }
+  /// Scratch of emitTransforms: one window.
+  int64_t scratchFloats() const { return size * size * channels; }
+};
+
+/// Transforms tiles [first, first + count) to `to`, [points, tiles, channels]; lanes beyond the last channel
+/// become zero up to a whole vector.
+void emitTransforms(KernelEmitter &k, const WinogradTiles &tiles, Value first, Value count, Value to, Value scratch);
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_WINOGRADTILES_H
