@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 1
+#define NETC_ABI_VERSION 2
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {
@@ -49,10 +49,18 @@ typedef struct {
   uint32_t reserved[9];
 } NetcHyper;
 
+enum NetcBufferFlags {
+  NETC_BUFFER_WRITTEN = 1, ///< the command writes it (and may read it)
+  NETC_BUFFER_F32 = 2,     ///< its elements are f32
+};
+
+/// Its size is bytes_fixed + n * bytes_per_image, without padding to lines.
 typedef struct {
   uint32_t space; ///< enum NetcSpace
-  uint32_t reserved;
+  uint32_t flags; ///< enum NetcBufferFlags
   uint64_t offset;
+  uint64_t bytes_per_image;
+  uint64_t bytes_fixed;
 } NetcBuffer;
 
 /// Computes grid items [begin, end) of one command. `buffers` are the command's

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <initializer_list>
 #include <utility>
 
@@ -190,6 +191,24 @@ static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end)
             end);
 }
 
+void Executor::launch(const NetcCommand &command, const NetcProgram &program, int64_t n) {
+  resolve(command, program, n);
+  Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
+                scratchPerThread, n};
+  pool.run(gridItems(command, n), runChunk, &launch);
+}
+
+void Executor::runObserved(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
+  const NetcProgram &program = table(which);
+  // What an earlier step left would be taken for this one's.
+  std::memset(arena.data(), 0, arena.size());
+  for (uint64_t i = 0; i < program.command_count; ++i) {
+    launch(program.commands[i], program, n);
+    if (!after(i))
+      return;
+  }
+}
+
 void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
   using Clock = std::chrono::steady_clock;
   const NetcProgram &program = table(which);
@@ -198,12 +217,8 @@ void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
   if (seconds)
     seconds->resize(program.command_count);
   for (uint64_t i = 0; i < program.command_count; ++i) {
-    const NetcCommand &command = program.commands[i];
-    resolve(command, program, n);
-    Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
-                  scratchPerThread, n};
     auto start = seconds ? Clock::now() : Clock::time_point();
-    pool.run(gridItems(command, n), runChunk, &launch);
+    launch(program.commands[i], program, n);
     if (seconds)
       (*seconds)[i] += std::chrono::duration<double>(Clock::now() - start).count();
   }

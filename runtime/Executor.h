@@ -8,6 +8,7 @@
 #include "runtime/ThreadPool.h"
 
 #include <array>
+#include <functional>
 #include <vector>
 
 namespace netc::runtime {
@@ -45,6 +46,13 @@ public:
   /// given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
 
+  /// Clears the arena, then runs a program command by command; `after` hears the index
+  /// of each and stops the rest by returning false. For finding faults: slow.
+  void runObserved(Program program, int64_t n, const std::function<bool(uint64_t)> &after);
+
+  /// Operand `index` of the command that ran last.
+  const char *operand(uint32_t index) const { return operands[index]; }
+
   bool has(Program program) const { return table(program).command_count != 0; }
   const NetcProgram &table(Program program) const;
 
@@ -65,6 +73,7 @@ public:
 private:
   void checkTables() const;
   void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n);
+  void launch(const NetcCommand &command, const NetcProgram &program, int64_t n);
 
   const NetcModel &tables;
   const ModelInfo &description;

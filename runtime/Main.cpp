@@ -91,6 +91,9 @@ static void addEval(CLI::App &app, EvalOptions &options) {
   addThreads(command, options.threads);
   command->add_option("--workers", options.workers, "Threads that decode (default: by data)")
       ->check(CLI::Range(1, 1024));
+  command->add_flag("--per-class", options.perClass, "A table of accuracy by class");
+  command->add_flag("--worst-first", options.worstFirst, "The table by accuracy, the worst class first");
+  command->add_option("--confusion", options.confusion, "Write the confusion matrix as CSV: a label a row, a guess a column");
   command->add_flag("--json", options.json, "As one JSON object");
 }
 
@@ -98,13 +101,12 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
   CLI::App *command = app.add_subcommand("predict", "Classes of images (JPEG, PNG)");
   command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
       ->required();
-  command->add_option("IMAGE", options.images, "Image files")->required();
-  command->add_option("--top", options.top, "Classes to show")
-      ->check(CLI::Range(1, 1 << 30))
-      ->capture_default_str();
+  command->add_option("IMAGE", options.images, "Image files, or folders of them")->required();
+  command->add_option("--top", options.top, "Classes to show (default: 5, in a table of several images 1)")
+      ->check(CLI::Range(1, 1 << 30));
   command->add_option("--labels", options.labels, "File with a class name a line");
   addThreads(command, options.threads);
-  command->add_flag("--json", options.json, "As a JSON list");
+  command->add_flag("--json", options.json, "A JSON object a line");
 }
 
 static void addBench(CLI::App &app, BenchOptions &options) {

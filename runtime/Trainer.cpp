@@ -4,6 +4,7 @@
 #include "runtime/AtomicFile.h"
 #include "runtime/Checkpoint.h"
 #include "runtime/CpuFeatures.h"
+#include "runtime/Diagnosis.h"
 #include "runtime/Error.h"
 #include "runtime/Evaluate.h"
 #include "runtime/Executor.h"
@@ -81,6 +82,7 @@ private:
   void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
   bool trainEpoch();
   void step(const Batch &batch);
+  void requireHealthy(const Batch &batch, float loss, double rate);
   void addToCurve(double loss, int64_t correct, int64_t images);
   void showProgress(int64_t stepsHere, Clock::time_point start);
   bool validate();
@@ -329,11 +331,7 @@ void Training::step(const Batch &batch) {
   executor.run(Program::Step, batch.n);
 
   float loss = *executor.at<float>(NETC_SPACE_LOSS);
-  if (!std::isfinite(loss)) {
-    progress.clear();
-    fail("loss is {} at step {} (epoch {}, batch {}, learning rate {}): stopped; {}", loss,
-         position.step, position.epoch + 1, batch.index, rate, lastCheckpoint());
-  }
+  requireHealthy(batch, loss, rate);
   executor.run(Program::Update, batch.n);
 
   const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
@@ -348,6 +346,22 @@ void Training::step(const Batch &batch) {
   ++position.step;
   position.batch = batch.index + 1;
   addToCurve(loss, correct, batch.n);
+}
+
+/// Stops the run before an update that would spoil the weights.
+void Training::requireHealthy(const Batch &batch, float loss, double rate) {
+  double limit = explodedLoss(info.classes);
+  bool healthyLoss = std::isfinite(loss) && loss <= limit;
+  if (healthyLoss && gradientsFinite(executor))
+    return;
+  progress.clear();
+  std::string what = std::isnan(loss) ? "loss is nan" : fmt::format("loss is {}", loss);
+  if (healthyLoss)
+    what += " but a gradient is not finite";
+  else if (std::isfinite(loss))
+    what += fmt::format(" (more than {:.0f}: exploded)", limit);
+  fail("{} at step {} (epoch {}, batch {}, learning rate {}): {}; stopped; {}", what, position.step,
+       position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
 void Training::addToCurve(double loss, int64_t correct, int64_t images) {

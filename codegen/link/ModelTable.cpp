@@ -8,8 +8,9 @@
 using namespace mlir;
 using namespace netc;
 
-static constexpr uint32_t kAbiVersion = 1; // NETC_ABI_VERSION
+static constexpr uint32_t kAbiVersion = 2; // NETC_ABI_VERSION
 static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
+static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
 static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update"};
 
 ModelTable::ModelTable(ModuleOp module, cpu::KernelSet &kernels, const CpuTarget &target)
@@ -33,13 +34,24 @@ uint32_t ModelTable::layerOf(Location loc) const {
   return layer;
 }
 
-LogicalResult ModelTable::addBuffer(Operation *op, Value value) {
+LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
+  Value value = operand.get();
+  auto type = cast<ShapedType>(value.getType());
   while (auto reshape = value.getDefiningOp<kern::ReshapeOp>())
     value = reshape.getSource();
   auto buffer = value.getDefiningOp<kern::BufferOp>();
   if (!buffer)
     return op->emitError() << "expected every operand of a launch to be a placed buffer";
-  buffers.push_back({static_cast<uint32_t>(buffer.getSpace()), buffer.getOffset()});
+  uint32_t flags = type.getElementType().isF32() ? kF32 : 0;
+  if (cast<DestinationStyleOpInterface>(op).isDpsInit(&operand))
+    flags |= kWritten;
+  // The batch is the one dynamic dimension.
+  uint64_t bytes = type.getElementTypeBitWidth() / 8;
+  for (int64_t dim : type.getShape())
+    bytes *= ShapedType::isDynamic(dim) ? 1 : dim;
+  bool perImage = !type.hasStaticShape();
+  buffers.push_back({static_cast<uint32_t>(buffer.getSpace()), flags, buffer.getOffset(), perImage ? bytes : 0,
+                     perImage ? 0 : bytes});
   return success();
 }
 
@@ -57,11 +69,11 @@ LogicalResult ModelTable::collect(StringRef name, Program &program) {
     Command command;
     command.kernel = kernels.get(launch);
     command.firstBuffer = static_cast<uint32_t>(buffers.size());
-    for (Value operand : launch->getOperands())
+    for (OpOperand &operand : launch->getOpOperands())
       if (failed(addBuffer(launch, operand)))
         return failure();
     if (cpu::readsHyper(launch))
-      buffers.push_back({kHyperSpace, 0});
+      buffers.push_back({kHyperSpace, 0, 0, 0, 0});
     command.bufferCount = static_cast<uint32_t>(buffers.size()) - command.firstBuffer;
     command.layer = layerOf(launch->getLoc());
     command.grid = launch.getGrid();
@@ -108,10 +120,11 @@ void ModelTable::emit(llvm::Module &code) {
     if (!function.isDeclaration())
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
 
-  auto *bufferType = llvm::StructType::get(i32, i32, i64);
+  auto *bufferType = llvm::StructType::get(i32, i32, i64, i64, i64);
   SmallVector<llvm::Constant *> bufferTable;
   for (const Buffer &buffer : buffers)
-    bufferTable.push_back(llvm::ConstantStruct::get(bufferType, {word(buffer.space), word(0), wide(buffer.offset)}));
+    bufferTable.push_back(llvm::ConstantStruct::get(bufferType, {word(buffer.space), word(buffer.flags), wide(buffer.offset),
+                                                                    wide(buffer.bytesPerImage), wide(buffer.bytesFixed)}));
 
   auto *commandType = llvm::StructType::get(i32, i32, i32, i32, i64, i64, i64, i64);
   auto *programType = llvm::StructType::get(pointer, i64, i64, i64);

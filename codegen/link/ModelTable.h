@@ -29,8 +29,8 @@ public:
 
 private:
   struct Buffer {
-    uint32_t space;
-    uint64_t offset;
+    uint32_t space, flags;
+    uint64_t offset, bytesPerImage, bytesFixed;
   };
   struct Command {
     uint32_t kernel, firstBuffer, bufferCount, layer;
@@ -43,7 +43,7 @@ private:
   };
 
   mlir::LogicalResult collect(llvm::StringRef function, Program &program);
-  mlir::LogicalResult addBuffer(mlir::Operation *op, mlir::Value value);
+  mlir::LogicalResult addBuffer(mlir::Operation *op, mlir::OpOperand &operand);
   uint32_t layerOf(mlir::Location loc) const;
 
   mlir::ModuleOp module;

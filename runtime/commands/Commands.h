@@ -19,11 +19,13 @@ struct EvalOptions {
   std::optional<int64_t> batch;
   unsigned threads = 1, workers = 0;
   bool json = false;
+  bool perClass = false, worstFirst = false;
+  std::string confusion; ///< CSV file to write; empty: none
 };
 struct PredictOptions {
   std::string weights, labels;
   std::vector<std::string> images;
-  int top = 5;
+  std::optional<int> top; ///< classes an image; default 5, in a table 1
   unsigned threads = 1;
   bool json = false;
 };

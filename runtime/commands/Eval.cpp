@@ -1,4 +1,5 @@
 //===- Eval.cpp - accuracy of weights on a data set -----------------------===//
+#include "runtime/AtomicFile.h"
 #include "runtime/CpuFeatures.h"
 #include "runtime/Error.h"
 #include "runtime/Evaluate.h"
@@ -8,6 +9,8 @@
 #include "runtime/data/Loader.h"
 
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
 
 namespace netc::runtime {
 
@@ -33,6 +36,70 @@ static Json describe(const Accuracy &accuracy, const WeightsMetadata &metadata,
                                  {"top1", double(accuracy.classCorrect[c]) /
                                               double(accuracy.classImages[c])}});
   return json;
+}
+
+/// What most often stands for class `label` instead; -1: nothing.
+static int64_t takenFor(const Accuracy &accuracy, size_t label) {
+  size_t classes = accuracy.classImages.size();
+  int64_t best = -1, most = 0;
+  for (size_t guess = 0; guess < classes && !accuracy.confusion.empty(); ++guess)
+    if (int64_t count = accuracy.confusion[label * classes + guess]; guess != label && count > most)
+      most = count, best = int64_t(guess);
+  return best;
+}
+
+static void printClasses(const Accuracy &accuracy, const WeightsMetadata &metadata,
+                         const Dataset &data, bool worstFirst) {
+  std::vector<size_t> order;
+  size_t width = 5;
+  for (size_t c = 0; c < accuracy.classImages.size(); ++c)
+    if (accuracy.classImages[c]) {
+      order.push_back(c);
+      width = std::max(width, className(metadata, data, c).size());
+    }
+  auto top1 = [&](size_t c) { return double(accuracy.classCorrect[c]) / double(accuracy.classImages[c]); };
+  if (worstFirst)
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return std::pair(top1(a), a) < std::pair(top1(b), b);
+    });
+  fmt::print("{:<{}}  {:>7}  {:>7}  most often taken for\n", "class", width, "images", "top-1");
+  for (size_t c : order) {
+    int64_t other = takenFor(accuracy, c);
+    fmt::print("{:<{}}  {:>7}  {:>6.2f}%  {}\n", className(metadata, data, c), width,
+               accuracy.classImages[c], top1(c) * 100,
+               other < 0 ? "-"
+                         : fmt::format("{} ({})", className(metadata, data, size_t(other)),
+                                       accuracy.confusion[c * accuracy.classImages.size() + size_t(other)]));
+  }
+}
+
+/// A field of CSV (RFC 4180).
+static std::string csvField(const std::string &text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos)
+    return text;
+  std::string quoted = "\"";
+  for (char c : text)
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+static void writeConfusion(const std::string &path, const Accuracy &accuracy,
+                           const WeightsMetadata &metadata, const Dataset &data) {
+  size_t classes = accuracy.classImages.size();
+  if (accuracy.confusion.empty())
+    fail("{}: no confusion matrix beyond {} classes, the model has {}", path,
+         Accuracy::mostConfusionClasses, classes);
+  std::string text = "label";
+  for (size_t c = 0; c < classes; ++c)
+    text += "," + csvField(className(metadata, data, c));
+  text += "\n";
+  for (size_t label = 0; label < classes; ++label) {
+    text += csvField(className(metadata, data, label));
+    for (size_t guess = 0; guess < classes; ++guess)
+      text += fmt::format(",{}", accuracy.confusion[label * classes + guess]);
+    text += "\n";
+  }
+  writeFileAtomically(path, text);
 }
 
 int runEval(const NetcModel &model, const EvalOptions &options) {
@@ -66,10 +133,14 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   progress.clear();
   if (accuracy.images == 0)
     fail("{}: none of the {} images can be read", options.data, data->size());
+  if (!options.confusion.empty())
+    writeConfusion(options.confusion, accuracy, metadata, *data);
   if (options.json) {
     fmt::print("{}\n", describe(accuracy, metadata, *data).dump(2));
     return 0;
   }
+  if (options.perClass || options.worstFirst)
+    printClasses(accuracy, metadata, *data, options.worstFirst);
   fmt::print("{} images: top-1 {:.2f}%, top-5 {:.2f}%, loss {:.4f}\n", accuracy.images,
              accuracy.top1() * 100, accuracy.top5() * 100, accuracy.loss());
   if (accuracy.corrupt)

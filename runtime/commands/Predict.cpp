@@ -3,18 +3,22 @@
 #include "runtime/CpuFeatures.h"
 #include "runtime/Error.h"
 #include "runtime/Evaluate.h"
+#include "runtime/ImageFiles.h"
 #include "runtime/Scaling.h"
 #include "runtime/commands/Commands.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 #include <sstream>
 
 namespace netc::runtime {
 
 using Json = nlohmann::ordered_json;
+
+static constexpr int64_t mostAtOnce = 32; // images decoded and computed together
 
 static std::vector<std::string> readLabels(const std::string &path, int64_t classes) {
   std::istringstream lines(readFile(path));
@@ -58,10 +62,21 @@ static std::vector<Guess> bestGuesses(const float *logits, int64_t classes, int 
   return guesses;
 }
 
+/// One image: a class a line.
 static void printGuesses(const std::string &image, const std::vector<Guess> &guesses) {
   fmt::print("{}\n", image);
   for (const Guess &guess : guesses)
     fmt::print("  {:6.2f}%  {}\n", guess.probability * 100, guess.label);
+}
+
+/// Many images: a row an image; all but the last column aligned.
+static void printRow(const std::string &image, size_t imageWidth, size_t labelWidth,
+                     const std::vector<Guess> &guesses) {
+  std::string row = fmt::format("{:<{}}", image, imageWidth);
+  for (size_t i = 0; i < guesses.size(); ++i)
+    row += fmt::format("  {:6.2f}%  {:<{}}", guesses[i].probability * 100, guesses[i].label,
+                       i + 1 < guesses.size() ? labelWidth : 0);
+  fmt::print("{}\n", row);
 }
 
 static Json describe(const std::string &image, const std::vector<Guess> &guesses) {
@@ -73,10 +88,55 @@ static Json describe(const std::string &image, const std::vector<Guess> &guesses
   return json;
 }
 
+/// Files as named, folders as the images below them.
+static std::vector<std::string> listImages(const std::vector<std::string> &named) {
+  std::vector<std::string> images;
+  for (const std::string &name : named) {
+    if (!std::filesystem::is_directory(name)) {
+      images.push_back(name);
+      continue;
+    }
+    std::vector<std::string> files = imageFilesBelow(name);
+    if (files.empty())
+      fail("{}: no JPEG or PNG file in it or below", name);
+    images.insert(images.end(), files.begin(), files.end());
+  }
+  return images;
+}
+
+namespace {
+/// Decodes the images of a batch, each into its place of the input.
+struct DecodeJob {
+  const std::string *images;
+  const Pipeline &pipeline;
+  float *input;
+  int64_t elements;
+  std::vector<AugmentWorkspace> workspaces; ///< a thread each
+  std::vector<std::string> errors;          ///< an image each; empty: decoded
+
+  void decode(unsigned thread, int64_t i) {
+    const std::string &path = images[i];
+    float *out = input + i * elements;
+    errors[size_t(i)].clear();
+    try {
+      pipeline.apply(
+          [&](const ScaleChooser &choose, Image &image) {
+            decodeImage(path, readFile(path), choose, image);
+          },
+          0, 0, 0, workspaces[thread], out);
+    } catch (const Error &error) {
+      errors[size_t(i)] = error.what();
+      std::fill(out, out + elements, 0.0f);
+    }
+  }
+};
+} // namespace
+
 int runPredict(const NetcModel &model, const PredictOptions &options) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
   Recipe recipe = parseRecipe(info, {});
+  std::vector<std::string> images = listImages(options.images);
   std::string path = weightsPath(options.weights);
   Safetensors file = Safetensors::read(path);
   ThreadPool pool(options.threads);
@@ -88,36 +148,51 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
     names = readLabels(options.labels, info.classes);
   Pipeline pipeline = Pipeline::forEvaluation(
       recipe, info, scalingForEvaluation(recipe, info, metadata, path), {}, 1);
-  executor.reserve(1, false);
+  int64_t batch = std::min<int64_t>(mostAtOnce, int64_t(images.size()));
+  executor.reserve(batch, false);
   executor.run(Program::Prepare, 1);
 
-  Json results = Json::array();
-  AugmentWorkspace workspace;
-  int failed = 0;
-  for (const std::string &image : options.images) {
-    // A file that does not decode is told and the others go on.
-    try {
-      pipeline.apply(
-          [&](const ScaleChooser &choose, Image &out) {
-            decodeImage(image, readFile(image), choose, out);
-          },
-          0, 0, 0, workspace, executor.at<float>(NETC_SPACE_INPUT));
-    } catch (const Error &error) {
-      std::fflush(stdout);
-      fmt::print(stderr, "error: {}\n", error.what());
-      ++failed;
-      continue;
+  bool table = images.size() > 1;
+  int top = options.top.value_or(table && !options.json ? 1 : 5);
+  size_t imageWidth = 0, labelWidth = 0;
+  for (const std::string &image : images)
+    imageWidth = std::max(imageWidth, image.size());
+  for (const std::string &name : names)
+    labelWidth = std::max(labelWidth, std::min<size_t>(name.size(), 24));
+  DecodeJob job{nullptr, pipeline, executor.at<float>(NETC_SPACE_INPUT), info.inputElements(),
+                std::vector<AugmentWorkspace>(pool.size()), std::vector<std::string>(size_t(batch))};
+  int64_t failed = 0;
+  for (size_t first = 0; first < images.size(); first += size_t(batch)) {
+    int64_t n = std::min<int64_t>(batch, int64_t(images.size() - first));
+    job.images = &images[first];
+    pool.run(
+        n,
+        [](void *context, unsigned thread, int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i)
+            static_cast<DecodeJob *>(context)->decode(thread, i);
+        },
+        &job);
+    executor.run(Program::Infer, n);
+    for (int64_t i = 0; i < n; ++i) {
+      const std::string &image = images[first + size_t(i)];
+      if (!job.errors[size_t(i)].empty()) {
+        std::fflush(stdout);
+        fmt::print(stderr, "error: {}\n", job.errors[size_t(i)]);
+        ++failed;
+        continue;
+      }
+      auto guesses = bestGuesses(executor.at<float>(NETC_SPACE_OUTPUT) + i * info.classes,
+                                 info.classes, top, names);
+      if (options.json)
+        fmt::print("{}\n", describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));
+      else if (table)
+        printRow(image, imageWidth, labelWidth, guesses);
+      else
+        printGuesses(image, guesses);
     }
-    executor.run(Program::Infer, 1);
-    auto guesses =
-        bestGuesses(executor.at<float>(NETC_SPACE_OUTPUT), info.classes, options.top, names);
-    if (options.json)
-      results.push_back(describe(image, guesses));
-    else
-      printGuesses(image, guesses);
   }
-  if (options.json)
-    fmt::print("{}\n", results.dump(2));
+  if (failed && images.size() > 1)
+    note(fmt::format("{} of {} images could not be read", failed, images.size()));
   return failed ? 1 : 0;
 }
 

@@ -1,23 +1,16 @@
 //===- ImageFolder.cpp - a folder a class ---------------------------------===//
 #include "runtime/AtomicFile.h"
 #include "runtime/Error.h"
+#include "runtime/ImageFiles.h"
 #include "runtime/Philox.h"
 #include "runtime/data/Dataset.h"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 namespace netc::runtime {
 
 namespace fs = std::filesystem;
-
-static bool isImage(const fs::path &path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return char(std::tolower(c)); });
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
 
 namespace {
 class ImageFolder : public Dataset {
@@ -64,10 +57,8 @@ private:
   void addClass(int32_t label) {
     const std::string &name = names[size_t(label)];
     size_t first = files.size();
-    for (const fs::directory_entry &entry : fs::recursive_directory_iterator(
-             fs::path(root) / name, fs::directory_options::follow_directory_symlink))
-      if (entry.is_regular_file() && isImage(entry.path()))
-        files.push_back({entry.path().lexically_relative(root).string(), entry.file_size(), label});
+    for (const std::string &path : imageFilesBelow(root + "/" + name))
+      files.push_back({fs::path(path).lexically_relative(root).string(), fs::file_size(path), label});
     if (files.size() == first)
       warn(fmt::format("{}/{} holds no JPEG or PNG file", root, name));
     std::sort(files.begin() + int64_t(first), files.end(),

@@ -154,6 +154,7 @@ def bad_inputs(lenet):
     yield "huge_batch", [exe, "train", "--data", "fashion-mnist", "--batch", 10 ** 11, "--out", "x"], 1, "needs 5"
     yield "not_an_image", [exe, "predict", "--weights", weights, weights], 1, "model.safetensors"
     yield "nan_loss", [exe, "train", "--data", "fashion-mnist", "--limit", 500, "--lr", "1e20", "--out", "nan"], 1, "at step 1"
+    yield "nan_layer", [exe, "train", "--data", "fashion-mnist", "--limit", 500, "--lr", "1e20", "--out", "nan"], 1, "first in layer fc1 (linear), forward: "
     yield "unknown_command", [exe, "trian"], 2, "trian"
     yield "unknown_option", [exe, "eval", "--data", "fashion-mnist", "--weights", weights, "--frob"], 2, "--frob"
     yield "missing_option", [exe, "eval"], 2, "--data"

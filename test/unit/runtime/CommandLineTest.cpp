@@ -10,6 +10,7 @@
 #include <cmath>
 #include <csignal>
 #include <random>
+#include <sstream>
 #include <unistd.h>
 
 using namespace netc::runtime;
@@ -114,9 +115,9 @@ TEST(CommandLine, TrainsEvaluatesPredicts) {
   writePng(folder / "x.png", image);
   std::string predict = toy + " predict --weights " + folder / "out ";
   auto answer = nlohmann::json::parse(shell(predict + "--json --top 3 " + folder / "x.png").out);
-  ASSERT_EQ(answer[0]["predictions"].size(), 3u);
-  double first = answer[0]["predictions"][0]["probability"];
-  EXPECT_GE(first, answer[0]["predictions"][1]["probability"].get<double>());
+  ASSERT_EQ(answer["predictions"].size(), 3u);
+  double first = answer["predictions"][0]["probability"];
+  EXPECT_GE(first, answer["predictions"][1]["probability"].get<double>());
   writeFileAtomically(folder / "labels", "a\nb\n");
   Outcome labels = shell(predict + "--labels " + folder / "labels " + folder / "x.png");
   EXPECT_EQ(labels.code, 1);
@@ -125,7 +126,75 @@ TEST(CommandLine, TrainsEvaluatesPredicts) {
   Outcome mixed = shell(predict + folder / "y.jpg " + folder / "x.png");
   EXPECT_EQ(mixed.code, 1);
   EXPECT_HAS(mixed.err, "y.jpg: neither JPEG nor PNG");
-  EXPECT_HAS(mixed.out, "x.png\n");
+  EXPECT_HAS(mixed.err, "note: 1 of 2 images could not be read");
+  EXPECT_HAS(mixed.out, "x.png  ");
+
+  // Folders, in one table or a JSON object a line; the same as one by one.
+  makeFolder(folder / "many/deep");
+  for (int i = 0; i < 40; ++i) {
+    std::fill(image.pixels.begin(), image.pixels.end(), uint8_t(6 * i));
+    writePng(folder / ("many/" + std::string(i % 2 ? "deep/" : "") + std::to_string(100 + i) + ".PNG"), image);
+  }
+  writeFileAtomically(folder / "many/1.jpeg", "broken");
+  Outcome many = shell(predict + "--top 2 --threads 3 --json " + folder / "many");
+  EXPECT_EQ(many.code, 1);
+  EXPECT_HAS(many.err, "1.jpeg: neither JPEG nor PNG");
+  EXPECT_HAS(many.err, "1 of 41 images");
+  std::istringstream lines(many.out);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    auto object = nlohmann::json::parse(line);
+    if (count % 7 == 0) {
+      auto alone = nlohmann::json::parse(shell(predict + "--top 2 --json " + object["image"].get<std::string>()).out);
+      EXPECT_EQ(alone, object);
+    }
+  }
+  EXPECT_EQ(count, 40);
+  Outcome table = shell(predict + "--top 2 " + folder / "many");
+  std::istringstream rows(table.out);
+  size_t column = 0;
+  for (std::string row; std::getline(rows, row);) {
+    if (!column)
+      column = row.find('%');
+    EXPECT_EQ(row.find('%'), column);
+  }
+  makeFolder(folder / "empty");
+  EXPECT_HAS(shell(predict + folder / "empty").err, "no JPEG or PNG file in it");
+}
+
+TEST(CommandLine, EvaluatesByClass) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(train(folder / "out", "--epochs 1 --lr 0.0005")).code, 0);
+  std::string eval = toy + " eval --data synthetic:300 --weights " + folder / "out ";
+  auto json = nlohmann::json::parse(shell(eval + "--json --confusion " + folder / "confusion.csv").out);
+  // The diagonal is what is right; rows add up to the class's images.
+  std::istringstream rows(readFile(folder / "confusion.csv"));
+  std::string row, cell;
+  std::getline(rows, row);
+  EXPECT_EQ(row, "label,0,1,2,3,4,5,6,7,8,9");
+  int64_t right = 0, images = 0;
+  for (int label = 0; std::getline(rows, row); ++label) {
+    std::istringstream cells(row);
+    std::getline(cells, cell, ',');
+    EXPECT_EQ(cell, std::to_string(label));
+    for (int guess = 0; std::getline(cells, cell, ','); ++guess) {
+      images += std::stoll(cell);
+      right += guess == label ? std::stoll(cell) : 0;
+    }
+  }
+  EXPECT_EQ(images, 300);
+  EXPECT_DOUBLE_EQ(double(right) / 300, json["top1"].get<double>());
+  std::string table = shell(eval + "--worst-first").out;
+  EXPECT_HAS(table, "class   images    top-1  most often taken for\n");
+  double last = -1;
+  std::istringstream lines(table);
+  std::getline(lines, row);
+  for (int i = 0; i < 10 && std::getline(lines, row); ++i) {
+    double now = std::stod(row.substr(16));
+    EXPECT_GE(now, last);
+    last = now;
+  }
+  EXPECT_EQ(shell(eval + "--confusion /nowhere/c.csv").code, 1);
 }
 
 TEST(CommandLine, TrainsOnAFolderOfImages) {

@@ -131,25 +131,42 @@ static const NetcKernel kernels[] = {
 };
 
 // The arena: delta, a line an image; the losses, a line an image.
+static constexpr uint32_t readF32 = NETC_BUFFER_F32, written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
+static constexpr uint64_t imageBytes = features * 4, logitBytes = classes * 4, meanBytes = 4;
+static constexpr uint64_t filterBytes = features * classes * 4;
 static const NetcBuffer buffers[] = {
     // prepare: 0
-    {NETC_SPACE_PARAMETERS, 0, 0}, {NETC_SPACE_PREPARED, 0, 0},
+    {NETC_SPACE_PARAMETERS, readF32, 0, 0, filterBytes},
+    {NETC_SPACE_PREPARED, written, 0, 0, filterBytes},
     // infer: 2
-    {NETC_SPACE_INPUT, 0, 0}, {NETC_SPACE_PREPARED, 0, 0}, {NETC_SPACE_PARAMETERS, 0, biasAt},
-    {NETC_SPACE_OUTPUT, 0, 0},
+    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
+    {NETC_SPACE_PREPARED, readF32, 0, 0, filterBytes},
+    {NETC_SPACE_PARAMETERS, readF32, biasAt, 0, logitBytes},
+    {NETC_SPACE_OUTPUT, written, 0, logitBytes, 0},
     // forward: 6
-    {NETC_SPACE_INPUT, 0, 0}, {NETC_SPACE_PARAMETERS, 0, 0}, {NETC_SPACE_PARAMETERS, 0, biasAt},
-    {NETC_SPACE_LABELS, 0, 0}, {NETC_SPACE_OUTPUT, 0, 0}, {NETC_SPACE_ARENA_IMAGE, 0, 0},
-    {NETC_SPACE_ARENA_IMAGE, 0, 64},
+    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
+    {NETC_SPACE_PARAMETERS, readF32, 0, 0, filterBytes},
+    {NETC_SPACE_PARAMETERS, readF32, biasAt, 0, logitBytes},
+    {NETC_SPACE_LABELS, 0, 0, 8, 0},
+    {NETC_SPACE_OUTPUT, written, 0, logitBytes, 0},
+    {NETC_SPACE_ARENA_IMAGE, written, 0, 64, 0},
+    {NETC_SPACE_ARENA_IMAGE, written, 64, 4, 0},
     // loss: 13
-    {NETC_SPACE_ARENA_IMAGE, 0, 64}, {NETC_SPACE_LOSS, 0, 0}, {NETC_SPACE_INPUT, 0, 0},
-    {NETC_SPACE_PARAMETERS, 0, meanAt},
+    {NETC_SPACE_ARENA_IMAGE, readF32, 64, 4, 0},
+    {NETC_SPACE_LOSS, written, 0, 0, 4},
+    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
+    {NETC_SPACE_PARAMETERS, written, meanAt, 0, meanBytes},
     // backward: 17
-    {NETC_SPACE_ARENA_IMAGE, 0, 0}, {NETC_SPACE_INPUT, 0, 0}, {NETC_SPACE_GRADIENTS, 0, 0},
-    {NETC_SPACE_GRADIENTS, 0, biasAt}, {NETC_SPACE_GRADIENTS, 0, auxAt},
+    {NETC_SPACE_ARENA_IMAGE, readF32, 0, 64, 0},
+    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
+    {NETC_SPACE_GRADIENTS, written, 0, 0, filterBytes},
+    {NETC_SPACE_GRADIENTS, written, biasAt, 0, logitBytes},
+    {NETC_SPACE_GRADIENTS, written, auxAt, 0, logitBytes},
     // update: 22
-    {NETC_SPACE_PARAMETERS, 0, 0}, {NETC_SPACE_GRADIENTS, 0, 0}, {NETC_SPACE_STATE, 0, 0},
-    {NETC_SPACE_HYPER, 0, 0},
+    {NETC_SPACE_PARAMETERS, written, 0, 0, parameterBytes},
+    {NETC_SPACE_GRADIENTS, readF32, 0, 0, parameterBytes},
+    {NETC_SPACE_STATE, written, 0, 0, parameterBytes},
+    {NETC_SPACE_HYPER, 0, 0, 0, sizeof(NetcHyper)},
 };
 
 static const NetcCommand prepareCommands[] = {{0, 0, 2, UINT32_MAX, features, 0, 0, 0}};
