@@ -235,7 +235,13 @@ OwningOpRef<ModuleOp> Emitter::run() {
   op->setAttr("net.output", b.getDenseI64ArrayAttr(network.layers[network.output].output));
   op->setAttr("net.layers", b.getArrayAttr(layers));
   op->setAttr("net.recipe", b.getStringAttr(recipeJson(network.recipe)));
-  op->setAttr("net.nesterov", b.getBoolAttr(usesNesterov(network.recipe)));
+  op->setAttr("net.optimizer", b.getStringAttr(network.recipe.optimizer.name));
+  if (usesNesterov(network.recipe))
+    op->setAttr("net.nesterov", b.getUnitAttr());
+  if (network.recipe.average > 0)
+    op->setAttr("net.average", b.getUnitAttr());
+  if (mixesImages(network.recipe))
+    forward->setAttr("net.soft_targets", b.getUnitAttr());
   return module;
 }
 

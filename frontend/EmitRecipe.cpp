@@ -1,6 +1,7 @@
 //===- EmitRecipe.cpp - recipes as the executable reads them --------------===//
 #include "frontend/EmitRecipe.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -83,6 +84,9 @@ std::string netc::frontend::recipeJson(const Recipe &recipe) {
                                    {"loss", toJson(recipe.loss)},
                                    {"optimizer", toJson(recipe.optimizer)},
                                    {"schedule", toJson(recipe.schedule)},
+                                   {"clip_norm", recipe.clipNorm},
+                                   {"accumulate", recipe.accumulate},
+                                   {"ema", recipe.average},
                                    {"batch", recipe.batch},
                                    {"epochs", recipe.epochs}};
   std::string text;
@@ -102,4 +106,8 @@ double netc::frontend::labelSmoothing(const Recipe &recipe) {
 
 bool netc::frontend::usesNesterov(const Recipe &recipe) {
   return isTrue(find(recipe.optimizer, "nesterov"));
+}
+
+bool netc::frontend::mixesImages(const Recipe &recipe) {
+  return llvm::any_of(recipe.augment, [](const RecipeCall &call) { return call.name == "mixup" || call.name == "cutmix"; });
 }

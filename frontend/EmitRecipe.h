@@ -17,6 +17,9 @@ double labelSmoothing(const Recipe &recipe);
 /// `sgd(nesterov)`.
 bool usesNesterov(const Recipe &recipe);
 
+/// Mixup or cutmix: the loss then compares with distributions instead of classes.
+bool mixesImages(const Recipe &recipe);
+
 } // namespace netc::frontend
 
 #endif // NETC_FRONTEND_EMITRECIPE_H

@@ -159,6 +159,9 @@ struct Recipe {
   std::vector<RecipeCall> augment, eval, schedule;
   std::vector<RecipeCall> normalize; ///< none or one
   RecipeCall loss, optimizer;
+  double clipNorm = 0;     ///< 0: gradients are not clipped
+  double average = 0;      ///< decay of the weights' moving average; 0: none is kept
+  int64_t accumulate = 1;  ///< batches whose gradients make one update
   int64_t batch = 128, epochs = 10;
 };
 

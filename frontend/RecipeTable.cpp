@@ -23,6 +23,8 @@ static const Table &augmentations() {
       {"random_erasing",
        {{"p", Type::Probability}, {"scale", Type::Bounds}, {"ratio", Type::Bounds}}},
       {"subtract_mean", {{"pixel", Type::Flag}, {"channel", Type::Flag}}},
+      {"mixup", {{"alpha", Type::Positive}}},
+      {"cutmix", {{"alpha", Type::Positive}}},
   };
   return table;
 }
@@ -37,12 +39,27 @@ static const Table &evaluations() {
 }
 
 static const Table &optimizers() {
+  static const std::vector<RecipeParam> adaptive{{"lr", Type::Number, true},
+                                                 {"beta1", Type::Fraction},
+                                                 {"beta2", Type::Fraction},
+                                                 {"eps", Type::Number},
+                                                 {"weight_decay", Type::Number},
+                                                 {"decay_weights_only", Type::Flag}};
   static const Table table{
       {"sgd",
        {{"lr", Type::Number, true},
         {"momentum", Type::Number},
         {"weight_decay", Type::Number},
-        {"nesterov", Type::Flag}}},
+        {"nesterov", Type::Flag},
+        {"decay_weights_only", Type::Flag}}},
+      {"adam", adaptive},
+      {"adamw", adaptive},
+      {"lars",
+       {{"lr", Type::Number, true},
+        {"momentum", Type::Number},
+        {"weight_decay", Type::Number},
+        {"trust", Type::Number},
+        {"decay_weights_only", Type::Flag}}},
   };
   return table;
 }
@@ -82,8 +99,9 @@ const Table *recipeCalls(std::string_view clause) {
 }
 
 const std::vector<std::string> &recipeClauses() {
-  static const std::vector<std::string> names{"augment",   "eval",     "normalize", "loss",
-                                              "optimizer", "schedule", "batch",     "epochs"};
+  static const std::vector<std::string> names{
+      "augment",  "eval",      "normalize",  "loss", "optimizer",
+      "schedule", "clip_norm", "accumulate", "ema",  "batch",     "epochs"};
   return names;
 }
 

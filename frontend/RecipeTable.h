@@ -13,6 +13,8 @@ enum class RecipeType {
   Number,      ///< at least 0
   Probability, ///< 0 to 1
   Half,        ///< 0 to 0.5
+  Fraction,    ///< from 0 to below 1
+  Positive,    ///< above 0
   Count,       ///< an integer from 1 on
   Border,      ///< an integer from 0 on
   Flag,
@@ -29,7 +31,7 @@ struct RecipeParam {
   std::string name;
   RecipeType type;
   bool required = false;
-  std::string instead; ///< a parameter that may stand in its place
+  std::string instead = {}; ///< a parameter that may stand in its place
 };
 
 struct RecipeCallKind {
@@ -38,7 +40,7 @@ struct RecipeCallKind {
 };
 
 /// The calls of one clause ("augment", "optimizer", …); null for an unknown clause
-/// and for `batch` and `epochs`, which take integers.
+/// and for those that take a number (`batch`, `epochs`, `accumulate`, `clip_norm`, `ema`).
 const std::vector<RecipeCallKind> *recipeCalls(std::string_view clause);
 const std::vector<std::string> &recipeClauses();
 

@@ -21,6 +21,7 @@ public:
 private:
   void readClause(const Clause &clause);
   void readCount(const Clause &clause, int64_t &count);
+  void readNumber(const Clause &clause, RecipeType type, double &number);
   void readCalls(const Clause &clause, const std::vector<RecipeCallKind> &known,
                  std::vector<RecipeCall> &calls);
   std::optional<RecipeCall> readCall(const std::string &clause, const Expr &item,
@@ -154,6 +155,8 @@ static bool fits(RecipeType type, const RecipeValue &value) {
   case RecipeType::Number: return number && *number >= 0;
   case RecipeType::Probability: return number && *number >= 0 && *number <= 1;
   case RecipeType::Half: return number && *number >= 0 && *number <= 0.5;
+  case RecipeType::Fraction: return number && *number >= 0 && *number < 1;
+  case RecipeType::Positive: return number && *number > 0;
   case RecipeType::Border: {
     const auto *pixels = std::get_if<int64_t>(&value.value);
     return pixels && *pixels >= 0 && *pixels <= 65536;
@@ -179,6 +182,8 @@ static const char *wantedFor(RecipeType type) {
   case RecipeType::Count: return "an integer from 1 on";
   case RecipeType::Flag: return "true or false";
   case RecipeType::Half: return "a number between 0 and 0.5";
+  case RecipeType::Fraction: return "a number from 0 to below 1";
+  case RecipeType::Positive: return "a number above 0";
   case RecipeType::Border: return "an integer from 0 on";
   case RecipeType::Bounds: return "[low, high], above 0";
   case RecipeType::Positives: return "a number or a list of numbers, above 0";
@@ -336,6 +341,21 @@ void RecipeReader::readCount(const Clause &clause, int64_t &count) {
                    : "");
 }
 
+void RecipeReader::readNumber(const Clause &clause, RecipeType type, double &number) {
+  const std::string &name = clause.name.name;
+  if (clause.items.size() != 1) {
+    diags.error(clause.items[1].range, fmt::format("'{}' takes one number", name));
+    return;
+  }
+  std::optional<RecipeValue> value = evaluate(clause.items[0]);
+  if (!value)
+    return;
+  if (fits(type, *value))
+    number = *numberOf(*value);
+  else
+    diags.error(clause.items[0].range, fmt::format("'{}' must be {}", name, wantedFor(type)));
+}
+
 /// For a clause that takes one call.
 void RecipeReader::one(const Clause &clause, std::vector<RecipeCall> calls, RecipeCall &out) {
   if (clause.items.size() > 1)
@@ -350,6 +370,12 @@ void RecipeReader::readClause(const Clause &clause) {
     return readCount(clause, recipe.batch);
   if (name == "epochs")
     return readCount(clause, recipe.epochs);
+  if (name == "accumulate")
+    return readCount(clause, recipe.accumulate);
+  if (name == "clip_norm")
+    return readNumber(clause, RecipeType::Positive, recipe.clipNorm);
+  if (name == "ema")
+    return readNumber(clause, RecipeType::Fraction, recipe.average);
   const std::vector<RecipeCallKind> *known = recipeCalls(name);
   if (!known) {
     diags.error(clause.name.range, fmt::format("a recipe has no '{}'{}", name,

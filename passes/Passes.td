@@ -86,8 +86,10 @@ def Autodiff : Pass<"net-autodiff", "mlir::ModuleOp"> {
 }
 
 def BuildUpdate : Pass<"net-build-update", "mlir::ModuleOp"> {
-  let summary = "make @update: the optimizer's step for each trainable parameter";
-  let options = [Option<"nesterov", "nesterov", "bool", "false", "Nesterov's momentum">];
+  let summary = "make @update, the optimizer's step for each parameter, and @norm and @accumulate of gradients";
+  let options = [Option<"optimizer", "optimizer", "std::string", "\"sgd\"", "sgd, adam, adamw or lars">,
+                 Option<"nesterov", "nesterov", "bool", "false", "Nesterov's momentum, with sgd">,
+                 Option<"average", "average", "bool", "false", "keep a moving average of the weights">];
 }
 
 def VerifyTraining : Pass<"net-verify-training", "mlir::ModuleOp"> {

@@ -24,7 +24,9 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createExpandBatchNorm());
   pm.addPass(createAutodiff());
   BuildUpdateOptions update;
+  update.optimizer = options.optimizer;
   update.nesterov = options.nesterov;
+  update.average = options.average;
   pm.addPass(createBuildUpdate(update));
   pm.addPass(createVerifyTraining());
 }

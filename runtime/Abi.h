@@ -30,23 +30,33 @@ enum NetcSpace {
   NETC_SPACE_LABELS = 7,      ///< i64 [N]
   NETC_SPACE_OUTPUT = 8,      ///< f32 [N, classes], the logits
   NETC_SPACE_LOSS = 9,        ///< f32 [1], mean over the batch, auxiliary heads included
-  NETC_SPACE_HYPER = 10,      ///< NetcHyper
+  NETC_SPACE_HYPER = 10,      ///< NetcHyper, then a NetcParameterHyper a parameter in the JSON's order
   NETC_SPACE_TARGETS = 11,    ///< f32 [N, classes], each row a distribution: what the loss compares
                               ///< with instead of LABELS where mixup or cutmix are to work. The
                               ///< runtime fills it where any buffer lies there.
-  NETC_SPACE_COUNT = 12
+  NETC_SPACE_ACCUMULATED = 12, ///< sums of gradients over batches, same offsets as GRADIENTS
+  NETC_SPACE_COUNT = 13
 };
 
 /// What may differ from step to step. Generated code reads it by offset.
+/// dialect/interfaces/Hyper.h numbers the words.
 typedef struct {
   float lr;
-  float momentum;
+  float momentum;         ///< Adam: beta1
   float weight_decay;
-  float dropout;      ///< 1: dropout as written; 0: dropout off (`run --train`)
-  uint32_t seed_lo;   ///< key of the counter-based generator
+  float dropout;          ///< 1: dropout as written; 0: dropout off (`run --train`)
+  uint32_t seed_lo;       ///< key of the counter-based generator
   uint32_t seed_hi;
-  uint32_t step;      ///< counts optimizer steps from 0
-  uint32_t reserved[9];
+  uint32_t step;          ///< counts batches from 0: no two draw the same numbers
+  float beta2;            ///< Adam; LARS: the trust coefficient
+  float epsilon;          ///< Adam
+  float correction1;      ///< Adam: 1 - beta1^t of update t = 1, 2, …
+  float correction2;      ///< Adam: sqrt(1 - beta2^t)
+  float gradient_scale;   ///< multiplies every gradient in `update` (clipping)
+  float average_decay;    ///< of the moving average of the weights
+  float batch_weight;     ///< of this batch's gradients in `accumulate`
+  float one_minus_beta2;  ///< Adam, rounded once
+  float gradient_norm;    ///< written by `norm`
 } NetcHyper;
 
 enum NetcBufferFlags {
@@ -55,6 +65,13 @@ enum NetcBufferFlags {
 };
 
 /// Its size is bytes_fixed + n * bytes_per_image, without padding to lines.
+typedef struct {
+  float rate_scale;  ///< times lr; 0: frozen
+  float decay_scale; ///< times weight_decay
+  float adapts;      ///< LARS: 0 leaves the rate as it is
+  float reserved;
+} NetcParameterHyper;
+
 typedef struct {
   uint32_t space; ///< enum NetcSpace
   uint32_t flags; ///< enum NetcBufferFlags
@@ -111,6 +128,8 @@ typedef struct {
   NetcProgram infer;   ///< INPUT, PREPARED -> OUTPUT
   NetcProgram step;    ///< INPUT, LABELS, PARAMETERS -> OUTPUT, LOSS, GRADIENTS, running statistics
   NetcProgram update;  ///< GRADIENTS, HYPER -> PARAMETERS, STATE
+  NetcProgram norm;    ///< GRADIENTS -> HYPER's gradient_norm; gaps between parameters must be zero
+  NetcProgram accumulate; ///< ACCUMULATED += batch_weight * GRADIENTS
   uint64_t parameter_bytes;
   uint64_t state_bytes;
   uint64_t prepared_bytes;

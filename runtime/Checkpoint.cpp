@@ -31,7 +31,8 @@ static std::vector<Tensor> stateTensors(const Executor &executor) {
     for (const ParameterInfo &parameter : executor.info().parameters) {
       uint64_t offset = slot * model.parameter_bytes + parameter.offset;
       uint64_t bytes = uint64_t(parameter.elements()) * sizeof(float);
-      if (parameter.trainable && offset + bytes <= model.state_bytes)
+      bool average = executor.info().averages && (slot + 1) * model.parameter_bytes == model.state_bytes;
+      if ((parameter.trainable || average) && offset + bytes <= model.state_bytes)
         tensors.push_back(f32Tensor(fmt::format("state{}.{}", slot, parameter.name),
                                     parameter.shape, reinterpret_cast<float *>(state + offset)));
     }

@@ -34,9 +34,13 @@ int64_t gridItems(const NetcCommand &command, int64_t n) {
   return command.items_outer * ((rows + command.rows_per_item - 1) / command.rows_per_item);
 }
 
+static uint64_t hyperBytes(const ModelInfo &info) {
+  return roundUp(sizeof(NetcHyper) + info.parameters.size() * sizeof(NetcParameterHyper), line);
+}
+
 Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool)
     : tables(model), description(info), pool(pool), parameters(model.parameter_bytes, "parameters"),
-      small(sizeof(NetcHyper) + line, "hyper-parameters") {
+      small(hyperBytes(info) + line, "hyper-parameters") {
   checkTables();
   for (uint64_t i = 0; i < model.kernel_count; ++i)
     scratchPerThread = std::max(scratchPerThread, model.kernels[i].scratch_bytes);
@@ -44,7 +48,10 @@ Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &po
   scratchPerThread = roundUp(scratchPerThread, 4096) + 4096;
   bases[NETC_SPACE_PARAMETERS] = parameters.data();
   bases[NETC_SPACE_HYPER] = small.data();
-  bases[NETC_SPACE_LOSS] = small.data() + roundUp(sizeof(NetcHyper), line);
+  bases[NETC_SPACE_LOSS] = small.data() + hyperBytes(info);
+  hyper().gradient_scale = 1;
+  for (size_t i = 0; i < info.parameters.size(); ++i)
+    parameterHyper()[i] = {1, 1, 1, 0};
 }
 
 const NetcProgram &Executor::table(Program program) const {
@@ -57,12 +64,16 @@ const NetcProgram &Executor::table(Program program) const {
     return tables.step;
   case Program::Update:
     return tables.update;
+  case Program::Norm:
+    return tables.norm;
+  case Program::Accumulate:
+    return tables.accumulate;
   }
   __builtin_unreachable();
 }
 
 void Executor::checkTables() const {
-  for (Program program : {Program::Prepare, Program::Infer, Program::Step, Program::Update}) {
+  for (Program program : allPrograms) {
     const NetcProgram &commands = table(program);
     for (uint64_t i = 0; i < commands.command_count; ++i) {
       const NetcCommand &command = commands.commands[i];
@@ -83,8 +94,8 @@ void Executor::checkTables() const {
 MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
   MemoryNeed bytes;
   uint64_t n = uint64_t(batch);
-  for (Program program : {Program::Prepare, Program::Infer, Program::Step, Program::Update}) {
-    if (!training && (program == Program::Step || program == Program::Update))
+  for (Program program : allPrograms) {
+    if (!training && program != Program::Prepare && program != Program::Infer)
       continue;
     const NetcProgram &commands = table(program);
     bytes.arena = std::max(bytes.arena, saturatingMulAdd(n, commands.arena_bytes_per_image,
@@ -157,6 +168,12 @@ void Executor::reserve(int64_t batch, bool training, int inputCopies) {
   bases[NETC_SPACE_GRADIENTS] = gradients.data();
   bases[NETC_SPACE_STATE] = state.data();
   bases[NETC_SPACE_PREPARED] = prepared.data();
+}
+
+void Executor::reserveAccumulation() {
+  if (!accumulated.data())
+    bases[NETC_SPACE_ACCUMULATED] =
+        (accumulated = Region(tables.parameter_bytes, "accumulated gradients")).data();
 }
 
 void Executor::bind(NetcSpace space, void *memory) { bases[space] = static_cast<char *>(memory); }

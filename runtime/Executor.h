@@ -9,11 +9,14 @@
 
 #include <array>
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace netc::runtime {
 
-enum class Program { Prepare, Infer, Step, Update };
+enum class Program { Prepare, Infer, Step, Update, Norm, Accumulate };
+inline constexpr Program allPrograms[] = {Program::Prepare, Program::Infer, Program::Step,
+                                          Program::Update,  Program::Norm,  Program::Accumulate};
 
 /// Bytes that the buffers of a run take, by kind.
 struct MemoryNeed {
@@ -66,6 +69,14 @@ public:
     return reinterpret_cast<float *>(bases[NETC_SPACE_GRADIENTS] + parameter.offset);
   }
   NetcHyper &hyper() const { return *at<NetcHyper>(NETC_SPACE_HYPER); }
+  /// Of each parameter, in the order of info().parameters; scales are 1 from the start.
+  NetcParameterHyper *parameterHyper() const {
+    return reinterpret_cast<NetcParameterHyper *>(&hyper() + 1);
+  }
+  /// Makes room to add up gradients over batches; they are zero until `accumulate` runs.
+  void reserveAccumulation();
+  /// GRADIENTS and ACCUMULATED change places.
+  void swapAccumulated() { std::swap(bases[NETC_SPACE_GRADIENTS], bases[NETC_SPACE_ACCUMULATED]); }
   const NetcModel &model() const { return tables; }
   const ModelInfo &info() const { return description; }
   ThreadPool &threads() const { return pool; }
@@ -80,7 +91,7 @@ private:
   ThreadPool &pool;
   int64_t reservedBatch = 0;
   uint64_t scratchPerThread = 0;
-  Region parameters, gradients, state, prepared, arena, scratch, batchBuffers, small;
+  Region parameters, gradients, accumulated, state, prepared, arena, scratch, batchBuffers, small;
   std::array<char *, NETC_SPACE_COUNT> bases{};
   std::vector<char *> operands; // of the command that runs
 };

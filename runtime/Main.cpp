@@ -44,6 +44,16 @@ static void addInfo(CLI::App &app, InfoOptions &options) {
   command->add_flag("--json", options.json, "As one JSON object");
 }
 
+/// "fc.*=0.1"
+static std::pair<std::string, double> parseOwnRate(const std::string &text) {
+  size_t at = text.rfind('=');
+  char *end = nullptr;
+  double rate = at == std::string::npos ? -1 : std::strtod(text.c_str() + at + 1, &end);
+  if (at == std::string::npos || at == 0 || end == text.c_str() + at + 1 || *end != 0 || !(rate >= 0) || !std::isfinite(rate))
+    throw UsageError(fmt::format("--lr-for {}: expected PATTERN=LR, as in 'fc.*=0.1'", text));
+  return {text.substr(0, at), rate};
+}
+
 static void addTrain(CLI::App &app, TrainOptions &options, const std::string &model) {
   CLI::App *command = app.add_subcommand("train", "Train; checkpoints after every epoch");
   RecipeOverrides &overrides = options.overrides;
@@ -59,6 +69,26 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->check([](const std::string &text) { // nothing is out of range for "nan"
         return std::isnan(std::strtod(text.c_str(), nullptr)) ? text + " is no learning rate" : std::string();
       });
+  auto atLeastZero = CLI::Range(0.0, 1e30);
+  command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")->check(atLeastZero);
+  command->add_option("--clip-norm", overrides.clipNorm, "Bound on the norm of all gradients together; 0: none")
+      ->check(atLeastZero);
+  command->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  command->add_option("--set", overrides.set, "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
+      ->type_name("NAME=VALUE");
+  command->add_option("--freeze", overrides.freeze, "Parameters that stay as they are: 'layer1.*'; may be repeated")
+      ->type_name("PATTERN");
+  command
+      ->add_option_function<std::vector<std::string>>(
+          "--lr-for",
+          [&overrides](const std::vector<std::string> &items) {
+            for (const std::string &item : items)
+              overrides.ownRates.push_back(parseOwnRate(item));
+          },
+          "A learning rate of their own: 'fc.*=0.1'; may be repeated; schedules scale it too")
+      ->type_name("PATTERN=LR");
   command->add_option("--seed", overrides.seed, "Of initialisation, order, augmentation, dropout")
       ->capture_default_str();
   addThreads(command, options.threads);

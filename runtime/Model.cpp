@@ -110,6 +110,7 @@ static ModelInfo parse(const NetcModel &model) {
     info.parameters.push_back(readParameter(item, model.parameter_bytes));
   info.recipe = json.contains("recipe") ? json.at("recipe").dump() : "{}";
   info.softLabels = readsTargets(model);
+  info.averages = nlohmann::json::parse(info.recipe).value("ema", 0.0) > 0;
   return info;
 }
 

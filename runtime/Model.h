@@ -45,6 +45,7 @@ struct ModelInfo {
   std::vector<ParameterInfo> parameters;
   std::string recipe; ///< JSON, read by parseRecipe
   bool softLabels = false; ///< the loss reads NETC_SPACE_TARGETS
+  bool averages = false;   ///< the update keeps a moving average of all weights in its last slot
 
   int64_t inputElements() const { return int64_t(channels) * height * width; }
   int64_t trainableElements() const;

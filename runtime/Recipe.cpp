@@ -3,6 +3,7 @@
 
 #include "runtime/Error.h"
 #include "runtime/RecipeCall.h"
+#include "runtime/RecipeOverride.h"
 
 #include <algorithm>
 #include <cmath>
@@ -224,8 +225,25 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
   result["optimizer"]["name"] = recipe.optimizer;
   result["optimizer"]["args"] = Json::array();
   result["optimizer"]["named"]["lr"] = recipe.lr;
-  result["optimizer"]["named"]["momentum"] = recipe.momentum;
+  bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
+  result["optimizer"]["named"][adaptive ? "beta1" : "momentum"] = recipe.momentum;
   result["optimizer"]["named"]["weight_decay"] = recipe.weightDecay;
+  if (adaptive) {
+    result["optimizer"]["named"]["beta2"] = recipe.beta2;
+    result["optimizer"]["named"]["eps"] = recipe.epsilon;
+  }
+  if (recipe.optimizer == "lars")
+    result["optimizer"]["named"]["trust"] = recipe.trust;
+  if (recipe.clipNorm > 0)
+    result["clip_norm"] = recipe.clipNorm;
+  if (recipe.accumulate > 1)
+    result["accumulate"] = recipe.accumulate;
+  if (recipe.average > 0)
+    result["ema"] = recipe.average;
+  if (!recipe.freeze.empty())
+    result["freeze"] = recipe.freeze;
+  for (const auto &[pattern, rate] : recipe.ownRates)
+    result["lr_for"][pattern] = rate;
   result["batch"] = recipe.batch;
   result["epochs"] = recipe.epochs;
   result["seed"] = recipe.seed;
@@ -233,8 +251,30 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
   return result;
 }
 
+/// The kind of optimizer, and `nesterov`, are compiled into the update.
+static void parseOptimizer(const Json &json, Recipe &recipe) {
+  RecipeCall call(json, "optimizer");
+  recipe.optimizer = call.name();
+  bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
+  recipe.lr = call.number("lr", 0, adaptive ? 0.001 : recipe.lr);
+  recipe.momentum = adaptive ? call.number("beta1", -1, 0.9)
+                             : call.number("momentum", 1, recipe.optimizer == "lars" ? 0.9 : 0);
+  if (adaptive) {
+    recipe.beta2 = call.number("beta2", -1, recipe.beta2);
+    recipe.epsilon = call.number("eps", -1, recipe.epsilon);
+  }
+  if (recipe.optimizer == "lars")
+    recipe.trust = call.number("trust", -1, recipe.trust);
+  recipe.weightDecay = call.number("weight_decay", -1, recipe.optimizer == "adamw" ? 0.01 : 0);
+  recipe.decayWeightsOnly = call.flag("decay_weights_only");
+  call.flag("nesterov"); // compiled in
+  call.finish();
+}
+
 static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   Json json = Json::parse(info.recipe);
+  for (const std::string &text : overrides.set)
+    applyOverride(json, text);
   Recipe recipe;
   recipe.written = json.value("written", false);
   for (const Json &call : json.value("augment", Json::array()))
@@ -244,21 +284,25 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   if (json.contains("normalize"))
     recipe.normalize = parseNormalization(json["normalize"]);
   checkNormalization(recipe.normalize, info.channels);
-  if (json.contains("optimizer")) {
-    // Its other arguments (nesterov, …) are compiled into the update.
-    RecipeCall optimizer(json["optimizer"], "optimizer");
-    recipe.optimizer = optimizer.name();
-    recipe.lr = optimizer.number("lr", 0, recipe.lr);
-    recipe.momentum = optimizer.number("momentum", 1, 0);
-    recipe.weightDecay = optimizer.number("weight_decay", -1, 0);
-  }
+  if (json.contains("optimizer"))
+    parseOptimizer(json["optimizer"], recipe);
   for (const Json &call : json.value("schedule", Json::array()))
     recipe.schedule.push_back(parseStage(call));
   recipe.batch = overrides.batch.value_or(json.value("batch", recipe.batch));
   recipe.epochs = overrides.epochs.value_or(json.value("epochs", recipe.epochs));
+  recipe.clipNorm = overrides.clipNorm.value_or(json.value("clip_norm", 0.0));
+  recipe.accumulate = overrides.accumulate.value_or(json.value("accumulate", int64_t(1)));
+  recipe.average = json.value("ema", 0.0);
   recipe.lr = overrides.lr.value_or(recipe.lr);
+  recipe.momentum = overrides.momentum.value_or(recipe.momentum);
+  recipe.weightDecay = overrides.weightDecay.value_or(recipe.weightDecay);
+  recipe.freeze = overrides.freeze;
+  recipe.ownRates = overrides.ownRates;
   recipe.seed = overrides.seed;
   recipe.limit = overrides.limit;
+  if (recipe.accumulate < 1 || !(recipe.clipNorm >= 0))
+    fail("recipe: accumulate {} and clip_norm {}, expected at least 1 and 0", recipe.accumulate,
+         recipe.clipNorm);
   if (recipe.batch < 1 || recipe.epochs < 0)
     fail("recipe: batch {} and epochs {}, expected at least 1 and 0", recipe.batch, recipe.epochs);
   recipe.effective = effectiveJson(info, json, recipe).dump(2) + "\n";

@@ -69,7 +69,11 @@ struct Normalization {
 /// What the command line changes.
 struct RecipeOverrides {
   std::optional<int64_t> epochs, batch;
-  std::optional<double> lr;
+  std::optional<double> lr, momentum, weightDecay, clipNorm;
+  std::optional<int64_t> accumulate;
+  std::vector<std::string> freeze;
+  std::vector<std::pair<std::string, double>> ownRates;
+  std::vector<std::string> set; ///< see RecipeOverride.h; the others go before
   uint64_t seed = 0;
   int64_t limit = 0; ///< training images; 0: all
 };
@@ -79,7 +83,15 @@ struct Recipe {
   std::vector<Transform> augment, eval;
   Normalization normalize;
   std::string optimizer = "sgd";
-  double lr = 0.1, momentum = 0, weightDecay = 0;
+  double lr = 0.1, momentum = 0, weightDecay = 0; ///< momentum: Adam's beta1
+  double beta2 = 0.999, epsilon = 1e-8;            ///< Adam
+  double trust = 0.001;                            ///< LARS: the trust coefficient
+  bool decayWeightsOnly = false; ///< biases and normalisations are not decayed (nor adapted by LARS)
+  double clipNorm = 0;           ///< largest norm of all gradients together; 0: no bound
+  double average = 0;            ///< decay of the weights' moving average; 0: none is kept
+  int64_t accumulate = 1;        ///< batches that make one update
+  std::vector<std::string> freeze;                       ///< patterns of parameters that stay as they are
+  std::vector<std::pair<std::string, double>> ownRates;  ///< pattern, learning rate
   std::vector<ScheduleStage> schedule;
   int64_t batch = 128, epochs = 10;
   uint64_t seed = 0;

@@ -10,6 +10,7 @@
 #include "runtime/Executor.h"
 #include "runtime/Initialize.h"
 #include "runtime/Metrics.h"
+#include "runtime/Optimizer.h"
 #include "runtime/Progress.h"
 #include "runtime/Scaling.h"
 #include "runtime/Schedule.h"
@@ -83,10 +84,22 @@ private:
   bool trainEpoch();
   void step(const Batch &batch);
   void requireHealthy(const Batch &batch, float loss, double rate);
+  double update(const Batch &batch, double rate);
+  /// The update that the batch after `batches` belongs to.
+  int64_t updateOf(int64_t batches) const {
+    int64_t each = (stepsPerEpoch + recipe.accumulate - 1) / recipe.accumulate;
+    return batches / stepsPerEpoch * each + batches % stepsPerEpoch / recipe.accumulate;
+  }
+  double rateOf(int64_t batches) const { return schedule.learningRate(updateOf(batches)); }
+  /// Whether gradients of earlier batches wait for an update.
+  bool isAccumulating() const {
+    return position.batch % recipe.accumulate != 0 && position.batch != stepsPerEpoch;
+  }
   void addToCurve(double loss, int64_t correct, int64_t images);
   void showProgress(int64_t stepsHere, Clock::time_point start);
   bool validate();
   void save();
+  void saveValidated(const std::string &path) const;
   void report() const;
   void requireFinite() const;
   std::string lastCheckpoint() const;
@@ -99,7 +112,8 @@ private:
   std::vector<int64_t> samples;
   ThreadPool pool;
   Executor executor;
-  int64_t stepsPerEpoch;
+  Optimizer optimizer;
+  int64_t stepsPerEpoch; // batches
   Schedule schedule;
   unsigned workers;
   std::optional<Pipeline> augment, evaluation;
@@ -145,8 +159,9 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
                                 options.val.empty() ? "--data" : "--val")),
       samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
       executor(model, info, pool),
+      optimizer(recipe, executor),
       stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
-      schedule(recipe, stepsPerEpoch),
+      schedule(recipe, updateOf(stepsPerEpoch)),
       workers(options.workers ? options.workers : defaultWorkers(*data, info)),
       metrics(options.out + "/metrics.jsonl"), checkpointFolder(options.out + "/checkpoint") {
   LoaderOptions loading;
@@ -205,9 +220,9 @@ void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const 
     return;
   Recipe old = recipe;
   old.epochs = recipeEpochs(before.recipe);
-  Schedule past(old, stepsPerEpoch);
-  for (int64_t step = 0; step < stepsDone; ++step)
-    if (past.learningRate(step) != schedule.learningRate(step))
+  Schedule past(old, updateOf(stepsPerEpoch));
+  for (int64_t update = 0; update < updateOf(stepsDone); ++update)
+    if (past.learningRate(update) != schedule.learningRate(update))
       fail("{}: cannot go on with another recipe: {}, and the schedule depends on it",
            checkpointFolder, epochs);
 }
@@ -253,6 +268,7 @@ int Training::run() {
   initializeParameters(executor, recipe.seed);
   if (!options.weights.empty())
     loadWeightsThatFit(Safetensors::read(weightsPath(options.weights)), executor);
+  optimizer.startAverage();
   if (options.resume)
     resume();
   metrics.begin(position.step);
@@ -262,6 +278,10 @@ int Training::run() {
              recipe.batch, counted(recipe.epochs, "epoch"), counted(pool.size(), "thread"));
   if (!validation)
     note(fmt::format("{} has no validation images: name some with --val", options.data));
+  if (!optimizer.frozen().empty())
+    note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),
+                     std::count_if(info.parameters.begin(), info.parameters.end(),
+                                   [](const ParameterInfo &p) { return p.trainable; })));
   std::fflush(stdout);
   watchSignals();
 
@@ -301,7 +321,7 @@ bool Training::trainEpoch() {
   curveLoss = 0, curveCorrect = 0, curveImages = 0, epochImages = 0;
   auto start = Clock::now();
   int64_t before = position.step;
-  while (!interrupted) {
+  while (!interrupted || isAccumulating()) {
     const Batch *batch = loader->next();
     if (!batch)
       break;
@@ -316,10 +336,7 @@ bool Training::trainEpoch() {
 
 void Training::step(const Batch &batch) {
   NetcHyper &hyper = executor.hyper();
-  double rate = schedule.learningRate(position.step);
-  hyper.lr = float(rate);
-  hyper.momentum = float(recipe.momentum);
-  hyper.weight_decay = float(recipe.weightDecay);
+  double rate = rateOf(position.step);
   hyper.dropout = 1;
   hyper.seed_lo = uint32_t(recipe.seed);
   hyper.seed_hi = uint32_t(recipe.seed >> 32);
@@ -332,7 +349,7 @@ void Training::step(const Batch &batch) {
 
   float loss = *executor.at<float>(NETC_SPACE_LOSS);
   requireHealthy(batch, loss, rate);
-  executor.run(Program::Update, batch.n);
+  update(batch, rate);
 
   const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
   int64_t correct = 0;
@@ -364,6 +381,16 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
+/// The last of the batches that make one update applies it; returns the gradients' norm where the recipe clips.
+double Training::update(const Batch &batch, double rate) {
+  int64_t first = batch.index / recipe.accumulate * recipe.accumulate;
+  int64_t end = std::min(first + recipe.accumulate, stepsPerEpoch);
+  bool last = batch.index + 1 == end;
+  int64_t images = std::min(end * recipe.batch, int64_t(samples.size())) - first * recipe.batch;
+  optimizer.accumulate(double(batch.n) / double(images), batch.index == first, last);
+  return last ? optimizer.update(updateOf(position.step), rate, batch.n) : 0;
+}
+
 void Training::addToCurve(double loss, int64_t correct, int64_t images) {
   curveLoss += loss * double(images);
   curveCorrect += correct;
@@ -375,7 +402,7 @@ void Training::addToCurve(double loss, int64_t correct, int64_t images) {
     return;
   curve.push_back({position.step, curveLoss / double(curveImages),
                    double(curveCorrect) / double(curveImages),
-                   schedule.learningRate(position.step - 1)});
+                   rateOf(position.step - 1)});
   curveLoss = 0, curveCorrect = 0, curveImages = 0;
 }
 
@@ -407,7 +434,7 @@ bool Training::validate() {
   EpochRecord record;
   record.epoch = position.epoch + 1;
   record.step = position.step;
-  record.learningRate = schedule.learningRate(std::max<int64_t>(0, position.step - 1));
+  record.learningRate = rateOf(std::max<int64_t>(0, position.step - 1));
   record.trainLoss = position.lossSum / double(std::max<int64_t>(1, position.seen));
   record.trainAccuracy = double(position.correct) / double(std::max<int64_t>(1, position.seen));
   record.seconds = epochSeconds;
@@ -415,6 +442,7 @@ bool Training::validate() {
   record.curve = curve;
   double error = record.trainLoss;
   if (validation) {
+    Optimizer::Averaged averaged(optimizer);
     lastAccuracy = evaluate(executor, *validation, *evaluation, recipe.batch, workers,
                             [&](int64_t done) {
                               progress.show("validation", done, validation->size(), "");
@@ -487,18 +515,24 @@ void Training::requireFinite() const {
   }
 }
 
+/// The weights that validation measures: the moving average, if there is one.
+void Training::saveValidated(const std::string &path) const {
+  Optimizer::Averaged averaged(optimizer);
+  saveWeights(path, executor, metadata);
+}
+
 void Training::save() {
   std::string best = options.out + "/best.safetensors";
   try {
     // Before the checkpoint: killed in between, the epoch is trained and judged again.
     if (improved)
-      saveWeights(best, executor, metadata);
+      saveValidated(best);
     else if (position.bestEpoch == 0)
       std::filesystem::remove(best); // of another run
     improved = false;
     saveCheckpoint(checkpointFolder, executor, position, identity, metadata, options.keep, kept);
     savedStep = position.step;
-    saveWeights(options.out + "/model.safetensors", executor, metadata);
+    saveValidated(options.out + "/model.safetensors");
   } catch (const Error &error) {
     fail("{}; {}", error.what(),
          savedStep ? fmt::format("the checkpoint of step {} in {} is whole: make room, then --resume",

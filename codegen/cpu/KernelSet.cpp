@@ -86,7 +86,9 @@ void KernelSet::emit(kern::KernelOpInterface launch, KernelInfo &info) {
       .Case([&](kern::TransposeOp op) { emitTranspose(k, op, view); })
       .Case([&](kern::CopyOp op) { emitCopy(k, op, view); })
       .Case([&](kern::MeanLossOp op) { emitMeanLoss(k, op, view); })
-      .Case([&](kern::SgdOp op) { emitSgd(k, op, view); })
+      .Case([&](kern::UpdateOp op) { emitUpdate(k, op, view); })
+      .Case([&](kern::SumSquaresOp op) { emitSumSquares(k, op, view); })
+      .Case([&](kern::NormOp op) { emitNorm(k, op, view); })
       .DefaultUnreachable("a kern op without CPU code");
   func::ReturnOp::create(k.b, loc);
   info.scratchBytes = k.scratchBytes;

@@ -20,7 +20,9 @@ void emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch);
 void emitTranspose(KernelEmitter &k, kern::TransposeOp op, const Launch &launch);
 void emitCopy(KernelEmitter &k, kern::CopyOp op, const Launch &launch);
 void emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch &launch);
-void emitSgd(KernelEmitter &k, kern::SgdOp op, const Launch &launch);
+void emitUpdate(KernelEmitter &k, kern::UpdateOp op, const Launch &launch);
+void emitSumSquares(KernelEmitter &k, kern::SumSquaresOp op, const Launch &launch);
+void emitNorm(KernelEmitter &k, kern::NormOp op, const Launch &launch);
 
 } // namespace netc::cpu
 

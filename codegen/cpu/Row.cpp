@@ -31,6 +31,8 @@ private:
   Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
   Value input(int64_t index, Value row) { return k.at(launch.buffers[index], k.mul(row, channels)); }
   Value output(Value row) { return k.at(launch.buffers.back(), k.mul(row, channels)); }
+  /// Labels are distributions rather than classes.
+  bool isSoft() { return kern::shapedType(op.getInputs()[1]).getElementType().isF32(); }
   Value label(Value row) {
     Value slot = LLVM::GEPOp::create(k.b, k.loc, k.pointerType(), k.i64(), launch.buffers[1], ArrayRef<LLVM::GEPArg>{row});
     return LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8);
@@ -71,7 +73,16 @@ void RowEmitter::crossEntropy(Value row) {
   Value x = input(0, row);
   auto [max, sum] = maxAndSum(x);
   Value logSum = k.fadd(log(sum), max);
-  Value loss = k.fsub(logSum, k.load(k.at(x, label(row))));
+  Value wanted;
+  if (isSoft()) {
+    Value targets = input(1, row);
+    wanted = fold(k.number(0), [&](Value i, Value acc) {
+      return k.fadd(acc, k.fmul(k.load(k.at(targets, i)), k.load(k.at(x, i))));
+    });
+  } else {
+    wanted = k.load(k.at(x, label(row)));
+  }
+  Value loss = k.fsub(logSum, wanted);
   if (smoothing > 0) {
     Value total = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
     Value uniform = k.fsub(logSum, k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
@@ -86,12 +97,17 @@ void RowEmitter::crossEntropyGrad(Value row) {
   auto [max, sum] = maxAndSum(x);
   Value inverse = k.fdiv(k.number(1), sum);
   Value scale = k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
-  Value target = label(row);
+  Value target = isSoft() ? input(1, row) : label(row);
   k.loop(0, channels, 1, [&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse);
-    Value isTarget = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, i, target);
     double rest = smoothing / static_cast<double>(channels);
-    Value wanted = k.select(isTarget, k.number(1 - smoothing + rest), k.number(rest));
+    Value wanted;
+    if (isSoft()) {
+      wanted = k.fadd(k.fmul(k.load(k.at(target, i)), k.number(1 - smoothing)), k.number(rest));
+    } else {
+      Value isTarget = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, i, target);
+      wanted = k.select(isTarget, k.number(1 - smoothing + rest), k.number(rest));
+    }
     k.store(k.fmul(scale, k.fsub(p, wanted)), k.at(out, i));
   });
 }

@@ -11,7 +11,7 @@ using namespace netc;
 static constexpr uint32_t kAbiVersion = 2; // NETC_ABI_VERSION
 static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
 static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
-static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update"};
+static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update", "norm", "accumulate"};
 
 ModelTable::ModelTable(ModuleOp module, cpu::KernelSet &kernels, const CpuTarget &target)
     : module(module), kernels(kernels), json(modelJson(module, target)) {
@@ -141,14 +141,15 @@ void ModelTable::emit(llvm::Module &code) {
     auto attr = module->getAttrOfType<IntegerAttr>(name);
     return wide(attr ? attr.getInt() : 0);
   };
-  bool trains = !programs[2].commands.empty();
+  uint64_t slots = module->hasAttr("net.state_slots") ? module->getAttrOfType<IntegerAttr>("net.state_slots").getInt() : 0;
+  uint64_t parameterBytes = module->hasAttr("net.parameter_bytes") ? module->getAttrOfType<IntegerAttr>("net.parameter_bytes").getInt() : 0;
   SmallVector<llvm::Constant *> fields{word(kAbiVersion), word(0), text(json),
                                        array(kernelType, kernelTable, "netc_kernels"), wide(kernelTable.size()),
                                        array(bufferType, bufferTable, "netc_buffers"), wide(bufferTable.size())};
   for (auto [name, p] : llvm::zip(kPrograms, programs))
     fields.push_back(program(p, name));
   llvm::append_range(fields, SmallVector<llvm::Constant *>{moduleBytes("net.parameter_bytes"),
-                                                           trains ? moduleBytes("net.parameter_bytes") : wide(0),
+                                                           wide(slots * parameterBytes),
                                                            moduleBytes("net.prepared_bytes")});
   constant(llvm::ConstantStruct::getAnon(fields), "netc_model", /*external=*/true);
 }

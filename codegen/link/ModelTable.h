@@ -51,7 +51,7 @@ private:
   std::string json;
   llvm::StringMap<uint32_t> layers;
   std::vector<Buffer> buffers;
-  Program programs[4];
+  Program programs[6];
 };
 
 } // namespace netc

@@ -2,6 +2,8 @@
 #ifndef NETC_DIALECT_INTERFACES_INTERFACES_H
 #define NETC_DIALECT_INTERFACES_INTERFACES_H
 
+#include "dialect/interfaces/Hyper.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpDefinition.h"
 

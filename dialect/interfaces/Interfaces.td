@@ -48,6 +48,26 @@ def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
   ];
 }
 
+/// An optimizer's step for one parameter.
+def UpdateOpInterface : OpInterface<"UpdateOpInterface"> {
+  let cppNamespace = "::netc";
+  let description = [{
+    Says its formula once, on scalars; lowering and every target's kernels reuse it.
+    State lies in slots, each as large as all parameters together.
+  }];
+  let methods = [
+    InterfaceMethod<"The parameter or running statistic that is updated.",
+      "::mlir::FlatSymbolRefAttr", "getParameterAttr", (ins)>,
+    InterfaceMethod<"Slots of state that the formula reads and writes, in its order.",
+      "::llvm::SmallVector<int64_t>", "getStateSlots", (ins)>,
+    InterfaceMethod<"Whether it reads the norms of the parameter and of its gradient.",
+      "bool", "needsNorms", (ins), "", "return false;">,
+    InterfaceMethod<"The next parameter and the next state, element by element.",
+      "::llvm::SmallVector<::mlir::Value>", "buildUpdate",
+      (ins "::mlir::OpBuilder &":$builder, "const ::netc::UpdateScalars &":$scalars)>
+  ];
+}
+
 /// Contracts over channels and window taps: what fusion builds groups around.
 def ContractionOpInterface : OpInterface<"ContractionOpInterface"> {
   let cppNamespace = "::netc";

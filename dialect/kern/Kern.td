@@ -239,10 +239,33 @@ def Kern_CopyOp : Kern_UnaryKernel<"copy"> {
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, UnitAttr:$per_image);
 }
 
-def Kern_SgdOp : Kern_UnaryKernel<"sgd"> {
-  let summary = "v = momentum v + (g + weight_decay w); w -= lr v; ins: hyper, g; outs: w, v";
-  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, UnitAttr:$decay,
-      UnitAttr:$nesterov, I64Attr:$lanes);
+def Kern_UpdateOp : Kern_KernelOp<"update"> {
+  let summary = "a formula at each element of a parameter and its state, in place";
+  let description = [{
+    `scalars` are short f32 vectors that are read once. The region takes each of their numbers, one f32 an input and
+    one f32 an out, and yields the next value of each out. Inputs and outs have `size` elements.
+  }];
+  let arguments = (ins Variadic<Kern_Buffer>:$scalars, Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs,
+      I64Attr:$size, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    `scalars` `(` $scalars `:` type($scalars) `)` (`ins` `(` $inputs^ `:` type($inputs) `)`)?
+    `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)? `body` $body
+  }];
+  let extraClassDeclaration = declareDps # [{
+    static constexpr int64_t kBlock = 4096; ///< elements a grid item
+  }];
+}
+
+def Kern_SumSquaresOp : Kern_UnaryKernel<"sum_squares"> {
+  let summary = "sums of the squares of each block of 4096 elements";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, I64Attr:$lanes);
+}
+
+def Kern_NormOp : Kern_UnaryKernel<"norm"> {
+  let summary = "the square root of the sum of `size` partial sums, added in order in f64";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size);
 }
 
 def Kern_ReshapeOp : Kern_Op<"reshape", [Pure, DeclareOpInterfaceMethods<ViewLikeOpInterface>]> {
@@ -258,7 +281,8 @@ def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/Abi.h", [
     I32EnumAttrCase<"State", 4, "state">, I32EnumAttrCase<"Prepared", 5, "prepared">,
     I32EnumAttrCase<"Input", 6, "input">, I32EnumAttrCase<"Labels", 7, "labels">,
     I32EnumAttrCase<"Output", 8, "output">, I32EnumAttrCase<"Loss", 9, "loss">,
-    I32EnumAttrCase<"Hyper", 10, "hyper">]> {
+    I32EnumAttrCase<"Hyper", 10, "hyper">, I32EnumAttrCase<"Targets", 11, "targets">,
+    I32EnumAttrCase<"Accumulated", 12, "accumulated">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }

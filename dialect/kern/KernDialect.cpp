@@ -64,7 +64,9 @@ NETC_KERNEL_EFFECTS(PoolOp)
 NETC_KERNEL_EFFECTS(RowOp)
 NETC_KERNEL_EFFECTS(MeanLossOp)
 NETC_KERNEL_EFFECTS(CopyOp)
-NETC_KERNEL_EFFECTS(SgdOp)
+NETC_KERNEL_EFFECTS(UpdateOp)
+NETC_KERNEL_EFFECTS(SumSquaresOp)
+NETC_KERNEL_EFFECTS(NormOp)
 #undef NETC_KERNEL_EFFECTS
 
 //===----------------------------------------------------------------------===//
@@ -104,6 +106,8 @@ Grid PoolOp::getGrid() {
 Grid RowOp::getGrid() { return {1, static_cast<int64_t>(getPixels()), 1}; }
 Grid MeanLossOp::getGrid() { return {1, 0, 1}; }
 Grid CopyOp::getGrid() { return {1, getPerImage() ? 1 : 0, 1}; }
-Grid SgdOp::getGrid() { return {ceilDiv(getSize(), 4096), 0, 1}; }
+Grid UpdateOp::getGrid() { return {ceilDiv(getSize(), kBlock), 0, 1}; }
+Grid SumSquaresOp::getGrid() { return {ceilDiv(getSize(), UpdateOp::kBlock), 0, 1}; }
+Grid NormOp::getGrid() { return {1, 0, 1}; }
 
 Value ReshapeOp::getViewSource() { return getSource(); }

@@ -9,6 +9,10 @@ using namespace netc::net;
 LogicalResult SoftmaxCrossEntropyOp::verify() {
   if (cast<RankedTensorType>(getLogits().getType()).getRank() != 2)
     return emitOpError() << "expected logits [N, classes], found " << getLogits().getType();
+  if (isActivation(getLabels().getType()) && cast<RankedTensorType>(getLabels().getType()).getRank() == 2 &&
+      getLabels().getType() != getLogits().getType())
+    return emitOpError() << "expected distributions of the logits' type " << getLogits().getType() << ", found "
+                         << getLabels().getType();
   return success();
 }
 SmallVector<Value> SoftmaxCrossEntropyOp::getSavedValues() { return {getLogits()}; }

@@ -38,6 +38,7 @@ class Net_InferredOp<string mnemonic, list<Trait> traits = []>
     : Net_Op<mnemonic, !listconcat([Pure, InferTypeOpAdaptor], traits)>;
 
 include "dialect/net/Parameter.td"
+include "dialect/net/Optimizer.td"
 include "dialect/net/Conv.td"
 include "dialect/net/Linear.td"
 include "dialect/net/Norm.td"

@@ -31,3 +31,12 @@ LogicalResult AssignOp::verifySymbolUses(SymbolTableCollection &table) {
 LogicalResult SgdUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
   return verifyParameter(*this, table, getParameterAttr(), {});
 }
+LogicalResult AdamUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}
+LogicalResult LarsUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}
+LogicalResult AverageOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}

@@ -38,16 +38,4 @@ def Net_AssignOp : Net_Op<"assign", [NotDifferentiable,
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
 }
 
-def Net_SgdUpdateOp : Net_Op<"sgd_update", [NotDifferentiable,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "v = momentum v + (g + weight_decay w); w = w - lr v, as PyTorch's SGD";
-  let description = [{
-    Reads the gradient that the step stored and the momentum buffer; learning rate, momentum and
-    weight decay come from the hyper-parameter block, so that they can change from step to step.
-    `decay` is off where weight decay does not apply.
-  }];
-  let arguments = (ins FlatSymbolRefAttr:$parameter, UnitAttr:$decay, UnitAttr:$nesterov);
-  let assemblyFormat = "$parameter attr-dict";
-}
-
 #endif

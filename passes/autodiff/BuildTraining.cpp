@@ -1,6 +1,6 @@
 //===- BuildTraining.cpp - derive @step from @forward ---------------------===//
 //
-// @step(image, labels) returns (logits, loss): the cross entropy of the logits with
+// @step(image, labels), or with mixup and cutmix @step(image, distributions), returns (logits, loss): the cross entropy of the logits with
 // weight 1 and of each auxiliary head with its own weight (Szegedy et al. 2014, section 5).
 //
 //===----------------------------------------------------------------------===//
@@ -40,9 +40,11 @@ void BuildTraining::runOnOperation() {
   auto step = cast<func::FuncOp>(b.clone(*forward));
   step.setName("step");
   Block &body = step.getBody().front();
-  Type labelsType = RankedTensorType::get({ShapedType::kDynamic}, b.getI64Type());
-  Value labels = body.addArgument(labelsType, step.getLoc());
   auto terminator = cast<func::ReturnOp>(body.getTerminator());
+  Type labelsType = RankedTensorType::get({ShapedType::kDynamic}, b.getI64Type());
+  if (forward->hasAttr("net.soft_targets"))
+    labelsType = terminator.getOperand(0).getType();
+  Value labels = body.addArgument(labelsType, step.getLoc());
   b.setInsertionPoint(terminator);
   double smoothing = 0;
   if (auto attr = forward->getAttrOfType<FloatAttr>("net.label_smoothing"))

@@ -1,7 +1,7 @@
 //===- BuildUpdate.cpp - the optimizer's step as @update ------------------===//
 //
-// One net.sgd_update a trainable parameter, in the order of the file. Kept apart
-// from @step so that gradients can be read, accumulated or reduced in between.
+// One op a parameter, in the order of the file. Kept apart from @step so that gradients can be read, clipped or
+// accumulated in between: @norm and @accumulate do that, where the runtime wants them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -21,17 +21,54 @@ struct BuildUpdate : netc::impl::BuildUpdateBase<BuildUpdate> {
 };
 } // namespace
 
+static func::FuncOp makeFunction(OpBuilder &b, Operation *after, StringRef name) {
+  b.setInsertionPointAfter(after);
+  auto function = func::FuncOp::create(b, after->getLoc(), name, b.getFunctionType({}, {}));
+  b.setInsertionPointToStart(function.addEntryBlock());
+  return function;
+}
+
 void BuildUpdate::runOnOperation() {
-  auto step = getOperation().lookupSymbol<func::FuncOp>("step");
+  ModuleOp module = getOperation();
+  auto step = module.lookupSymbol<func::FuncOp>("step");
   if (!step)
     return;
+  auto build = [&](OpBuilder &b, Location loc, FlatSymbolRefAttr symbol, UnitAttr averaged) -> UpdateOpInterface {
+    if (optimizer == "adam" || optimizer == "adamw")
+      return net::AdamUpdateOp::create(b, loc, symbol, optimizer == "adamw" ? b.getUnitAttr() : UnitAttr(), averaged);
+    if (optimizer == "lars")
+      return net::LarsUpdateOp::create(b, loc, symbol, averaged);
+    return net::SgdUpdateOp::create(b, loc, symbol, nesterov ? b.getUnitAttr() : UnitAttr(), averaged);
+  };
+  if (!llvm::is_contained({"sgd", "adam", "adamw", "lars"}, optimizer.getValue())) {
+    module.emitError() << "no optimizer '" << optimizer << "', expected sgd, adam, adamw or lars";
+    return signalPassFailure();
+  }
   OpBuilder b(step);
-  b.setInsertionPointAfter(step);
-  auto update = func::FuncOp::create(b, step.getLoc(), "update", b.getFunctionType({}, {}));
-  b.setInsertionPointToStart(update.addEntryBlock());
-  for (auto parameter : getOperation().getOps<net::ParameterOp>())
-    if (parameter.getTrainable())
-      net::SgdUpdateOp::create(b, parameter.getLoc(), FlatSymbolRefAttr::get(parameter.getSymNameAttr()),
-                               parameter.getDecayAttr(), nesterov ? b.getUnitAttr() : UnitAttr());
-  func::ReturnOp::create(b, step.getLoc());
+  Location loc = step.getLoc();
+  auto update = makeFunction(b, step, "update");
+  int64_t slots = 0;
+  SmallVector<net::ParameterOp> statistics;
+  for (auto parameter : module.getOps<net::ParameterOp>()) {
+    if (!parameter.getTrainable()) {
+      statistics.push_back(parameter);
+      continue;
+    }
+    auto symbol = FlatSymbolRefAttr::get(parameter.getSymNameAttr());
+    auto op = build(b, parameter.getLoc(), symbol, average ? b.getUnitAttr() : UnitAttr());
+    slots = std::max<int64_t>(slots, op.getStateSlots().size());
+  }
+  if (average)
+    for (net::ParameterOp statistic : statistics)
+      net::AverageOp::create(b, statistic.getLoc(), FlatSymbolRefAttr::get(statistic.getSymNameAttr()),
+                             b.getI64IntegerAttr(slots - 1));
+  func::ReturnOp::create(b, loc);
+  module->setAttr("net.state_slots", b.getI64IntegerAttr(slots));
+
+  auto norm = makeFunction(b, update, "norm");
+  net::GradientNormOp::create(b, loc);
+  func::ReturnOp::create(b, loc);
+  makeFunction(b, norm, "accumulate");
+  net::AccumulateGradientsOp::create(b, loc);
+  func::ReturnOp::create(b, loc);
 }

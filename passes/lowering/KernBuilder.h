@@ -48,6 +48,12 @@ public:
 /// One net.fusion to one kern.contract or kern.pointwise.
 mlir::LogicalResult lowerFusion(KernBuilder &builder, net::FusionOp fusion);
 
+/// An optimizer's step to one kern.update.
+void lowerUpdate(KernBuilder &builder, mlir::SymbolTable &symbols, UpdateOpInterface update);
+/// The norm of all gradients and their accumulation: one launch over the whole space.
+void lowerGradientNorm(KernBuilder &builder, net::GradientNormOp op);
+void lowerAccumulation(KernBuilder &builder, net::AccumulateGradientsOp op);
+
 } // namespace netc::lowering
 
 #endif // NETC_PASSES_LOWERING_KERNBUILDER_H

@@ -1,8 +1,8 @@
 //===- LowerToKern.cpp - net to kern on physical tensors ------------------===//
 //
 // Each net op becomes launches with explicit destinations; parameters, gradients,
-// inputs and outputs become kern.buffer. Places parameters: sets `offset` (bytes) on
-// each net.parameter. @forward, the source of the other functions, is gone after this.
+// inputs and outputs become kern.buffer. Places parameters: sets `offset` (bytes) and
+// `index` on each net.parameter. @forward, the source of the other functions, is gone after this.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lowering/KernBuilder.h"
@@ -37,7 +37,6 @@ private:
   void lowerFoldBias(net::FoldBiasOp op);
   void lowerToLayout(net::ToLayoutOp op);
   void lowerConcat(net::ConcatOp op);
-  void lowerUpdate(net::SgdUpdateOp op);
   template <typename OpTy>
   void lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y, ArrayRef<int64_t> window,
                  ArrayRef<int64_t> strides, ArrayRef<int64_t> pads);
@@ -65,10 +64,13 @@ Value FunctionLowering::parameterBuffer(FlatSymbolRefAttr symbol, kern::Space sp
 }
 
 void FunctionLowering::lowerArguments() {
-  kern::Space spaces[] = {kern::Space::Input, kern::Space::Labels};
-  for (BlockArgument argument : function.getArguments())
-    k.set(argument, kern::BufferOp::create(builder, argument.getLoc(), argument.getType(),
-                                           spaces[argument.getArgNumber()], 0));
+  for (BlockArgument argument : function.getArguments()) {
+    bool classes = cast<RankedTensorType>(argument.getType()).getElementType().isInteger(64);
+    kern::Space space = argument.getArgNumber() == 0 ? kern::Space::Input
+                        : classes                    ? kern::Space::Labels
+                                                     : kern::Space::Targets;
+    k.set(argument, kern::BufferOp::create(builder, argument.getLoc(), argument.getType(), space, 0));
+  }
 }
 
 /// Has `value` computed straight into the buffer where it is fresh, else copies it there.
@@ -247,20 +249,6 @@ void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<doub
   k.set(op->getResult(0), row.getResult(0));
 }
 
-void FunctionLowering::lowerUpdate(net::SgdUpdateOp op) {
-  auto parameter = symbols.lookup<net::ParameterOp>(op.getParameter());
-  Location loc = op.getLoc();
-  FlatSymbolRefAttr symbol = op.getParameterAttr();
-  Type hyperType = RankedTensorType::get({16}, builder.getF32Type());
-  Value hyper = kern::BufferOp::create(builder, loc, hyperType, kern::Space::Hyper, 0);
-  Value gradient = parameterBuffer(symbol, kern::Space::Gradients, loc);
-  Value weight = parameterBuffer(symbol, kern::Space::Parameters, loc);
-  Value momentum = parameterBuffer(symbol, kern::Space::State, loc);
-  int64_t size = cast<ShapedType>(parameter.getType()).getNumElements();
-  kern::SgdOp::create(builder, loc, TypeRange{weight.getType(), momentum.getType()}, ValueRange{hyper, gradient},
-                      ValueRange{weight, momentum}, size, op.getDecay(), op.getNesterov(), k.target.lanes);
-}
-
 LogicalResult FunctionLowering::lower(Operation &op) {
   using llvm::ArrayRef;
   auto number = [](FloatAttr attr) { return attr.getValueAsDouble(); };
@@ -357,7 +345,9 @@ LogicalResult FunctionLowering::lower(Operation &op) {
                                .getResult(0));
         return success();
       })
-      .Case([&](net::SgdUpdateOp u) { return lowerUpdate(u), success(); })
+      .Case([&](UpdateOpInterface u) { return lowerUpdate(k, symbols, u), success(); })
+      .Case([&](net::GradientNormOp n) { return lowerGradientNorm(k, n), success(); })
+      .Case([&](net::AccumulateGradientsOp a) { return lowerAccumulation(k, a), success(); })
       .Case([&](func::ReturnOp r) { return lowerReturn(*r), success(); })
       .Default([](Operation *other) {
         return other->emitError() << "'" << other->getName() << "' has no lowering to kern";
@@ -392,9 +382,10 @@ struct LowerToKern : netc::impl::LowerToKernBase<LowerToKern> {
 /// Gives every parameter its place, 64-byte aligned, in the order of the file.
 static void placeParameters(ModuleOp module) {
   Builder b(module.getContext());
-  int64_t offset = 0;
+  int64_t offset = 0, index = 0;
   for (auto parameter : module.getOps<net::ParameterOp>()) {
     parameter->setAttr("offset", b.getI64IntegerAttr(offset));
+    parameter->setAttr("index", b.getI64IntegerAttr(index++));
     offset = llvm::alignTo(offset + 4 * cast<ShapedType>(parameter.getType()).getNumElements(), 64);
   }
   module->setAttr("net.parameter_bytes", b.getI64IntegerAttr(offset));

@@ -89,8 +89,10 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
     pm.enableTiming();
   PipelineOptions pipeline;
   pipeline.training = options.mode == "both";
-  auto nesterov = module->getAttrOfType<BoolAttr>("net.nesterov");
-  pipeline.nesterov = nesterov && nesterov.getValue();
+  if (auto optimizer = module->getAttrOfType<StringAttr>("net.optimizer"))
+    pipeline.optimizer = optimizer.str();
+  pipeline.nesterov = module->hasAttr("net.nesterov");
+  pipeline.average = module->hasAttr("net.average");
   pipeline.lanes = target.lanes;
   pipeline.registers = target.registers;
   buildPipeline(pm, stage, pipeline);

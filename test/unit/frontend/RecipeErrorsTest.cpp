@@ -31,7 +31,7 @@ train m {
      R"net(test.net:7:3: error: a recipe has no 'optimiser'; did you mean 'optimizer'?
     7 |   optimiser sgd(lr=0.1)
       |   ^~~~~~~~~
-  help: its clauses are augment, eval, normalize, loss, optimizer, schedule, batch and epochs
+  help: its clauses are augment, eval, normalize, loss, optimizer, schedule, clip_norm, accumulate, ema, batch and epochs
 )net"},
     {"unknown augmentation", R"net(net 1
 model m {
@@ -45,7 +45,7 @@ train m {
      R"net(test.net:7:11: error: 'augment' knows no 'hflipp'; did you mean 'hflip'?
     7 |   augment hflipp, random_crop(8)
       |           ^~~~~~
-  help: it knows random_crop, random_resized_crop, center_crop, resize, hflip, pca_jitter, color_jitter, random_erasing and subtract_mean
+  help: it knows random_crop, random_resized_crop, center_crop, resize, hflip, pca_jitter, color_jitter, random_erasing, subtract_mean, mixup and cutmix
 )net"},
     {"transform that evaluation has not", R"net(net 1
 model m {
@@ -67,13 +67,42 @@ model m {
   return image | relu
 }
 train m {
-  optimizer adam(lr=0.001)
+  optimizer adan(lr=0.001)
 }
 )net", "", "",
-     R"net(test.net:7:13: error: 'optimizer' knows no 'adam'
-    7 |   optimizer adam(lr=0.001)
+     R"net(test.net:7:13: error: 'optimizer' knows no 'adan'; did you mean 'adam'?
+    7 |   optimizer adan(lr=0.001)
       |             ^~~~
-  help: it knows sgd
+  help: it knows sgd, adam, adamw and lars
+)net"},
+    {"numbers of a recipe out of range", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  augment mixup(0)
+  optimizer adam(lr=0.001, beta2=1)
+  clip_norm 0
+  accumulate 0.5
+  ema 1.5
+}
+)net", "", "",
+     R"net(test.net:7:17: error: 'alpha' of 'mixup' must be a number above 0
+    7 |   augment mixup(0)
+      |                 ^
+test.net:8:34: error: 'beta2' of 'adam' must be a number from 0 to below 1
+    8 |   optimizer adam(lr=0.001, beta2=1)
+      |                                  ^
+test.net:9:13: error: 'clip_norm' must be a number above 0
+    9 |   clip_norm 0
+      |             ^
+test.net:10:14: error: 'accumulate' must be an integer from 1 to 1000000
+   10 |   accumulate 0.5
+      |              ^~~
+test.net:11:7: error: 'ema' must be a number from 0 to below 1
+   11 |   ema 1.5
+      |       ^~~
 )net"},
     {"standard deviation of zero", R"net(net 1
 model m {
@@ -128,7 +157,7 @@ train m {
      R"net(test.net:7:25: error: 'sgd' has no argument 'momentun'; did you mean 'momentum'?
     7 |   optimizer sgd(lr=0.1, momentun=0.9)
       |                         ^~~~~~~~
-  help: it takes lr, momentum, weight_decay and nesterov
+  help: it takes lr, momentum, weight_decay, nesterov and decay_weights_only
 )net"},
     {"missing learning rate", R"net(net 1
 model m {
@@ -142,7 +171,7 @@ train m {
      R"net(test.net:7:13: error: 'sgd' needs the argument 'lr'
     7 |   optimizer sgd(momentum=0.9)
       |             ^~~
-  help: it takes lr, momentum, weight_decay and nesterov
+  help: it takes lr, momentum, weight_decay, nesterov and decay_weights_only
 )net"},
     {"points that do not rise", R"net(net 1
 model m {

@@ -221,6 +221,8 @@ extern "C" const NetcModel netc_model = {
     {stepCommands, 3, 128, 0},
     {updateCommands, 1, 0, 0},
 #endif
+    {nullptr, 0, 0, 0},
+    {nullptr, 0, 0, 0},
     parameterBytes,
     parameterBytes,
     weightBytes,
