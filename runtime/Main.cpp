@@ -142,6 +142,7 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
 static void addBench(CLI::App &app, BenchOptions &options) {
   CLI::App *command = app.add_subcommand("bench", "Speed on this machine");
   command->add_flag("--train", options.train, "The training step with its update");
+  command->add_option("--weights", options.weights, "safetensors file or checkpoint folder (default: drawn)");
   command->add_option("--batch", options.batch, "Images at once (default: the recipe's)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   addThreads(command, options.threads);

@@ -5,6 +5,7 @@
 #include "runtime/Initialize.h"
 #include "runtime/Philox.h"
 #include "runtime/Recipe.h"
+#include "runtime/Weights.h"
 #include "runtime/commands/Commands.h"
 
 #include <nlohmann/json.hpp>
@@ -140,7 +141,10 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   executor.reserve(n, options.train);
-  initializeParameters(executor, 0);
+  if (options.weights.empty())
+    initializeParameters(executor, 0);
+  else
+    loadWeights(Safetensors::read(weightsPath(options.weights)), executor, options.train);
   fillBatch(executor, n);
   fillHyper(executor.hyper(), recipe);
   if (!options.train)

@@ -30,6 +30,7 @@ struct PredictOptions {
   bool json = false;
 };
 struct BenchOptions {
+  std::string weights; ///< empty: drawn
   std::optional<int64_t> batch;
   unsigned threads = 1;
   int iterations = 0; ///< 0: enough for two seconds, at least ten

@@ -1,0 +1,202 @@
+"""One contestant of bench/peers.py, in the Python environment of its library: a process that answers lines.
+
+    peer.py draw MODEL FOLDER --batch N          (PyTorch) weights.safetensors, input.safetensors with the logits, model.onnx
+    peer.py NAME SETTING MODEL FOLDER --batch N --threads T [--train]
+
+After one line of JSON about itself, it answers `run K` with the milliseconds of K inferences or training steps, `logits
+FILE` by writing them, and ends at `quit` with its peak memory. Whatever the libraries print goes to stderr.
+"""
+import argparse
+import json
+import os
+import pathlib
+import resource
+import sys
+import time
+
+HARNESS = pathlib.Path(__file__).resolve().parents[1] / "test/harness/safetensors.py"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+
+def read_harness():
+    """The tests' reader and writer of safetensors; an environment may hold a package of the same name."""
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("safetensors_file", HARNESS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+safetensors = read_harness()
+
+
+def torch_model(name):
+    import torchvision
+    if name == "resnet20":
+        from train_step import torch_resnet20
+        return torch_resnet20()
+    return getattr(torchvision.models, name)(weights=None)
+
+
+def draw(options):
+    """Weights as the papers start, batch norms with statistics of their own, so that folding them has work to do."""
+    import torch
+    torch.manual_seed(0)
+    model = torch_model(options.model).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.8, 1.2)
+            torch.nn.init.uniform_(module.weight, 0.3, 0.6)
+    side = 32 if options.model == "resnet20" else 224
+    x = torch.randn(options.batch, 3, side, side)
+    with torch.no_grad():
+        logits = model.double()(x.double()).float()
+    model.float()
+    weights = {key: value.numpy() for key, value in model.state_dict().items() if "num_batches" not in key}
+    safetensors.save(options.folder / "weights.safetensors", weights)
+    safetensors.save(options.folder / "input.safetensors", {"input": x.numpy(), "logits": logits.numpy()})
+    if not options.train:
+        torch.onnx.export(model, (x,), str(options.folder / "model.onnx"), input_names=["input"], output_names=["output"],
+                          dynamo=False)
+
+
+def load_torch(options):
+    import torch
+    torch.set_num_threads(options.threads)
+    model = torch_model(options.model)
+    weights = {key: torch.from_numpy(value.copy()) for key, value in safetensors.load(options.folder / "weights.safetensors").items()}
+    model.load_state_dict(weights, strict=False)
+    x = torch.from_numpy(safetensors.load(options.folder / "input.safetensors")["input"].copy())
+    return torch, model, x
+
+
+def start_torch(options):
+    torch, model, x = load_torch(options)
+    if "channels_last" in options.setting:
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    model.train(options.train)
+    if not options.train:
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+    if "frozen" in options.setting:
+        import torch._inductor.config
+        torch._inductor.config.freezing = True
+    if "script" in options.setting:
+        with torch.no_grad():
+            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
+    if "compile" in options.setting or "frozen" in options.setting:
+        model = torch.compile(model, mode="max-autotune" if "autotune" in options.setting else "default")
+    if not options.train:
+        def infer():
+            with torch.no_grad():
+                return model(x)
+        return torch.__version__, infer, lambda: infer().numpy()
+    labels = torch.arange(options.batch) % (10 if options.model == "resnet20" else 1000)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0, momentum=0.9, weight_decay=1e-4, fused="eager" not in options.setting)
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(model(x), labels).backward()
+        optimizer.step()
+    return torch.__version__, step, None
+
+
+def start_onnxruntime(options):
+    import onnxruntime
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.inter_op_num_threads = 1
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(str(options.folder / "model.onnx"), settings, providers=["CPUExecutionProvider"])
+    x = safetensors.load(options.folder / "input.safetensors")["input"]
+    infer = lambda: session.run(None, {"input": x})[0]
+    return onnxruntime.__version__, infer, infer
+
+
+def start_openvino(options):
+    import openvino
+    core = openvino.Core()
+    properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": options.threads, "NUM_STREAMS": 1,
+                  "PERFORMANCE_HINT": "LATENCY"}
+    compiled = core.compile_model(str(options.folder / "model.onnx"), "CPU", properties)
+    request = compiled.create_infer_request()
+    x = openvino.Tensor(safetensors.load(options.folder / "input.safetensors")["input"].copy())
+
+    def infer():
+        request.set_input_tensor(x)
+        request.infer()
+    return openvino.__version__.split("-")[0], infer, lambda: (infer(), request.get_output_tensor().data.copy())[1]
+
+
+def start_iree(options):
+    import subprocess
+    import iree.runtime
+    tools = pathlib.Path(sys.executable).parent
+    mlir, module = options.folder / "iree.mlir", options.folder / "iree.vmfb"
+    if not module.exists():
+        subprocess.run([tools / "iree-import-onnx", options.folder / "model.onnx", "-o", mlir, "--opset-version", "17"], check=True, stdout=sys.stderr)
+        subprocess.run([tools / "iree-compile", mlir, "-o", module, "--iree-hal-target-device=local",
+                        "--iree-hal-local-target-device-backends=llvm-cpu", "--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3"],
+                       check=True, stdout=sys.stderr)
+    iree.runtime.flags.parse_flags(f"--task_topology_group_count={options.threads}")
+    loaded = iree.runtime.load_vm_flatbuffer_file(str(module), driver="local-task")
+    name = next(name for name in loaded.vm_module.function_names if not name.startswith("__") and not name.endswith("$async"))
+    x = iree.runtime.asdevicearray(iree.runtime.get_device("local-task"), safetensors.load(options.folder / "input.safetensors")["input"])
+    infer = lambda: loaded[name](x).to_host()
+    import importlib.metadata
+    return importlib.metadata.version("iree-base-runtime"), infer, infer
+
+
+STARTS = {"torch": start_torch, "onnxruntime": start_onnxruntime, "openvino": start_openvino, "iree": start_iree}
+
+
+def answer(out, **values):
+    out.write(json.dumps(values) + "\n")
+    out.flush()
+
+
+def serve(options, out):
+    version, infer, logits = STARTS[options.name](options)
+    for _ in range(3):
+        infer()
+    answer(out, version=version)
+    for line in sys.stdin:
+        word, *rest = line.split()
+        if word == "run":
+            times = []
+            for _ in range(int(rest[0])):
+                start = time.perf_counter()
+                infer()
+                times.append(1e3 * (time.perf_counter() - start))
+            answer(out, ms=times)
+        elif word == "logits":
+            safetensors.save(rest[0], {"output": logits()})
+            answer(out, written=rest[0])
+        elif word == "quit":
+            answer(out, peak_rss_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+            return
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=["draw", *STARTS])
+    parser.add_argument("setting", nargs="?", default="")
+    parser.add_argument("model")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--train", action="store_true")
+    options = parser.parse_args()
+    # Libraries print; the conversation goes on over a descriptor of its own.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    if options.name == "draw":
+        draw(options)
+    else:
+        serve(options, out)
+
+
+if __name__ == "__main__":
+    main()

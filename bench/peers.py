@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+"""netc beside what users would take instead: PyTorch, ONNX Runtime, OpenVINO and IREE.
+
+    bench/peers.py --setup                                   # Python environments from PyPI, one a peer, some GB
+    bench/peers.py --model resnet50 --batch 1
+    bench/peers.py --model resnet18 --batch 8 --train --markdown table.md --json table.json
+
+All run on the same threads with the same weights and input, in f32, and must give the same logits. Each peer is a warm process in
+an environment of its own; rounds alternate between the contestants, so that a drifting clock or a neighbour meets all of
+them. A contestant's figures are the median and the least over the rounds' medians. A peer that cannot be had is named.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import machine
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "test/harness"))
+import safetensors
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+ENVIRONMENTS = {"torch": [["torch", "numpy", "onnx", "onnxscript", "pillow"], ["--no-deps", "torchvision"]],
+                "onnxruntime": [["onnxruntime", "numpy"]], "openvino": [["openvino", "numpy"]],
+                "iree": [["iree-base-compiler[onnx]", "iree-base-runtime", "numpy"]]}
+INFERENCE = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last"),
+             ("torch", "frozen"), ("torch", "script"), ("onnxruntime", ""), ("openvino", ""), ("iree", "")]
+TRAINING = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last")]
+FILES = {"resnet18": "resnet.net", "resnet50": "resnet.net", "vgg16": "vgg.net", "alexnet": "alexnet.net", "resnet20": "resnet_cifar.net"}
+AGREE = 1e-3  # of logits, by the largest
+
+
+def set_up(folder):
+    for name, steps in ENVIRONMENTS.items():
+        python = folder / name / "bin/python"
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", folder / name], check=True)
+        for packages in steps:
+            done = subprocess.run([python, "-m", "pip", "install", "--no-cache-dir", "--quiet", *packages])
+            print(f"{name}: {'ready' if done.returncode == 0 else 'could not be installed'}", flush=True)
+
+
+class Unavailable(Exception):
+    pass
+
+
+class Peer:
+    """A warm process; its errors end in FOLDER/NAME.log."""
+
+    def __init__(self, options, folder, name, setting):
+        python = options.environments / name / "bin/python"
+        if not python.exists():
+            raise Unavailable(f"no environment {options.environments / name}: bench/peers.py --setup")
+        self.log = folder / f"{name} {setting}.log"
+        command = [python, ROOT / "bench/peer.py", name, setting, options.model, folder, "--batch", options.batch, "--threads", options.threads]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+        self.process = subprocess.Popen([str(word) for word in command + (["--train"] if options.train else [])], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=open(self.log, "w"), text=True, env=environment)
+        self.version = self.read()["version"]
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.kill()
+            last = self.log.read_text().strip().splitlines()[-1:] or ["it ended without a word"]
+            raise Unavailable(last[0])
+        return json.loads(line)
+
+    def ask(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def logits(self, path):
+        self.ask(f"logits {path}")
+        return safetensors.load(path)["output"]
+
+    def round(self, iterations):
+        return statistics.median(self.ask(f"run {iterations}")["ms"])
+
+    def close(self):
+        self.peak = self.ask("quit")["peak_rss_bytes"]
+        self.process.wait()
+
+
+class Netc:
+    version = ""
+
+    def __init__(self, options, folder):
+        self.options, self.folder, self.peak = options, folder, 0
+        self.executable = folder / "netc-model"
+        command = [options.netc, ROOT / "models" / FILES[options.model], "--model", options.model, "-o", self.executable]
+        subprocess.run(command + ([] if options.train else ["--mode", "infer"]), check=True)
+
+    def call(self, *words):
+        done = subprocess.run([str(word) for word in (self.executable, *words)], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Unavailable(done.stderr.strip())
+        return done.stdout
+
+    def logits(self, path):
+        self.call("run", "--weights", self.folder / "weights.safetensors", "--in", self.folder / "input.safetensors", "--out", path,
+                  "--threads", self.options.threads)
+        return safetensors.load(path)["output"]
+
+    def round(self, iterations):
+        options = self.options
+        found = json.loads(self.call("bench", "--json", "--weights", self.folder / "weights.safetensors", "--batch", options.batch, "--threads",
+                                     options.threads, "--iterations", iterations, *(["--train"] if options.train else [])))
+        self.peak = max(self.peak, found["peak_rss_bytes"])
+        self.gflops = found["gflops_per_s"]
+        return found["ms_median"]
+
+    def close(self):
+        pass
+
+
+def open_contestants(options, folder):
+    """(name, contestant) of those that can be had, and why the others cannot."""
+    found, missing = [("netc", Netc(options, folder))], {}
+    for name, setting in TRAINING if options.train else INFERENCE:
+        title = f"{name} {setting}".strip()
+        if options.peers and not any(word in title for word in options.peers):
+            continue
+        try:
+            found.append((title, Peer(options, folder, name, setting)))
+        except Unavailable as why:
+            missing[title] = str(why)
+    if options.train:
+        return found, missing
+    wanted = safetensors.load(folder / "input.safetensors")["logits"]
+    for title, contestant in list(found):
+        error = float(abs(contestant.logits(folder / "output.safetensors") - wanted).max() / abs(wanted).max())
+        if not error <= AGREE:
+            found.remove((title, contestant))
+            missing[title] = f"its logits differ by {error:.1e} of the largest"
+    return found, missing
+
+
+def measure(options, contestants):
+    rounds = {title: [] for title, _ in contestants}
+    for number in range(options.rounds + 1):
+        for title, contestant in contestants:
+            ms = contestant.round(options.iterations)
+            if number:  # the first round warms up
+                rounds[title].append(ms)
+    return rounds
+
+
+def report(options, about, contestants, missing, rounds):
+    ours = statistics.median(rounds["netc"])
+    what = "training step" if options.train else "inference"
+    lines = [f"{options.model}, batch {options.batch}, {what}, f32, {options.threads} threads; {machine.sentence(about)}; "
+             f"{options.rounds} interleaved rounds of {options.iterations}", "",
+             "| | median ms | least ms | time against netc | peak memory, MiB |", "|---|---|---|---|---|"]
+    result = {"model": options.model, "batch": options.batch, "what": what, "threads": options.threads, "machine": about,
+              "rounds": options.rounds, "iterations": options.iterations, "contestants": {}, "missing": missing}
+    for title, contestant in contestants:
+        values = rounds[title]
+        median = statistics.median(values)
+        lines.append(f"| {title} {contestant.version} | {median:.2f} | {min(values):.2f} | {median / ours:.2f}x | {contestant.peak / 2**20:.0f} |")
+        result["contestants"][title] = {"version": contestant.version, "median_ms": median, "min_ms": min(values), "rounds_ms": values,
+                                        "ratio": median / ours, "peak_rss_bytes": contestant.peak}
+    result["netc_gflops_per_s"] = dict(contestants)["netc"].gflops
+    lines += ["", *(f"Not to be had: {title}: {why}" for title, why in missing.items())]
+    return "\n".join(lines).strip() + "\n", result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setup", action="store_true", help="make the environments and end")
+    parser.add_argument("--environments", type=pathlib.Path, default=ROOT / "build/peers", help="folder of the Python environments")
+    parser.add_argument("--netc", type=pathlib.Path, default=ROOT / "build/bin/netc")
+    parser.add_argument("--model", choices=FILES, default="resnet50")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--peers", nargs="*", help="only those whose title holds one of these words")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    if options.setup:
+        return set_up(options.environments)
+    about = machine.describe()
+    with tempfile.TemporaryDirectory(prefix="peers-") as name:
+        folder = pathlib.Path(name)
+        python = options.environments / "torch/bin/python"
+        if not python.exists():
+            sys.exit(f"{python} is missing: weights are drawn with PyTorch; bench/peers.py --setup")
+        drawn = subprocess.run([str(word) for word in (python, ROOT / "bench/peer.py", "draw", "-", options.model, folder, "--batch", options.batch)] +
+                               (["--train"] if options.train else []), stderr=subprocess.PIPE, text=True)
+        if drawn.returncode != 0:
+            sys.exit(f"the weights could not be drawn: {drawn.stderr.strip().splitlines()[-1]}")
+        contestants, missing = open_contestants(options, folder)
+        rounds = measure(options, contestants)
+        for _, contestant in contestants:
+            contestant.close()
+        text, result = report(options, about, contestants, missing, rounds)
+    print(text)
+    if options.markdown:
+        options.markdown.write_text(text)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
