@@ -125,7 +125,9 @@ def VerifyLayouts : Pass<"net-verify-layouts", "mlir::ModuleOp"> {
 def LowerToKern : Pass<"net-lower-to-kern", "mlir::ModuleOp"> {
   let summary = "net to kern on physical tensors, one op a launch";
   let options = [Option<"lanes", "lanes", "int64_t", "8", "f32 lanes of a vector register">,
-                 Option<"registers", "registers", "int64_t", "16", "vector registers">];
+                 Option<"registers", "registers", "int64_t", "16", "vector registers">,
+                 Option<"gpu", "gpu", "bool", "false", "schedules for CUDA kernels">,
+                 Option<"tensorCores", "tensor-cores", "bool", "false", "with gpu: tf32 products on tensor cores">];
   let dependentDialects = ["::netc::kern::KernDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
   let statistics = [Statistic<"numLaunches", "launches", "kern ops made">];
 }

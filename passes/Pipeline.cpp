@@ -43,6 +43,8 @@ static void buildKernStage(OpPassManager &pm, const PipelineOptions &options) {
   LowerToKernOptions lower;
   lower.lanes = options.lanes;
   lower.registers = options.registers;
+  lower.gpu = options.gpu;
+  lower.tensorCores = options.tensorCores;
   pm.addPass(createLowerToKern(lower));
   // Still on tensors: what a launch depends on is in plain sight.
   pm.addPass(createHoistPrepare());

@@ -16,6 +16,8 @@ struct PipelineOptions {
   bool average = false;   ///< keep a moving average of the weights
   int64_t lanes = 8;      ///< f32 lanes of a vector register
   int64_t registers = 16; ///< vector registers
+  bool gpu = false;       ///< schedules for CUDA kernels instead
+  bool tensorCores = false; ///< with gpu: tf32 products
 };
 
 /// Adds the passes that lead from the front end's module to `stage`.

@@ -94,7 +94,7 @@ typedef struct {
   uint64_t scratch_bytes;
 } NetcKernel;
 
-/// One launch. Its grid has
+/// One launch. On a CPU its grid, on a GPU its number of blocks has
 ///   items_outer * (rows_per_image == 0 ? 1 : ceil(n * rows_per_image / rows_per_item))
 /// items. Commands of a program run in order, with a barrier between them.
 typedef struct {
@@ -116,6 +116,29 @@ typedef struct {
   uint64_t arena_bytes_fixed;
 } NetcProgram;
 
+/// How a kernel is launched on a GPU: one block of `threads` an item of the command's grid, with
+/// parameters: a device pointer a buffer, then the batch as i32.
+typedef struct {
+  uint32_t threads;
+  uint32_t shared_bytes; ///< dynamic shared memory
+} NetcGpuKernel;
+
+/// The kernels' code in one form.
+typedef struct {
+  uint32_t chip;        ///< 10 * major + minor of the compute capability; PTX: the oldest that loads it
+  uint32_t is_assembled; ///< 1: machine code of `chip`; 0: PTX text, NUL-terminated
+  const void *bytes;
+  uint64_t size;        ///< without the NUL
+  const NetcGpuKernel *kernels; ///< as many as NetcModel::kernels
+} NetcGpuImage;
+
+/// What an executable for a GPU has beside the tables.
+typedef struct {
+  const NetcGpuImage *images; ///< ascending by chip
+  uint64_t image_count;
+  void *(*open)(void); ///< netc_open_cuda or netc_open_sim: a new netc::runtime::Device
+} NetcGpu;
+
 typedef struct {
   uint32_t abi_version;
   uint32_t reserved;
@@ -133,6 +156,7 @@ typedef struct {
   uint64_t parameter_bytes;
   uint64_t state_bytes;
   uint64_t prepared_bytes;
+  const NetcGpu *gpu; ///< null: kernels are functions of this executable
 } NetcModel;
 
 extern const NetcModel netc_model;

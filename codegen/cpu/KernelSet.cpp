@@ -3,7 +3,6 @@
 #include "codegen/cpu/Kernels.h"
 
 #include "llvm/ADT/TypeSwitch.h"
-#include "mlir/IR/OperationSupport.h"
 
 using namespace mlir;
 using namespace netc;
@@ -14,40 +13,10 @@ KernelSet::KernelSet(MLIRContext &context, int64_t lanes)
   context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, scf::SCFDialect, vector::VectorDialect>();
 }
 
-/// Structure without operands and locations: name, attributes, operand types, regions.
-static llvm::hash_code hashOf(Operation *op) {
-  llvm::hash_code hash = OperationEquivalence::computeHash(
-      op, OperationEquivalence::ignoreHashValue, OperationEquivalence::ignoreHashValue,
-      OperationEquivalence::IgnoreLocations);
-  for (Value operand : op->getOperands())
-    hash = llvm::hash_combine(hash, operand.getType());
-  return hash;
-}
-
-/// The same kernel reads other buffers. Inside the regions values count: two formulas of the same ops may
-/// read other arguments.
-static bool sameKernel(Operation *a, Operation *b) {
-  if (a->getName() != b->getName() || a->getOperandTypes() != b->getOperandTypes() ||
-      a->getDiscardableAttrDictionary() != b->getDiscardableAttrDictionary() ||
-      !a->getName().compareOpProperties(a->getPropertiesStorage(), b->getPropertiesStorage()))
-    return false;
-  return llvm::all_of(llvm::zip_equal(a->getRegions(), b->getRegions()), [](auto regions) {
-    auto [x, y] = regions;
-    return OperationEquivalence::isRegionEquivalentTo(&x, &y, OperationEquivalence::IgnoreLocations);
-  });
-}
-
-bool netc::cpu::readsHyper(kern::KernelOpInterface launch) {
-  return llvm::any_of(launch->getRegions(), usesRandom);
-}
-
 unsigned KernelSet::get(kern::KernelOpInterface launch) {
-  auto &candidates = known[hashOf(launch)];
-  for (auto [op, index] : candidates)
-    if (sameKernel(op, launch))
-      return index;
-  unsigned index = infos.size();
-  candidates.emplace_back(launch, index);
+  auto [index, isNew] = signatures.insert(launch);
+  if (!isNew)
+    return index;
   KernelInfo info;
   StringRef kind = launch->getName().stripDialect();
   info.name = "k" + std::to_string(index) + "_" + kind.str();

@@ -2,7 +2,7 @@
 #ifndef NETC_CODEGEN_CPU_KERNELSET_H
 #define NETC_CODEGEN_CPU_KERNELSET_H
 
-#include "dialect/kern/KernDialect.h"
+#include "codegen/KernelSignatures.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -37,11 +37,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> code; ///< func.func of each kernel and its micro-kernels
   int64_t lanes;
   std::vector<KernelInfo> infos;
-  llvm::DenseMap<llvm::hash_code, llvm::SmallVector<std::pair<mlir::Operation *, unsigned>>> known;
+  KernelSignatures signatures;
 };
-
-/// Whether the kernel reads the hyper block although the kern op has no operand for it.
-bool readsHyper(kern::KernelOpInterface launch);
 
 } // namespace netc::cpu
 

@@ -3,6 +3,7 @@
 
 #include "dialect/net/NetDialect.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -41,7 +42,7 @@ static json::Object describeParameter(net::ParameterOp parameter) {
                       {"aux", parameter.getAuxiliary()}};
 }
 
-std::string netc::modelJson(ModuleOp module, const CpuTarget &target) {
+std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu) {
   json::Array parameters;
   std::vector<int64_t> ofLayer;
   auto layerList = module->getAttrOfType<ArrayAttr>("net.layers");
@@ -67,8 +68,13 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target) {
                                   {"aux", auxiliary}});
   }
   json::Array features;
-  for (const std::string &feature : target.features)
-    features.push_back(feature);
+  if (!gpu)
+    for (const std::string &feature : target.features)
+      features.push_back(feature);
+  std::vector<std::string> chips;
+  if (gpu)
+    for (unsigned chip : gpu->chips)
+      chips.push_back("sm_" + std::to_string(chip));
   auto output = module->getAttrOfType<DenseI64ArrayAttr>("net.output");
   int64_t classes = 1;
   for (int64_t dim : output.asArrayRef())
@@ -78,8 +84,8 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target) {
   json::Value value = json::Object{{"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
                                    {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},
                                    {"netc", "0.1.0"},
-                                   {"target", "cpu"},
-                                   {"cpu", target.name},
+                                   {"target", !gpu ? "cpu" : gpu->simulated ? "sim" : "cuda"},
+                                   {"cpu", gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name},
                                    {"features", std::move(features)},
                                    {"input", toJson(module->getAttrOfType<DenseI64ArrayAttr>("net.input").asArrayRef())},
                                    {"classes", classes},

@@ -13,8 +13,8 @@ static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper
 static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
 static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update", "norm", "accumulate"};
 
-ModelTable::ModelTable(ModuleOp module, cpu::KernelSet &kernels, const CpuTarget &target)
-    : module(module), kernels(kernels), json(modelJson(module, target)) {
+ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
+    : module(module), kernels(kernels), json(std::move(json)) {
   if (auto list = module->getAttrOfType<ArrayAttr>("net.layers"))
     for (auto [index, layer] : llvm::enumerate(list))
       layers[cast<DictionaryAttr>(layer).getAs<StringAttr>("name")] = static_cast<uint32_t>(index);
@@ -67,16 +67,19 @@ LogicalResult ModelTable::collect(StringRef name, Program &program) {
   program.bytesFixed = bytes("arena_bytes_fixed");
   for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>()) {
     Command command;
-    command.kernel = kernels.get(launch);
+    FailureOr<unsigned> kernel = kernels.kernelOf(launch);
+    if (failed(kernel))
+      return failure();
+    command.kernel = *kernel;
     command.firstBuffer = static_cast<uint32_t>(buffers.size());
     for (OpOperand &operand : launch->getOpOperands())
       if (failed(addBuffer(launch, operand)))
         return failure();
-    if (cpu::readsHyper(launch))
+    if (readsHyper(launch))
       buffers.push_back({kHyperSpace, 0, 0, 0, 0});
     command.bufferCount = static_cast<uint32_t>(buffers.size()) - command.firstBuffer;
     command.layer = layerOf(launch->getLoc());
-    command.grid = launch.getGrid();
+    command.grid = kernels.gridOf(launch, *kernel);
     command.flops = launch.getFlopsPerImage();
     program.commands.push_back(command);
   }
@@ -90,7 +93,7 @@ LogicalResult ModelTable::collect() {
   return success();
 }
 
-void ModelTable::emit(llvm::Module &code) {
+void ModelTable::emit(llvm::Module &code, const GpuCode *gpu) {
   llvm::LLVMContext &context = code.getContext();
   auto *i32 = llvm::Type::getInt32Ty(context), *i64 = llvm::Type::getInt64Ty(context);
   auto *pointer = llvm::PointerType::get(context, 0);
@@ -111,9 +114,11 @@ void ModelTable::emit(llvm::Module &code) {
 
   auto *kernelType = llvm::StructType::get(pointer, pointer, i64);
   SmallVector<llvm::Constant *> kernelTable;
-  for (const cpu::KernelInfo &info : kernels.kernels()) {
-    llvm::Function *function = code.getFunction(info.name);
-    kernelTable.push_back(llvm::ConstantStruct::get(kernelType, {function, text(info.name), wide(info.scratchBytes)}));
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    llvm::Constant *function = code.getFunction(kernels.name(i));
+    if (!function)
+      function = llvm::ConstantPointerNull::get(pointer);
+    kernelTable.push_back(llvm::ConstantStruct::get(kernelType, {function, text(kernels.name(i)), wide(kernels.scratchBytes(i))}));
   }
   // Only the model table is visible outside.
   for (llvm::Function &function : code)
@@ -151,5 +156,24 @@ void ModelTable::emit(llvm::Module &code) {
   llvm::append_range(fields, SmallVector<llvm::Constant *>{moduleBytes("net.parameter_bytes"),
                                                            wide(slots * parameterBytes),
                                                            moduleBytes("net.prepared_bytes")});
+  llvm::Constant *gpuTable = llvm::ConstantPointerNull::get(pointer);
+  if (gpu) {
+    SmallVector<llvm::Constant *> images;
+    for (const cuda::GpuImage &image : gpu->images) {
+      SmallVector<llvm::Constant *> launches;
+      for (const cuda::GpuKernelInfo &info : image.kernels)
+        launches.push_back(llvm::ConstantStruct::getAnon(
+            {word(static_cast<uint64_t>(info.threads)), word(static_cast<uint64_t>(info.sharedBytes))}));
+      images.push_back(llvm::ConstantStruct::getAnon(
+          {word(image.chip), word(image.assembled), text(image.bytes), wide(image.bytes.size()),
+           array(launches.empty() ? nullptr : launches[0]->getType(), launches, "netc_gpu_kernels")}));
+    }
+    auto *open = llvm::Function::Create(llvm::FunctionType::get(pointer, false), llvm::GlobalValue::ExternalLinkage,
+                                        gpu->simulated ? "netc_open_sim" : "netc_open_cuda", code);
+    gpuTable = constant(llvm::ConstantStruct::getAnon(
+                            {array(images[0]->getType(), images, "netc_gpu_images"), wide(images.size()), open}),
+                        "netc_gpu");
+  }
+  fields.push_back(gpuTable);
   constant(llvm::ConstantStruct::getAnon(fields), "netc_model", /*external=*/true);
 }

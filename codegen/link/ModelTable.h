@@ -3,7 +3,8 @@
 #define NETC_CODEGEN_LINK_MODELTABLE_H
 
 #include "codegen/Target.h"
-#include "codegen/cpu/KernelSet.h"
+#include "codegen/cuda/Ptx.h"
+#include "dialect/kern/KernDialect.h"
 
 #include <string>
 
@@ -13,19 +14,38 @@ class Module;
 
 namespace netc {
 
-/// What an executable is told about its model, as JSON (docs/abi.md).
-std::string modelJson(mlir::ModuleOp module, const CpuTarget &target);
+/// What an executable is told about its model, as JSON (docs/abi.md). `gpu`: null for the CPU.
+std::string modelJson(mlir::ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu = nullptr);
+
+/// Kernels behind the launches of a program.
+class LaunchKernels {
+public:
+  virtual ~LaunchKernels() = default;
+  /// The kernel of a launch; fails, and says so, where there is no code for it.
+  virtual mlir::FailureOr<unsigned> kernelOf(kern::KernelOpInterface launch) = 0;
+  virtual kern::Grid gridOf(kern::KernelOpInterface launch, unsigned kernel) = 0;
+  virtual size_t size() = 0;
+  virtual llvm::StringRef name(size_t kernel) = 0;
+  virtual uint64_t scratchBytes(size_t kernel) = 0;
+};
+
+/// The kernels of an executable for a GPU.
+struct GpuCode {
+  std::vector<cuda::GpuImage> images; ///< ascending by chip, PTX first
+  bool simulated = false;
+};
 
 /// Turns the functions @prepare, @infer, @step and @update into `netc_model` (runtime/Abi.h).
 class ModelTable {
 public:
-  ModelTable(mlir::ModuleOp module, cpu::KernelSet &kernels, const CpuTarget &target);
+  /// `json`: what modelJson says.
+  ModelTable(mlir::ModuleOp module, LaunchKernels &kernels, std::string json);
 
   /// Reads the launches and emits their kernels.
   mlir::LogicalResult collect();
 
-  /// Adds the constants to `code`, which holds the kernels.
-  void emit(llvm::Module &code);
+  /// Adds the constants to `code`, which holds the kernels unless they are in `gpu`.
+  void emit(llvm::Module &code, const GpuCode *gpu = nullptr);
 
 private:
   struct Buffer {
@@ -47,7 +67,7 @@ private:
   uint32_t layerOf(mlir::Location loc) const;
 
   mlir::ModuleOp module;
-  cpu::KernelSet &kernels;
+  LaunchKernels &kernels;
   std::string json;
   llvm::StringMap<uint32_t> layers;
   std::vector<Buffer> buffers;

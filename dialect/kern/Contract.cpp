@@ -1,5 +1,5 @@
 //===- Contract.cpp - convolution and linear layers as kernels ------------===//
-#include "dialect/kern/KernDialect.h"
+#include "dialect/kern/GpuSchedule.h"
 
 using namespace mlir;
 using namespace netc::kern;
@@ -10,6 +10,8 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 Grid ContractOp::getGrid() {
   GeometryAttr g = getGeometry();
   ScheduleAttr s = getSchedule();
+  if (GpuScheduleAttr gpu = getGpuAttr())
+    return gpuGrid(getKind(), g, s, gpu);
   if (getKind() == ContractKind::FilterGrad)
     return {s.getChunks() * ceilDiv(g.getOc(), s.getChannelBlock()), 0, 1};
   bool forward = getKind() == ContractKind::Forward;

@@ -69,6 +69,26 @@ def Kern_ScheduleAttr : AttrDef<Kern_Dialect, "Schedule"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Kern_GpuAlgorithm : I32EnumAttr<"GpuAlgorithm", "how a block of threads multiplies", [
+    I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fma", 1, "fma">, I32EnumAttrCase<"Mma", 2, "mma">]> {
+  let cppNamespace = "::netc::kern";
+  let genSpecializedAttr = 0;
+}
+
+def Kern_GpuScheduleAttr : AttrDef<Kern_Dialect, "GpuSchedule"> {
+  let mnemonic = "gpu_schedule";
+  let summary = "how a contraction is tiled on a GPU; chosen by dialect/kern/GpuSchedule.cpp";
+  let description = [{
+    A block of `threads` computes rows x columns of the product (implicit GEMM: rows are pixels, of a filter gradient
+    taps and input channels; columns are output channels), `depth` of the reduction at a time. direct: a thread
+    an output, for tiny groups; fma: f32 in registers, thread_rows rows a thread; mma: tf32 tensor cores, thread_rows rows a
+    warp. stages: of the copy pipeline, where operands are copied as they are.
+  }];
+  let parameters = (ins EnumParameter<Kern_GpuAlgorithm>:$algorithm, "int64_t":$rows, "int64_t":$columns, "int64_t":$depth,
+      "int64_t":$threads, "int64_t":$thread_rows, "int64_t":$stages);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Kern_ContractKind : I32EnumAttr<"ContractKind", "which product", [
     I32EnumAttrCase<"Forward", 0, "forward">, I32EnumAttrCase<"InputGrad", 1, "input_grad">,
     I32EnumAttrCase<"FilterGrad", 2, "filter_grad">]> {
@@ -90,7 +110,7 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,
       Variadic<Kern_Buffer>:$extra, Variadic<Kern_Buffer>:$outs, Kern_ContractKindAttr:$kind,
-      Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule);
+      Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule, OptionalAttr<Kern_GpuScheduleAttr>:$gpu);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$lhs_prologue, AnyRegion:$rhs_prologue, AnyRegion:$epilogue);
   let assemblyFormat = [{

@@ -1,5 +1,6 @@
 //===- Schedule.cpp - shapes and a target to tile sizes -------------------===//
 #include "dialect/kern/Schedule.h"
+#include "dialect/kern/GpuSchedule.h"
 
 #include "llvm/Support/MathExtras.h"
 
@@ -143,6 +144,8 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, const Ta
 }
 
 ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+  if (target.gpu)
+    return packForGpu(kind, g, target);
   bool flat = isFlat(g) && g.getGroups() == 1;
   if (kind == ContractKind::FilterGrad)
     return scheduleFilterGrad(g, target, flat);

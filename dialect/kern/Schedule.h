@@ -19,6 +19,8 @@ struct TargetFacts {
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
   int64_t batch = 1; ///< images that a launch is likely to see: 1 in inference, more in training
+  bool gpu = false;           ///< kernels for CUDA: lanes are 1, tiles as GpuSchedule.h says
+  bool tensorCores = false;   ///< products of tf32 operands are allowed
 };
 
 /// Tile sizes of one contraction.

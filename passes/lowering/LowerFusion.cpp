@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lowering/KernBuilder.h"
+#include "dialect/kern/GpuSchedule.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -198,7 +199,8 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   auto type = RankedTensorType::get(shape, k.b.getF32Type());
   auto contract = kern::ContractOp::create(k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()),
                                            outside(rhs.getArrayRef()), Value(), ValueRange{},
-                                           ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule);
+                                           ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
+                                           kern::gpuSchedule(c.kind, c.geometry, k.target));
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (!isa<BlockArgument>(c.rhs))
@@ -241,7 +243,8 @@ LogicalResult FusionLowering::lowerContraction() {
   Value packed = weights(c, schedule);
   auto make = [&](TypeRange resultTypes, ValueRange destinations) {
     return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
-                                    packed, extraTensors, destinations, c.kind, c.geometry, schedule);
+                                    packed, extraTensors, destinations, c.kind, c.geometry, schedule,
+                                    kern::gpuSchedule(c.kind, c.geometry, k.target));
   };
   kern::Grid grid;
   if (!terms.empty()) {

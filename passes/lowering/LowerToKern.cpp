@@ -401,6 +401,10 @@ void LowerToKern::runOnOperation() {
   target.registers = registers;
   if (lanes >= 16)
     target.l1Bytes = 48 << 10, target.l2Bytes = 1 << 20;
+  target.gpu = gpu;
+  target.tensorCores = tensorCores;
+  if (gpu)
+    target.lanes = 1;
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     target.batch = function.getName() == "infer" ? 1 : 8;
     if (failed(FunctionLowering(function, symbols, target).run()))

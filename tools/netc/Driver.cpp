@@ -81,7 +81,15 @@ static void report(Diagnostic &diagnostic) {
   }
 }
 
-static bool runPasses(ModuleOp module, Stage stage, const Options &options, const CpuTarget &target) {
+namespace {
+/// What code is generated for: the CPU alone, or a GPU and the CPU beside it.
+struct Targets {
+  CpuTarget cpu;
+  std::optional<cuda::GpuTarget> gpu;
+};
+} // namespace
+
+static bool runPasses(ModuleOp module, Stage stage, const Options &options, const Targets &target) {
   PassManager pm(module.getContext());
   // Each stage ends in a verifier of its own; verifying after every pass would cost as much as the passes.
   pm.enableVerifier(false);
@@ -93,8 +101,10 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
     pipeline.optimizer = optimizer.str();
   pipeline.nesterov = module->hasAttr("net.nesterov");
   pipeline.average = module->hasAttr("net.average");
-  pipeline.lanes = target.lanes;
-  pipeline.registers = target.registers;
+  pipeline.lanes = target.cpu.lanes;
+  pipeline.registers = target.cpu.registers;
+  pipeline.gpu = target.gpu.has_value();
+  pipeline.tensorCores = target.gpu && target.gpu->tensorCores;
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module));
 }
@@ -108,10 +118,15 @@ static std::string runtimePath() {
   return std::string(path);
 }
 
-static int emitCode(ModuleOp module, const Options &options, const CpuTarget &target, CodeKind kind) {
+static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind, llvm::raw_pwrite_stream &out) {
+  return target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, out)
+                    : compileModel(module, target.cpu, kind, out);
+}
+
+static int emitCode(ModuleOp module, const Options &options, const Targets &target, CodeKind kind) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream out(bytes);
-  if (failed(compileModel(module, target, kind, out)))
+  if (failed(compile(module, target, kind, out)))
     return kFailed;
   if (kind != CodeKind::Object)
     return writeText(options, bytes);
@@ -133,7 +148,7 @@ static int checkOutput(const std::string &output) {
   return kDone;
 }
 
-static int emitExecutable(ModuleOp module, const Options &options, const CpuTarget &target) {
+static int emitExecutable(ModuleOp module, const Options &options, const Targets &target) {
   std::string output = options.output.empty() ? module->getAttrOfType<StringAttr>("net.model").str() : options.output;
   if (int code = checkOutput(output))
     return code;
@@ -145,7 +160,7 @@ static int emitExecutable(ModuleOp module, const Options &options, const CpuTarg
   std::error_code unwritten;
   {
     llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
-    compiled = succeeded(compileModel(module, target, CodeKind::Object, out));
+    compiled = succeeded(compile(module, target, CodeKind::Object, out));
     out.close();
     unwritten = out.error();
     out.clear_error();
@@ -176,7 +191,7 @@ static int emitExecutable(ModuleOp module, const Options &options, const CpuTarg
   return writeText(named, (*executable)->getBuffer());
 }
 
-static int compileNetwork(const frontend::Network &network, const Options &options, const CpuTarget &target) {
+static int compileNetwork(const frontend::Network &network, const Options &options, const Targets &target) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { report(diagnostic); });
   OwningOpRef<ModuleOp> module = frontend::emitNet(context, network);
@@ -192,11 +207,13 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
   if (options.explain && stage == Stage::Kern)
     llvm::outs() << explain(*module);
   if (options.emit == "json")
-    return writeText(options, modelJson(*module, target) + "\n");
+    return writeText(options, modelJson(*module, target.cpu, target.gpu ? &*target.gpu : nullptr) + "\n");
   if (options.emit == "llvm")
     return emitCode(*module, options, target, CodeKind::LlvmIr);
   if (options.emit == "asm")
     return emitCode(*module, options, target, CodeKind::Assembly);
+  if (options.emit == "ptx")
+    return emitCode(*module, options, target, CodeKind::Ptx);
   if (options.emit == "obj")
     return emitCode(*module, options, target, CodeKind::Object);
   if (options.emit == "exe")
@@ -205,17 +222,27 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
 }
 
 int netc::runCompiler(const Options &options) {
-  if (options.target != "cpu")
-    return fail("--target " + options.target + " is not available yet; expected cpu");
-  if (options.precision != "f32")
-    return fail("--precision " + options.precision + " is not available yet; expected f32");
-  for (llvm::StringRef later : {"ptx", "lib"})
-    if (options.emit == later)
-      return fail("--emit " + later + " is not available yet");
+  bool forGpu = options.target != "cpu";
+  if (options.precision == "bf16")
+    return fail("--precision bf16 is not available yet; expected f32" + llvm::Twine(forGpu ? " or tf32" : ""));
+  if (options.precision == "tf32" && !forGpu)
+    return fail("--precision tf32 is for --target cuda and sim; expected f32");
+  if (options.emit == "lib")
+    return fail("--emit lib is not available yet");
+  if (options.emit == "ptx" && !forGpu)
+    return fail("--emit ptx is for --target cuda and sim");
   std::optional<CpuTarget> target = lookupCpuTarget(options.cpu);
   if (!target) {
     llvm::errs() << "netc: --cpu " << options.cpu << ": expected one of " << cpuTargetNames() << "\n";
     return kUsage;
+  }
+  Targets targets{*target, std::nullopt};
+  if (forGpu) {
+    std::string error;
+    cuda::GpuTarget gpu;
+    if (!cuda::parseChips(options.chip, options.precision == "tf32", options.target == "sim", gpu, error))
+      return fail(error);
+    targets.gpu = gpu;
   }
   std::string diagnostics;
   if (options.emit == "ast") {
@@ -230,7 +257,7 @@ int netc::runCompiler(const Options &options) {
     return kFailed;
   if (options.emit == "dot")
     return writeText(options, frontend::networkDot(*network));
-  return compileNetwork(*network, options, *target);
+  return compileNetwork(*network, options, targets);
 }
 
 int netc::runFormatter(const FormatOptions &options) {

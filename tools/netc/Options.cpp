@@ -27,10 +27,10 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
       ->allow_extra_args(false);
   app.add_option("--target", options.target, "cpu, cuda or sim")->check(CLI::IsMember({"cpu", "cuda", "sim"}));
   app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4");
-  app.add_option("--chip", options.chip, "for --target cuda: sm_75,sm_80,sm_90,...");
-  app.add_option("--precision", options.precision, "f32")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  app.add_option("--chip", options.chip, "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for each where ptxas is found");
+  app.add_option("--precision", options.precision, "f32, or tf32 for --target cuda")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")->check(CLI::IsMember({"both", "infer"}));
-  app.add_option("--emit", options.emit, "stop at: ast net train fused kern llvm asm obj exe dot json")
+  app.add_option("--emit", options.emit, "stop at: ast net train fused kern llvm asm ptx obj exe dot json")
       ->check(CLI::IsMember({"ast", "net", "train", "fused", "kern", "llvm", "asm", "ptx", "obj", "lib", "exe", "dot", "json"}));
   app.add_flag("--explain", options.explain, "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
   app.add_flag("--timing", options.timing, "print how long each pass took");
@@ -40,8 +40,8 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   } catch (const CLI::ParseError &error) {
     return finish(app, error);
   }
-  if (!options.chip.empty() && options.target != "cuda") {
-    std::cerr << "netc: --chip " << options.chip << ": only --target cuda has chips, this is " << options.target << "\n";
+  if (!options.chip.empty() && options.target == "cpu") {
+    std::cerr << "netc: --chip " << options.chip << ": only --target cuda and sim have chips, this is " << options.target << "\n";
     return kUsage;
   }
   for (const std::string &set : sets) {

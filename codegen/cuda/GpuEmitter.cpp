@@ -1,0 +1,282 @@
+//===- GpuEmitter.cpp - vocabulary of the CUDA kernels --------------------===//
+#include "codegen/cuda/GpuEmitter.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cuda;
+
+/// What a kernel may have of shared memory without asking for it at launch.
+static constexpr int64_t kStaticSharedBytes = 48 << 10;
+
+//===----------------------------------------------------------------------===//
+// Numbers
+//===----------------------------------------------------------------------===//
+
+Value GpuEmitter::c(int64_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(value)));
+}
+Value GpuEmitter::wideConstant(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
+Value GpuEmitter::like(Value x, int64_t y) { return x.getType().isInteger(64) ? wideConstant(y) : c(y); }
+Value GpuEmitter::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
+Value GpuEmitter::sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
+Value GpuEmitter::mul(Value x, Value y) { return arith::MulIOp::create(b, loc, x, y); }
+Value GpuEmitter::div(Value x, int64_t y) {
+  return y == 1 ? x : Value(arith::DivUIOp::create(b, loc, x, like(x, y)));
+}
+Value GpuEmitter::rem(Value x, int64_t y) {
+  return y == 1 ? like(x, 0) : Value(arith::RemUIOp::create(b, loc, x, like(x, y)));
+}
+Value GpuEmitter::min(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
+Value GpuEmitter::max(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
+Value GpuEmitter::less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); }
+Value GpuEmitter::equal(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y); }
+Value GpuEmitter::equal(Value x, int64_t y) { return equal(x, like(x, y)); }
+Value GpuEmitter::inside(Value x, int64_t y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, x, like(x, y));
+}
+Value GpuEmitter::both(Value x, Value y) { return !x ? y : !y ? x : Value(arith::AndIOp::create(b, loc, x, y)); }
+Value GpuEmitter::yes() { return arith::ConstantOp::create(b, loc, b.getBoolAttr(true)); }
+Value GpuEmitter::select(Value p, Value x, Value y) { return arith::SelectOp::create(b, loc, p, x, y); }
+Value GpuEmitter::wide(Value x) {
+  return x.getType().isInteger(64) ? x : Value(arith::ExtUIOp::create(b, loc, i64(), x));
+}
+
+Value GpuEmitter::number(double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
+}
+Value GpuEmitter::number64(double value) { return arith::ConstantOp::create(b, loc, b.getF64FloatAttr(value)); }
+Value GpuEmitter::fadd(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
+Value GpuEmitter::fsub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
+Value GpuEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
+Value GpuEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
+Value GpuEmitter::fma(Value x, Value y, Value z) { return math::FmaOp::create(b, loc, x, y, z); }
+Value GpuEmitter::toF32(Value integer) { return arith::SIToFPOp::create(b, loc, f32(), integer); }
+Value GpuEmitter::toF64(Value integer) { return arith::SIToFPOp::create(b, loc, f64(), integer); }
+Value GpuEmitter::extend(Value x) { return arith::ExtFOp::create(b, loc, f64(), x); }
+Value GpuEmitter::truncate(Value x) { return arith::TruncFOp::create(b, loc, f32(), x); }
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value GpuEmitter::at(Value pointer, Value offset) {
+  return LLVM::GEPOp::create(b, loc, pointer.getType(), f32(), pointer, ArrayRef<LLVM::GEPArg>{offset});
+}
+Value GpuEmitter::element(Value pixel, int64_t channels, Value channel) {
+  return add(mul(wide(pixel), channels), wide(channel));
+}
+Value GpuEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
+void GpuEmitter::store(Value scalar, Value pointer) { LLVM::StoreOp::create(b, loc, scalar, pointer, 4); }
+
+Values GpuEmitter::loadChunk(Value pointer, int64_t width) {
+  if (width == 1)
+    return {load(pointer)};
+  Value vector = LLVM::LoadOp::create(b, loc, VectorType::get({width}, f32()), pointer, static_cast<unsigned>(4 * width));
+  Values lanes;
+  for (int64_t i = 0; i < width; ++i)
+    lanes.push_back(LLVM::ExtractElementOp::create(b, loc, vector, c(i)));
+  return lanes;
+}
+
+void GpuEmitter::storeChunk(ValueRange scalars, Value pointer) {
+  if (scalars.size() == 1)
+    return store(scalars[0], pointer);
+  Value vector = LLVM::PoisonOp::create(b, loc, VectorType::get({static_cast<int64_t>(scalars.size())}, scalars[0].getType()));
+  for (auto [i, scalar] : llvm::enumerate(scalars))
+    vector = LLVM::InsertElementOp::create(b, loc, vector, scalar, c(static_cast<int64_t>(i)));
+  LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * scalars.size()));
+}
+
+Values GpuEmitter::loadGuarded(Value p, Value base, Value offset, int64_t width) {
+  if (!p)
+    return loadChunk(at(base, offset), width);
+  Values lanes = loadChunk(at(base, select(p, offset, like(offset, 0))), width);
+  for (Value &lane : lanes)
+    lane = select(p, lane, number(0));
+  return lanes;
+}
+
+//===----------------------------------------------------------------------===//
+// Threads
+//===----------------------------------------------------------------------===//
+
+Value GpuEmitter::thread() { return NVVM::ThreadIdXOp::create(b, loc, i32()); }
+Value GpuEmitter::block() { return NVVM::BlockIdXOp::create(b, loc, i32()); }
+void GpuEmitter::barrier() { NVVM::Barrier0Op::create(b, loc); }
+
+Value GpuEmitter::shared(int64_t bytes) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext(), 3);
+  auto base = LLVM::AddressOfOp::create(b, loc, pointer, name + "_shared");
+  sharedUses.push_back(base);
+  Value place = at(base, sharedBytes / 4);
+  sharedBytes += (bytes + 15) / 16 * 16;
+  sharedPeak = std::max(sharedPeak, sharedBytes);
+  return place;
+}
+void GpuEmitter::reuseShared() { sharedBytes = 0; }
+
+void GpuEmitter::finish(ModuleOp module) {
+  if (sharedUses.empty())
+    return;
+  OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
+  bool dynamic = sharedPeak > kStaticSharedBytes;
+  dynamicBytes = dynamic ? sharedPeak : 0;
+  auto type = LLVM::LLVMArrayType::get(f32(), dynamic ? 0 : sharedPeak / 4);
+  LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false, dynamic ? LLVM::Linkage::External : LLVM::Linkage::Internal,
+                         name + "_shared", Attribute(), /*alignment=*/16, /*addrSpace=*/3);
+}
+
+Value GpuEmitter::blockReduce(Value own, int64_t count, llvm::function_ref<Value(Value, Value)> combine) {
+  int64_t bytes = own.getType().getIntOrFloatBitWidth() / 8;
+  Value place = shared(count * bytes), t = thread();
+  auto slot = [&](Value index) -> Value {
+    return LLVM::GEPOp::create(b, loc, place.getType(), own.getType(), place, ArrayRef<LLVM::GEPArg>{index});
+  };
+  auto get = [&](Value index) -> Value {
+    return LLVM::LoadOp::create(b, loc, own.getType(), slot(index), static_cast<unsigned>(bytes));
+  };
+  LLVM::StoreOp::create(b, loc, own, slot(t), static_cast<unsigned>(bytes));
+  for (int64_t half = count / 2; half; half /= 2) {
+    barrier();
+    when(less(t, half), [&] {
+      LLVM::StoreOp::create(b, loc, combine(get(t), get(add(t, half))), slot(t), static_cast<unsigned>(bytes));
+    });
+  }
+  barrier();
+  return get(c(0));
+}
+
+//===----------------------------------------------------------------------===//
+// Control
+//===----------------------------------------------------------------------===//
+
+void GpuEmitter::loop(Value low, Value high, Value step, function_ref<void(Value)> body) {
+  reduce(low, high, step, {}, [&](Value iv, ValueRange) {
+    body(iv);
+    return Values{};
+  });
+}
+
+Values GpuEmitter::reduce(Value low, Value high, Value step, ValueRange init,
+                          function_ref<Values(Value, ValueRange)> body) {
+  auto loop = scf::ForOp::create(b, loc, low, high, step, init,
+                                 [&](OpBuilder &inner, Location, Value iv, ValueRange args) {
+                                   OpBuilder saved = b;
+                                   b = inner;
+                                   Values next = body(iv, args);
+                                   scf::YieldOp::create(b, loc, next);
+                                   b = saved;
+                                 });
+  return llvm::to_vector(ValueRange(loop.getResults()));
+}
+
+void GpuEmitter::when(Value condition, function_ref<void()> body) {
+  if (!condition)
+    return body();
+  scf::IfOp::create(b, loc, condition, [&](OpBuilder &inner, Location) {
+    OpBuilder saved = b;
+    b = inner;
+    body();
+    scf::YieldOp::create(b, loc);
+    b = saved;
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Formulas
+//===----------------------------------------------------------------------===//
+
+Access netc::cuda::accessOf(Value operand, int64_t pixels) {
+  auto type = cast<ShapedType>(operand.getType());
+  if (type.getRank() == 1)
+    return Access::Channel;
+  int64_t own = type.getRank() == 4 ? type.getDimSize(1) * type.getDimSize(2) : 1;
+  return own == 1 && pixels > 1 ? Access::ImageChannel : Access::Full;
+}
+
+bool netc::cuda::usesRandom(Region &region) {
+  return region.walk([](kern::RandomOp) { return WalkResult::interrupt(); }).wasInterrupted();
+}
+
+/// Uniform in [0, 1) from element, id, step and seed, as on the CPU: lowbias32 (Wellons), twice;
+/// 1 where NetcHyper::dropout is off.
+static Value emitRandom(GpuEmitter &k, int64_t id, RandomSource random) {
+  OpBuilder &b = k.b;
+  Location loc = k.loc;
+  auto word = [&](int64_t index) -> Value { return LLVM::LoadOp::create(b, loc, k.i32(), k.at(random.hyper, index), 4); };
+  auto constant = [&](uint32_t v) { return k.c(static_cast<int32_t>(v)); };
+  auto xorOf = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, loc, x, y); };
+  auto shift = [&](Value x, Value s) -> Value { return arith::ShRUIOp::create(b, loc, x, s); };
+  auto mix = [&](Value x) {
+    x = xorOf(x, shift(x, constant(16)));
+    x = k.mul(x, constant(0x7feb352d));
+    x = xorOf(x, shift(x, constant(15)));
+    x = k.mul(x, constant(0x846ca68b));
+    return xorOf(x, shift(x, constant(16)));
+  };
+  // Words of NetcHyper: 3 dropout, 4 and 5 seed, 6 step.
+  Value key = mix(xorOf(word(4), constant(static_cast<uint32_t>(id) * 0x9e3779b9u + 1)));
+  key = mix(xorOf(key, word(5)));
+  key = mix(xorOf(key, word(6)));
+  Value high = arith::TruncIOp::create(b, loc, k.i32(), shift(random.element, k.wideConstant(32)));
+  key = mix(xorOf(key, high));
+  Value low = arith::TruncIOp::create(b, loc, k.i32(), random.element);
+  Value bits = shift(mix(xorOf(mix(low), key)), constant(8));
+  Value uniform = k.fmul(arith::UIToFPOp::create(b, loc, k.f32(), bits), k.number(1.0 / (1 << 24)));
+  Value on = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, k.load(k.at(random.hyper, 3)), k.number(0));
+  return k.select(on, uniform, k.number(1));
+}
+
+Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange arguments, RandomSource random) {
+  IRMapping map;
+  map.map(formula.getArguments(), arguments);
+  for (Operation &op : formula.without_terminator()) {
+    if (auto draw = dyn_cast<kern::RandomOp>(op))
+      map.map(draw.getResult(), emitRandom(k, static_cast<int64_t>(draw.getId()), random));
+    else
+      k.b.clone(op, map);
+  }
+  Values results;
+  for (Value value : formula.getTerminator()->getOperands())
+    results.push_back(map.lookup(value));
+  return results;
+}
+
+SmallVector<Values> netc::cuda::loadInputs(GpuEmitter &k, const FormulaInputs &inputs, Value p, Value pixel, Value image,
+                                           int64_t channels, Value channel, int64_t width) {
+  SmallVector<Values> loaded;
+  for (auto [pointer, access] : llvm::zip(inputs.pointers, inputs.accesses)) {
+    Value offset;
+    if (access == Access::Full)
+      offset = k.element(pixel, channels, channel);
+    else if (access == Access::Channel)
+      offset = k.wide(channel);
+    else
+      offset = k.element(image, channels, channel);
+    loaded.push_back(k.loadGuarded(p, pointer, offset, width));
+  }
+  return loaded;
+}
+
+SmallVector<Values> netc::cuda::emitFormulaAt(GpuEmitter &k, Block *formula, const FormulaInputs &inputs, Value p,
+                                              Value pixel, Value image, int64_t channels, Value channel, int64_t width,
+                                              Value hyper) {
+  SmallVector<Values> loaded = loadInputs(k, inputs, p, pixel, image, channels, channel, width), results;
+  for (int64_t lane = 0; lane < width; ++lane) {
+    Values arguments;
+    for (Values &values : loaded)
+      arguments.push_back(values[lane]);
+    if (!formula) {
+      results.push_back({arguments[0]});
+      continue;
+    }
+    RandomSource random;
+    if (hyper)
+      random = {hyper, k.add(k.element(pixel, channels, channel), lane)};
+    results.push_back(emitFormula(k, *formula, arguments, random));
+  }
+  return results;
+}

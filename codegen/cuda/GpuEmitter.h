@@ -1,0 +1,177 @@
+//===- GpuEmitter.h - vocabulary of the CUDA kernels ------------*- C++ -*-===//
+//
+// What one thread does, over arith, math, scf, llvm and nvvm. Indices are i32:
+// 64-bit division is dear on a GPU; the runtime refuses batches whose pixels do not
+// fit. Offsets of elements are i64. Tensors lie in global memory (address space 1).
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_CODEGEN_CUDA_GPUEMITTER_H
+#define NETC_CODEGEN_CUDA_GPUEMITTER_H
+
+#include "dialect/kern/KernDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace netc::cuda {
+
+using mlir::Type;
+using mlir::Value;
+using mlir::ValueRange;
+using Values = llvm::SmallVector<mlir::Value>;
+
+/// What kernels may use of the chips that their PTX is for.
+struct GpuFeatures {
+  bool asyncCopy = true;   ///< cp.async: sm_80 and newer
+  bool tensorTf32 = true;  ///< mma.sync on tf32: sm_80 and newer
+};
+
+/// One kernel's parameters: a pointer an operand of the kern op, then the hyper block if it is read.
+struct Launch {
+  Values buffers;
+  Value images; ///< i32
+};
+
+class GpuEmitter {
+public:
+  GpuEmitter(mlir::OpBuilder builder, mlir::Location loc, std::string name, GpuFeatures features)
+      : b(builder), loc(loc), name(std::move(name)), features(features) {}
+
+  // Integers (i32, or i64 where both are).
+  Value c(int64_t value);
+  Value wideConstant(int64_t value);
+  Value add(Value x, Value y);
+  Value add(Value x, int64_t y) { return y == 0 ? x : add(x, like(x, y)); }
+  Value sub(Value x, Value y);
+  Value mul(Value x, Value y);
+  Value mul(Value x, int64_t y) { return y == 1 ? x : mul(x, like(x, y)); }
+  Value div(Value x, int64_t y); ///< x >= 0
+  Value rem(Value x, int64_t y); ///< x >= 0
+  Value ceilDiv(Value x, int64_t y) { return div(add(x, y - 1), y); }
+  Value min(Value x, Value y);
+  Value max(Value x, Value y);
+  Value less(Value x, Value y);
+  Value less(Value x, int64_t y) { return less(x, like(x, y)); }
+  Value equal(Value x, int64_t y);
+  Value equal(Value x, Value y);
+  /// 0 <= x < y in one comparison.
+  Value inside(Value x, int64_t y);
+  Value both(Value x, Value y);
+  Value yes();
+  Value select(Value p, Value x, Value y);
+  Value wide(Value x); ///< i32 >= 0 to i64
+
+  // Floats.
+  Type f32() { return b.getF32Type(); }
+  Type f64() { return b.getF64Type(); }
+  Type i32() { return b.getI32Type(); }
+  Type i64() { return b.getI64Type(); }
+  Value number(double value);
+  Value number64(double value);
+  Value fadd(Value x, Value y);
+  Value fsub(Value x, Value y);
+  Value fmul(Value x, Value y);
+  Value fdiv(Value x, Value y);
+  Value fma(Value x, Value y, Value z);
+  Value toF32(Value integer);
+  Value toF64(Value integer);
+  Value extend(Value x);   ///< f32 to f64
+  Value truncate(Value x); ///< f64 to f32
+
+  // Memory; offsets in f32 elements, i32 or i64.
+  Value at(Value pointer, Value offset);
+  Value at(Value pointer, int64_t offset) { return offset == 0 ? pointer : at(pointer, c(offset)); }
+  /// pixel * channels + channel, i64.
+  Value element(Value pixel, int64_t channels, Value channel);
+  Value load(Value pointer);
+  void store(Value scalar, Value pointer);
+  /// `width` (1, 2 or 4) neighbours in one access, which is aligned to its size.
+  Values loadChunk(Value pointer, int64_t width);
+  void storeChunk(ValueRange scalars, Value pointer);
+  /// As loadChunk where `p`, zeros elsewhere; reads `base` [offset 0] there, so never outside.
+  Values loadGuarded(Value p, Value base, Value offset, int64_t width);
+
+  // Threads.
+  Value thread();
+  Value block();
+  void barrier();
+  /// A place of `bytes` in this kernel's shared memory; 16-byte aligned.
+  Value shared(int64_t bytes);
+  /// Frees all places again: what follows shares memory with what was there.
+  void reuseShared();
+
+  // Control.
+  void loop(Value low, Value high, Value step, llvm::function_ref<void(Value)> body);
+  void loop(Value low, Value high, int64_t step, llvm::function_ref<void(Value)> body) {
+    loop(low, high, c(step), body);
+  }
+  Values reduce(Value low, Value high, Value step, ValueRange init,
+                llvm::function_ref<Values(Value, ValueRange)> body);
+  Values reduce(Value low, Value high, int64_t step, ValueRange init,
+                llvm::function_ref<Values(Value, ValueRange)> body) {
+    return reduce(low, high, c(step), init, body);
+  }
+  void when(Value condition, llvm::function_ref<void()> body);
+
+  /// Combines one value a thread over the block in a fixed tree; every thread gets the result.
+  /// `threads` is a power of two. Has barriers: all threads must come here.
+  Value blockReduce(Value own, int64_t threads, llvm::function_ref<Value(Value, Value)> combine);
+
+  /// Called once the kernel is built.
+  void finish(mlir::ModuleOp module);
+
+  mlir::OpBuilder b;
+  mlir::Location loc;
+  std::string name;
+  GpuFeatures features;
+  // Told to the runtime.
+  int64_t threads = 256;     ///< a block
+  int64_t dynamicBytes = 0;  ///< of shared memory, where it is more than a kernel may state
+  kern::Grid grid;
+
+private:
+  Value like(Value x, int64_t y);
+  int64_t sharedBytes = 0, sharedPeak = 0;
+  llvm::SmallVector<mlir::LLVM::AddressOfOp> sharedUses;
+};
+
+/// How one operand of a formula is read.
+enum class Access { Full, Channel, ImageChannel };
+
+/// By shape: [C] is Channel; [N, 1, 1, C] or [N, C] over several pixels ImageChannel; else Full.
+Access accessOf(Value operand, int64_t pixels);
+
+/// Where a formula's random numbers come from.
+struct RandomSource {
+  Value hyper;   ///< NetcHyper, or null
+  Value element; ///< i64 index in its tensor
+};
+
+bool usesRandom(mlir::Region &region);
+
+/// Clones a kern region on scalars; returns what it yields.
+Values emitFormula(GpuEmitter &k, mlir::Block &formula, ValueRange arguments, RandomSource random = {});
+
+/// The operands of a formula at `width` channels of one pixel, one list a lane.
+struct FormulaInputs {
+  Values pointers;
+  llvm::SmallVector<Access> accesses;
+};
+
+/// Loads each input for channels [channel, channel + width) of `pixel` (of `image`) where `p` (null: always), zeros
+/// elsewhere. Result: [input][lane].
+llvm::SmallVector<Values> loadInputs(GpuEmitter &k, const FormulaInputs &inputs, Value p, Value pixel, Value image,
+                                     int64_t channels, Value channel, int64_t width);
+
+/// Loads each input for channels [channel, channel + width) of `pixel` (of `image`) where `p`, and
+/// evaluates `formula` a lane (null: the first input). Result: [lane][yield].
+llvm::SmallVector<Values> emitFormulaAt(GpuEmitter &k, mlir::Block *formula, const FormulaInputs &inputs, Value p,
+                                        Value pixel, Value image, int64_t channels, Value channel, int64_t width,
+                                        Value hyper);
+
+} // namespace netc::cuda
+
+#endif // NETC_CODEGEN_CUDA_GPUEMITTER_H

@@ -1,0 +1,189 @@
+//===- GpuRow.cpp - functions of one pixel's channels on the GPU ----------===//
+//
+// Softmax and cross entropy: a block a row, its threads take every 128th class, then a
+// fixed tree. LRN: a thread a channel, which reads the windows that it needs.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/cuda/GpuKernels.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cuda;
+
+namespace {
+class RowEmitter {
+public:
+  RowEmitter(GpuEmitter &k, kern::RowOp op, const Launch &launch)
+      : k(k), op(op), launch(launch), channels(static_cast<int64_t>(op.getChannels())) {}
+  void emit();
+
+private:
+  void crossEntropy(Value row);
+  void crossEntropyGrad(Value row);
+  void softmax(Value row);
+  void softmaxGrad(Value row);
+  void lrn(bool gradient);
+
+  Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
+  Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
+  Value power(Value x, double exponent) { return exp(k.fmul(log(x), k.number(exponent))); }
+  Value rowOf(Value pointer, Value row) { return k.at(pointer, k.element(row, channels, k.c(0))); }
+  Value input(int64_t index, Value row) { return rowOf(launch.buffers[index], row); }
+  Value output(Value row) { return rowOf(launch.buffers.back(), row); }
+  Value larger(Value x, Value y) {
+    return k.select(arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, x, y), x, y);
+  }
+  bool isSoft() { return kern::shapedType(op.getInputs()[1]).getElementType().isF32(); }
+  /// The label as i32; classes fit.
+  Value label(Value row) {
+    Value slot = LLVM::GEPOp::create(k.b, k.loc, launch.buffers[1].getType(), k.i64(), launch.buffers[1],
+                                     ArrayRef<LLVM::GEPArg>{row});
+    return arith::TruncIOp::create(k.b, k.loc, k.i32(), LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8));
+  }
+  void overChannels(llvm::function_ref<void(Value)> body) { k.loop(k.thread(), k.c(channels), k.threads, body); }
+  /// Over all channels of the row, by all threads of the block.
+  Value fold(Value start, llvm::function_ref<Value(Value, Value)> combine, llvm::function_ref<Value(Value)> term) {
+    Value own = k.reduce(k.thread(), k.c(channels), k.threads, start, [&](Value i, ValueRange acc) {
+      return Values{combine(acc[0], term(i))};
+    })[0];
+    return k.blockReduce(own, k.threads, combine);
+  }
+  Value sum(llvm::function_ref<Value(Value)> term) {
+    return fold(k.number(0), [&](Value x, Value y) { return k.fadd(x, y); }, term);
+  }
+  /// max x, and the sum of exp(x - max).
+  std::pair<Value, Value> maxAndSum(Value x) {
+    Value max = fold(k.load(x), [&](Value a, Value v) { return larger(a, v); }, [&](Value i) { return k.load(k.at(x, i)); });
+    return {max, sum([&](Value i) { return exp(k.fsub(k.load(k.at(x, i)), max)); })};
+  }
+  int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
+  int64_t before() { return (lrnSize() - 1) / 2; }
+  /// Sum of term(j) for |j| in the window that begins at `first`, where it lies in the row.
+  Value windowSum(Value first, llvm::function_ref<Value(Value)> term) {
+    Value low = k.max(first, k.c(0)), high = k.min(k.add(first, lrnSize()), k.c(channels));
+    return k.reduce(low, high, 1, k.number(0), [&](Value j, ValueRange acc) { return Values{k.fadd(acc[0], term(j))}; })[0];
+  }
+
+  GpuEmitter &k;
+  kern::RowOp op;
+  const Launch &launch;
+  int64_t channels;
+};
+} // namespace
+
+void RowEmitter::crossEntropy(Value row) {
+  double smoothing = op.getNumbers()[0];
+  Value x = input(0, row);
+  auto [max, total] = maxAndSum(x);
+  Value logSum = k.fadd(log(total), max);
+  Value wanted;
+  if (isSoft()) {
+    Value targets = input(1, row);
+    wanted = sum([&](Value i) { return k.fmul(k.load(k.at(targets, i)), k.load(k.at(x, i))); });
+  } else {
+    wanted = k.load(k.at(x, label(row)));
+  }
+  Value loss = k.fsub(logSum, wanted);
+  if (smoothing > 0) {
+    Value all = sum([&](Value i) { return k.load(k.at(x, i)); });
+    Value uniform = k.fsub(logSum, k.fmul(all, k.number(1.0 / static_cast<double>(channels))));
+    loss = k.fadd(k.fmul(loss, k.number(1 - smoothing)), k.fmul(uniform, k.number(smoothing)));
+  }
+  k.when(k.equal(k.thread(), 0), [&] { k.store(loss, k.at(launch.buffers.back(), row)); });
+}
+
+void RowEmitter::crossEntropyGrad(Value row) {
+  double weight = op.getNumbers()[0], smoothing = op.getNumbers()[1];
+  Value x = input(0, row), out = output(row);
+  auto [max, total] = maxAndSum(x);
+  Value m = max, inverse = k.fdiv(k.number(1), total);
+  Value scale = k.fdiv(k.number(weight), k.toF32(launch.images)), target = isSoft() ? input(1, row) : label(row);
+  overChannels([&](Value i) {
+    Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse);
+    double rest = smoothing / static_cast<double>(channels);
+    Value wanted = isSoft() ? k.fadd(k.fmul(k.load(k.at(target, i)), k.number(1 - smoothing)), k.number(rest))
+                            : k.select(k.equal(i, target), k.number(1 - smoothing + rest), k.number(rest));
+    k.store(k.fmul(scale, k.fsub(p, wanted)), k.at(out, i));
+  });
+}
+
+void RowEmitter::softmax(Value row) {
+  Value x = input(0, row), out = output(row);
+  auto [max, total] = maxAndSum(x);
+  Value m = max, inverse = k.fdiv(k.number(1), total);
+  overChannels([&](Value i) { k.store(k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse), k.at(out, i)); });
+}
+
+void RowEmitter::softmaxGrad(Value row) {
+  Value g = input(0, row), y = input(1, row), out = output(row);
+  Value dot = sum([&](Value i) { return k.fmul(k.load(k.at(g, i)), k.load(k.at(y, i))); });
+  overChannels([&](Value i) {
+    k.store(k.fmul(k.load(k.at(y, i)), k.fsub(k.load(k.at(g, i)), dot)), k.at(out, i));
+  });
+}
+
+/// y = x D^-beta with D = k + alpha times the window's sum of squares;
+/// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold i.
+void RowEmitter::lrn(bool gradient) {
+  double alpha = op.getNumbers()[1], beta = op.getNumbers()[2];
+  int64_t after = lrnSize() - 1 - before();
+  forEachItem(k, launch, static_cast<int64_t>(op.getPixels()) * channels, 0, [&](Value item) {
+    Value channel = k.rem(item, channels), row = k.div(item, channels);
+    Value x = input(gradient ? 1 : 0, row);
+    auto denominator = [&](Value j) {
+      Value squares = windowSum(k.add(j, -before()), [&](Value i) {
+        Value v = k.load(k.at(x, i));
+        return k.fmul(v, v);
+      });
+      return k.fadd(k.number(op.getNumbers()[3]), k.fmul(k.number(alpha), squares));
+    };
+    Value own = k.load(k.at(x, channel)), out = k.at(output(row), channel);
+    if (!gradient)
+      return k.store(k.fmul(own, power(denominator(channel), -beta)), out);
+    Value g = input(0, row);
+    Value direct = k.fmul(k.load(k.at(g, channel)), power(denominator(channel), -beta));
+    Value across = windowSum(k.add(channel, -after), [&](Value j) {
+      return k.fmul(k.fmul(k.load(k.at(g, j)), k.load(k.at(x, j))), power(denominator(j), -beta - 1));
+    });
+    k.store(k.fsub(direct, k.fmul(k.fmul(own, k.number(2 * alpha * beta)), across)), out);
+  });
+}
+
+void RowEmitter::emit() {
+  if (op.getKind() == kern::RowKind::Lrn || op.getKind() == kern::RowKind::LrnGrad)
+    return lrn(op.getKind() == kern::RowKind::LrnGrad);
+  k.threads = channels <= 32 ? 32 : 128;
+  k.grid = {1, static_cast<int64_t>(op.getPixels()), 1};
+  Value row = k.block();
+  switch (op.getKind()) {
+  case kern::RowKind::CrossEntropy:
+    return crossEntropy(row);
+  case kern::RowKind::CrossEntropyGrad:
+    return crossEntropyGrad(row);
+  case kern::RowKind::Softmax:
+    return softmax(row);
+  default:
+    return softmaxGrad(row);
+  }
+}
+
+void netc::cuda::emitRow(GpuEmitter &k, kern::RowOp op, const Launch &launch) { RowEmitter(k, op, launch).emit(); }
+
+/// Sum over heads of weight times mean; one block.
+void netc::cuda::emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &launch) {
+  k.threads = 256;
+  k.grid = {1, 0, 1};
+  Value total = k.number64(0);
+  for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
+    Value losses = launch.buffers[index];
+    Value own = k.reduce(k.thread(), launch.images, k.threads, k.number64(0), [&](Value i, ValueRange acc) {
+      return Values{k.fadd(acc[0], k.extend(k.load(k.at(losses, i))))};
+    })[0];
+    Value sum = k.blockReduce(own, k.threads, [&](Value x, Value y) { return k.fadd(x, y); });
+    total = k.fadd(total, k.fmul(sum, k.number64(weight)));
+  }
+  Value mean = k.fdiv(total, k.toF64(launch.images));
+  k.when(k.equal(k.thread(), 0), [&] { k.store(k.truncate(mean), launch.buffers.back()); });
+}

@@ -1,0 +1,175 @@
+//===- Ptx.cpp - CUDA kernels to PTX and machine code ---------------------===//
+#include "codegen/cuda/Ptx.h"
+
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Target/TargetMachine.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+
+#include <cstdlib>
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::cuda;
+
+extern "C" {
+void LLVMInitializeNVPTXTargetInfo();
+void LLVMInitializeNVPTXTarget();
+void LLVMInitializeNVPTXTargetMC();
+void LLVMInitializeNVPTXAsmPrinter();
+}
+
+GpuFeatures netc::cuda::featuresOf(unsigned chip) { return {chip >= 80, chip >= 80}; }
+
+/// The same polynomials as on the CPU: no libdevice.
+static void expandMath(ModuleOp kernels) {
+  RewritePatternSet patterns(kernels.getContext());
+  populateMathPolynomialApproximationPatterns(patterns, MathPolynomialApproximationOptions());
+  FrozenRewritePatternSet frozen(std::move(patterns));
+  for (auto function : kernels.getOps<LLVM::LLVMFuncOp>()) {
+    auto needs = [](Operation *op) {
+      return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt() : WalkResult::advance();
+    };
+    if (function.walk(needs).wasInterrupted())
+      (void)applyPatternsGreedily(function, frozen);
+  }
+}
+
+static LogicalResult lowerToLlvm(ModuleOp kernels) {
+  expandMath(kernels);
+  PassManager pm(kernels.getContext());
+  pm.enableVerifier(false);
+  pm.addPass(createCSEPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  return pm.run(kernels);
+}
+
+static std::unique_ptr<llvm::TargetMachine> makeMachine(unsigned chip, std::string &error) {
+  LLVMInitializeNVPTXTargetInfo();
+  LLVMInitializeNVPTXTarget();
+  LLVMInitializeNVPTXTargetMC();
+  LLVMInitializeNVPTXAsmPrinter();
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return nullptr;
+  llvm::TargetOptions options;
+  // What is written as one operation stays one: the bits are the same on every chip and in the simulator.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
+      triple, "sm_" + std::to_string(chip), chip >= 80 ? "+ptx70" : "+ptx63", options, std::nullopt, std::nullopt,
+      llvm::CodeGenOptLevel::Default));
+}
+
+/// Kernels are unrolled by hand: only the scalar clean-up is wanted.
+static void optimise(llvm::Module &code, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager sccs;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(sccs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, sccs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
+}
+
+FailureOr<std::string> netc::cuda::emitPtx(ModuleOp source, GpuKernelSet &kernels, unsigned chip) {
+  if (failed(lowerToLlvm(kernels.module())))
+    return failure();
+  MLIRContext &mlirContext = *source.getContext();
+  registerBuiltinDialectTranslation(mlirContext);
+  registerLLVMDialectTranslation(mlirContext);
+  registerNVVMDialectTranslation(mlirContext);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(kernels.module(), context, "netc");
+  if (!code)
+    return source.emitError("kernels do not translate to LLVM IR"), failure();
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(chip, error);
+  if (!machine)
+    return source.emitError() << "this LLVM cannot generate PTX: " << error, failure();
+  code->setTargetTriple(machine->getTargetTriple());
+  code->setDataLayout(machine->createDataLayout());
+  optimise(*code, *machine);
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream out(text);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, out, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return source.emitError("this LLVM cannot write PTX"), failure();
+  passes.run(*code);
+  return std::string(text);
+}
+
+std::optional<std::string> netc::cuda::findPtxas() {
+  if (const char *chosen = std::getenv("NETC_PTXAS"))
+    return llvm::sys::fs::can_execute(chosen) ? std::optional<std::string>(chosen) : std::nullopt;
+  if (auto path = llvm::sys::findProgramByName("ptxas"))
+    return *path;
+  std::string usual = "/usr/local/cuda/bin/ptxas";
+  return llvm::sys::fs::can_execute(usual) ? std::optional(usual) : std::nullopt;
+}
+
+namespace {
+/// A file that goes with the object.
+struct TemporaryFile {
+  llvm::SmallString<128> path;
+  bool open(llvm::StringRef suffix) { return !llvm::sys::fs::createTemporaryFile("netc", suffix, path); }
+  std::string contents() const {
+    auto buffer = llvm::MemoryBuffer::getFile(path);
+    return buffer ? (*buffer)->getBuffer().str() : std::string();
+  }
+  ~TemporaryFile() {
+    if (!path.empty())
+      llvm::sys::fs::remove(path);
+  }
+};
+} // namespace
+
+FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, StringRef ptx, unsigned chip) {
+  TemporaryFile input, output, log;
+  if (!input.open("ptx") || !output.open("cubin") || !log.open("log"))
+    return source.emitError("cannot create a temporary file for ptxas"), failure();
+  std::error_code error;
+  {
+    llvm::raw_fd_ostream out(input.path, error);
+    out << ptx;
+    out.close();
+    if (error || out.has_error()) {
+      out.clear_error();
+      return source.emitError() << "cannot write " << input.path << " for ptxas", failure();
+    }
+  }
+  std::string arch = "-arch=sm_" + std::to_string(chip);
+  StringRef arguments[] = {ptxas, arch, "-O3", "-o", output.path, input.path};
+  std::optional<StringRef> redirects[] = {StringRef(""), log.path.str(), log.path.str()};
+  if (llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects) != 0)
+    return source.emitError() << "ptxas failed for sm_" << chip << ": " << log.contents(), failure();
+  return output.contents();
+}
