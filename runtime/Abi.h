@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 2
+#define NETC_ABI_VERSION 3
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {

@@ -42,6 +42,10 @@ Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &po
     : tables(model), description(info), pool(pool), parameters(model.parameter_bytes, "parameters"),
       small(hyperBytes(info) + line, "hyper-parameters") {
   checkTables();
+  if (model.gpu) {
+    device.reset(static_cast<Device *>(model.gpu->open()));
+    device->load(model);
+  }
   for (uint64_t i = 0; i < model.kernel_count; ++i)
     scratchPerThread = std::max(scratchPerThread, model.kernels[i].scratch_bytes);
   // A page more, so that threads share neither lines nor prefetched pages.
@@ -113,6 +117,8 @@ MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
     bytes.state = tables.state_bytes;
   }
   bytes.scratch = scratchPerThread * pool.size();
+  if (tables.gpu) // those lie on the GPU alone
+    bytes.arena = bytes.prepared = bytes.scratch = 0;
   return bytes;
 }
 
@@ -168,15 +174,30 @@ void Executor::reserve(int64_t batch, bool training, int inputCopies) {
   bases[NETC_SPACE_GRADIENTS] = gradients.data();
   bases[NETC_SPACE_STATE] = state.data();
   bases[NETC_SPACE_PREPARED] = prepared.data();
+  if (device)
+    reserveDevice(batch, training);
 }
 
 void Executor::reserveAccumulation() {
   if (!accumulated.data())
     bases[NETC_SPACE_ACCUMULATED] =
         (accumulated = Region(tables.parameter_bytes, "accumulated gradients")).data();
+  if (device)
+    device->allocate(NETC_SPACE_ACCUMULATED, tables.parameter_bytes);
 }
 
-void Executor::bind(NetcSpace space, void *memory) { bases[space] = static_cast<char *>(memory); }
+void Executor::swapAccumulated() {
+  if (device) {
+    fetch(NETC_SPACE_GRADIENTS);
+    fetch(NETC_SPACE_ACCUMULATED);
+  }
+  std::swap(bases[NETC_SPACE_GRADIENTS], bases[NETC_SPACE_ACCUMULATED]);
+}
+
+void Executor::bind(NetcSpace space, void *memory) {
+  bases[space] = static_cast<char *>(memory);
+  newest[space] = Newest::Host;
+}
 
 void Executor::resolve(const NetcCommand &command, const NetcProgram &program, int64_t n) {
   operands.resize(std::max<size_t>(operands.size(), command.buffer_count));
@@ -218,9 +239,20 @@ void Executor::launch(const NetcCommand &command, const NetcProgram &program, in
 void Executor::runObserved(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
   const NetcProgram &program = table(which);
   // What an earlier step left would be taken for this one's.
-  std::memset(arena.data(), 0, arena.size());
+  if (device) {
+    device->zero(NETC_SPACE_ARENA_IMAGE);
+    send(which, n);
+  } else {
+    std::memset(arena.data(), 0, arena.size());
+  }
   for (uint64_t i = 0; i < program.command_count; ++i) {
-    launch(program.commands[i], program, n);
+    if (device) {
+      device->run(program, i, i + 1, n, nullptr);
+      observed = {&program, i};
+      markWritten(which, n);
+    } else {
+      launch(program.commands[i], program, n);
+    }
     if (!after(i))
       return;
   }
@@ -233,6 +265,8 @@ void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
     fail("internal error: batch {} outside the reserved 1..{}", n, reservedBatch);
   if (seconds)
     seconds->resize(program.command_count);
+  if (device)
+    return runOnDevice(which, n, seconds);
   for (uint64_t i = 0; i < program.command_count; ++i) {
     auto start = seconds ? Clock::now() : Clock::time_point();
     launch(program.commands[i], program, n);

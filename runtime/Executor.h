@@ -3,12 +3,14 @@
 #define NETC_RUNTIME_EXECUTOR_H
 
 #include "runtime/Abi.h"
+#include "runtime/Device.h"
 #include "runtime/Memory.h"
 #include "runtime/Model.h"
 #include "runtime/ThreadPool.h"
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -27,7 +29,8 @@ struct MemoryNeed {
 };
 
 /// Owns the buffers of a model and runs its programs. Not thread-safe: one
-/// thread drives it, the pool works.
+/// thread drives it, the pool works, or a GPU, where the model is for one. Then arena and
+/// prepared weights lie there alone and the other spaces on both sides.
 class Executor {
 public:
   /// Fails where the tables are inconsistent. Parameters are there (zeros) at once.
@@ -53,20 +56,24 @@ public:
   /// of each and stops the rest by returning false. For finding faults: slow.
   void runObserved(Program program, int64_t n, const std::function<bool(uint64_t)> &after);
 
-  /// Operand `index` of the command that ran last.
-  const char *operand(uint32_t index) const { return operands[index]; }
+  /// Operand `index` of the command that runObserved told of last; until the next call.
+  const char *operand(uint32_t index);
 
   bool has(Program program) const { return table(program).command_count != 0; }
   const NetcProgram &table(Program program) const;
 
+  /// A space in this machine's memory, to read and to write until the next run: take the
+  /// pointer anew after it.
   template <typename T> T *at(NetcSpace space) const {
+    if (device)
+      fetch(space);
     return reinterpret_cast<T *>(bases[space]);
   }
   float *parameter(const ParameterInfo &parameter) const {
-    return reinterpret_cast<float *>(bases[NETC_SPACE_PARAMETERS] + parameter.offset);
+    return reinterpret_cast<float *>(at<char>(NETC_SPACE_PARAMETERS) + parameter.offset);
   }
   float *gradient(const ParameterInfo &parameter) const {
-    return reinterpret_cast<float *>(bases[NETC_SPACE_GRADIENTS] + parameter.offset);
+    return reinterpret_cast<float *>(at<char>(NETC_SPACE_GRADIENTS) + parameter.offset);
   }
   NetcHyper &hyper() const { return *at<NetcHyper>(NETC_SPACE_HYPER); }
   /// Of each parameter, in the order of info().parameters; scales are 1 from the start.
@@ -76,15 +83,23 @@ public:
   /// Makes room to add up gradients over batches; they are zero until `accumulate` runs.
   void reserveAccumulation();
   /// GRADIENTS and ACCUMULATED change places.
-  void swapAccumulated() { std::swap(bases[NETC_SPACE_GRADIENTS], bases[NETC_SPACE_ACCUMULATED]); }
+  void swapAccumulated();
   const NetcModel &model() const { return tables; }
   const ModelInfo &info() const { return description; }
   ThreadPool &threads() const { return pool; }
+  /// "NVIDIA A100-SXM4-40GB (sm_80)"; empty on a CPU.
+  std::string deviceName() const { return device ? device->describe() : std::string(); }
 
 private:
   void checkTables() const;
   void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n);
   void launch(const NetcCommand &command, const NetcProgram &program, int64_t n);
+  uint64_t spaceBytes(NetcSpace space, int64_t n) const;
+  void fetch(NetcSpace space) const;
+  void reserveDevice(int64_t batch, bool training);
+  void runOnDevice(Program program, int64_t n, std::vector<double> *seconds);
+  void send(Program program, int64_t n);
+  void markWritten(Program program, int64_t n);
 
   const NetcModel &tables;
   const ModelInfo &description;
@@ -94,6 +109,13 @@ private:
   Region parameters, gradients, accumulated, state, prepared, arena, scratch, batchBuffers, small;
   std::array<char *, NETC_SPACE_COUNT> bases{};
   std::vector<char *> operands; // of the command that runs
+  std::unique_ptr<Device> device;
+  /// Where a space's newest contents lie, with a device.
+  enum class Newest { Host, Both, Device };
+  mutable std::array<Newest, NETC_SPACE_COUNT> newest{};
+  int64_t batchOnDevice = 0; // images of the last run
+  std::pair<const NetcProgram *, uint64_t> observed{};
+  std::vector<char> observedOperand;
 };
 
 /// Items of a command's grid for a batch of n.

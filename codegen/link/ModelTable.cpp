@@ -8,7 +8,7 @@
 using namespace mlir;
 using namespace netc;
 
-static constexpr uint32_t kAbiVersion = 2; // NETC_ABI_VERSION
+static constexpr uint32_t kAbiVersion = 3; // NETC_ABI_VERSION
 static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
 static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
 static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update", "norm", "accumulate"};

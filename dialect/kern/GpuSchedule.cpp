@@ -77,7 +77,7 @@ ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const Tar
     chunks = std::clamp<int64_t>(chunks, 1, std::max<int64_t>(1, g.getOh() * g.getOw() / 4));
   }
   return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile, /*strip_rows=*/1,
-                           /*channel_block=*/outputs, chunks, /*flat=*/false);
+                           /*channel_block=*/outputs, chunks, /*flat=*/false, /*winograd=*/0);
 }
 
 int64_t netc::kern::gpuColumnTiles(ContractKind kind, GeometryAttr g, GpuScheduleAttr gpu) {

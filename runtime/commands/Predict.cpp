@@ -165,6 +165,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   for (size_t first = 0; first < images.size(); first += size_t(batch)) {
     int64_t n = std::min<int64_t>(batch, int64_t(images.size() - first));
     job.images = &images[first];
+    job.input = executor.at<float>(NETC_SPACE_INPUT);
     pool.run(
         n,
         [](void *context, unsigned thread, int64_t begin, int64_t end) {

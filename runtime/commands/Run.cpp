@@ -79,11 +79,13 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
   convertToF32(input, file.path(), executor.at<float>(NETC_SPACE_INPUT));
 
   std::vector<Tensor> results;
-  results.push_back(
-      f32Tensor("output", {n, info.classes}, executor.at<float>(NETC_SPACE_OUTPUT)));
+  auto addOutput = [&] {
+    results.push_back(f32Tensor("output", {n, info.classes}, executor.at<float>(NETC_SPACE_OUTPUT)));
+  };
   if (!options.train) {
     executor.run(Program::Prepare, 1);
     executor.run(Program::Infer, n);
+    addOutput();
     writeSafetensors(options.out, results, {});
     return 0;
   }
@@ -95,6 +97,7 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
       targets[i * info.classes + labels[i]] = 1;
   executor.hyper().dropout = 0;
   executor.run(Program::Step, n);
+  addOutput();
   results.push_back(f32Tensor("loss", {1}, executor.at<float>(NETC_SPACE_LOSS)));
   for (const ParameterInfo &parameter : info.parameters) {
     if (parameter.trainable)

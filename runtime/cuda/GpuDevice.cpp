@@ -1,0 +1,277 @@
+//===- GpuDevice.cpp - runs a model's programs on a GPU -------------------===//
+#include "runtime/cuda/GpuDevice.h"
+
+#include "runtime/Error.h"
+#include "runtime/Executor.h"
+#include "runtime/Memory.h"
+
+#include <climits>
+
+using namespace netc::runtime;
+using namespace netc::runtime::cuda;
+
+static constexpr uint64_t alignment = 256;
+
+GpuDevice::GpuDevice(const CudaDriver &driver) : driver(driver) {
+  check(driver.init(0), "starting the NVIDIA driver");
+  check(driver.deviceGet(&device, 0), "choosing the first GPU");
+  char text[256] = {};
+  check(driver.deviceGetName(text, sizeof text - 1, device), "asking for the GPU's name");
+  name = text;
+  int major = 0, minor = 0;
+  check(driver.deviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device), "asking for the GPU's kind");
+  check(driver.deviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), "asking for the GPU's kind");
+  chip = 10 * major + minor;
+  check(driver.devicePrimaryCtxRetain(&context, device), "opening the GPU");
+  check(driver.ctxSetCurrent(context), "opening the GPU");
+  check(driver.streamCreate(&stream, CU_STREAM_NON_BLOCKING), "opening a stream on the GPU");
+}
+
+GpuDevice::~GpuDevice() {
+  // Errors have no reader any more.
+  for (auto &[key, graph] : graphs)
+    driver.graphExecDestroy(graph);
+  for (Memory &memory : spaces)
+    if (memory.base)
+      driver.memFree(memory.base);
+  if (code)
+    driver.moduleUnload(code);
+  if (stream)
+    driver.streamDestroy(stream);
+  if (context)
+    driver.devicePrimaryCtxRelease(device);
+}
+
+std::string GpuDevice::describe() const { return fmt::format("{} (sm_{})", name, chip); }
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+/// Machine code runs on its own chip and on later minor versions of it; PTX on its chip and all later ones.
+const NetcGpuImage *GpuDevice::chooseImage(const NetcModel &model, bool assembled) const {
+  const NetcGpuImage *best = nullptr;
+  for (uint64_t i = 0; i < model.gpu->image_count; ++i) {
+    const NetcGpuImage &candidate = model.gpu->images[i];
+    bool runs = int(candidate.chip) <= chip && (!assembled || int(candidate.chip / 10) == chip / 10);
+    if (bool(candidate.is_assembled) == assembled && runs && (!best || candidate.chip > best->chip))
+      best = &candidate;
+  }
+  return best;
+}
+
+bool GpuDevice::tryLoad(const NetcGpuImage &candidate, bool mayFail) {
+  std::vector<char> log(8192);
+  CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+  void *values[] = {log.data(), reinterpret_cast<void *>(uintptr_t(log.size() - 1))};
+  CUresult result = driver.moduleLoadDataEx(&code, candidate.bytes, 2, options, values);
+  if (result == CUDA_SUCCESS) {
+    image = &candidate;
+    return true;
+  }
+  code = nullptr;
+  if (mayFail)
+    return false;
+  std::string action = fmt::format("loading the kernels for sm_{} on {}{}{}", candidate.chip, describe(),
+                                   log[0] ? ": " : "", log.data());
+  check(result, action.c_str());
+  return false;
+}
+
+void GpuDevice::load(const NetcModel &tables) {
+  model = &tables;
+  const NetcGpuImage *machineCode = chooseImage(tables, true), *ptx = chooseImage(tables, false);
+  if (!machineCode && !ptx) {
+    uint32_t oldest = UINT32_MAX;
+    for (uint64_t i = 0; i < tables.gpu->image_count; ++i)
+      oldest = std::min(oldest, tables.gpu->images[i].chip);
+    fail("{} is too old: the kernels of this executable need sm_{} or newer; compile with --chip sm_{}", describe(),
+         oldest, chip);
+  }
+  if (!(machineCode && tryLoad(*machineCode, ptx != nullptr)))
+    tryLoad(*ptx, false);
+  for (uint64_t i = 0; i < tables.kernel_count; ++i) {
+    CUfunction function = nullptr;
+    std::string action = fmt::format("looking up kernel {}", tables.kernels[i].name);
+    check(driver.moduleGetFunction(&function, code, tables.kernels[i].name), action.c_str());
+    if (uint32_t bytes = image->kernels[i].shared_bytes) {
+      action = fmt::format("reserving {} bytes of shared memory for kernel {}", bytes, tables.kernels[i].name);
+      check(driver.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, int(bytes)), action.c_str());
+    }
+    functions.push_back(function);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+uint64_t GpuDevice::availableBytes() const {
+  size_t available = 0, total = 0;
+  check(driver.memGetInfo(&available, &total), "asking for the GPU's memory");
+  return available;
+}
+
+uint64_t GpuDevice::heldBytes() const {
+  uint64_t sum = 0;
+  for (const Memory &memory : spaces)
+    sum += memory.bytes;
+  return sum;
+}
+
+void GpuDevice::release(NetcSpace space) {
+  Memory &memory = spaces[space];
+  if (!memory.base)
+    return;
+  dropGraphs();
+  CUdeviceptr base = memory.base;
+  memory = Memory();
+  check(driver.memFree(base), "freeing the GPU's memory");
+}
+
+void GpuDevice::allocate(NetcSpace space, uint64_t bytes) {
+  bytes = (std::max<uint64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  if (spaces[space].bytes == bytes)
+    return;
+  release(space);
+  CUdeviceptr base = 0;
+  std::string action = fmt::format("allocating {} on {}", describeBytes(bytes), describe());
+  check(driver.memAlloc(&base, bytes), action.c_str());
+  spaces[space] = {base, bytes};
+  zero(space);
+}
+
+void GpuDevice::zero(NetcSpace space) {
+  check(driver.memsetD8Async(spaces[space].base, 0, spaces[space].bytes, stream), "clearing the GPU's memory");
+}
+
+void GpuDevice::upload(NetcSpace space, const void *from, uint64_t bytes) {
+  if (bytes > spaces[space].bytes)
+    fail("internal error: {} bytes copied to a space of {}", bytes, spaces[space].bytes);
+  // From pageable memory the call returns once the bytes are staged: the host may change them.
+  check(driver.memcpyHtoDAsync(spaces[space].base, from, bytes, stream), "copying to the GPU");
+}
+
+void GpuDevice::download(NetcSpace space, void *to, uint64_t bytes) {
+  if (bytes > spaces[space].bytes)
+    fail("internal error: {} bytes copied from a space of {}", bytes, spaces[space].bytes);
+  check(driver.memcpyDtoHAsync(to, spaces[space].base, bytes, stream), "copying from the GPU");
+  wait();
+}
+
+void GpuDevice::read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) {
+  uint64_t bytes = uint64_t(n) * buffer.bytes_per_image + buffer.bytes_fixed;
+  check(driver.memcpyDtoHAsync(to, address(program, buffer, n), bytes, stream), "copying from the GPU");
+  wait();
+}
+
+void GpuDevice::wait() { check(driver.streamSynchronize(stream), "running kernels on the GPU"); }
+
+//===----------------------------------------------------------------------===//
+// Launches
+//===----------------------------------------------------------------------===//
+
+CUdeviceptr GpuDevice::address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const {
+  // The fixed part of the arena lies behind the part that grows with the batch.
+  if (buffer.space == NETC_SPACE_ARENA_IMAGE)
+    return spaces[NETC_SPACE_ARENA_IMAGE].base + uint64_t(n) * buffer.offset;
+  if (buffer.space == NETC_SPACE_ARENA_FIXED)
+    return spaces[NETC_SPACE_ARENA_IMAGE].base + uint64_t(n) * program.arena_bytes_per_image + buffer.offset;
+  return spaces[buffer.space].base + buffer.offset;
+}
+
+void GpuDevice::launch(const NetcProgram &program, const NetcCommand &command, int64_t n) {
+  int64_t blocks = gridItems(command, n);
+  // Kernels count rows and blocks in 31 bits.
+  if (blocks > INT_MAX || n > INT_MAX / std::max<int64_t>(command.rows_per_image, 1))
+    fail("batch {} is too large for kernel {}: {} items an image must stay below 2^31 in all", n,
+         model->kernels[command.kernel].name, command.rows_per_image);
+  std::vector<CUdeviceptr> pointers(command.buffer_count);
+  std::vector<void *> parameters;
+  for (uint32_t i = 0; i < command.buffer_count; ++i) {
+    pointers[i] = address(program, model->buffers[command.first_buffer + i], n);
+    parameters.push_back(&pointers[i]);
+  }
+  int32_t images = int32_t(n);
+  parameters.push_back(&images);
+  const NetcGpuKernel &kernel = image->kernels[command.kernel];
+  CUresult result = driver.launchKernel(functions[command.kernel], unsigned(blocks), 1, 1, kernel.threads, 1, 1,
+                                        kernel.shared_bytes, stream, parameters.data(), nullptr);
+  if (result != CUDA_SUCCESS) {
+    std::string action = fmt::format("launching {} ({} blocks of {} threads)", model->kernels[command.kernel].name, blocks,
+                                     kernel.threads);
+    check(result, action.c_str());
+  }
+}
+
+void GpuDevice::dropGraphs() {
+  if (graphs.empty())
+    return;
+  wait();
+  for (auto &[key, graph] : graphs)
+    check(driver.graphExecDestroy(graph), "dropping a CUDA graph");
+  graphs.clear();
+}
+
+CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n) {
+  check(driver.streamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "capturing a CUDA graph");
+  CUgraph graph = nullptr;
+  try {
+    for (uint64_t i = 0; i < program.command_count; ++i)
+      launch(program, program.commands[i], n);
+  } catch (...) {
+    if (driver.streamEndCapture(stream, &graph) == CUDA_SUCCESS)
+      driver.graphDestroy(graph);
+    throw;
+  }
+  check(driver.streamEndCapture(stream, &graph), "capturing a CUDA graph");
+  CUgraphExec result = nullptr;
+  CUresult made = driver.graphInstantiate(&result, graph, 0);
+  driver.graphDestroy(graph);
+  check(made, "instantiating a CUDA graph");
+  return result;
+}
+
+void GpuDevice::runTimed(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
+                         std::vector<double> &seconds) {
+  std::vector<CUevent> marks(last - first + 1);
+  for (CUevent &mark : marks)
+    check(driver.eventCreate(&mark, CU_EVENT_DEFAULT), "creating an event");
+  check(driver.eventRecord(marks[0], stream), "recording an event");
+  for (uint64_t i = first; i < last; ++i) {
+    launch(program, program.commands[i], n);
+    check(driver.eventRecord(marks[i - first + 1], stream), "recording an event");
+  }
+  wait();
+  for (uint64_t i = first; i < last; ++i) {
+    float milliseconds = 0;
+    check(driver.eventElapsedTime(&milliseconds, marks[i - first], marks[i - first + 1]), "reading an event");
+    seconds[i] += double(milliseconds) * 1e-3;
+  }
+  for (CUevent mark : marks)
+    driver.eventDestroy(mark);
+}
+
+void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *seconds) {
+  if (seconds)
+    return runTimed(program, first, last, n, *seconds);
+  if (first != 0 || last != program.command_count) {
+    for (uint64_t i = first; i < last; ++i)
+      launch(program, program.commands[i], n);
+    return;
+  }
+  if (program.command_count == 0)
+    return;
+  auto [found, isNew] = graphs.try_emplace({&program, n}, nullptr);
+  if (isNew) {
+    try {
+      found->second = capture(program, n);
+    } catch (...) {
+      graphs.erase(found);
+      throw;
+    }
+  }
+  check(driver.graphLaunch(found->second, stream), "launching a CUDA graph");
+}
+
+void *netc_open_cuda(void) { return static_cast<Device *>(new GpuDevice(openCudaDriver())); }
