@@ -134,7 +134,8 @@ static std::vector<NetcSpace> outputsOf(Program program) {
 }
 
 void Executor::markWritten(Program program, int64_t n) {
-  batchOnDevice = n;
+  if (program == Program::Infer || program == Program::Step)
+    batchOnDevice = n;
   for (NetcSpace space : outputsOf(program))
     newest[space] = Newest::Device;
 }
