@@ -3,11 +3,13 @@
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from compiled import MODELS, NETC, call
-from report import Report
+from report import Report, Unsupported
 
 # model: (file, --set, parameters); torchvision's and the papers' counts
 PARAMETERS = {
@@ -29,6 +31,21 @@ MULTIPLY_ADDS = {
     "resnet101": ("resnet.net", ["stride_at=1"], 7_570_000_000, 1e6),
     "resnet152": ("resnet.net", ["stride_at=1"], 11_282_000_000, 1e6),
 }
+# model: (file, parameters as the paper rounds them, unit of the last digit). He et al. 2016 count no batch norm.
+ROUNDED = {
+    "resnet110": ("resnet_cifar.net", 1_700_000, 1e5), "resnet1202": ("resnet_cifar.net", 19_400_000, 1e5),
+    "preact1001": ("preact.net", 10_200_000, 1e5), "preact164": ("preact.net", 1_700_000, 1e5),
+    "darknet53": ("darknet53.net", 41_600_000, 1e5),
+}
+# Everything that the files must hold, by name.
+NAMES = {
+    "alexnet.net": "alexnet2012 alexnet", "vgg.net": "vgg11 vgg13 vgg16 vgg19 vgg11_bn vgg13_bn vgg16_bn vgg19_bn",
+    "googlenet.net": "googlenet", "resnet_cifar.net": "resnet20 resnet32 resnet44 resnet56 resnet110 resnet1202 plain20 plain32 "
+    "plain44 plain56", "resnet.net": "resnet18 resnet34 resnet50 resnet101 resnet152 wide_resnet50_2 resnext50_32x4d plain18 plain34",
+    "preact.net": "preact110 preact164 preact1001", "squeezenet.net": "squeezenet1_1", "mobilenet_v2.net": "mobilenet_v2",
+    "darknet53.net": "darknet53", "relu_vs_tanh.net": "with_relu with_tanh", "lenet.net": "lenet",
+}
+DRAWN = {"resnet18": "resnet.net", "googlenet": "googlenet.net", "mobilenet_v2": "mobilenet_v2.net", "lenet": "lenet.net"}
 PLANNED = {"resnet18": "resnet.net", "resnet50": "resnet.net", "resnet20": "resnet_cifar.net", "resnet110": "resnet_cifar.net",
            "googlenet": "googlenet.net", "mobilenet_v2": "mobilenet_v2.net", "lenet": "lenet.net"}
 
@@ -44,6 +61,35 @@ def parameters(name, file, sets, expected):
     model = json.loads(emit("json", file, name.replace("_without_heads", ""), sets))
     found = sum(layer["parameters"] for layer in model["layers"])
     return [(f"{found} parameters; difference to {expected}", abs(found - expected), 0.5)]
+
+
+def rounded(name, file, expected, unit):
+    layers = json.loads(emit("json", file, name, []))["layers"]
+    found = sum(layer["parameters"] for layer in layers if file != "preact.net" or layer["kind"] != "bn")
+    return [(f"{found} parameters; difference to {expected}", abs(found - expected), unit / 2)]
+
+
+def complete(file, names):
+    """Every model of a file goes through the whole compiler but for code generation, with a recipe and a paper's name."""
+    text = (MODELS / file).read_text()
+    claims = [("lines that name a source", int(not re.search(r"^# .*\b(19|20)\d\d\b", text, re.M)), 0.5)]
+    for name in names.split():
+        recipe = json.loads(emit("json", file, name, []))["recipe"]
+        claims.append((f"{name} without a recipe", int(not recipe["written"]), 0.5))
+        emit("kern", file, name, [])
+    return claims
+
+
+def drawn(name, file):
+    """Graphviz draws what `--emit dot` writes, without a word, with a node a layer."""
+    if not shutil.which("dot"):
+        raise Unsupported("graphviz is not installed")
+    text = emit("dot", file, name, [])
+    done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True)
+    layers = len(json.loads(emit("json", file, name, []))["layers"])
+    nodes = len(set(re.findall(r'<g id="node\d+" class="node">', done.stdout)))
+    return [("exit code of dot", done.returncode, 0.5), (f"warnings: {done.stderr[:200]}", len(done.stderr), 0.5),
+            (f"{nodes} nodes for {layers} layers", int(nodes < layers), 0.5)]
 
 
 def multiply_adds(name, file, sets, expected, unit):
@@ -70,6 +116,12 @@ def main():
         report.case(f"parameters/{name}", parameters, name, file, sets, expected)
     for name, (file, sets, expected, unit) in MULTIPLY_ADDS.items():
         report.case(f"multiply_adds/{name}", multiply_adds, name, file, sets, expected, unit)
+    for name, (file, expected, unit) in ROUNDED.items():
+        report.case(f"parameters/{name}", rounded, name, file, expected, unit)
+    for name, file in DRAWN.items():
+        report.case(f"drawn/{name}", drawn, name, file)
+    for file, names in NAMES.items():
+        report.case(f"complete/{file}", complete, file, names)
     for name, file in PLANNED.items():
         report.case(f"plan/{name}", plan, name, file)
     report.close()
