@@ -57,7 +57,8 @@ static void count(const std::vector<double> &probabilities, int64_t sample, int6
 }
 
 Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipeline, int64_t batch,
-                  unsigned workers, const std::function<bool(int64_t)> &progress) {
+                  unsigned workers, const std::function<bool(int64_t)> &progress,
+                  CorruptImages *corrupt) {
   int64_t classes = executor.info().classes;
   int views = pipeline.views();
   Accuracy result;
@@ -74,6 +75,7 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipel
   LoaderOptions options;
   options.batch = batch;
   options.workers = workers;
+  options.corrupt = corrupt;
   Loader loader(data, pipeline, executor.info(), options);
   loader.begin(std::move(order), 0);
 

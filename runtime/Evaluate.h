@@ -4,6 +4,7 @@
 
 #include "runtime/Augment.h"
 #include "runtime/Executor.h"
+#include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
 
 #include <functional>
@@ -43,9 +44,10 @@ void softmax(const float *logits, int64_t classes, double *probabilities);
 /// Runs `prepare` and then `infer` over `data` in batches of up to `batch` (reserved
 /// by the caller, with Loader::copies of input). Several views of an image: their
 /// probabilities are averaged. `progress` hears the images done; returning false
-/// stops, and the result then is incomplete.
+/// stops, and the result then is incomplete. `corrupt`: as LoaderOptions::corrupt.
 Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipeline, int64_t batch,
-                  unsigned workers, const std::function<bool(int64_t)> &progress);
+                  unsigned workers, const std::function<bool(int64_t)> &progress,
+                  CorruptImages *corrupt = nullptr);
 
 } // namespace netc::runtime
 

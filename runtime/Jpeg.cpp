@@ -10,6 +10,10 @@
 
 namespace netc::runtime {
 
+// A file of a few hundred bytes may claim scans that take minutes (libjpeg-turbo's
+// "Two issues with the JPEG standard"); cameras write about ten.
+static constexpr int mostScans = 200;
+
 namespace {
 /// libjpeg reports through a jump: C frames cannot be unwound.
 struct ErrorState {
@@ -22,6 +26,7 @@ struct ErrorState {
 struct Decoder {
   jpeg_decompress_struct info{};
   ErrorState error{};
+  jpeg_progress_mgr progress{};
   std::vector<uint8_t> row;
   int orientation = 1;
 };
@@ -37,6 +42,15 @@ static void onError(j_common_ptr info) {
 static void onMessage(j_common_ptr info, int level) {
   if (level < 0)
     onError(info);
+}
+
+static void onProgress(j_common_ptr info) {
+  auto *decoding = reinterpret_cast<j_decompress_ptr>(info);
+  if (!info->is_decompressor || decoding->input_scan_number <= mostScans)
+    return;
+  ErrorState *state = reinterpret_cast<ErrorState *>(info->err);
+  std::snprintf(state->message, sizeof state->message, "more than %d scans", mostScans);
+  std::longjmp(state->jump, 1);
 }
 
 /// The orientation tag (0x0112) of an EXIF segment, 1 where there is none.
@@ -101,6 +115,11 @@ static void readHeader(Decoder &decoder, const ScaleChooser &chooseScale, Image 
       decoder.orientation = exifOrientation(marker->data, marker->data_length);
   out.fullHeight = int(info.image_height);
   out.fullWidth = int(info.image_width);
+  if (uint64_t(info.image_height) * info.image_width > mostPixels) {
+    std::snprintf(decoder.error.message, sizeof decoder.error.message,
+                  "%u x %u pixels are more than this program reads", info.image_width, info.image_height);
+    std::longjmp(decoder.error.jump, 1);
+  }
   if (chooseScale) {
     bool swapped = decoder.orientation >= 5;
     info.scale_num = unsigned(swapped ? chooseScale(out.fullWidth, out.fullHeight)
@@ -152,6 +171,8 @@ void decodeJpeg(const std::string &path, std::string_view bytes, const ScaleChoo
     fail("{}: damaged JPEG: {}", path, message);
   }
   jpeg_create_decompress(&decoder->info);
+  decoder->progress.progress_monitor = onProgress;
+  decoder->info.progress = &decoder->progress;
   jpeg_mem_src(&decoder->info, reinterpret_cast<const unsigned char *>(bytes.data()),
                static_cast<unsigned long>(bytes.size()));
   readHeader(*decoder, chooseScale, out);

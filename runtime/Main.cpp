@@ -143,6 +143,8 @@ static void addBench(CLI::App &app, BenchOptions &options) {
   CLI::App *command = app.add_subcommand("bench", "Speed on this machine");
   command->add_flag("--train", options.train, "The training step with its update");
   command->add_option("--weights", options.weights, "safetensors file or checkpoint folder (default: drawn)");
+  command->add_option("--data", options.data,
+                      "Not the network: how fast its input is decoded and augmented (one epoch, all threads)");
   command->add_option("--batch", options.batch, "Images at once (default: the recipe's)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   addThreads(command, options.threads);

@@ -34,6 +34,7 @@ void Metrics::append(const EpochRecord &record) const {
   Json json = {{"epoch", record.epoch},          {"step", record.step},
                {"lr", record.learningRate},      {"train_loss", record.trainLoss},
                {"train_top1", record.trainAccuracy}};
+  json["train_corrupt"] = record.corrupt;
   if (record.validation) {
     json["val_loss"] = record.validation->loss();
     json["val_top1"] = record.validation->top1();

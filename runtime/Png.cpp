@@ -8,19 +8,18 @@
 
 namespace netc::runtime {
 
-// Larger images are taken for damage (or an attack): 2^28 pixels.
-static constexpr uint64_t maxPixels = 1ull << 28;
-
 void decodePng(const std::string &path, std::string_view bytes, Image &out) {
   png_image image;
   std::memset(&image, 0, sizeof image);
   image.version = PNG_IMAGE_VERSION;
   if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()))
     fail("{}: damaged PNG: {}", path, image.message);
-  if (uint64_t(image.width) * image.height > maxPixels) {
+  if (uint64_t(image.width) * image.height > mostPixels) {
     png_image_free(&image);
     fail("{}: {} x {} pixels are more than this program reads", path, image.width, image.height);
   }
+  // Else 16 bits are taken for linear light, which no training library does.
+  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   bool color = image.format & PNG_FORMAT_FLAG_COLOR;
   bool alpha = image.format & PNG_FORMAT_FLAG_ALPHA;
   // Read with alpha, which is then dropped: libpng would blend it with a background.

@@ -103,6 +103,7 @@ private:
   void report() const;
   void requireFinite() const;
   std::string lastCheckpoint() const;
+  void warnOfCorrupt() const;
   int stopInterrupted();
 
   const TrainOptions &options;
@@ -117,6 +118,7 @@ private:
   Schedule schedule;
   unsigned workers;
   std::optional<Pipeline> augment, evaluation;
+  CorruptImages corrupt, corruptValidation;
   std::optional<Loader> loader;
   WeightsMetadata metadata;
   RunIdentity identity;
@@ -170,6 +172,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   loading.seed = recipe.seed;
   loading.training = true;
   loading.softLabels = info.softLabels;
+  loading.corrupt = &corrupt;
   for (const Transform &transform : recipe.augment)
     if (transform.kind == TransformKind::Mixup || transform.kind == TransformKind::Cutmix)
       loading.mix.push_back(transform);
@@ -299,6 +302,7 @@ int Training::run() {
     note(fmt::format("nothing is left to train: {} ({}) are done; to go on: more --epochs with "
                      "--resume, or a new run from these weights: --weights {} --out …",
                      counted(position.epoch, "epoch"), counted(position.step, "step"), options.out));
+  warnOfCorrupt();
   if (lastAccuracy.images)
     fmt::print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
                lastAccuracy.images);
@@ -447,7 +451,8 @@ bool Training::validate() {
                             [&](int64_t done) {
                               progress.show("validation", done, validation->size(), "");
                               return !interrupted;
-                            });
+                            },
+                            &corruptValidation);
     if (interrupted)
       return false;
     error = 1 - lastAccuracy.top1();
@@ -468,6 +473,7 @@ bool Training::validate() {
                lastAccuracy.top1() * 100);
   fmt::print("  {:.1f} s\n", epochSeconds);
   std::fflush(stdout);
+  record.corrupt = corrupt.count();
   metrics.append(record);
   report();
   return true;
@@ -539,6 +545,15 @@ void Training::save() {
                                  *savedStep, checkpointFolder)
                    : std::string("this run has no checkpoint yet"));
   }
+}
+
+void Training::warnOfCorrupt() const {
+  if (int64_t count = corrupt.count())
+    warn(fmt::format("{} of {} training images could not be read: others stood in for them", count,
+                     data->size()));
+  if (int64_t count = corruptValidation.count())
+    warn(fmt::format("{} of {} validation images could not be read and are not counted", count,
+                     validation->size()));
 }
 
 int Training::stopInterrupted() {

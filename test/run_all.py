@@ -129,7 +129,7 @@ def main():
     start = time.time()
     if "unit" in arguments.only:
         programs = [build / "bin" / name for name in ("frontend_tests", "runtime_tests", "passes_tests")]
-        programs += [path for path in (build / "bin" / "frontend_sanitized",) if path.exists()]
+        programs += [path for path in (build / "bin" / "frontend_sanitized", build / "bin" / "runtime_sanitized") if path.exists()]
         for program in programs:
             run_unit(tally, program)
     if "lit" in arguments.only:

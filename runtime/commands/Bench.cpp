@@ -5,14 +5,17 @@
 #include "runtime/Initialize.h"
 #include "runtime/Philox.h"
 #include "runtime/Recipe.h"
+#include "runtime/Scaling.h"
 #include "runtime/Weights.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/data/Loader.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <numeric>
 
 namespace netc::runtime {
 
@@ -131,8 +134,47 @@ static void printRows(std::vector<Row> rows) {
   fmt::print("\n");
 }
 
+/// Decodes and augments an epoch of training images, with nothing else to do.
+static int benchInput(const ModelInfo &info, const Recipe &recipe, const BenchOptions &options) {
+  DataShape shape{info.channels, info.height, info.width, info.classes};
+  auto data = openDataset(options.data, Split::Train, shape);
+  std::vector<int64_t> samples(static_cast<size_t>(data->size()));
+  std::iota(samples.begin(), samples.end(), 0);
+  Pipeline pipeline = Pipeline::forTraining(
+      recipe, info, scalingForTraining(recipe, info, *data, samples, options.threads),
+      {data->imageHeight(), data->imageWidth()});
+  LoaderOptions loading;
+  loading.batch = options.batch.value_or(recipe.batch);
+  loading.workers = options.threads;
+  loading.training = true;
+  Loader loader(*data, pipeline, info, loading);
+  std::vector<Visit> order;
+  for (int64_t i : shuffledOrder(data->size(), 0, 0))
+    order.push_back({i, 0});
+  auto start = Clock::now();
+  loader.begin(std::move(order), 0);
+  while (loader.next()) {
+  }
+  double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  double speed = double(data->size()) / seconds;
+  if (options.json)
+    fmt::print("{}\n", Json{{"data", options.data},
+                            {"images", data->size()},
+                            {"corrupt", loader.corruptImages()},
+                            {"threads", options.threads},
+                            {"seconds", seconds},
+                            {"images_per_s", speed}}
+                           .dump(2));
+  else
+    fmt::print("{}: {} images decoded and augmented in {:.2f} s by {} threads: {:.1f} images/s\n",
+               options.data, data->size(), seconds, options.threads, speed);
+  return 0;
+}
+
 int runBench(const NetcModel &model, const BenchOptions &options) {
   ModelInfo info = readModel(model);
+  if (!options.data.empty())
+    return benchInput(info, parseRecipe(info, {}), options);
   if (options.train && !model.step.command_count)
     fail("{} was compiled with --mode infer: it holds no training step", info.name);
   requireCpuFeatures(info.name, info.features);

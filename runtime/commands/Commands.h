@@ -35,6 +35,7 @@ struct BenchOptions {
   unsigned threads = 1;
   int iterations = 0; ///< 0: enough for two seconds, at least ten
   bool train = false, perLayer = false, json = false;
+  std::string data; ///< not empty: the input pipeline alone, no network
 };
 struct RunOptions {
   std::string weights, in, out;

@@ -21,9 +21,6 @@ unsigned defaultWorkers(const Dataset &data, const ModelInfo &info) {
   return cheap ? 1 : availableCores();
 }
 
-// Corrupt files named on stderr, the rest only counted.
-static constexpr int64_t corruptNamed = 20;
-
 std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
@@ -35,7 +32,8 @@ std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch)
 
 Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &info,
                LoaderOptions given)
-    : data(data), pipeline(pipeline), info(info), options(std::move(given)) {
+    : data(data), pipeline(pipeline), info(info), options(std::move(given)),
+      corrupt(options.corrupt ? *options.corrupt : own) {
   auto align = [](uint64_t bytes) { return (bytes + 63) / 64 * 64; };
   uint64_t n = uint64_t(options.batch);
   uint64_t inputBytes = align(n * uint64_t(info.inputElements()) * sizeof(float));
@@ -172,22 +170,13 @@ void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, float *out, in
     } catch (const Error &error) {
       if (data.inMemory())
         throw; // not the file's fault
-      reportCorrupt(error.what());
+      corrupt.add(sample, error.what());
     }
   }
   if (options.training)
     fail("none of the {} training images decodes", data.size());
   std::fill(out, out + info.inputElements(), 0.0f);
   label = -1;
-}
-
-void Loader::reportCorrupt(const std::string &message) {
-  std::lock_guard lock(mutex);
-  ++corrupt;
-  if (corrupt <= corruptNamed)
-    warn(message);
-  else if (corrupt == corruptNamed + 1)
-    warn("further unreadable images are only counted");
 }
 
 } // namespace netc::runtime

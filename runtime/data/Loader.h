@@ -4,6 +4,7 @@
 
 #include "runtime/Augment.h"
 #include "runtime/Memory.h"
+#include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
 
 #include <condition_variable>
@@ -36,6 +37,7 @@ struct LoaderOptions {
   bool training = false;      ///< a corrupt image is replaced by the next one, else labelled -1
   bool softLabels = false;    ///< fill Batch::targets
   std::vector<Transform> mix; ///< Mixup, Cutmix
+  CorruptImages *corrupt = nullptr; ///< hears of images that do not decode; null: the loader's own
 };
 
 /// Worker threads decode and augment the batches of an epoch ahead of the
@@ -56,8 +58,8 @@ public:
   /// The next batch, null at the epoch's end. Rethrows what a worker threw.
   const Batch *next();
 
-  /// Images that did not decode, each counted once an epoch it occurred in.
-  int64_t corruptImages() const { return corrupt; }
+  /// Images that did not decode so far.
+  int64_t corruptImages() const { return corrupt.count(); }
 
 private:
   struct Slot {
@@ -68,7 +70,6 @@ private:
   void work();
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
   void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
-  void reportCorrupt(const std::string &message);
   int64_t batches() const;
   int64_t batchSize(int64_t index) const;
 
@@ -76,6 +77,8 @@ private:
   const Pipeline &pipeline;
   const ModelInfo &info;
   const LoaderOptions options;
+  CorruptImages own;
+  CorruptImages &corrupt;
   Region memory;
   Slot slots[copies];
 
@@ -86,7 +89,6 @@ private:
   int64_t claimBatch = 0, claimSample = 0; // next to be prepared
   int64_t consumed = 0;                    // batches that the consumer is through with
   bool inUse = false, stopping = false;
-  int64_t corrupt = 0;
   std::exception_ptr failure;
   std::vector<std::thread> threads;
 };

@@ -73,6 +73,13 @@ TEST(CommandLine, BenchSpeaksJson) {
   EXPECT_EQ(json["layers"].size(), 4u);
 }
 
+TEST(CommandLine, BenchOfTheInput) {
+  auto json = nlohmann::json::parse(shell(toy + " bench --data synthetic:500 --threads 2 --json").out);
+  EXPECT_EQ(json["images"], 500);
+  EXPECT_GT(json["images_per_s"].get<double>(), 0);
+  EXPECT_EQ(shell(toy + " bench --data nothing:1").code, 2);
+}
+
 TEST(CommandLine, RefusesWithoutTheFeaturesOrTheStep) {
   std::string future = TOY_EXECUTABLES "/toy_future_model", infer = TOY_EXECUTABLES "/toy_infer_model";
   EXPECT_EQ(shell(future + " info").code, 0);
@@ -211,11 +218,17 @@ TEST(CommandLine, TrainsOnAFolderOfImages) {
     }
   }
   writeFileAtomically(folder / "data/train/dog/7.jpg", "broken");
+  writeFileAtomically(folder / "data/val/dog/8.jpg", "broken");
   std::string command = std::string(TOY_EXECUTABLES "/toy_color_model train --epochs 6 --batch 4 ") +
                         "--data imagefolder:" + folder / "data --out " + folder / "out";
   Outcome trained = shell(command + " --workers 3");
   ASSERT_EQ(trained.code, 0) << trained.err;
-  EXPECT_HAS(trained.err, "dog/7.jpg: neither JPEG nor PNG");
+  // Six epochs meet the file six times; it is named once, and counted in the end.
+  size_t first = trained.err.find("dog/7.jpg: neither JPEG nor PNG");
+  EXPECT_NE(first, std::string::npos);
+  EXPECT_EQ(trained.err.find("dog/7.jpg", first + 1), std::string::npos) << trained.err;
+  EXPECT_HAS(trained.err, "warning: 1 of 13 training images could not be read: others stood in for them");
+  EXPECT_HAS(trained.err, "warning: 1 of 13 validation images could not be read and are not counted");
   EXPECT_HAS(trained.out, "top-1 100.00% of 12 validation images");
   Outcome predicted = shell(TOY_EXECUTABLES "/toy_color_model predict --top 1 --weights " +
                             folder / "out " + folder / "data/val/cat/0.png");

@@ -3,62 +3,12 @@
 #include "runtime/Error.h"
 #include "runtime/data/Dataset.h"
 #include "test/unit/runtime/Scratch.h"
+#include "test/unit/runtime/TestImages.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdio>
-
-#include <jpeglib.h>
-#include <png.h>
 
 using namespace netc::runtime;
-
-namespace {
-struct JpegRequest {
-  int height = 16, width = 24, channels = 3;
-  J_COLOR_SPACE space = JCS_RGB;
-  bool progressive = false;
-  int orientation = 0; ///< 0: no EXIF
-};
-} // namespace
-
-/// A JPEG with a dark left half and a bright right half.
-static std::string makeJpeg(const JpegRequest &request) {
-  jpeg_compress_struct info;
-  jpeg_error_mgr errors;
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char *buffer = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &buffer, &size);
-  info.image_height = unsigned(request.height);
-  info.image_width = unsigned(request.width);
-  info.input_components = request.channels;
-  info.in_color_space = request.space;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 95, TRUE);
-  if (request.progressive)
-    jpeg_simple_progression(&info);
-  jpeg_start_compress(&info, TRUE);
-  if (request.orientation) {
-    std::string exif("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0", 32);
-    exif[25] = char(request.orientation);
-    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET *>(exif.data()), 32);
-  }
-  std::vector<JSAMPLE> row(size_t(request.width * request.channels));
-  for (int x = 0; x < request.width; ++x)
-    for (int c = 0; c < request.channels; ++c)
-      row[size_t(x * request.channels + c)] =
-          c == 3 ? 255 : JSAMPLE((x < request.width / 2 ? 40 : 200) + 10 * c);
-  JSAMPROW pointer = row.data();
-  for (int y = 0; y < request.height; ++y)
-    jpeg_write_scanlines(&info, &pointer, 1);
-  jpeg_finish_compress(&info);
-  std::string text(reinterpret_cast<char *>(buffer), size);
-  jpeg_destroy_compress(&info);
-  std::free(buffer);
-  return text;
-}
 
 static Image decode(const std::string &text, const ScaleChooser &choose = {}) {
   Image image;
@@ -143,17 +93,50 @@ TEST(Png, RoundTripsAndRejectsDamage) {
   EXPECT_HAS(errorOf([&] { decode(text.substr(0, 40)); }), "damaged PNG");
 }
 
+TEST(Jpeg, AbsurdSizesAreRefusedBeforeTheyTakeMemory) {
+  std::string text = makeJpeg({});
+  size_t frame = text.find("\xFF\xC0"); // length, precision, height, width
+  ASSERT_NE(frame, std::string::npos);
+  for (int i = 5; i < 9; ++i)
+    text[frame + size_t(i)] = char(0xFE);
+  EXPECT_HAS(errorOf([&] { decode(text); }), "x.jpg: damaged JPEG: 65278 x 65278 pixels are more than this program reads");
+}
+
+TEST(Jpeg, EndlessScansAreRefused) {
+  JpegRequest request;
+  request.progressive = true;
+  std::string text = makeJpeg(request);
+  // The last scan again and again.
+  size_t scan = text.rfind("\xFF\xDA"), end = text.rfind("\xFF\xD9");
+  std::string again = text.substr(scan, end - scan), many = text.substr(0, end);
+  for (int i = 0; i < 400; ++i)
+    many += again;
+  EXPECT_HAS(errorOf([&] { decode(many + text.substr(end)); }), "x.jpg: damaged JPEG");
+}
+
 TEST(Png, DropsAlpha) {
-  png_image header{};
-  header.version = PNG_IMAGE_VERSION;
-  header.width = header.height = 1;
-  header.format = PNG_FORMAT_RGBA;
-  uint8_t rgba[] = {10, 20, 30, 0};
-  std::string text(1000, 0);
-  png_alloc_size_t size = text.size();
-  ASSERT_TRUE(png_image_write_to_memory(&header, text.data(), &size, 0, rgba, 0, nullptr));
-  text.resize(size);
-  EXPECT_EQ(decode(text).pixels, (std::vector<uint8_t>{10, 20, 30}));
+  EXPECT_EQ(decode(makePng({1, 1, PNG_COLOR_TYPE_RGB_ALPHA, 8}, {10, 20, 30, 0})).pixels,
+            (std::vector<uint8_t>{10, 20, 30}));
+  Image grey = decode(makePng({1, 2, PNG_COLOR_TYPE_GRAY_ALPHA, 8}, {10, 0, 20, 255}));
+  EXPECT_EQ(grey.channels, 1);
+  EXPECT_EQ(grey.pixels, (std::vector<uint8_t>{10, 20}));
+}
+
+TEST(Png, ReducesSixteenBits) {
+  // As Pillow and OpenCV: the high byte, not linear light.
+  EXPECT_EQ(decode(makePng({1, 2, PNG_COLOR_TYPE_GRAY, 16}, {0x80, 0x80, 0x10, 0x10})).pixels,
+            (std::vector<uint8_t>{0x80, 0x10}));
+  EXPECT_EQ(decode(makePng({1, 1, PNG_COLOR_TYPE_RGB, 16}, {1, 1, 0x80, 0x80, 0xFF, 0xFF})).pixels,
+            (std::vector<uint8_t>{1, 0x80, 0xFF}));
+}
+
+TEST(Png, ExpandsPalettesAndBits) {
+  // Palette: 0 black, 1 (1, 2, 3), 2 (2, 4, 6), …
+  Image image = decode(makePng({1, 3, PNG_COLOR_TYPE_PALETTE, 8}, {2, 0, 5}));
+  EXPECT_EQ(image.channels, 3);
+  EXPECT_EQ(image.pixels, (std::vector<uint8_t>{2, 4, 6, 0, 0, 0, 5, 10, 15}));
+  EXPECT_EQ(decode(makePng({1, 4, PNG_COLOR_TYPE_GRAY, 2}, {0x1B})).pixels,
+            (std::vector<uint8_t>{0, 85, 170, 255}));
 }
 
 TEST(ImageFolder, SortsClassesAndSplits) {

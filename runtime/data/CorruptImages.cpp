@@ -1,0 +1,25 @@
+//===- CorruptImages.cpp - which files did not decode ---------------------===//
+#include "runtime/data/CorruptImages.h"
+
+#include "runtime/Error.h"
+
+namespace netc::runtime {
+
+static constexpr size_t mostNamed = 20; // the rest are only counted
+
+void CorruptImages::add(int64_t sample, const std::string &message) {
+  std::lock_guard lock(mutex);
+  if (!samples.insert(sample).second)
+    return;
+  if (samples.size() <= mostNamed)
+    warn(message);
+  else if (samples.size() == mostNamed + 1)
+    warn("further unreadable images are only counted");
+}
+
+int64_t CorruptImages::count() const {
+  std::lock_guard lock(mutex);
+  return int64_t(samples.size());
+}
+
+} // namespace netc::runtime

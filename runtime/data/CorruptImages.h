@@ -1,0 +1,27 @@
+//===- CorruptImages.h - which files did not decode -------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_DATA_CORRUPTIMAGES_H
+#define NETC_RUNTIME_DATA_CORRUPTIMAGES_H
+
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace netc::runtime {
+
+/// Names each image of a data set that does not decode once, on stderr, however
+/// often it is met; counts them. Thread-safe.
+class CorruptImages {
+public:
+  /// `message` names the file and what is wrong with it.
+  void add(int64_t sample, const std::string &message);
+  int64_t count() const;
+
+private:
+  mutable std::mutex mutex;
+  std::set<int64_t> samples;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_DATA_CORRUPTIMAGES_H
