@@ -24,6 +24,7 @@ struct Options {
   EvalOptions eval;
   PredictOptions predict;
   BenchOptions bench;
+  ContactSheetOptions augment;
   RunOptions run;
 };
 } // namespace
@@ -139,6 +140,20 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
   command->add_flag("--json", options.json, "A JSON object a line");
 }
 
+static void addAugment(CLI::App &app, ContactSheetOptions &options) {
+  CLI::App *command = app.add_subcommand("augment", "A contact sheet: images and what augmentation makes of them");
+  command->add_option("--data", options.data, dataHelp)->required();
+  command->add_option("--out", options.out, "PNG to write")->required();
+  command->add_option("--rows", options.rows, "Images, spread over the training set")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command->add_option("--columns", options.columns, "The image itself, then epochs of training")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "As train's")->capture_default_str();
+  addThreads(command, options.threads);
+}
+
 static void addBench(CLI::App &app, BenchOptions &options) {
   CLI::App *command = app.add_subcommand("bench", "Speed on this machine");
   command->add_flag("--train", options.train, "The training step with its update");
@@ -176,6 +191,8 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
     return runEval(model, options.eval);
   if (name == "predict")
     return runPredict(model, options.predict);
+  if (name == "augment")
+    return runContactSheet(model, options.augment);
   if (name == "bench")
     return runBench(model, options.bench);
   return runOnce(model, options.run);
@@ -195,6 +212,7 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
   addTrain(app, options.train, readModel(model).name);
   addEval(app, options.eval);
   addPredict(app, options.predict);
+  addAugment(app, options.augment);
   addBench(app, options.bench);
   addRun(app, options.run);
   if (argc <= 1) {

@@ -37,6 +37,12 @@ struct BenchOptions {
   bool train = false, perLayer = false, json = false;
   std::string data; ///< not empty: the input pipeline alone, no network
 };
+struct ContactSheetOptions {
+  std::string data, out;
+  int rows = 8, columns = 8;
+  uint64_t seed = 0;
+  unsigned threads = 1;
+};
 struct RunOptions {
   std::string weights, in, out;
   bool train = false;
@@ -47,6 +53,7 @@ struct RunOptions {
 int runInfo(const NetcModel &model, const InfoOptions &options);
 int runEval(const NetcModel &model, const EvalOptions &options);
 int runPredict(const NetcModel &model, const PredictOptions &options);
+int runContactSheet(const NetcModel &model, const ContactSheetOptions &options);
 int runBench(const NetcModel &model, const BenchOptions &options);
 int runOnce(const NetcModel &model, const RunOptions &options);
 

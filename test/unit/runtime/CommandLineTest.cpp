@@ -1,6 +1,7 @@
 // The toy executables as users would run them.
 #include "runtime/Image.h"
 #include "runtime/Safetensors.h"
+#include "runtime/data/Dataset.h"
 
 #include "test/unit/runtime/Scratch.h"
 
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <csignal>
 #include <random>
+#include <set>
 #include <sstream>
 #include <unistd.h>
 
@@ -25,11 +27,11 @@ TEST(CommandLine, ExitCodesTellUsageFromFailure) {
   EXPECT_EQ(shell(toy).code, 2);
   EXPECT_HAS(shell(toy).err, "Subcommands:");
   EXPECT_EQ(shell(toy + " --help").code, 0);
-  for (const char *command : {"info", "train", "eval", "predict", "bench", "run"})
+  for (const char *command : {"info", "train", "eval", "predict", "augment", "bench", "run"})
     EXPECT_EQ(shell(toy + " " + command + " --help").code, 0);
   EXPECT_EQ(shell(toy + " fly").code, 2);
   EXPECT_EQ(shell(toy + " fly").err,
-            "error: unknown command 'fly', expected info, train, eval, predict, bench, run\n");
+            "error: unknown command 'fly', expected info, train, eval, predict, augment, bench, run\n");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --lr nan").code, 2);
   EXPECT_EQ(shell(toy + " train").code, 2);
   EXPECT_EQ(shell(toy + " eval --data mnist").err, "error: --weights is required (see toy_model eval --help)\n");
@@ -71,6 +73,39 @@ TEST(CommandLine, BenchSpeaksJson) {
     EXPECT_GT(json[field].get<double>(), 0) << field;
   EXPECT_GT(json["peak_rss_bytes"].get<int64_t>(), 1 << 20);
   EXPECT_EQ(json["layers"].size(), 4u);
+}
+
+TEST(CommandLine, ContactSheetShowsOriginalsAndVariants) {
+  ScratchFolder folder;
+  auto sheet = [&](const std::string &more) {
+    EXPECT_EQ(shell(toy + " augment --data synthetic:50 --rows 3 --columns 5 --out " + folder / "s.png" + more).code, 0);
+    Image image;
+    decodeImage("s.png", readFile(folder / "s.png"), {}, image);
+    return image;
+  };
+  Image image = sheet("");
+  // Tiles of 28 pixels, enlarged threefold, 4 pixels apart.
+  ASSERT_EQ(image.height, 3 * (84 + 4) + 4);
+  ASSERT_EQ(image.width, 5 * (84 + 4) + 4);
+  auto tile = [](const Image &image, int row, int column) {
+    std::string pixels;
+    for (int y = 0; y < 84; ++y)
+      pixels.append(reinterpret_cast<const char *>(&image.pixels[size_t(((row * 88 + 4 + y) * image.width + column * 88 + 4) * 3)]), 84 * 3);
+    return pixels;
+  };
+  Image original;
+  makeSynthetic(50, Split::Train, {1, 28, 28, 10})->load(16, {}, original);
+  std::string shown = tile(image, 1, 0);
+  for (int y = 0; y < 28; ++y)
+    for (int x = 0; x < 28; ++x)
+      EXPECT_NEAR(uint8_t(shown[size_t((3 * y * 84 + 3 * x) * 3)]), original.pixels[size_t(y * 28 + x)], 1);
+  std::set<std::string> variants;
+  for (int column = 0; column < 5; ++column)
+    variants.insert(tile(image, 1, column));
+  EXPECT_GE(variants.size(), 4u);
+  EXPECT_EQ(sheet(" --threads 3").pixels, image.pixels);
+  EXPECT_NE(sheet(" --seed 2").pixels, image.pixels);
+  EXPECT_EQ(shell(toy + " augment --data synthetic:50 --out /nowhere/s.png").code, 1);
 }
 
 TEST(CommandLine, BenchOfTheInput) {
