@@ -319,8 +319,6 @@ bool Training::trainEpoch() {
   for (int64_t i : shuffledOrder(int64_t(samples.size()), recipe.seed, uint32_t(position.epoch)))
     order.push_back({samples[size_t(i)], 0});
   loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
-  if (position.batch == 0)
-    position.lossSum = 0, position.correct = 0, position.seen = 0;
   curve.clear();
   curveLoss = 0, curveCorrect = 0, curveImages = 0, epochImages = 0;
   auto start = Clock::now();
@@ -465,6 +463,8 @@ bool Training::validate() {
   position.plateau = schedule.plateau;
   ++position.epoch;
   position.batch = 0;
+  // Here and not when the next epoch begins: an interrupt in between saves the same bytes.
+  position.lossSum = 0, position.correct = 0, position.seen = 0;
   progress.clear();
   fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f}%", record.epoch, recipe.epochs,
              record.trainLoss, record.trainAccuracy * 100);
