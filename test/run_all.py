@@ -128,7 +128,7 @@ def main():
     environment = {"NETC": str(build / "bin" / "netc"), "NETC_BUILD": str(build)}
     start = time.time()
     if "unit" in arguments.only:
-        programs = [build / "bin" / name for name in ("frontend_tests", "runtime_tests", "passes_tests")]
+        programs = [build / "bin" / name for name in ("frontend_tests", "runtime_tests", "sim_tests", "passes_tests")]
         programs += [path for path in (build / "bin" / "frontend_sanitized", build / "bin" / "runtime_sanitized") if path.exists()]
         for program in programs:
             run_unit(tally, program)

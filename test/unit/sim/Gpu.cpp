@@ -1,0 +1,42 @@
+//===- Gpu.cpp - kernels of a test on the simulated GPU -------------------===//
+#include "test/unit/sim/Gpu.h"
+
+using namespace netc::test;
+
+std::vector<uint32_t> netc::test::evaluate(const std::string &body, const std::vector<uint32_t> &a,
+                                           const std::vector<uint32_t> &b, const std::vector<uint32_t> &c) {
+  Gpu gpu;
+  std::string why = gpu.load(R"(
+.visible .entry k(.param .u64 out, .param .u64 a, .param .u64 b, .param .u64 c) {
+  .reg .pred %p<10>;
+  .reg .b16 %h<10>;
+  .reg .b32 %r<10>, %q<10>;
+  .reg .b64 %d<10>, %a<10>;
+  .reg .b32 %lane;
+  mov.u32 %lane, %laneid;
+  mul.wide.u32 %a1, %lane, 4;
+  ld.param.u64 %a2, [a];
+  add.s64 %a2, %a2, %a1;
+  ld.global.b32 %r1, [%a2];
+  ld.param.u64 %a2, [b];
+  add.s64 %a2, %a2, %a1;
+  ld.global.b32 %r2, [%a2];
+  ld.param.u64 %a2, [c];
+  add.s64 %a2, %a2, %a1;
+  ld.global.b32 %r3, [%a2];
+)" + body + R"(
+  ld.param.u64 %a2, [out];
+  add.s64 %a2, %a2, %a1;
+  st.global.b32 [%a2], %r0;
+  ret;
+})");
+  EXPECT_EQ(why, "");
+  auto padded = [](std::vector<uint32_t> values) {
+    values.resize(32);
+    return values;
+  };
+  CUdeviceptr out = gpu.upload(std::vector<uint32_t>(32));
+  why = gpu.run({}, out, gpu.upload(padded(a)), gpu.upload(padded(b)), gpu.upload(padded(c)));
+  EXPECT_EQ(why, "");
+  return gpu.download<uint32_t>(out, 32);
+}
