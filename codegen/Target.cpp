@@ -49,4 +49,21 @@ std::optional<CpuTarget> netc::lookupCpuTarget(llvm::StringRef name) {
   return level(2);
 }
 
+bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error) {
+  llvm::SmallVector<llvm::StringRef> list;
+  names.split(list, ',');
+  for (llvm::StringRef name : list) {
+    std::optional<CpuTarget> target = lookupCpuTarget(name.trim());
+    if (!target) {
+      error = "--cpu " + names.str() + ": '" + name.trim().str() + "' is no level; expected one or several of " +
+              cpuTargetNames().str() + ", separated by commas";
+      return false;
+    }
+    if (llvm::none_of(targets, [&](const CpuTarget &other) { return other.name == target->name; }))
+      targets.push_back(*target);
+  }
+  llvm::sort(targets, [](const CpuTarget &a, const CpuTarget &b) { return a.name > b.name; });
+  return true;
+}
+
 llvm::StringRef netc::cpuTargetNames() { return "native, x86-64-v2, x86-64-v3, x86-64-v4"; }

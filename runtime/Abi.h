@@ -1,8 +1,8 @@
 //===- Abi.h - what compiled models and the runtime agree on ----*- C -*-===//
 //
-// The one header that generated code and the runtime share. netc emits one
-// `netc_model` constant of type NetcModel into every executable; the runtime
-// executes its command tables. codegen/link/ModelTable.cpp writes these structs
+// The one header that generated code and the runtime share. netc emits a constant
+// of type NetcModel into every executable, for each level of the CPU; the runtime
+// executes the command tables of one. codegen/link/ModelTable.cpp writes these structs
 // field by field: change both together and raise NETC_ABI_VERSION.
 //
 //===----------------------------------------------------------------------===//
@@ -159,7 +159,8 @@ typedef struct {
   const NetcGpu *gpu; ///< null: kernels are functions of this executable
 } NetcModel;
 
-extern const NetcModel netc_model;
+/// The model for each level of the CPU that it was compiled for, best first, then null.
+extern const NetcModel *const netc_models[];
 
 #ifdef __cplusplus
 }

@@ -6,4 +6,4 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/Main.h"
 
-int main(int argc, char **argv) { return netc_runtime_main(&netc_model, argc, argv); }
+int main(int argc, char **argv) { return netc_runtime_main(netc_models, argc, argv); }

@@ -1,6 +1,7 @@
 //===- Main.cpp - the command line of a compiled model --------------------===//
 #include "runtime/Main.h"
 
+#include "runtime/CpuFeatures.h"
 #include "runtime/Error.h"
 #include "runtime/Model.h"
 #include "runtime/ThreadPool.h"
@@ -198,6 +199,26 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
   return runOnce(model, options.run);
 }
 
+/// The first whose features the CPU has; the last where it has none, which then says what is missing.
+static const NetcModel &chooseModel(const NetcModel *const *models) {
+  const char *wanted = std::getenv("NETC_CPU");
+  if (wanted && !*wanted)
+    wanted = nullptr;
+  std::string levels;
+  const NetcModel *last = nullptr;
+  for (; *models; ++models) {
+    last = *models;
+    ModelInfo info = readModel(*last);
+    bool runs = std::all_of(info.features.begin(), info.features.end(), hasCpuFeature);
+    if (wanted ? info.cpu == wanted : runs)
+      return *last;
+    levels += (levels.empty() ? "" : ", ") + info.cpu;
+  }
+  if (wanted)
+    fail("NETC_CPU is {}, but this executable was compiled for {}", wanted, levels);
+  return *last;
+}
+
 static std::string programName(int argc, char **argv) {
   std::string path = argc > 0 ? argv[0] : "model";
   return path.substr(path.rfind('/') + 1);
@@ -240,7 +261,7 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
 
 } // namespace netc::runtime
 
-int netc_runtime_main(const NetcModel *model, int argc, char **argv) {
+int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
   using namespace netc::runtime;
   auto report = [](const char *message, int code) {
     std::fflush(stdout);
@@ -248,7 +269,7 @@ int netc_runtime_main(const NetcModel *model, int argc, char **argv) {
     return code;
   };
   try {
-    int code = parseAndRun(*model, argc, argv);
+    int code = parseAndRun(chooseModel(models), argc, argv);
     if (std::fflush(stdout) != 0)
       return report("cannot write to standard output", 1);
     return code;

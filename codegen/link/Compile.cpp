@@ -43,7 +43,7 @@ private:
 } // namespace
 
 LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeKind kind,
-                                 llvm::raw_pwrite_stream &out) {
+                                 llvm::raw_pwrite_stream &out, const ModelSymbols &symbols) {
   cpu::KernelSet kernels(*module.getContext(), target.lanes);
   CpuKernels view(kernels);
   ModelTable table(module, view, modelJson(module, target));
@@ -55,7 +55,7 @@ LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeK
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(kernels.module(), context, "netc");
   if (!code)
     return module.emitError("kernels do not translate to LLVM IR");
-  table.emit(*code);
+  table.emit(*code, symbols);
   return writeCode(module, *code, target, kind, out);
 }
 
@@ -101,7 +101,7 @@ LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &g
       images.images.push_back({chip, true, *assembled, kernels.kernels()});
     }
     if (index + 1 == levels.size())
-      table.emit(code, &images);
+      table.emit(code, ModelSymbols(), &images);
   }
   return writeCode(module, code, host, kind, out);
 }

@@ -3,6 +3,7 @@
 #define NETC_CODEGEN_LINK_COMPILE_H
 
 #include "codegen/Target.h"
+#include "codegen/link/ModelTable.h"
 #include "codegen/cuda/GpuTarget.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -15,7 +16,7 @@ enum class CodeKind { LlvmIr, Assembly, Object, Ptx };
 /// Emits kernels and model table of `module` (after the kern stage) to `out`.
 /// Reports through the module's diagnostics.
 mlir::LogicalResult compileModel(mlir::ModuleOp module, const CpuTarget &target, CodeKind kind,
-                                 llvm::raw_pwrite_stream &out);
+                                 llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {});
 
 /// The same for a GPU: the object holds the tables and the kernels as PTX, and as machine code for each
 /// chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.

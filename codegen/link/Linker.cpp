@@ -31,7 +31,7 @@ static std::string readAll(StringRef path) {
   return buffer ? (*buffer)->getBuffer().str() : std::string();
 }
 
-bool netc::linkExecutable(StringRef object, StringRef runtime, StringRef output, std::string &error) {
+bool netc::linkExecutable(ArrayRef<std::string> objects, StringRef runtime, StringRef output, std::string &error) {
   if (!sys::fs::exists(runtime)) {
     error = "the runtime library is missing: expected " + runtime.str() + " beside netc; build or install it with netc";
     return false;
@@ -45,8 +45,10 @@ bool netc::linkExecutable(StringRef object, StringRef runtime, StringRef output,
     error = "cannot create a temporary file for the linker's messages";
     return false;
   }
-  SmallVector<StringRef> arguments{driver,          object,          runtime, "-o", partial, "-static-libstdc++",
-                                   "-static-libgcc", "-Wl,--gc-sections", "-s",    "-lm", "-lpthread", "-ldl"};
+  SmallVector<StringRef> arguments{driver};
+  llvm::append_range(arguments, objects);
+  llvm::append_range(arguments, ArrayRef<StringRef>{runtime, "-o", partial, "-static-libstdc++", "-static-libgcc",
+                                                    "-Wl,--gc-sections", "-s", "-lm", "-lpthread", "-ldl"});
   std::optional<StringRef> redirects[] = {StringRef(""), log.str(), log.str()};
   std::string launch;
   int code = sys::ExecuteAndWait(driver, arguments, std::nullopt, redirects, 0, 0, &launch);

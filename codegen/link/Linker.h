@@ -2,15 +2,16 @@
 #ifndef NETC_CODEGEN_LINK_LINKER_H
 #define NETC_CODEGEN_LINK_LINKER_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <string>
 
 namespace netc {
 
-/// Links `object` with `runtime` (libnetc_runtime.a) to `output`, which appears whole or
+/// Links `objects` with `runtime` (libnetc_runtime.a) to `output`, which appears whole or
 /// not at all. False: `error` says what is missing or what the linker said.
-bool linkExecutable(llvm::StringRef object, llvm::StringRef runtime, llvm::StringRef output, std::string &error);
+bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::StringRef runtime, llvm::StringRef output, std::string &error);
 
 } // namespace netc
 

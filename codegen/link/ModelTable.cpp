@@ -93,7 +93,7 @@ LogicalResult ModelTable::collect() {
   return success();
 }
 
-void ModelTable::emit(llvm::Module &code, const GpuCode *gpu) {
+void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const GpuCode *gpu) {
   llvm::LLVMContext &context = code.getContext();
   auto *i32 = llvm::Type::getInt32Ty(context), *i64 = llvm::Type::getInt64Ty(context);
   auto *pointer = llvm::PointerType::get(context, 0);
@@ -175,5 +175,12 @@ void ModelTable::emit(llvm::Module &code, const GpuCode *gpu) {
                         "netc_gpu");
   }
   fields.push_back(gpuTable);
-  constant(llvm::ConstantStruct::getAnon(fields), "netc_model", /*external=*/true);
+  constant(llvm::ConstantStruct::getAnon(fields), symbols.own, /*external=*/true);
+  if (symbols.all.empty())
+    return;
+  SmallVector<llvm::Constant *> models;
+  for (const std::string &name : symbols.all)
+    models.push_back(code.getOrInsertGlobal(name, pointer));
+  models.push_back(llvm::ConstantPointerNull::get(pointer));
+  constant(llvm::ConstantArray::get(llvm::ArrayType::get(pointer, models.size()), models), "netc_models", /*external=*/true);
 }

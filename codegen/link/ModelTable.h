@@ -29,13 +29,20 @@ public:
   virtual uint64_t scratchBytes(size_t kernel) = 0;
 };
 
+/// An executable may hold a model several times, for several levels of the CPU, an object file each.
+struct ModelSymbols {
+  std::string own = "netc_model";
+  /// Where not empty, `netc_models`, the list of all, best first, is in this object file.
+  std::vector<std::string> all = {"netc_model"};
+};
+
 /// The kernels of an executable for a GPU.
 struct GpuCode {
   std::vector<cuda::GpuImage> images; ///< ascending by chip, PTX first
   bool simulated = false;
 };
 
-/// Turns the functions @prepare, @infer, @step and @update into `netc_model` (runtime/Abi.h).
+/// Turns the functions @prepare, @infer, @step, @update, … into a NetcModel (runtime/Abi.h).
 class ModelTable {
 public:
   /// `json`: what modelJson says.
@@ -45,7 +52,7 @@ public:
   mlir::LogicalResult collect();
 
   /// Adds the constants to `code`, which holds the kernels unless they are in `gpu`.
-  void emit(llvm::Module &code, const GpuCode *gpu = nullptr);
+  void emit(llvm::Module &code, const ModelSymbols &symbols, const GpuCode *gpu = nullptr);
 
 private:
   struct Buffer {

@@ -86,6 +86,7 @@ namespace {
 struct Targets {
   CpuTarget cpu;
   std::optional<cuda::GpuTarget> gpu;
+  std::vector<CpuTarget> levels; ///< of an executable, best first; `cpu` is one of them
 };
 } // namespace
 
@@ -118,9 +119,10 @@ static std::string runtimePath() {
   return std::string(path);
 }
 
-static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind, llvm::raw_pwrite_stream &out) {
+static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind, llvm::raw_pwrite_stream &out,
+                             const ModelSymbols &symbols = {}) {
   return target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, out)
-                    : compileModel(module, target.cpu, kind, out);
+                    : compileModel(module, target.cpu, kind, out, symbols);
 }
 
 static int emitCode(ModuleOp module, const Options &options, const Targets &target, CodeKind kind) {
@@ -148,37 +150,46 @@ static int checkOutput(const std::string &output) {
   return kDone;
 }
 
-static int emitExecutable(ModuleOp module, const Options &options, const Targets &target) {
-  std::string output = options.output.empty() ? module->getAttrOfType<StringAttr>("net.model").str() : options.output;
-  if (int code = checkOutput(output))
-    return code;
+namespace {
+/// Temporary object files, gone with it.
+class Objects {
+public:
+  ~Objects() {
+    for (const std::string &path : paths)
+      llvm::sys::fs::remove(path);
+  }
+  /// Compiles `module` to one more file.
+  int add(ModuleOp module, const Targets &target, const ModelSymbols &symbols);
+  const std::vector<std::string> &files() const { return paths; }
+
+private:
+  std::vector<std::string> paths;
+};
+} // namespace
+
+int Objects::add(ModuleOp module, const Targets &target, const ModelSymbols &symbols) {
   llvm::SmallString<128> object;
   int descriptor;
   if (std::error_code error = llvm::sys::fs::createTemporaryFile("netc", "o", descriptor, object))
     return fail("cannot create a temporary file: " + error.message());
-  bool compiled;
-  std::error_code unwritten;
-  {
-    llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
-    compiled = succeeded(compile(module, target, CodeKind::Object, out));
-    out.close();
-    unwritten = out.error();
-    out.clear_error();
-  }
-  if (compiled && unwritten) {
-    llvm::sys::fs::remove(object);
+  paths.push_back(std::string(object));
+  llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
+  bool compiled = succeeded(compile(module, target, CodeKind::Object, out, symbols));
+  out.close();
+  std::error_code unwritten = out.error();
+  out.clear_error();
+  if (compiled && unwritten)
     return fail("cannot write " + object + ": " + unwritten.message());
-  }
+  return compiled ? kDone : kFailed;
+}
+
+static int linkObjects(const Objects &objects, const std::string &output, const Options &options) {
   std::string error;
   // A device (-o /dev/null) is written to; linking in its place would replace it.
   llvm::sys::fs::file_status status;
   bool special = !llvm::sys::fs::status(output, status) && llvm::sys::fs::is_other(status);
-  std::string linkedTo = special ? std::string(object) + ".exe" : output;
-  bool linked = compiled && linkExecutable(object, runtimePath(), linkedTo, error);
-  llvm::sys::fs::remove(object);
-  if (!compiled)
-    return kFailed;
-  if (!linked)
+  std::string linkedTo = special ? objects.files().front() + ".exe" : output;
+  if (!linkExecutable(objects.files(), runtimePath(), linkedTo, error))
     return fail(error);
   if (!special)
     return kDone;
@@ -189,6 +200,31 @@ static int emitExecutable(ModuleOp module, const Options &options, const Targets
   Options named = options;
   named.output = output;
   return writeText(named, (*executable)->getBuffer());
+}
+
+/// The model once for each level of the CPU: tiles and layouts differ, so all after the net stage is made anew.
+static int emitExecutable(ModuleOp network, const Options &options, const Targets &target) {
+  std::string output = options.output.empty() ? network->getAttrOfType<StringAttr>("net.model").str() : options.output;
+  if (int code = checkOutput(output))
+    return code;
+  ModelSymbols symbols;
+  symbols.all.clear();
+  for (size_t i = 0; i < target.levels.size(); ++i)
+    symbols.all.push_back(i == 0 ? "netc_model" : "netc_model_" + std::to_string(i));
+  Objects objects;
+  for (auto [index, level] : llvm::enumerate(target.levels)) {
+    OwningOpRef<ModuleOp> module = network.clone();
+    Targets one = target;
+    one.cpu = level;
+    if (!runPasses(*module, Stage::Kern, options, one))
+      return kFailed;
+    if (options.explain && index == 0)
+      llvm::outs() << explain(*module);
+    ModelSymbols own{symbols.all[index], index == 0 ? symbols.all : std::vector<std::string>()};
+    if (int code = objects.add(*module, one, own))
+      return code;
+  }
+  return linkObjects(objects, output, options);
 }
 
 static int compileNetwork(const frontend::Network &network, const Options &options, const Targets &target) {
@@ -202,6 +238,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
                     .Case("train", Stage::Train)
                     .Case("fused", Stage::Fused)
                     .Default(Stage::Kern);
+  if (options.emit == "exe")
+    return emitExecutable(*module, options, target);
   if (!runPasses(*module, stage, options, target))
     return kFailed;
   if (options.explain && stage == Stage::Kern)
@@ -216,8 +254,6 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
     return emitCode(*module, options, target, CodeKind::Ptx);
   if (options.emit == "obj")
     return emitCode(*module, options, target, CodeKind::Object);
-  if (options.emit == "exe")
-    return emitExecutable(*module, options, target);
   return writeText(options, printed(*module));
 }
 
@@ -231,12 +267,16 @@ int netc::runCompiler(const Options &options) {
     return fail("--emit lib is not available yet");
   if (options.emit == "ptx" && !forGpu)
     return fail("--emit ptx is for --target cuda and sim");
-  std::optional<CpuTarget> target = lookupCpuTarget(options.cpu);
-  if (!target) {
-    llvm::errs() << "netc: --cpu " << options.cpu << ": expected one of " << cpuTargetNames() << "\n";
+  std::vector<CpuTarget> levels;
+  std::string unknown;
+  if (!parseCpuTargets(options.cpu, levels, unknown)) {
+    llvm::errs() << "netc: " << unknown << "\n";
     return kUsage;
   }
-  Targets targets{*target, std::nullopt};
+  if (levels.size() > 1 && (options.emit != "exe" || forGpu))
+    return fail("--cpu " + options.cpu + ": several levels make an executable for the CPU; name one with " +
+                llvm::Twine(forGpu ? "--target " + options.target : "--emit " + options.emit));
+  Targets targets{levels.front(), std::nullopt, levels};
   if (forGpu) {
     std::string error;
     cuda::GpuTarget gpu;

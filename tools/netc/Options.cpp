@@ -26,7 +26,7 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--target", options.target, "cpu, cuda or sim")->check(CLI::IsMember({"cpu", "cuda", "sim"}));
-  app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4");
+  app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4; several, separated by commas, make an executable that chooses at start");
   app.add_option("--chip", options.chip, "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for each where ptxas is found");
   app.add_option("--precision", options.precision, "f32, or tf32 for --target cuda")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")->check(CLI::IsMember({"both", "infer"}));

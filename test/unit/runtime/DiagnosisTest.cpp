@@ -13,9 +13,9 @@ using namespace netc::runtime;
 
 namespace {
 struct ToyStep : testing::Test {
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool{2};
-  Executor executor{netc_model, info, pool};
+  Executor executor{*netc_models[0], info, pool};
 
   ToyStep() {
     executor.reserve(8, true);
@@ -56,11 +56,11 @@ static void brokenBackward(char *const *buffers, char *scratch, int64_t n, int64
 }
 
 TEST_F(ToyStep, NamesTheDirection) {
-  std::vector<NetcKernel> kernels(netc_model.kernels, netc_model.kernels + netc_model.kernel_count);
+  std::vector<NetcKernel> kernels(netc_models[0]->kernels, netc_models[0]->kernels + netc_models[0]->kernel_count);
   for (NetcKernel &kernel : kernels)
     if (kernel.name == std::string("backward"))
       wholeBackward = std::exchange(kernel.fn, brokenBackward);
-  NetcModel broken = netc_model;
+  NetcModel broken = *netc_models[0];
   broken.kernels = kernels.data();
   Executor other(broken, info, pool);
   other.reserve(8, true);

@@ -24,9 +24,9 @@ static void fillBatch(Executor &executor, int64_t n) {
 
 /// Parameters after three steps on a ragged batch.
 static std::string trainBits(unsigned threads) {
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool(threads);
-  Executor executor(netc_model, info, pool);
+  Executor executor(*netc_models[0], info, pool);
   executor.reserve(50, true);
   initializeParameters(executor, 1);
   fillBatch(executor, 37);
@@ -34,7 +34,7 @@ static std::string trainBits(unsigned threads) {
     executor.run(Program::Step, 37);
     executor.run(Program::Update, 37);
   }
-  return std::string(executor.at<char>(NETC_SPACE_PARAMETERS), netc_model.parameter_bytes);
+  return std::string(executor.at<char>(NETC_SPACE_PARAMETERS), netc_models[0]->parameter_bytes);
 }
 
 TEST(Executor, SameBitsWithAnyNumberOfThreads) {
@@ -44,9 +44,9 @@ TEST(Executor, SameBitsWithAnyNumberOfThreads) {
 }
 
 TEST(Executor, GradientsMatchFiniteDifferences) {
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool(2);
-  Executor executor(netc_model, info, pool);
+  Executor executor(*netc_models[0], info, pool);
   executor.reserve(8, true);
   initializeParameters(executor, 1);
   fillBatch(executor, 8);
@@ -63,9 +63,9 @@ TEST(Executor, GradientsMatchFiniteDifferences) {
 }
 
 TEST(Executor, InferenceEqualsTheStepsForward) {
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool(2);
-  Executor executor(netc_model, info, pool);
+  Executor executor(*netc_models[0], info, pool);
   executor.reserve(8, true);
   initializeParameters(executor, 1);
   fillBatch(executor, 8);
@@ -79,9 +79,9 @@ TEST(Executor, InferenceEqualsTheStepsForward) {
 }
 
 TEST(Executor, RefusesWhatMemoryCannotHold) {
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool(1);
-  Executor executor(netc_model, info, pool);
+  Executor executor(*netc_models[0], info, pool);
   std::string error = errorOf([&] { executor.reserve(int64_t(1) << 33, true, 4); });
   EXPECT_HAS(error, "batch 8589934592 needs ");
   EXPECT_HAS(error, " bytes (");
@@ -100,9 +100,9 @@ TEST(Executor, CountsGridItems) {
 }
 
 TEST(Executor, RejectsDamagedTables) {
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool(1);
-  NetcModel damaged = netc_model;
+  NetcModel damaged = *netc_models[0];
   damaged.buffer_count = 3;
   EXPECT_HAS(errorOf([&] { Executor(damaged, info, pool); }), "executable is damaged");
   damaged.abi_version = 99;
@@ -139,9 +139,9 @@ TEST(CpuFeatures, NamesWhatIsMissing) {
 
 TEST(Weights, MismatchesAreListed) {
   ScratchFolder folder;
-  ModelInfo info = readModel(netc_model);
+  ModelInfo info = readModel(*netc_models[0]);
   ThreadPool pool(1);
-  Executor executor(netc_model, info, pool);
+  Executor executor(*netc_models[0], info, pool);
   std::vector<float> values(7840);
   auto load = [&](std::vector<Tensor> tensors, bool training) {
     writeSafetensors(folder / "w", tensors, {});

@@ -227,3 +227,5 @@ extern "C" const NetcModel netc_model = {
     parameterBytes,
     weightBytes,
 };
+
+extern "C" const NetcModel *const netc_models[] = {&netc_model, nullptr};
