@@ -99,6 +99,7 @@ ContractEmitter::ContractEmitter(GpuEmitter &k, kern::ContractOp op, const Launc
 /// Which tile this block has. Tiles of columns run fastest: their blocks read the same pixels.
 void ContractEmitter::placeBlock() {
   k.threads = s.getThreads();
+  k.blocksPerProcessor = kern::gpuBlocksPerProcessor(s);
   k.grid = op.getGrid();
   int64_t tiles = kern::gpuColumnTiles(op.getKind(), g, s);
   Value block = k.block();

@@ -129,6 +129,7 @@ public:
   GpuFeatures features;
   // Told to the runtime.
   int64_t threads = 256;     ///< a block
+  int64_t blocksPerProcessor = 0; ///< that registers must leave room for; 0: ptxas chooses
   int64_t dynamicBytes = 0;  ///< of shared memory, where it is more than a kernel may state
   kern::Grid grid;
 

@@ -237,6 +237,7 @@ void FilterGradEmitter::emitTiled() {
 
 void FilterGradEmitter::emit() {
   k.threads = s.getThreads();
+  k.blocksPerProcessor = kern::gpuBlocksPerProcessor(s);
   k.grid = op.getGrid();
   s.getAlgorithm() == kern::GpuAlgorithm::Direct ? emitDirect() : emitTiled();
 }

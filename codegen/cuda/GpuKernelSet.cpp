@@ -65,6 +65,8 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
   k.finish(*code);
   function->setAttr("nvvm.kernel", b.getUnitAttr());
   function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr({static_cast<int32_t>(k.threads)}));
+  if (k.blocksPerProcessor)
+    function->setAttr("nvvm.minctasm", b.getI32IntegerAttr(static_cast<int32_t>(k.blocksPerProcessor)));
   info.threads = k.threads;
   info.sharedBytes = k.dynamicBytes;
   info.grid = k.grid;

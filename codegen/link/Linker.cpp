@@ -31,9 +31,11 @@ static std::string readAll(StringRef path) {
   return buffer ? (*buffer)->getBuffer().str() : std::string();
 }
 
-bool netc::linkExecutable(ArrayRef<std::string> objects, StringRef runtime, StringRef output, std::string &error) {
-  if (!sys::fs::exists(runtime)) {
-    error = "the runtime library is missing: expected " + runtime.str() + " beside netc; build or install it with netc";
+bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> archives, StringRef output, std::string &error) {
+  for (const std::string &archive : archives) {
+    if (sys::fs::exists(archive))
+      continue;
+    error = "the runtime library is missing: expected " + archive + " beside netc; build or install it with netc";
     return false;
   }
   std::string driver = findDriver(error);
@@ -47,8 +49,9 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, StringRef runtime, Stri
   }
   SmallVector<StringRef> arguments{driver};
   llvm::append_range(arguments, objects);
-  llvm::append_range(arguments, ArrayRef<StringRef>{runtime, "-o", partial, "-static-libstdc++", "-static-libgcc",
-                                                    "-Wl,--gc-sections", "-s", "-lm", "-lpthread", "-ldl"});
+  llvm::append_range(arguments, archives);
+  llvm::append_range(arguments, ArrayRef<StringRef>{"-o", partial, "-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections",
+                                                    "-s", "-lm", "-lpthread", "-ldl"});
   std::optional<StringRef> redirects[] = {StringRef(""), log.str(), log.str()};
   std::string launch;
   int code = sys::ExecuteAndWait(driver, arguments, std::nullopt, redirects, 0, 0, &launch);

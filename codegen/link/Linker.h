@@ -9,9 +9,10 @@
 
 namespace netc {
 
-/// Links `objects` with `runtime` (libnetc_runtime.a) to `output`, which appears whole or
+/// Links `objects` with `archives` (libnetc_runtime.a last) to `output`, which appears whole or
 /// not at all. False: `error` says what is missing or what the linker said.
-bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::StringRef runtime, llvm::StringRef output, std::string &error);
+bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives, llvm::StringRef output,
+                    std::string &error);
 
 } // namespace netc
 

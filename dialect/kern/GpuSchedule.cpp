@@ -87,6 +87,8 @@ int64_t netc::kern::gpuColumnTiles(ContractKind kind, GeometryAttr g, GpuSchedul
   return g.getGroups() * ceilDiv(outputs, gpu.getColumns());
 }
 
+int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) { return std::max<int64_t>(1, 256 / gpu.getThreads()); }
+
 Grid netc::kern::gpuGrid(ContractKind kind, GeometryAttr g, ScheduleAttr s, GpuScheduleAttr gpu) {
   int64_t tiles = gpuColumnTiles(kind, g, gpu);
   if (kind == ContractKind::FilterGrad) {

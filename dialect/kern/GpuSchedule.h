@@ -26,6 +26,10 @@ Grid gpuGrid(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule, Gp
 /// Blocks side by side over the columns of all groups.
 int64_t gpuColumnTiles(ContractKind kind, GeometryAttr geometry, GpuScheduleAttr gpu);
 
+/// Blocks that a multiprocessor is to hold at once: 256 threads, so up to 255 registers each; accumulators are what
+/// hides latency, not many warps.
+int64_t gpuBlocksPerProcessor(GpuScheduleAttr gpu);
+
 /// Whether a strided input gradient is computed by residues of its rows and columns: then a block's rows
 /// are pixels of one image and one residue.
 bool gpuByResidue(ContractKind kind, GeometryAttr geometry);

@@ -110,12 +110,12 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   return succeeded(pm.run(module));
 }
 
-/// libnetc_runtime.a, which lies beside netc in a build and in an installation.
-static std::string runtimePath() {
+/// An archive of the runtime; they lie beside netc in a build and in an installation.
+static std::string archivePath(llvm::StringRef name) {
   static int anchor;
   std::string self = llvm::sys::fs::getMainExecutable("netc", &anchor);
   llvm::SmallString<256> path(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
-  llvm::sys::path::append(path, "lib", "netc", "libnetc_runtime.a");
+  llvm::sys::path::append(path, "lib", "netc", name);
   return std::string(path);
 }
 
@@ -189,7 +189,10 @@ static int linkObjects(const Objects &objects, const std::string &output, const 
   llvm::sys::fs::file_status status;
   bool special = !llvm::sys::fs::status(output, status) && llvm::sys::fs::is_other(status);
   std::string linkedTo = special ? objects.files().front() + ".exe" : output;
-  if (!linkExecutable(objects.files(), runtimePath(), linkedTo, error))
+  std::vector<std::string> archives{archivePath("libnetc_runtime.a")};
+  if (options.target == "sim")
+    archives.insert(archives.begin(), archivePath("libnetc_sim.a"));
+  if (!linkExecutable(objects.files(), archives, linkedTo, error))
     return fail(error);
   if (!special)
     return kDone;
