@@ -343,23 +343,30 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
       Value n = k.add(k.add(firstColumn, fragment.column), begin);
       Value p = mayEnd ? k.both(row.valid, k.less(n, limit)) : row.valid;
       Value channel = k.add(k.mul(group, groupOut), n);
-      SmallVector<Values> loaded = loadInputs(k, extra, p, row.pixel, row.image, outC, channel, width);
-      Values stored;
-      for (int64_t lane = 0; lane < width; ++lane) {
-        Values arguments{fragment.values[begin + lane]};
-        for (Values &values : loaded)
-          arguments.push_back(values[lane]);
-        RandomSource random;
-        if (hyper)
-          random = {hyper, k.add(k.element(row.pixel, outC, channel), lane)};
-        Values results = epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
-        stored.push_back(results[0]);
-        for (int64_t term = 0; term < terms; ++term) {
-          Value &sum = sums[term][fragment.columnIndex * whole + begin + lane];
-          sum = k.fadd(sum, k.select(p, results[1 + term], k.number(0)));
+      // Under a branch: the destination may be one of the operands, so what is masked must not be read either.
+      Values parts = k.where(p, terms * width, [&] {
+        SmallVector<Values> loaded = loadInputs(k, extra, {}, row.pixel, row.image, outC, channel, width);
+        Values stored, summed(terms * width);
+        for (int64_t lane = 0; lane < width; ++lane) {
+          Values arguments{fragment.values[begin + lane]};
+          for (Values &values : loaded)
+            arguments.push_back(values[lane]);
+          RandomSource random;
+          if (hyper)
+            random = {hyper, k.add(k.element(row.pixel, outC, channel), lane)};
+          Values results = epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
+          stored.push_back(results[0]);
+          for (int64_t term = 0; term < terms; ++term)
+            summed[term * width + lane] = results[1 + term];
         }
-      }
-      k.when(p, [&] { k.storeChunk(stored, k.at(output, k.element(row.pixel, outC, channel))); });
+        k.storeChunk(stored, k.at(output, k.element(row.pixel, outC, channel)));
+        return summed;
+      });
+      for (int64_t term = 0; term < terms; ++term)
+        for (int64_t lane = 0; lane < width; ++lane) {
+          Value &sum = sums[term][fragment.columnIndex * whole + begin + lane];
+          sum = k.fadd(sum, parts[term * width + lane]);
+        }
     }
   }
   if (terms)

@@ -129,6 +129,20 @@ void GpuEmitter::finish(ModuleOp module) {
                          name + "_shared", Attribute(), /*alignment=*/16, /*addrSpace=*/3);
 }
 
+Values GpuEmitter::where(Value p, int64_t count, function_ref<Values()> body) {
+  auto branch = [&](function_ref<Values()> values) {
+    return [this, values](OpBuilder &inner, Location) {
+      OpBuilder saved = b;
+      b = inner;
+      scf::YieldOp::create(b, loc, values());
+      b = saved;
+    };
+  };
+  auto zeros = [&] { return Values(count, number(0)); };
+  auto choice = scf::IfOp::create(b, loc, p, branch(body), branch(zeros));
+  return llvm::to_vector(ValueRange(choice.getResults()));
+}
+
 Value GpuEmitter::blockReduce(Value own, int64_t count, llvm::function_ref<Value(Value, Value)> combine) {
   int64_t bytes = own.getType().getIntOrFloatBitWidth() / 8;
   Value place = shared(count * bytes), t = thread();

@@ -115,6 +115,8 @@ public:
     return reduce(low, high, c(step), init, body);
   }
   void when(Value condition, llvm::function_ref<void()> body);
+  /// The `count` f32 values of `body` where `p`, zeros elsewhere, where nothing of it is done.
+  Values where(Value p, int64_t count, llvm::function_ref<Values()> body);
 
   /// Combines one value a thread over the block in a fixed tree; every thread gets the result.
   /// `threads` is a power of two. Has barriers: all threads must come here.
