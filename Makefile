@@ -3,7 +3,7 @@ BUILD ?= build
 CMAKE_FLAGS = -G Ninja -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_LINKER_TYPE=LLD \
               -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH=/usr/lib/llvm-22
 
-.PHONY: build demo test check-ir install clean
+.PHONY: build demo test test-gpu check-ir install clean
 
 # Leaves $(BUILD)/bin/netc and $(BUILD)/bin/net-opt.
 build:
@@ -23,7 +23,12 @@ test:
 	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@cmake --build $(BUILD)
+	@tools/install-ptxas.sh $(BUILD)
 	@/usr/bin/python3 test/run_all.py --build $(BUILD)
+
+# The CUDA comparisons on a real GPU, and its speed; UNSUPPORTED where there is none.
+test-gpu: build
+	@/usr/bin/python3 test/gpu.py --build $(BUILD)
 
 # The lit tests alone.
 check-ir:

@@ -58,7 +58,20 @@ static int64_t bytesAnImage(Value value) {
   return bytes;
 }
 
+static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
+  if (gpu.getAlgorithm() == kern::GpuAlgorithm::Direct)
+    return "direct, a thread an output";
+  StringRef unit = gpu.getAlgorithm() == kern::GpuAlgorithm::Mma ? "tf32 tensor cores" : "f32 multiply-adds";
+  std::string text = llvm::formatv("implicit GEMM, {0}, {1}x{2} tile, {3} threads", unit, gpu.getRows(), gpu.getColumns(),
+                                   gpu.getThreads());
+  if (op.getKind() == kern::ContractKind::FilterGrad)
+    text += llvm::formatv(", {0} chunks", op.getSchedule().getChunks());
+  return text;
+}
+
 static std::string describeContract(kern::ContractOp op) {
+  if (kern::GpuScheduleAttr gpu = op.getGpuAttr())
+    return describeGpu(op, gpu);
   kern::ScheduleAttr s = op.getSchedule();
   std::string tile = llvm::formatv("{0}x{1} tile", s.getTilePixels(), s.getTileVectors() * s.getLanes());
   if (kern::isLanewise(op.getGeometry(), s.getLanes()))

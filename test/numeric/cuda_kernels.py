@@ -25,7 +25,7 @@ except ImportError as missing:
     WHY = f"python3-torch is needed: {missing}"
 
 TF32_BOUND = 1e-5  # against a reference with the same rounded operands
-SIM = ["--target", "sim"]
+SIM = ["--target", os.environ.get("NETC_GPU_TARGET", "sim")]  # cuda: `make test-gpu`
 
 
 def tiles():

@@ -16,6 +16,7 @@ from compiled import MODELS, Compiled, call
 from report import Report
 
 LOGITS, LOSS, GRADIENT, RUNNING = 1e-4, 1e-5, 1e-3, 1e-4
+SIM = ["--target", os.environ.get("NETC_GPU_TARGET", "sim")]  # cuda: `make test-gpu`
 TF32_LOSS, TF32_COSINE = 1e-3, 0.98
 
 ALEXNET = """net 1
@@ -66,7 +67,7 @@ def difference(found, wanted):
 
 def both(name, extra):
     source, options, images = CASES[name]
-    cpu, sim = compiled(source, options), compiled(source, options + ["--target", "sim"] + extra)
+    cpu, sim = compiled(source, options), compiled(source, options + SIM + extra)
     shape = cpu.info()["input"]
     rng = numpy.random.default_rng(7)
     inputs = {"input": rng.standard_normal((images, *shape)).astype(numpy.float32), "labels": numpy.arange(images) % 10}
@@ -103,7 +104,7 @@ def tf32(name):
 def same_training(name):
     """Three steps with momentum, in two orders of warps: the same weights and optimizer state."""
     source, options, images = CASES[name]
-    sim = compiled(source, options + ["--target", "sim"])
+    sim = compiled(source, options + SIM)
     files = []
     for seed in ("1", "77"):
         out = sim.path / f"run{seed}"

@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""Static evidence about the CUDA kernels of resnet18 and resnet50 (training and inference), from ptxas and the PTX.
+
+Every kernel assembles for every chip without a spilled byte and with no more registers and shared memory than its
+schedule's occupancy leaves. The main loops of tf32 contractions hold exactly the mma.sync of their tile; all main loops
+read global memory 16 bytes at a time, but for those over an image's 3 channels.
+"""
+import collections
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from compiled import MODELS, NETC, call
+from report import Report
+
+MODEL_NAMES = ("resnet18", "resnet50")
+CHIPS = (75, 80, 86, 89, 90, 100, 120)
+REGISTERS, SHARED = 65536, 100 << 10  # of a multiprocessor; the least shared memory of any chip from sm_80 on
+SHARED_75 = 64 << 10
+MMA_OF_TILE = {256: {32}, 128: {32, 16, 8, 4}}  # threads: mma.sync a stage of 16, by the tile's warps
+
+
+def find_ptxas():
+    build = os.environ.get("NETC_BUILD", "build")
+    candidates = [os.environ.get("NETC_PTXAS"), shutil.which("ptxas"), "/usr/local/cuda/bin/ptxas"]
+    candidates += [str(path) for path in pathlib.Path(build).glob("ptxas/**/bin/ptxas")]
+    return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
+
+
+def emit(folder, model, precision, chip):
+    path = folder / f"{model}-{precision}-{chip}.ptx"
+    call([NETC, MODELS / "resnet.net", "--model", model, "--target", "cuda", "--precision", precision, "--chip", f"sm_{chip}",
+          "--emit", "ptx", "-o", path])
+    return path
+
+
+def launch_bounds(ptx):
+    """kernel: (threads, blocks a multiprocessor that the registers must leave room for)."""
+    bounds = {}
+    for match in re.finditer(r"\.visible \.entry (\w+)\((.*?)\{", ptx, re.S):
+        threads = int(re.search(r"\.reqntid (\d+)", match.group(2)).group(1))
+        blocks = re.search(r"\.minnctapersm (\d+)", match.group(2))
+        bounds[match.group(1)] = (threads, int(blocks.group(1)) if blocks else 1)
+    return bounds
+
+
+def assemble(ptxas, path, chip):
+    done = subprocess.run([ptxas, f"-arch=sm_{chip}", "-v", "-o", str(path) + f".{chip}.cubin", str(path)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise AssertionError(f"ptxas -arch=sm_{chip} {path.name}: {done.stderr[-1000:]}")
+    properties = {}
+    pattern = r"Function properties for (\w+)\n.*?(\d+) bytes spill stores, (\d+) bytes spill loads\n.*?Used (\d+) registers([^\n]*)"
+    for name, stores, loads, registers, rest in re.findall(pattern, done.stderr):
+        shared = re.search(r"(\d+) bytes smem", rest)
+        properties[name] = (int(stores) + int(loads), int(registers), int(shared.group(1)) if shared else 0)
+    return properties
+
+
+def occupancy(ptxas, path, chip):
+    bounds = launch_bounds(path.read_text())
+    properties = assemble(ptxas, path, chip)
+    missing = set(bounds) - set(properties)
+    spilled = [name for name, (bytes_, _, _) in properties.items() if bytes_]
+    limit = SHARED_75 if chip == 75 else SHARED
+    crowded = [name for name, (_, registers, shared) in properties.items()
+               if registers * bounds[name][0] * bounds[name][1] > REGISTERS or shared * bounds[name][1] > limit]
+    return [("kernels not assembled: " + " ".join(sorted(missing)[:3]), len(missing), 0.5),
+            ("kernels that spill: " + " ".join(spilled[:3]), len(spilled), 0.5),
+            ("kernels beyond their occupancy: " + " ".join(crowded[:3]), len(crowded), 0.5)]
+
+
+def main_loops(body):
+    """Text of the outermost loops that multiply-add in bulk: from a label to the last branch back to it."""
+    loops, position = [], 0
+    for label in re.finditer(r"^(\$L__BB\w+):", body, re.M):
+        if label.start() < position:
+            continue
+        backward = [m.end() for m in re.finditer(r"bra(?:\.uni)?\s+" + re.escape(label.group(1)) + r";", body) if m.start() > label.start()]
+        if backward:
+            text = body[label.start():backward[-1]]
+            if text.count("mma.sync") or text.count("fma.rn.f32") >= 64:
+                loops.append(text)
+                position = backward[-1]
+    return loops
+
+
+def instruction_mix(path, precision):
+    ptx = path.read_text()
+    bounds = launch_bounds(ptx)
+    wrong, narrow, tensor, contractions = [], [], 0, 0
+    kinds = collections.Counter()
+    for name, body in re.findall(r"\.visible \.entry (\w+_contract)\(.*?\{(.*?)^\}", ptx, re.S | re.M):
+        loops = main_loops(body)
+        if not loops:
+            wrong.append(name + ": no main loop")
+            continue
+        contractions += 1
+        loop = loops[0]
+        count = loop.count("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32")
+        tensor += count > 0
+        kinds[count] += 1
+        if precision == "tf32" and count not in MMA_OF_TILE[bounds[name][0]]:
+            wrong.append(f"{name}: {count} mma for {bounds[name][0]} threads")
+        if precision == "f32" and (count or "tf32" in body):
+            wrong.append(f"{name}: tf32 in f32")
+        scalar = len(re.findall(r"ld\.global\S*\.[bf]32 \t?%", loop))
+        wide = len(re.findall(r"ld\.global\S*\.v4|cp\.async\.cg\.shared\.global \[[^]]*\], \[[^]]*\], 16", loop))
+        if scalar or not wide:
+            narrow.append(name)
+    print(f"    {path.name}: {contractions} contractions, mma a stage: {dict(kinds)}, over 3 channels: {' '.join(narrow)}")
+    return [("contractions off their tile: " + "; ".join(wrong[:3]), len(wrong), 0.5),
+            # conv1 in inference, in training, and its filter gradient.
+            ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 3.5),
+            ("contractions without tensor cores", contractions - tensor if precision == "tf32" else 0, 0.5)]
+
+
+def main():
+    report = Report("cuda_assembly")
+    ptxas = find_ptxas()
+    with tempfile.TemporaryDirectory(prefix="netc-ptx-") as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        folder = pathlib.Path(folder)
+        pending = []
+        for model in MODEL_NAMES:
+            for precision, levels in (("f32", (75, 80)), ("tf32", (80,))):
+                for level in levels:
+                    path = emit(folder, model, precision, level)
+                    report.case(f"{model}/{precision}/ptx_{level}", instruction_mix, path, precision)
+                    for chip in CHIPS:
+                        if (chip == 75) == (level == 75):
+                            pending.append((f"{model}/{precision}/sm_{chip}", path, chip))
+        if not ptxas:
+            report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
+            report.close()
+        results = [(name, pool.submit(occupancy, ptxas, path, chip)) for name, path, chip in pending]
+        for name, result in results:
+            report.case(name, result.result)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
