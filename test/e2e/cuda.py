@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""The command line of executables for a GPU: on the simulator everything works as on the CPU and gives its weights; without
+a driver they say so."""
+import ctypes
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import safetensors
+from compiled import MODELS, NETC, Compiled, call
+from report import Report, Unsupported
+
+# Every optimizer program: AdamW, clipping by the norm, accumulation, a moving average, soft targets, dropout.
+RECIPE = """net 1
+model tiny(classes=10) {
+  input image: [3, 12, 12]
+  x = image | conv(12, k=3, pad=1) | bn | relu | maxpool(k=2) | conv(20, k=3, pad=1) | bn | relu
+  return x | avgpool(global) | flatten | dropout(0.2) | linear(classes)
+}
+train tiny {
+  augment hflip, mixup(0.2)
+  loss cross_entropy(label_smoothing=0.1)
+  optimizer adamw(lr=0.003, weight_decay=0.01)
+  clip_norm 1.0
+  accumulate 2
+  ema 0.9
+  batch 6
+  epochs 2
+}
+"""
+
+
+def compiled(source, target, *options):
+    options = ["--target", target, *options]
+    return Compiled.from_text(source, options=options) if isinstance(source, str) else Compiled(source, options=options)
+
+
+def trained(executable, *arguments, seed="1"):
+    out = executable.path / "run"
+    os.environ["NETC_SIM_SEED"] = seed
+    call([executable.executable, "train", "--data", "synthetic:40", "--val", "synthetic:12", "--out", out, *arguments])
+    return out
+
+
+def furthest(one, other):
+    a, b = (safetensors.load(folder / "model.safetensors") for folder in (one, other))
+    return max(float(numpy.linalg.norm(a[key] - b[key]) / max(numpy.linalg.norm(b[key]), 1e-6)) for key in b)
+
+
+def same_as_cpu(source, *arguments):
+    """Two epochs, the last batch of each ragged."""
+    cpu, sim = compiled(source, "cpu"), compiled(source, "sim")
+    runs = [trained(executable, *arguments) for executable in (cpu, sim)]
+    claims = [("weights", furthest(runs[1], runs[0]), 1e-4)]
+    said = [call([executable.executable, "eval", "--data", "synthetic:20", "--weights", runs[0]]) for executable in (cpu, sim)]
+    claims.append((f"eval says {said[1]!r}, the CPU {said[0]!r}", float(said[0] != said[1]), 0.5))
+    return claims
+
+
+def resumed():
+    """An epoch, then one more: the same bits as two at once, in another order of warps."""
+    whole, parts = compiled(RECIPE, "sim"), compiled(RECIPE, "sim")
+    one = trained(whole, "--epochs", "2")
+    trained(parts, "--epochs", "1")
+    two = trained(parts, "--epochs", "2", "--resume", seed="5")
+    different = (one / "model.safetensors").read_bytes() != (two / "model.safetensors").read_bytes()
+    return [("weights differ", float(different), 0.5)]
+
+
+def fails(executable, *arguments, **environment):
+    done = subprocess.run([str(executable), *arguments], capture_output=True, text=True, env={**os.environ, **environment})
+    return done.returncode, done.stderr
+
+
+def no_driver():
+    try:
+        ctypes.CDLL("libcuda.so.1")
+        raise Unsupported("this machine has an NVIDIA driver")
+    except OSError:
+        pass
+    executable = compiled(MODELS / "lenet.net", "cuda")
+    info = executable.info()
+    code, said = fails(executable.executable, "train", "--data", "synthetic:8")
+    return [("target is not cuda", float(info["target"] != "cuda"), 0.5), (f"exit code {code}", abs(code - 1), 0.5),
+            (f"says {said!r}", float("no NVIDIA driver" not in said or "--target cpu" not in said), 0.5)]
+
+
+def limits():
+    """Too old a chip, and a batch that does not fit."""
+    executable = compiled(MODELS / "lenet.net", "sim")
+    code, said = fails(executable.executable, "bench", "--batch", "1", NETC_SIM_CHIP="75")
+    claims = [(f"old chip: exit code {code}", abs(code - 1), 0.5), (f"old chip: says {said!r}", float("too old" not in said), 0.5)]
+    code, said = fails(executable.executable, "bench", "--batch", "1000000")
+    claims += [(f"memory: exit code {code}", abs(code - 1), 0.5),
+               (f"memory: says {said!r}", float("batch 1000000 needs" not in said or "largest batch" not in said), 0.5)]
+    return claims
+
+
+def main():
+    report = Report("cuda")
+    report.case("lenet_as_on_cpu", same_as_cpu, MODELS / "lenet.net", "--batch", "16", "--epochs", "2")
+    report.case("optimizers_as_on_cpu", same_as_cpu, RECIPE)
+    report.case("resume", resumed)
+    report.case("no_driver", no_driver)
+    report.case("limits", limits)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
