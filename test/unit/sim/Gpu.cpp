@@ -1,12 +1,43 @@
 //===- Gpu.cpp - kernels of a test on the simulated GPU -------------------===//
 #include "test/unit/sim/Gpu.h"
 
+#include <set>
+
 using namespace netc::test;
+
+static const char *head = ".version 8.0\n.target sm_80\n.address_size 64\n";
+
+static std::set<std::string> &loaded() {
+  static std::set<std::string> texts;
+  return texts;
+}
+static std::set<std::string> &evaluated() {
+  static std::set<std::string> kernels;
+  return kernels;
+}
+
+std::string Gpu::load(const std::string &body) {
+  std::string why = loadText(head + body);
+  if (why.empty())
+    loaded().insert(head + body);
+  return why;
+}
+
+std::vector<std::string> netc::test::loadedModules() {
+  std::vector<std::string> texts(loaded().begin(), loaded().end());
+  std::string all = head;
+  unsigned number = 0;
+  for (std::string kernel : evaluated())
+    all += kernel.replace(kernel.find(" k("), 2, " k" + std::to_string(number++));
+  if (number)
+    texts.push_back(all);
+  return texts;
+}
 
 std::vector<uint32_t> netc::test::evaluate(const std::string &body, const std::vector<uint32_t> &a,
                                            const std::vector<uint32_t> &b, const std::vector<uint32_t> &c) {
   Gpu gpu;
-  std::string why = gpu.load(R"(
+  std::string kernel = R"(
 .visible .entry k(.param .u64 out, .param .u64 a, .param .u64 b, .param .u64 c) {
   .reg .pred %p<10>;
   .reg .b16 %h<10>;
@@ -29,8 +60,10 @@ std::vector<uint32_t> netc::test::evaluate(const std::string &body, const std::v
   add.s64 %a2, %a2, %a1;
   st.global.b32 [%a2], %r0;
   ret;
-})");
+})";
+  std::string why = gpu.loadText(head + kernel);
   EXPECT_EQ(why, "");
+  evaluated().insert(kernel);
   auto padded = [](std::vector<uint32_t> values) {
     values.resize(32);
     return values;

@@ -29,7 +29,7 @@ public:
   const CudaDriver &cu;
 
   /// A module of PTX 8.0 for sm_80 around `body`; "" or why it does not load.
-  std::string load(const std::string &body) { return loadText(".version 8.0\n.target sm_80\n.address_size 64\n" + body); }
+  std::string load(const std::string &body);
   std::string loadText(const std::string &text) {
     CUresult result = cu.moduleLoadDataEx(&module, text.c_str(), 0, nullptr, nullptr);
     return result == CUDA_SUCCESS ? "" : cu.lastReport();
@@ -90,9 +90,9 @@ inline float real(uint32_t bits) {
   return result;
 }
 
-/// The module is PTX to NVIDIA's assembler, too; true where there is none.
-bool assembles(const std::string &ptx, std::string &why);
-/// All PTX that tests have loaded through Gpu::load is kept for that.
+/// What Gpu::load has loaded without a complaint, each text once; what evaluate() runs
+/// is one module of many kernels.
+std::vector<std::string> loadedModules();
 
 } // namespace netc::test
 
