@@ -47,12 +47,12 @@ TEST(Checks, ReportNamesEverything) {
 .visible .entry k(.param .u64 out) {
   .reg .b32 %r<2>;
   .reg .b64 %d<4>;
-  .loc 1 17 5
+  .loc 1 40 2
   mov.u32 %r0, %tid.x;
   ld.param.u64 %d1, [out];
   mul.wide.u32 %d2, %r0, 4;
   add.s64 %d1, %d1, %d2;
-  .loc 1 23 9, function_name $L__info, inlined_at 1 40 2
+  .loc 1 23 9
   st.global.b32 [%d1], %r0;
   ret;
 })"),
@@ -71,7 +71,7 @@ TEST(Checks, BoundsOfGlobalMemory) {
   EXPECT_EQ(check("st.global.b32 [%there], %t;"), "");
   expectFinding(check("st.global.b32 [%there+4], %t;"), "out of bounds", "behind an allocation");
   expectFinding(check("ld.global.b32 %r0, [%there+-4];"), "out of bounds", "thread (0, 0, 0)");
-  expectFinding(check("ld.global.b32 %r0, [16];"), "out of bounds", "address 0x10");
+  expectFinding(check("mov.u64 %d1, 16; ld.global.b32 %r0, [%d1];"), "out of bounds", "address 0x10");
   expectFinding(check("mov.u64 %d1, 0; st.b32 [%d1], %t;"), "out of bounds", "address 0x0");
 }
 
@@ -168,7 +168,7 @@ TEST(Checks, AsyncCopyIntoWhatOthersStillRead) {
                      "cp.async.ca.shared.global [%mine], [%there], 4; cp.async.wait_all;";
   auto with = [&](const std::string &text) { return std::string(body).replace(body.find("@BARRIER@"), 9, text); };
   EXPECT_EQ(check(with("bar.sync 0;")), "");
-  expectFinding(check(with("")), "race in shared memory", "writes");
+  expectFinding(check(with("")), "race in shared memory", "with no barrier between");
 }
 
 TEST(Checks, DivergentBarriers) {
@@ -178,7 +178,7 @@ TEST(Checks, DivergentBarriers) {
                 "deadlock");
   expectFinding(check("bar.sync 0, 96;"), "divergent barrier", "deadlock");
   EXPECT_EQ(check("setp.lt.u32 %p1, %t, 32; @%p1 bar.sync 0, 32; bar.sync 1;"), "");
-  expectFinding(check("bar.sync 0, 48;"), "bad barrier", "multiple of 32");
+  expectFinding(check("mov.u32 %r1, 48; bar.sync 0, %r1;"), "bad barrier", "multiple of 32");
   expectFinding(check("mov.u32 %r1, 16; bar.sync %r1;"), "bad barrier", "barrier 16 of 16");
 }
 
