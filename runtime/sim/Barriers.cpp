@@ -108,9 +108,6 @@ void Block::reportDeadlock() {
   if (group->state == GroupState::Gathering) {
     bool isBarrier = program.code[group->pc].kind == Kind::Barrier;
     uint32_t missing = warp->live & ~group->mask;
-    if (!missing)
-      report(*warp, group->pc, group->mask, "bad member mask",
-             "it names threads of the warp that have exited before they came here");
     report(*warp, group->pc, group->mask, isBarrier ? "divergent barrier" : "divergent warp",
            "the threads of lanes " + fmt::format("{:#010x}", group->mask) + " wait for lanes " +
                fmt::format("{:#010x}", missing) + " of their warp, which never come" + others);

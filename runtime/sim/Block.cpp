@@ -324,6 +324,9 @@ Block::Step Block::leave(Warp &warp, Group &group, uint32_t mask) {
   warp.live &= ~mask;
   group.mask &= ~mask;
   ++group.pc;
+  for (Group &other : warp.groups) // who waits for these lanes looks again
+    if (other.state == GroupState::Gathering)
+      other.state = GroupState::Ready;
   return group.mask ? Step::Continue : Step::Regroup;
 }
 

@@ -54,7 +54,7 @@ CUresult netc::runtime::sim::loadModule(Device &device, CUmodule *to, const char
         continue;
       auto entry = std::make_unique<CUfunc_st>();
       entry->module = module.get();
-      entry->program = decodeEntry(module->text, function, globals, handlerTable());
+      entry->program = decodeEntry(module->text, function, globals, handlerTable(device.options.level));
       module->functions.push_back(std::move(entry));
     }
   } catch (const PtxError &error) {

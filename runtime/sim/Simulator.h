@@ -26,6 +26,10 @@ struct SimulatorOptions {
   uint64_t seed = 1;
   /// Cores that run blocks; 0 is all that this process may use.
   unsigned threads = 0;
+  /// Instructions of this machine that run the lanes: 1 is x86-64, 2 AVX2, 3
+  /// AVX-512, as far as it has them; for modules loaded from then on. The bits are
+  /// the same at every level.
+  unsigned level = 3;
   /// Device memory in bytes; reserved, not touched, before it is allocated.
   uint64_t memoryBytes = uint64_t(16) << 30;
 };

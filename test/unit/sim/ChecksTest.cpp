@@ -172,7 +172,8 @@ TEST(Checks, AsyncCopyIntoWhatOthersStillRead) {
 }
 
 TEST(Checks, DivergentBarriers) {
-  expectFinding(check("setp.lt.u32 %p1, %t, 40; @%p1 bar.sync 0;"), "divergent barrier", "lanes");
+  expectFinding(check("setp.lt.u32 %p1, %t, 40; @%p1 bar.sync 0;"), "divergent barrier", "has exited");
+  expectFinding(check("setp.lt.u32 %p1, %t, 40; @%p1 bra A; bar.sync 1; A: bar.sync 0;"), "divergent barrier", "lanes");
   expectFinding(check("setp.lt.u32 %p1, %t, 32; @%p1 bar.sync 0;"), "divergent barrier", "has exited");
   expectFinding(check("setp.lt.u32 %p1, %t, 32; @%p1 bra A; bar.sync 1; bra B; A: bar.sync 0; B:"), "divergent barrier",
                 "deadlock");
@@ -206,7 +207,7 @@ TEST(Checks, RacesBetweenBlocks) {
             "");
 }
 
-TEST(Checks, EndlessLoopsAndTraps) {
+TEST(Checks, Traps) {
   expectFinding(check("setp.eq.u32 %p1, %t, 9; @%p1 trap;"), "trap", "thread (9, 0, 0)");
 }
 

@@ -34,9 +34,26 @@ std::vector<std::string> netc::test::loadedModules() {
   return texts;
 }
 
+std::vector<std::string> netc::test::evaluatedKernels() { return {evaluated().begin(), evaluated().end()}; }
+
+std::vector<uint32_t> netc::test::runKernel(const SimulatorOptions &options, const std::string &kernel,
+                                            const std::vector<uint32_t> &a, const std::vector<uint32_t> &b,
+                                            const std::vector<uint32_t> &c) {
+  Gpu gpu(options);
+  std::string why = gpu.loadText(head + kernel);
+  EXPECT_EQ(why, "");
+  auto padded = [](std::vector<uint32_t> values) {
+    values.resize(32);
+    return values;
+  };
+  CUdeviceptr out = gpu.upload(std::vector<uint32_t>(32));
+  why = gpu.run({}, out, gpu.upload(padded(a)), gpu.upload(padded(b)), gpu.upload(padded(c)));
+  EXPECT_EQ(why, "");
+  return gpu.download<uint32_t>(out, 32);
+}
+
 std::vector<uint32_t> netc::test::evaluate(const std::string &body, const std::vector<uint32_t> &a,
                                            const std::vector<uint32_t> &b, const std::vector<uint32_t> &c) {
-  Gpu gpu;
   std::string kernel = R"(
 .visible .entry k(.param .u64 out, .param .u64 a, .param .u64 b, .param .u64 c) {
   .reg .pred %p<10>;
@@ -61,15 +78,6 @@ std::vector<uint32_t> netc::test::evaluate(const std::string &body, const std::v
   st.global.b32 [%a2], %r0;
   ret;
 })";
-  std::string why = gpu.loadText(head + kernel);
-  EXPECT_EQ(why, "");
   evaluated().insert(kernel);
-  auto padded = [](std::vector<uint32_t> values) {
-    values.resize(32);
-    return values;
-  };
-  CUdeviceptr out = gpu.upload(std::vector<uint32_t>(32));
-  why = gpu.run({}, out, gpu.upload(padded(a)), gpu.upload(padded(b)), gpu.upload(padded(c)));
-  EXPECT_EQ(why, "");
-  return gpu.download<uint32_t>(out, 32);
+  return runKernel({}, kernel, a, b, c);
 }

@@ -90,6 +90,11 @@ inline float real(uint32_t bits) {
   return result;
 }
 
+/// The kernels that evaluate() has run, and one of them again.
+std::vector<std::string> evaluatedKernels();
+std::vector<uint32_t> runKernel(const SimulatorOptions &options, const std::string &kernel, const std::vector<uint32_t> &a,
+                                const std::vector<uint32_t> &b, const std::vector<uint32_t> &c);
+
 /// What Gpu::load has loaded without a complaint, each text once; what evaluate() runs
 /// is one module of many kernels.
 std::vector<std::string> loadedModules();

@@ -292,4 +292,8 @@ TEST(Matrix, FastModeAndOtherOrdersGiveTheSameBits) {
   EXPECT_EQ(runProduct(options, a, b, tiles, depth), first);
   options.checks = false;
   EXPECT_EQ(runProduct(options, a, b, tiles, depth), first);
+  for (unsigned level : {1, 2}) {
+    options.level = level;
+    EXPECT_EQ(runProduct(options, a, b, tiles, depth), first);
+  }
 }
