@@ -8,8 +8,6 @@
 using namespace netc::runtime::sim;
 
 namespace {
-// A warp that runs longer than this in one block is taken for an endless loop.
-constexpr uint64_t maximumTurns = uint64_t(1) << 22;
 constexpr uint64_t fastQuantum = 1 << 14;
 } // namespace
 
@@ -20,16 +18,18 @@ Block::Block(const LaunchContext &context, Scratch &scratch, unsigned worker)
   unsigned count = (threads + lanes - 1) / lanes;
   warps.resize(count);
   windowCache.resize(size_t(count) * windows);
-  size_t registerLines = program.registerBytes / 64 + 1, predicates = program.predicates;
+  size_t linesOfWarp = program.registerBytes / 64 + 1, predicates = program.predicates;
+  registerLines = linesOfWarp * count;
   size_t sharedBytes = program.staticSharedBytes + context.launch.dynamicShared;
-  scratch.registers.resize(std::max(scratch.registers.size(), registerLines * count));
+  scratch.registers.resize(std::max(scratch.registers.size(), registerLines));
   scratch.predicates.resize(std::max(scratch.predicates.size(), predicates * count));
   scratch.shared.resize(std::max(scratch.shared.size(), sharedBytes / 64 + 1));
-  size_t localLines = program.localBytes * lanes / 64 + 1;
-  scratch.local.resize(std::max(scratch.local.size(), localLines * count));
+  size_t localOfWarp = program.localBytes * lanes / 64 + 1;
+  localLines = localOfWarp * count;
+  scratch.local.resize(std::max(scratch.local.size(), localLines));
   for (unsigned index = 0; index < count; ++index) {
     Warp &warp = warps[index];
-    warp.base[0] = scratch.registers[registerLines * index].bytes;
+    warp.base[0] = scratch.registers[linesOfWarp * index].bytes;
     warp.base[1] = const_cast<char *>(program.constants.empty() ? nullptr : program.constants[0].bytes);
     warp.predicates = &scratch.predicates[predicates * index];
     warp.index = index;
@@ -39,7 +39,7 @@ Block::Block(const LaunchContext &context, Scratch &scratch, unsigned worker)
     warp.cached = &windowCache[size_t(index) * windows];
     warp.shared = scratch.shared[0].bytes;
     warp.sharedBytes = sharedBytes;
-    warp.local = scratch.local[localLines * index].bytes;
+    warp.local = scratch.local[localOfWarp * index].bytes;
     warp.localBytes = program.localBytes;
     warp.parameters = context.launch.parameters.data();
     warp.parameterBytes = context.launch.parameters.size();
@@ -117,13 +117,13 @@ void Block::start(uint64_t blockNumber) {
   for (Barrier &barrier : barriers)
     barrier = Barrier();
   if (context.checks) { // what nobody has written shows: NaN as f32, far out of bounds as an address
-    std::memset(static_cast<void *>(scratch.registers.data()), 0x7f, scratch.registers.size() * 64);
-    std::memset(static_cast<void *>(scratch.shared.data()), 0x7f, scratch.shared.size() * 64);
-    std::memset(static_cast<void *>(scratch.local.data()), 0x7f, scratch.local.size() * 64);
+    std::memset(static_cast<void *>(scratch.registers.data()), 0x7f, registerLines * 64);
+    std::memset(static_cast<void *>(scratch.shared.data()), 0x7f, warps[0].sharedBytes);
+    std::memset(static_cast<void *>(scratch.local.data()), 0x7f, localLines * 64);
     clocks.reset();
     shadow.reset(warps[0].sharedBytes);
   }
-  std::fill(scratch.predicates.begin(), scratch.predicates.end(), 0);
+  std::fill_n(scratch.predicates.begin(), size_t(program.predicates) * warps.size(), 0);
   for (Warp &warp : warps) {
     unsigned first = warp.index * lanes, count = std::min(lanes, threads - first);
     warp.live = count == lanes ? ~0u : (1u << count) - 1;
@@ -142,7 +142,7 @@ bool Block::runnable(const Warp &warp) const {
 
 void Block::run(uint64_t blockNumber) {
   start(blockNumber);
-  uint64_t turns = 0;
+  warpInstructions = 0;
   for (size_t at = 0;; ++at) {
     size_t count = warps.size(), first = context.checks ? random() % count : at % count;
     Warp *next = nullptr;
@@ -157,9 +157,10 @@ void Block::run(uint64_t blockNumber) {
       break;
     if (!next)
       reportDeadlock();
-    if (++turns > maximumTurns * count)
+    if (warpInstructions > context.instructionLimit)
       report(*next, next->groups[0].pc, next->groups[0].mask, "endless loop",
-             "the block has run for more than 2^36 instructions", cuda::CUDA_ERROR_LAUNCH_TIMEOUT);
+             "the warps of the block have run more than " + std::to_string(context.instructionLimit) + " instructions",
+             cuda::CUDA_ERROR_LAUNCH_TIMEOUT);
     runWarp(*next, context.checks ? 16u << (random() % 10) : fastQuantum);
     completeBarriers();
   }
@@ -207,7 +208,7 @@ void Block::runWarp(Warp &warp, uint64_t budget) {
 void Block::runGroup(Warp &warp, size_t which, uint64_t &budget) {
   const Instr *code = program.code.data();
   Group group = warp.groups[which];
-  uint64_t count = 0;
+  uint64_t count = 0, before = budget;
   uint32_t boundary = UINT32_MAX;
   auto findBoundary = [&] {
     boundary = UINT32_MAX;
@@ -241,6 +242,7 @@ void Block::runGroup(Warp &warp, size_t which, uint64_t &budget) {
       break;
   }
   warp.laneInstructions += count;
+  warpInstructions += before - budget;
   warp.groups[which] = group;
   if (group.mask == 0)
     warp.groups.erase(warp.groups.begin() + long(which));

@@ -32,6 +32,7 @@ struct LaunchContext {
   bool checks = true;
   uint64_t seed = 1;
   unsigned multiprocessors = 1;
+  uint64_t instructionLimit = UINT64_MAX; // of the warps of a block
 };
 
 /// Memory that one worker keeps from block to block.
@@ -98,7 +99,8 @@ private:
   Barrier barriers[16];
   unsigned threads = 0, worker = 0;
   uint64_t randomState = 1;
-  uint64_t laneInstructions = 0;
+  uint64_t laneInstructions = 0, warpInstructions = 0;
+  size_t registerLines = 0, localLines = 0; // of all warps
 };
 
 } // namespace netc::runtime::sim

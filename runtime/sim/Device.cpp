@@ -43,6 +43,7 @@ CUresult Device::retain() {
     shadow = std::make_unique<GlobalShadow>(memory->size());
   sticky = CUDA_SUCCESS;
   report.clear();
+  launches = sequence = 0; // the same seed gives the same orders in every context
   return CUDA_SUCCESS;
 }
 
@@ -147,7 +148,7 @@ CUstream_st *Device::streamBefore(const CUstream_st &stream, uint64_t number) {
 /// Runs one operation of the stream, or one that it waits for. False when nothing
 /// can go on.
 bool Device::advance(CUstream_st &stream, unsigned depth) {
-  if (stream.operations.empty() || depth > 64)
+  if (stream.operations.empty() || depth > 4096)
     return false;
   const Operation &head = stream.operations.front();
   if (CUstream_st *before = streamBefore(stream, head.sequence))
@@ -224,6 +225,7 @@ void Device::runKernel(const Launch &launch) {
   if (shadowed)
     shadow->beginLaunch();
   LaunchContext context{launch, *memory, shadowed ? shadow.get() : nullptr, options.checks,
-                        options.seed + 0x9E3779B9 * ++launches, chip.processors};
+                        options.seed + 0x9E3779B9 * ++launches, chip.processors,
+                        options.instructionLimit};
   instructions += grid->run(context);
 }

@@ -12,9 +12,9 @@
 #include "runtime/sim/Grid.h"
 #include "runtime/sim/Simulator.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
-#include <set>
 
 // The driver API's opaque types.
 namespace netc::runtime::cuda {
@@ -71,22 +71,27 @@ struct CUgraphExec_st {
 
 namespace netc::runtime::sim {
 
-/// Objects that handles point to: what is not in here is no handle.
+/// Objects that handles point to, in the order in which they were made: what is
+/// not in here is no handle.
 template <typename T> class Handles {
 public:
   T *add(std::unique_ptr<T> object) {
     T *handle = object.get();
-    objects[handle] = std::move(object);
+    objects.emplace_back(handle, std::move(object));
     return handle;
   }
-  bool has(T *handle) const { return objects.count(handle) != 0; }
-  bool remove(T *handle) { return objects.erase(handle) != 0; }
+  bool has(T *handle) const {
+    return std::any_of(objects.begin(), objects.end(), [&](const auto &each) { return each.first == handle; });
+  }
+  bool remove(T *handle) {
+    return std::erase_if(objects, [&](const auto &each) { return each.first == handle; }) != 0;
+  }
   void clear() { objects.clear(); }
   auto begin() const { return objects.begin(); }
   auto end() const { return objects.end(); }
 
 private:
-  std::map<T *, std::unique_ptr<T>> objects;
+  std::vector<std::pair<T *, std::unique_ptr<T>>> objects;
 };
 
 /// All members are used under `mutex`.

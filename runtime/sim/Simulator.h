@@ -30,6 +30,9 @@ struct SimulatorOptions {
   /// AVX-512, as far as it has them; for modules loaded from then on. The bits are
   /// the same at every level.
   unsigned level = 3;
+  /// Instructions that the warps of one block may run before the block is taken for
+  /// an endless loop (CUDA_ERROR_LAUNCH_TIMEOUT).
+  uint64_t instructionLimit = uint64_t(1) << 32;
   /// Device memory in bytes; reserved, not touched, before it is allocated.
   uint64_t memoryBytes = uint64_t(16) << 30;
 };
