@@ -16,6 +16,8 @@
 #include "codegen/cpu/Sweep.h"
 #include "dialect/kern/Schedule.h"
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
@@ -68,6 +70,7 @@ private:
   int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
   int64_t stride, strideW;                 ///< between source pixels in the strip
   int64_t columns;
+  int64_t pitch;                           ///< floats between the source pixels of a tile's strip
   bool byResidue;
   int64_t mostH, mostW;                    ///< most taps of a residue
   int64_t outStep, tapStepH, tapStepW;     ///< between pixels of a tile; between taps of the packed window
@@ -97,6 +100,12 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   if (byResidue)
     columns = (outW - 1 + g.getPl()) / g.getSw() - g.getPl() / g.getSw() + mostW;
   packed = !flat || kern::blockOf(op.getLhsPrologue());
+  pitch = inC;
+  // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's rows then overflow.
+  if (!lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8) {
+    pitch += s.getLanes();
+    packed = true;
+  }
   for (size_t i = 0; i < op.getLhs().size(); ++i)
     lhs.push_back(launch.buffers[i]);
   weights = launch.buffers[op.getLhs().size()];
@@ -111,7 +120,7 @@ void ForwardEmitter::emit() {
     int64_t stripRows = flat ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
     if (byResidue)
       stripRows = s.getStripRows() / g.getSh() + mostH + 1;
-    k.scratchBytes = 4 * stripRows * (flat ? 1 : columns) * inC + 64;
+    k.scratchBytes = 4 * stripRows * (flat ? 1 : columns) * pitch + 64;
   }
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
 }
@@ -143,7 +152,7 @@ Strip ForwardEmitter::strip() {
   strip.gather = compact ? g.getSh() : 1;
   strip.gatherColumns = compact ? g.getSw() : 1;
   strip.spreadColumns = forward || byResidue ? 1 : g.getSw();
-  strip.count = strip.pitch = inC;
+  strip.count = inC, strip.pitch = pitch;
   strip.random.hyper = hyper;
   return strip;
 }
@@ -164,7 +173,7 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
     if (byResidue)
       return emitResidueRows(image, first, count, group, channelTile, valid);
     k.loop(k.c(0), count, 1, [&](Value r) {
-      Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * inC), k.mul(group, groupIn)));
+      Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * pitch), k.mul(group, groupIn)));
       Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
       emitRow(source, pixel, group, channelTile, valid);
     });
@@ -185,7 +194,7 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
       sweep.inputs.push_back({moves ? k.at(pointer, k.mul(first, inC)) : pointer, moves, inC});
     }
     sweep.output = launch.scratch;
-    sweep.outputPitch = inC;
+    sweep.outputPitch = pitch;
     sweep.pixels = count;
     sweep.channels = inC;
     sweep.random = {hyper, k.mul(first, inC)};
@@ -193,17 +202,30 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
     emitSweep(k, sweep);
     source = launch.scratch;
   }
+  // What is left of a whole item and of one image's last item have tiles of their own.
   int64_t p = s.getTilePixels();
+  llvm::SmallSetVector<int64_t, 2> remainders;
+  remainders.insert(rows % p);
+  remainders.insert(outH * outW % rows % p);
   overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
-    Value whole = k.mul(k.div(count, p), p);
+    Value whole = k.mul(k.div(count, p), p), left = k.sub(count, whole);
     auto tileAt = [&](int64_t pixels) {
       return [&, pixels](Value r) {
-        callTile(wholeWindow(pixels), k.at(source, k.mul(r, inC)), k.add(first, r), group, channelTile, valid);
+        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group, channelTile, valid);
       };
     };
     k.loop(k.c(0), whole, p, tileAt(p));
+    auto dispatch = [&](auto &&self, size_t index) -> void {
+      if (index == remainders.size())
+        return k.loop(whole, count, 1, tileAt(1));
+      int64_t pixels = remainders[index];
+      if (pixels <= 1)
+        return self(self, index + 1);
+      Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(pixels));
+      k.choose(same, [&] { tileAt(pixels)(whole); }, [&] { self(self, index + 1); });
+    };
     if (p > 1)
-      k.loop(whole, count, 1, tileAt(1));
+      dispatch(dispatch, 0);
   });
 }
 
@@ -235,7 +257,7 @@ void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value
 void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile, int64_t valid) {
   int64_t p = std::min(s.getTilePixels(), outW), whole = outW / p * p;
   auto tileAt = [&](int64_t pixels, Value column) {
-    callTile(wholeWindow(pixels), k.at(source, k.mul(column, strideW * inC)), k.add(pixel, column), group, channelTile,
+    callTile(wholeWindow(pixels), k.at(source, k.mul(column, strideW * pitch)), k.add(pixel, column), group, channelTile,
              valid);
   };
   if (whole == p)
@@ -262,7 +284,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
       // Scratch row 0 holds cotangent row firstQ - (mostH - 1); the deepest tap needs q - (taps - 1).
       Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
       Value row = k.add(k.sub(q, firstQ), mostH - rows.taps);
-      Value source = k.at(launch.scratch, k.add(k.mul(row, columns * inC), k.mul(group, groupIn)));
+      Value source = k.at(launch.scratch, k.add(k.mul(row, columns * pitch), k.mul(group, groupIn)));
       Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
       for (int64_t b = 0; b < std::min<int64_t>(g.getSw(), outW); ++b) {
         Residue cols = residueOf(b, g.getPl(), g.getSw(), g.getKw());
@@ -273,7 +295,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
           weightOffset = 0;
         auto tileAt = [&](int64_t pixels, Value index) {
           TileShape shape{pixels, 0, 0, rows.taps, cols.taps};
-          Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.taps), inC));
+          Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.taps), pitch));
           callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile, valid, weightOffset);
         };
         k.loop(0, whole, p, [&](Value index) { tileAt(p, index); });
@@ -326,7 +348,7 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
     for (int64_t j = 0; j < groupIn; ++j)
       w.push_back(t.loadVector(t.at(weight, j * tile)));
     for (int64_t p = 0; p < shape.pixels; ++p) {
-      Value x = t.loadVector(t.at(source, p * strideW * inC), shape.lastLanes);
+      Value x = t.loadVector(t.at(source, p * strideW * pitch), shape.lastLanes);
       for (int64_t j = 0; j < groupIn; ++j) {
         Value own = groupIn == 1 ? x : Value(vector::ShuffleOp::create(t.b, t.loc, x, x, masks[j]));
         next[p] = t.fma(own, w[j], next[p]);
@@ -337,7 +359,7 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
   Values accumulators(shape.pixels, t.zeros());
   accumulators = t.reduce(t.c(0), t.c(g.getKh()), 1, accumulators, [&](Value kh, ValueRange acc) {
     return t.reduce(t.c(0), t.c(g.getKw()), 1, acc, [&](Value kw, ValueRange inside) {
-      Value source = t.add(t.mul(kh, g.getDh() * columns * inC), t.mul(kw, g.getDw() * inC));
+      Value source = t.add(t.mul(kh, g.getDh() * columns * pitch), t.mul(kw, g.getDw() * pitch));
       Value weight = t.mul(t.add(t.mul(kh, g.getKw()), kw), groupIn * tile);
       return tap(t.at(arguments[0], source), t.at(arguments[1], weight), inside);
     });
@@ -349,7 +371,7 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
 void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
   Value source = arguments[0], weight = arguments[1];
   // Columns and channels lie side by side, in the source and in the packed window.
-  bool merged = g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1;
+  bool merged = g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC;
   int64_t run = merged ? shape.tapsW * groupIn : groupIn, runs = merged ? 1 : shape.tapsW;
   int64_t unroll = 1;
   for (int64_t u : {2, 3, 4})
@@ -364,7 +386,7 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
         for (int64_t u = 0; u < shape.vectors; ++u)
           w.push_back(t.loadVector(t.at(row, j * tile + u * t.lanes)));
         for (int64_t p = 0; p < shape.pixels; ++p) {
-          Value x = t.splat(t.load(t.at(at, p * strideW * inC + j)));
+          Value x = t.splat(t.load(t.at(at, p * strideW * pitch + j)));
           for (int64_t u = 0; u < shape.vectors; ++u)
             next[p * shape.vectors + u] = t.fma(x, w[u], next[p * shape.vectors + u]);
         }
@@ -377,14 +399,14 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     if (runs == 1)
       return steps(src, wei, init);
     return t.reduce(t.c(0), t.c(runs), 1, init, [&](Value kw, ValueRange acc) {
-      return steps(t.at(src, t.mul(kw, g.getDw() * inC)), t.at(wei, t.mul(kw, tapStepW * run * tile)), acc);
+      return steps(t.at(src, t.mul(kw, g.getDw() * pitch)), t.at(wei, t.mul(kw, tapStepW * run * tile)), acc);
     });
   };
   if (shape.tapsH == 1)
     accumulators = windowColumns(source, weight, accumulators);
   else
     accumulators = t.reduce(t.c(0), t.c(shape.tapsH), 1, accumulators, [&](Value kh, ValueRange acc) {
-      return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * inC)),
+      return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * pitch)),
                            t.at(weight, t.mul(kh, tapStepH * g.getKw() * groupIn * tile)), acc);
     });
   emitEpilogue(t, shape, accumulators, arguments);

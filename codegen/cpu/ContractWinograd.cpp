@@ -12,6 +12,8 @@
 #include "codegen/cpu/WinogradTiles.h"
 #include "dialect/kern/Schedule.h"
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;

@@ -19,9 +19,9 @@ struct Tile {
 } // namespace
 
 /// Rough cycles of a rows x vectors micro-kernel for one step of the reduction: two FMAs and two
-/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators hide.
+/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators just hide, a few more safely.
 static double stepCost(int64_t rows, int64_t vectors) {
-  double fma = std::max<double>(rows * vectors, 8) / 2.0, load = (rows + vectors) / 2.0;
+  double fma = std::max<double>(rows * vectors, 10) / 2.0, load = (rows + vectors) / 2.0;
   return std::max(fma, load);
 }
 
@@ -39,7 +39,7 @@ static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &targe
         return (count / r) * stepCost(r, vs) + (count % r ? stepCost(count % r, vs) : 0);
       };
       double cost = (vectors / v) * alongRows(v) + (vectors % v ? alongRows(vectors % v) : 0);
-      cost *= 1.0 + 0.02 / r; // fewer, larger tiles at equal cost
+      cost *= 1.0 + 0.1 / r; // larger tiles at equal cost: weights are read less often
       if (cost < bestCost * 0.999) {
         bestCost = cost;
         best = {r, v};
@@ -143,6 +143,22 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, const Ta
                            best);
 }
 
+/// Rows of a strip: at most `limit`, or somewhat more where that gives two and four threads equal work on one image.
+/// `halo` rows are packed for each strip besides its own; strips are multiples of `multiple`.
+static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks, int64_t halo) {
+  int64_t best = std::min(limit, rows);
+  double least = std::numeric_limits<double>::max();
+  for (int64_t strip = multiple; strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
+    int64_t taken = std::min(strip, rows), items = ceilDiv(rows, taken) * blocks;
+    double work = static_cast<double>(rows * blocks);
+    double idle = 0.5 * (ceilDiv(items, 2) * 2 * taken / work + ceilDiv(items, 4) * 4 * taken / work);
+    double cost = idle * (1 + 0.03 * (halo + 1) / taken);
+    if (cost < least * 0.999)
+      least = cost, best = taken;
+  }
+  return best;
+}
+
 ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   if (target.gpu)
     return packForGpu(kind, g, target);
@@ -163,13 +179,19 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   int64_t block = channels;
   if (g.getGroups() == 1 && channels > 128 && rows * columns <= 1024)
     block = ceilDiv(128, lanesOfTile) * lanesOfTile;
-  if (flat)
-    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors,
-                             std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows), block, 1, true, 0);
+  int64_t blocks = ceilDiv(channels, block);
+  if (flat) {
+    int64_t pixels = std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows);
+    if (target.batch == 1 && rows * columns > 1)
+      pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, 0);
+    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
+  }
   int64_t rowBytes = 4 * (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * depth * (forward ? g.getSh() : 1);
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, rows);
   // A whole number of equal strips.
   strip = ceilDiv(rows, ceilDiv(rows, strip));
+  if (target.batch == 1 && !byResidue)
+    strip = balancedStrip(rows, strip, 1, blocks, (g.getKh() - 1) * g.getDh());
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false, 0);
