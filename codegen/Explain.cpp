@@ -76,6 +76,8 @@ static std::string describeContract(kern::ContractOp op) {
   std::string tile = llvm::formatv("{0}x{1} tile", s.getTilePixels(), s.getTileVectors() * s.getLanes());
   if (kern::isLanewise(op.getGeometry(), s.getLanes()))
     return "direct, lane by lane, " + tile;
+  if (int64_t m = s.getWinograd(); m && op.getKind() == kern::ContractKind::FilterGrad)
+    return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time, {3} chunks", m, tile, s.getStripRows(), s.getChunks());
   if (op.getKind() == kern::ContractKind::FilterGrad)
     return llvm::formatv("outer products, {0}, {1} chunks", tile, s.getChunks());
   if (int64_t m = s.getWinograd())

@@ -344,5 +344,7 @@ void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors
 }
 
 void netc::cpu::emitFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch &launch) {
+  if (op.getSchedule().getWinograd())
+    return emitWinogradFilterGrad(k, op, launch);
   FilterGradEmitter(k, op, launch).emit();
 }

@@ -56,7 +56,7 @@ WinogradEmitter::WinogradEmitter(KernelEmitter &k, kern::ContractOp op, const La
   productPitch = chunk * tile + s.getLanes();
   input.prologue = kern::blockOf(op.getLhsPrologue());
   input.height = forward ? g.getIh() : g.getOh(), input.width = forward ? g.getIw() : g.getOw();
-  input.channels = forward ? g.getIc() : g.getOc();
+  input.channels = input.sourceChannels = forward ? g.getIc() : g.getOc();
   for (auto [index, operand] : llvm::enumerate(op.getLhs())) {
     input.sources.push_back(launch.buffers[index]);
     input.accesses.push_back(accessOf(operand, input.height * input.width));

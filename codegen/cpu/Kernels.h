@@ -10,6 +10,7 @@ namespace netc::cpu {
 void emitForward(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
 void emitWinograd(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
 void emitFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+void emitWinogradFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
 void emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Launch &launch);
 void emitReduce(KernelEmitter &k, kern::ReduceOp op, const Launch &launch);
 void emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch);

@@ -5,16 +5,17 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
-/// void transform(source, floats between rows, to): one window, all channels.
-static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s) {
+/// void transform(source, floats between rows, to): one window, all channels; its pixels lie `pixelPitch` floats apart.
+static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s, int64_t pixelPitch) {
   SmallVector<Type> types{k.pointerType(), k.i64(), k.pointerType()};
-  return k.helper(s.name, types, {true, false, true}, [&](KernelEmitter &t, ValueRange arguments) {
+  std::string name = s.name.str() + "_" + std::to_string(pixelPitch);
+  return k.helper(name, types, {true, false, true}, [&](KernelEmitter &t, ValueRange arguments) {
     t.overChannels(s.channels, [&](Value channel, int64_t valid) {
       Values window;
       for (int64_t y = 0; y < s.size; ++y) {
         Value row = t.at(arguments[0], t.add(t.mul(arguments[1], y), channel));
         for (int64_t x = 0; x < s.size; ++x)
-          window.push_back(t.loadVector(t.at(row, x * s.channels), valid));
+          window.push_back(t.loadVector(t.at(row, x * pixelPitch), valid));
       }
       Value to = t.at(arguments[2], channel);
       for (auto [point, value] : llvm::enumerate(transformTile(t, s.m, s.transform, s.size, window)))
@@ -42,20 +43,21 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
         [&] {
           zeros(k.c(0), low);
           Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), k.add(left, low));
-          Value element = k.mul(pixel, s.channels);
+          Value element = k.mul(pixel, s.sourceChannels), shift = s.firstChannel ? s.firstChannel : k.c(0);
+          element = k.add(element, shift);
           Sweep sweep;
           sweep.formula = s.prologue;
           for (auto [source, access] : llvm::zip(s.sources, s.accesses)) {
             if (access == Access::Full)
-              sweep.inputs.push_back({k.at(source, element), true, s.channels});
+              sweep.inputs.push_back({k.at(source, element), true, s.sourceChannels});
             else
-              sweep.inputs.push_back({access == Access::Channel ? source : k.at(source, k.mul(image, s.channels)), false, 0});
+              sweep.inputs.push_back({k.at(source, access == Access::Channel ? shift : k.add(k.mul(image, s.sourceChannels), shift)), false, 0});
           }
           sweep.output = k.at(out, k.mul(low, s.channels));
           sweep.outputPitch = sweep.channels = s.channels;
           sweep.pixels = k.sub(high, low);
           sweep.random = {s.hyper, element};
-          sweep.randomPitch = s.channels;
+          sweep.randomPitch = s.sourceChannels;
           emitSweep(k, sweep);
           zeros(high, k.c(s.size));
         },
@@ -65,7 +67,9 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
 
 void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value first, Value count, Value to,
                                Value scratch) {
-  func::FuncOp transform = transformFunction(k, s);
+  func::FuncOp fromScratch = transformFunction(k, s, s.channels), inPlace;
+  if (!s.prologue)
+    inPlace = transformFunction(k, s, s.sourceChannels);
   int64_t tilesOfImage = s.tilesHigh * s.tilesWide;
   k.loop(k.c(0), count, 1, [&](Value t) {
     Value tile = k.add(first, t), image = k.div(tile, tilesOfImage), rest = k.rem(tile, tilesOfImage);
@@ -74,7 +78,7 @@ void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value f
     Value out = k.at(to, k.mul(t, s.pitch));
     auto gathered = [&] {
       gatherWindow(k, s, image, top, left, scratch);
-      k.call(transform, {scratch, k.c(s.size * s.channels), out});
+      k.call(fromScratch, {scratch, k.c(s.size * s.channels), out});
     };
     if (s.prologue)
       return gathered();
@@ -84,7 +88,10 @@ void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value f
         inside,
         [&] {
           Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), top), s.width), left);
-          k.call(transform, {k.at(s.sources[0], k.mul(pixel, s.channels)), k.c(s.width * s.channels), out});
+          Value element = k.mul(pixel, s.sourceChannels);
+          if (s.firstChannel)
+            element = k.add(element, s.firstChannel);
+          k.call(inPlace, {k.at(s.sources[0], element), k.c(s.width * s.sourceChannels), out});
         },
         gathered);
   });

@@ -13,7 +13,9 @@ struct WinogradTiles {
   mlir::Block *prologue = nullptr;
   Values sources;
   llvm::SmallVector<Access> accesses;
-  int64_t height = 0, width = 0, channels = 0;
+  int64_t height = 0, width = 0, channels = 0; ///< channels: those transformed
+  int64_t sourceChannels = 0;                  ///< those of the operand
+  Value firstChannel;                          ///< null: 0
   int64_t m = 0, size = 0;
   int64_t tilesHigh = 0, tilesWide = 0;
   int64_t padTop = 0, padLeft = 0;

@@ -1,5 +1,6 @@
 //===- Contract.cpp - convolution and linear layers as kernels ------------===//
 #include "dialect/kern/GpuSchedule.h"
+#include "dialect/kern/Schedule.h"
 
 using namespace mlir;
 using namespace netc::kern;
@@ -12,6 +13,8 @@ Grid ContractOp::getGrid() {
   ScheduleAttr s = getSchedule();
   if (GpuScheduleAttr gpu = getGpuAttr())
     return gpuGrid(getKind(), g, s, gpu);
+  if (getKind() == ContractKind::FilterGrad && s.getWinograd())
+    return {s.getChunks() * (g.getOc() / s.getChannelBlock()) * (g.getIc() / winogradDepthBlock(g)), 0, 1};
   if (getKind() == ContractKind::FilterGrad)
     return {s.getChunks() * ceilDiv(g.getOc(), s.getChannelBlock()), 0, 1};
   bool forward = getKind() == ContractKind::Forward;

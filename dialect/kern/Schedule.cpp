@@ -64,6 +64,51 @@ static bool isFlat(GeometryAttr g) {
          g.getOh() == g.getIh() && g.getOw() == g.getIw();
 }
 
+/// A size of at most `most` in whole blocks, or all where there are few; 0 where neither is possible.
+static int64_t evenBlock(int64_t channels, int64_t most) {
+  if (channels <= most)
+    return channels;
+  for (int64_t block = most; block >= 32; block -= 32)
+    if (channels % block == 0)
+      return block;
+  return 0;
+}
+
+int64_t netc::kern::winogradDepthBlock(GeometryAttr g) { return evenBlock(g.getIc(), 128); }
+
+static bool isWinogradShape(GeometryAttr g, const TargetFacts &target) {
+  return g.getKh() == 3 && g.getKw() == 3 && g.getSh() == 1 && g.getSw() == 1 && g.getDh() == 1 && g.getDw() == 1 &&
+         g.getGroups() == 1 && g.getIc() >= target.lanes && g.getOc() >= target.lanes;
+}
+
+/// A filter gradient in the transform's domain, or null. Partial gradients, [points, I, O] a chunk, go to memory and back.
+static ScheduleAttr scheduleWinogradFilterGrad(GeometryAttr g, const TargetFacts &target) {
+  int64_t inputs = winogradDepthBlock(g), outputs = evenBlock(g.getOc(), 64);
+  if (!isWinogradShape(g, target) || !inputs || !outputs)
+    return {};
+  double pairs = static_cast<double>(g.getIc()) * ceilDiv(g.getOc(), target.lanes);
+  double least = 1.15 * 9 * g.getOh() * g.getOw() * pairs / 2;
+  int64_t best = 0;
+  for (int64_t m : {2, 4}) {
+    double points = static_cast<double>((m + 2) * (m + 2)), tiles = static_cast<double>(ceilDiv(g.getOh(), m) * ceilDiv(g.getOw(), m));
+    double transforms = tiles * points * 5 *
+                        (g.getIc() / target.lanes * (g.getOc() / outputs) + g.getOc() / target.lanes * (g.getIc() / inputs));
+    double cost = 1.15 * points * tiles * pairs / 2 + transforms + points * 12 * g.getIc() * g.getOc() / 10 / target.batch;
+    if (cost < least)
+      least = cost, best = m;
+  }
+  if (!best)
+    return {};
+  int64_t points = (best + 2) * (best + 2), bytes = 4 * points * g.getIc() * g.getOc();
+  int64_t blocks = g.getIc() / inputs * (g.getOc() / outputs), chunks = 1;
+  while (chunks < 16 && (chunks * blocks < 4 || 2 * chunks * bytes <= (2 << 20)))
+    chunks *= 2;
+  Tile tile = chooseTile(inputs, outputs, target);
+  while (outputs < g.getOc() && outputs % (target.lanes * tile.vectors)) // tiles don't cross blocks
+    --tile.vectors;
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, 24, outputs, chunks, false, best);
+}
+
 static ScheduleAttr scheduleFilterGrad(GeometryAttr g, const TargetFacts &target, bool flat) {
   int64_t inner = (g.getDw() == 1 && g.getGroups() == 1 ? g.getKw() : 1) * (g.getIc() / g.getGroups());
   int64_t outputs = g.getOc() / g.getGroups();
@@ -107,13 +152,10 @@ static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_
 /// A schedule for Winograd's algorithm, or null where direct convolution is as good.
 static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   bool forward = kind == ContractKind::Forward;
-  if (g.getKh() != 3 || g.getKw() != 3 || g.getSh() != 1 || g.getSw() != 1 || g.getDh() != 1 || g.getDw() != 1 ||
-      g.getGroups() != 1)
+  if (!isWinogradShape(g, target))
     return {};
   int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
   int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
-  if (channels < target.lanes || depth < target.lanes)
-    return {};
   auto tilesOf = [&](int64_t m) { return ceilDiv(rows, m) * ceilDiv(columns, m); };
   int64_t best = 0;
   double least = directCost(g, depth, channels, rows * columns, target);
@@ -163,8 +205,10 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   if (target.gpu)
     return packForGpu(kind, g, target);
   bool flat = isFlat(g) && g.getGroups() == 1;
-  if (kind == ContractKind::FilterGrad)
-    return scheduleFilterGrad(g, target, flat);
+  if (kind == ContractKind::FilterGrad) {
+    ScheduleAttr winograd = scheduleWinogradFilterGrad(g, target);
+    return winograd ? winograd : scheduleFilterGrad(g, target, flat);
+  }
   if (ScheduleAttr winograd = scheduleWinograd(kind, g, target))
     return winograd;
   bool forward = kind == ContractKind::Forward;

@@ -104,7 +104,7 @@ def normalised(channels, height, width):
 def winograd(height, width):
     """3x3, stride 1, enough channels: ragged tiles at each border, ragged channels, every epilogue and prologue."""
     net = Net(3, height, width, seed=12)
-    for inputs, outputs, pad in ((16, 16, 1), (17, 33, 1), (33, 17, 0), (64, 100, 2), (40, 24, [0, 1, 2, 1])):
+    for inputs, outputs, pad in ((16, 16, 1), (17, 33, 1), (33, 17, 0), (64, 100, 2), (40, 24, [0, 1, 2, 1]), (192, 128, 1)):
         net.branch([pre(inputs), ("conv", {"c": outputs, "k": 3, "pad": pad, "bias": "true"}), ("tanh", {})])
     net.branch([pre(32), ("bn", {}), ("silu", {}), ("conv", {"c": 32, "k": 3, "pad": 1}), ("bn", {}), ("silu", {}),
                 ("conv", {"c": 48, "k": 3, "pad": 1}), ("dropout", {"p": 0.3}), pre(3)])
