@@ -45,11 +45,12 @@ private:
   void emitStripItem(Value row, Value block);
   void emitFlatItem(Value row, Value block);
   void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
+  void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
   void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid);
   void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);
   Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
   void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,
-                int64_t weightOffset = 0);
+                int64_t weightOffset = 0, Value run = {});
   TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
   func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
@@ -63,6 +64,7 @@ private:
   kern::GeometryAttr g;
   kern::ScheduleAttr s;
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
+  bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
   Value weights, hyper;
   Values lhs;
   Epilogue epilogue;
@@ -100,6 +102,8 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   if (byResidue)
     columns = (outW - 1 + g.getPl()) / g.getSw() - g.getPl() / g.getSw() + mostW;
   packed = !flat || kern::blockOf(op.getLhsPrologue());
+  isRun = g.getGroups() == 1 && (flat || (compact && g.getPt() == 0 && g.getPl() == 0 &&
+                                          (outH - 1) * g.getSh() < inH && (outW - 1) * g.getSw() < inW));
   pitch = inC;
   // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's rows then overflow.
   if (!lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8) {
@@ -169,6 +173,11 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
     needed = k.add(k.sub(k.div(k.add(k.add(first, count), g.getPt() - 1), g.getSh()), firstRow), mostH);
   }
   emitStrip(k, strip(), launch.scratch, image, firstRow, needed);
+  if (isRun) {
+    int64_t whole = s.getStripRows() * outW, last = outH % s.getStripRows() * outW;
+    Value pixel = k.mul(k.add(k.mul(image, outH), first), outW);
+    return emitRun(launch.scratch, pixel, k.mul(count, outW), whole, last, block);
+  }
   overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
     if (byResidue)
       return emitResidueRows(image, first, count, group, channelTile, valid);
@@ -202,27 +211,32 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
     emitSweep(k, sweep);
     source = launch.scratch;
   }
-  // What is left of a whole item and of one image's last item have tiles of their own.
+  emitRun(source, first, count, rows, outH * outW % rows, block);
+}
+
+/// `count` pixels that lie side by side in the source and in the result; most often `whole` or, at the end of an image, `last`.
+void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block) {
   int64_t p = s.getTilePixels();
+  // What is left of such a run has tiles of its own.
   llvm::SmallSetVector<int64_t, 2> remainders;
-  remainders.insert(rows % p);
-  remainders.insert(outH * outW % rows % p);
+  remainders.insert(whole % p);
+  remainders.insert(last % p);
   overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
-    Value whole = k.mul(k.div(count, p), p), left = k.sub(count, whole);
+    Value end = k.mul(k.div(count, p), p), left = k.sub(count, end);
     auto tileAt = [&](int64_t pixels) {
       return [&, pixels](Value r) {
-        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group, channelTile, valid);
+        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group, channelTile, valid, 0, r);
       };
     };
-    k.loop(k.c(0), whole, p, tileAt(p));
+    k.loop(k.c(0), end, p, tileAt(p));
     auto dispatch = [&](auto &&self, size_t index) -> void {
       if (index == remainders.size())
-        return k.loop(whole, count, 1, tileAt(1));
+        return k.loop(end, count, 1, tileAt(1));
       int64_t pixels = remainders[index];
       if (pixels <= 1)
         return self(self, index + 1);
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(pixels));
-      k.choose(same, [&] { tileAt(pixels)(whole); }, [&] { self(self, index + 1); });
+      k.choose(same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
     };
     if (p > 1)
       dispatch(dispatch, 0);
@@ -307,7 +321,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
 }
 
 void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group, Value channelTile, int64_t valid,
-                              int64_t weightOffset) {
+                              int64_t weightOffset, Value run) {
   shape.vectors = (valid + s.getLanes() - 1) / s.getLanes();
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
@@ -315,13 +329,20 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
   if (lanewise)
     source = k.at(source, channel);
   int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile;
-  Values arguments{source, k.at(weights, k.add(k.mul(tileIndex, tileFloats), weightOffset))};
+  Value weight = k.at(weights, k.add(k.mul(tileIndex, tileFloats), weightOffset));
+  Values arguments{source, weight};
+  if (isRun) {
+    // The run's first tiles ask for the next tile's weights, a line a step each; to the others it is all there.
+    int64_t lines = tile / 16, p = s.getTilePixels();
+    Value ahead = k.add(k.mul(k.div(run, p), groupIn * 16), tileFloats);
+    arguments.push_back(k.at(weight, k.select(k.less(run, k.c(lines * p)), ahead, k.c(0))));
+  }
   llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, channel));
   k.call(tileFunction(shape), arguments);
 }
 
 func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
-  SmallVector<Type> types(2, k.pointerType());
+  SmallVector<Type> types(isRun ? 3 : 2, k.pointerType());
   llvm::append_range(types, epilogue.argumentTypes(k));
   // The destination may share memory with an operand of the epilogue: no noalias there.
   SmallVector<bool> noalias{true, true};
@@ -382,6 +403,8 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
       Values next(acc.begin(), acc.end());
       Value at = t.at(src, i), row = t.at(wei, t.mul(i, tile));
       for (int64_t j = 0; j < unroll; ++j) {
+        if (isRun)
+          t.prefetch(t.at(arguments[2], t.mul(t.add(i, j), 16)));
         Values w;
         for (int64_t u = 0; u < shape.vectors; ++u)
           w.push_back(t.loadVector(t.at(row, j * tile + u * t.lanes)));
@@ -421,7 +444,7 @@ void ForwardEmitter::emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Va
       values.push_back(accumulators[p * shape.vectors + u]);
       offsets.push_back(p * outStep * outC);
     }
-    epilogue.emit(t, arguments.drop_front(2), u * t.lanes, u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values,
+    epilogue.emit(t, arguments.drop_front(isRun ? 3 : 2), u * t.lanes, u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values,
                   offsets);
   }
 }

@@ -137,7 +137,11 @@ void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count)
     Value weight = k.at(weightAt, k.mul(point, input.channels * tile));
     Value to = k.at(products, k.mul(point, productPitch));
     auto callRows = [&](int64_t rows, Value row) {
-      k.call(productFunction(rows, vectors), {k.at(source, k.mul(row, input.pitch)), weight, k.at(to, k.mul(row, tile))});
+      // The first micro-kernels ask for the next point's weights, a line a step each; to the others it is all there.
+      Value ahead = k.add(k.mul(k.div(row, p), input.channels * 16), input.channels * tile);
+      ahead = k.at(weight, k.select(k.less(row, k.c(tile / 16 * p)), ahead, k.c(0)));
+      k.call(productFunction(rows, vectors),
+             {k.at(source, k.mul(row, input.pitch)), weight, k.at(to, k.mul(row, tile)), ahead});
     };
     k.loop(k.c(0), whole, p, [&](Value row) { callRows(p, row); });
     auto dispatch = [&](auto &&self, size_t index) -> void {
@@ -155,7 +159,7 @@ void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count)
 
 /// The micro-kernel: `rows` tiles by `vectors` vectors of output channels of one point.
 func::FuncOp WinogradEmitter::productFunction(int64_t rows, int64_t vectors) {
-  SmallVector<Type> types(3, k.pointerType());
+  SmallVector<Type> types(4, k.pointerType());
   std::string suffix = "product_" + std::to_string(rows) + "x" + std::to_string(vectors);
   return k.helper(suffix, types, {true, true, true}, [&](KernelEmitter &t, ValueRange arguments) {
     int64_t depth = input.channels, unroll = depth % 4 == 0 ? 4 : depth % 2 == 0 ? 2 : 1;
@@ -164,6 +168,7 @@ func::FuncOp WinogradEmitter::productFunction(int64_t rows, int64_t vectors) {
       Values next(acc.begin(), acc.end());
       Value source = t.at(arguments[0], channel), weight = t.at(arguments[1], t.mul(channel, tile));
       for (int64_t j = 0; j < unroll; ++j) {
+        t.prefetch(t.at(arguments[3], t.mul(t.add(channel, j), 16)));
         Values w;
         for (int64_t u = 0; u < vectors; ++u)
           w.push_back(t.loadVector(t.at(weight, j * tile + u * t.lanes)));

@@ -117,6 +117,7 @@ void KernelEmitter::fillZero(Value pointer, int64_t count) {
 void KernelEmitter::copy(Value to, Value from, Value count) {
   LLVM::MemcpyOp::create(b, loc, to, from, mul(count, 4), false);
 }
+void KernelEmitter::prefetch(Value pointer) { LLVM::Prefetch::create(b, loc, pointer, 0, 2, 1); }
 Value KernelEmitter::loadPointer(Value table, int64_t index) {
   Value slot = LLVM::GEPOp::create(b, loc, pointerType(), pointerType(), table, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
   return LLVM::LoadOp::create(b, loc, pointerType(), slot, 8);

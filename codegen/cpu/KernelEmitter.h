@@ -83,6 +83,8 @@ public:
   /// Copies `count` floats.
   void copy(Value to, Value from, Value count);
   Value loadPointer(Value table, int64_t index);
+  /// Asks for the line at `pointer` to come to the second cache; any address will do.
+  void prefetch(Value pointer);
 
   // Control.
   void loop(Value low, Value high, int64_t step, llvm::function_ref<void(Value)> body);

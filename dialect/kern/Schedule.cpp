@@ -215,7 +215,8 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
   int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
   bool byResidue = isByResidue(kind, g, target.lanes);
-  Tile tile = chooseTile(flat ? 1 << 20 : byResidue ? ceilDiv(columns, g.getSw()) : columns, channels / g.getGroups(), target);
+  bool run = forward && g.getKh() == 1 && g.getKw() == 1 && g.getGroups() == 1; // tiles go on over rows
+  Tile tile = chooseTile(flat ? 1 << 20 : run ? rows * columns : byResidue ? ceilDiv(columns, g.getSw()) : columns, channels / g.getGroups(), target);
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
