@@ -19,9 +19,9 @@ struct Tile {
 } // namespace
 
 /// Rough cycles of a rows x vectors micro-kernel for one step of the reduction: two FMAs and two
-/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators just hide, a few more safely.
+/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators just hide, a few more surely.
 static double stepCost(int64_t rows, int64_t vectors) {
-  double fma = std::max<double>(rows * vectors, 10) / 2.0, load = (rows + vectors) / 2.0;
+  double fma = std::max<double>(rows * vectors, 8.8) / 2.0, load = (rows + vectors) / 2.0;
   return std::max(fma, load);
 }
 
