@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+"""Weights between PyTorch and netc: .pth to safetensors, another head, and back with load_state_dict(strict=True)."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "test" / "harness"), str(ROOT / "test" / "numeric")]
+import safetensors
+from compiled import MODELS, NETC, Failed, call
+from report import Report
+
+CONVERT = ["/usr/bin/python3", ROOT / "tools" / "pth-to-safetensors.py"]
+# file, model, input side, tensors of the head that another number of classes replaces
+ZOO = [("resnet.net", "resnet18", 64, {"fc.weight", "fc.bias"}),
+       ("resnet.net", "resnet50", 64, {"fc.weight", "fc.bias"}),
+       ("vgg.net", "vgg11", 64, {"classifier.6.weight", "classifier.6.bias"}),
+       ("mobilenet_v2.net", "mobilenet_v2", 64, {"classifier.1.weight", "classifier.1.bias"}),
+       ("squeezenet.net", "squeezenet1_1", 64, {"classifier.1.weight", "classifier.1.bias"})]
+
+
+def run(*words):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True)
+
+
+def transfer(torch, torch_models, folder, file, name, side, head):
+    """torchvision's random weights, through a .pth, into a model of 7 classes and back."""
+    torch.manual_seed(1)
+    source = torch_models.build(name, 1000)
+    for key, value in source.state_dict().items():  # running statistics that are not just 0 and 1
+        if "running_" in key:
+            value.copy_(torch.rand_like(value) + 0.5)
+    path = folder / f"{name}.pth"
+    torch.save({"epoch": 3, "state_dict": {"module." + key: value for key, value in source.state_dict().items()}}, path)
+    call([*CONVERT, path, folder / f"{name}.safetensors"])
+    converted = safetensors.load(folder / f"{name}.safetensors")
+    claims = [("tensors lost on the way", len(source.state_dict()) - len(converted), 0.5)]
+
+    executable = folder / name
+    call([NETC, MODELS / file, "--model", name, "--set", "classes=7", "--set", f"image=[3,{side},{side}]", "-o", executable])
+    out = folder / f"{name}-run"
+    done = run(executable, "train", "--data", "synthetic:4", "--batch", 2, "--epochs", 0, "--weights", folder / f"{name}.safetensors", "--out", out)
+    if done.returncode:
+        raise Failed(done.stdout + done.stderr)
+    named = all(tensor in done.stderr for tensor in head)
+    claims.append(("head not named: " + done.stderr.strip().replace("\n", " "), int(not named), 0.5))
+    saved = safetensors.load(out / "model.safetensors")
+    loaded = [key for key in saved if key not in head]
+    claims.append(("tensors that are not the source's", sum((saved[key] != converted[key]).any() for key in loaded), 0.5))
+    claims.append(("shapes of the new head", sum(saved[key].shape[0] != 7 for key in head), 0.5))
+
+    # Back: strict, and the same outputs.
+    target = torch_models.build(name, 7)
+    target.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in saved.items()}, strict=True)
+    target.eval()
+    image = torch.randn(2, 3, side, side)
+    safetensors.save(folder / "in.safetensors", {"input": image.numpy()})
+    call([executable, "run", "--weights", out, "--in", folder / "in.safetensors", "--out", folder / "out.safetensors"])
+    with torch.no_grad():
+        expected = target(image).numpy()
+    found = safetensors.load(folder / "out.safetensors")["output"]
+    claims.append(("difference of the outputs", float(abs(found - expected).max() / abs(expected).max()), 1e-4))
+    return claims
+
+
+def converter_refuses(torch, folder):
+    torch.save({"optimizer": {"lr": 1}}, folder / "none.pth")
+    (folder / "broken.pth").write_bytes(b"nonsense")
+    torch.save({"weight": torch.zeros(1, dtype=torch.complex64)}, folder / "complex.pth")
+    torch.save({"weight": torch.zeros(3)}, folder / "good.pth")
+    claims = []
+    for name, out, words in (("none.pth", folder / "x", "holds no state dict; it has optimizer"), ("broken.pth", folder / "x", "cannot be loaded"),
+                             ("complex.pth", folder / "x", "weight has type torch.complex64"), ("good.pth", "/nowhere/x", "cannot write /nowhere/x")):
+        done = run(*CONVERT, folder / name, out)
+        claims.append((f"{name}: {done.stderr.strip()!r}", int(done.returncode != 1 or words not in done.stderr), 0.5))
+    return claims + [("a file was left", int((folder / "x").exists()), 0.5)]
+
+
+def types_survive(torch, folder):
+    """Half precision and scalars come through bit for bit."""
+    state = {"half": torch.randn(3, 4).half(), "brain": torch.randn(5).bfloat16(), "double": torch.randn(2).double(), "count": torch.tensor(7),
+             "empty": torch.zeros(0, 3), "turned": torch.randn(3, 2).t()}
+    torch.save(state, folder / "types.pth")
+    call([*CONVERT, folder / "types.pth", folder / "types.safetensors"])
+    data = (folder / "types.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    import json
+    header, claims = json.loads(data[8:8 + length]), []
+    for name, tensor in state.items():
+        begin, end = header[name]["data_offsets"]
+        expected = tensor.contiguous().reshape(-1)
+        same = data[8 + length + begin:8 + length + end] == (expected.view(torch.uint8).numpy().tobytes() if expected.numel() else b"")
+        claims.append((f"{name} differs", int(not same or header[name]["shape"] != list(tensor.shape)), 0.5))
+    return claims
+
+
+def main():
+    report = Report("transfer")
+    try:
+        import torch
+        import torch_models
+    except ImportError as error:
+        report.line("UNSUPPORTED", "all", f"PyTorch and torchvision are needed: {error}")
+        report.close()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="netc-e2e-") as name:
+        folder = pathlib.Path(name)
+        for file, model, side, head in ZOO:
+            report.case(model, transfer, torch, torch_models, folder, file, model, side, head)
+        report.case("converter_keeps_types", types_survive, torch, folder)
+        report.case("converter_refuses", converter_refuses, torch, folder)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
