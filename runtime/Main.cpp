@@ -26,6 +26,7 @@ struct Options {
   PredictOptions predict;
   BenchOptions bench;
   ContactSheetOptions augment;
+  GradCheckOptions gradcheck;
   RunOptions run;
 };
 } // namespace
@@ -155,6 +156,25 @@ static void addAugment(CLI::App &app, ContactSheetOptions &options) {
   addThreads(command, options.threads);
 }
 
+static void addGradCheck(CLI::App &app, GradCheckOptions &options) {
+  CLI::App *command = app.add_subcommand("gradcheck", "Generated gradients against finite differences in double precision");
+  command->add_option("--data", options.data, std::string("Images (default: noise). ") + dataHelp);
+  command->add_option("--weights", options.weights, "Where to look (default: drawn, batch norm's biases from -4 and 4)");
+  command->add_option("--only", options.only, "Pattern of parameters, as 'layer1.*'")->capture_default_str();
+  command->add_option("--batch", options.batch, "Images")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "Of weights, noise, directions")->capture_default_str();
+  command->add_option("--tolerance", options.tolerance, "Relative error along directions")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+  command->add_option("--element-tolerance", options.elementTolerance, "Relative error at single elements")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+  addThreads(command, options.threads);
+  command->add_flag("--json", options.json, "As one JSON object");
+}
+
 static void addBench(CLI::App &app, BenchOptions &options) {
   CLI::App *command = app.add_subcommand("bench", "Speed on this machine");
   command->add_flag("--train", options.train, "The training step with its update");
@@ -194,6 +214,8 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
     return runPredict(model, options.predict);
   if (name == "augment")
     return runContactSheet(model, options.augment);
+  if (name == "gradcheck")
+    return runGradCheck(model, options.gradcheck);
   if (name == "bench")
     return runBench(model, options.bench);
   return runOnce(model, options.run);
@@ -234,6 +256,7 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
   addEval(app, options.eval);
   addPredict(app, options.predict);
   addAugment(app, options.augment);
+  addGradCheck(app, options.gradcheck);
   addBench(app, options.bench);
   addRun(app, options.run);
   if (argc <= 1) {

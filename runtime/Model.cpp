@@ -109,6 +109,8 @@ static ModelInfo parse(const NetcModel &model) {
   for (const Json &item : json.at("parameters"))
     info.parameters.push_back(readParameter(item, model.parameter_bytes));
   info.recipe = json.contains("recipe") ? json.at("recipe").dump() : "{}";
+  if (json.contains("graph"))
+    info.graph = json.at("graph").dump();
   info.softLabels = readsTargets(model);
   info.averages = nlohmann::json::parse(info.recipe).value("ema", 0.0) > 0;
   return info;

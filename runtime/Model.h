@@ -44,6 +44,7 @@ struct ModelInfo {
   std::vector<LayerInfo> layers;
   std::vector<ParameterInfo> parameters;
   std::string recipe; ///< JSON, read by parseRecipe
+  std::string graph;  ///< JSON, read by reference::readGraph; empty: none
   bool softLabels = false; ///< the loss reads NETC_SPACE_TARGETS
   bool averages = false;   ///< the update keeps a moving average of all weights in its last slot
 

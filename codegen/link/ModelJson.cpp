@@ -94,6 +94,9 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
                                    {"layers", std::move(layers)},
                                    {"parameters", std::move(parameters)},
                                    {"recipe", recipe ? std::move(*recipe) : json::Value(nullptr)}};
+  if (auto graph = module->getAttrOfType<StringAttr>("net.graph"))
+    if (auto parsed = json::parse(graph.getValue()))
+      (*value.getAsObject())["graph"] = std::move(*parsed);
   std::string text;
   llvm::raw_string_ostream(text) << value;
   return text;

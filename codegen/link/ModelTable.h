@@ -42,6 +42,10 @@ struct GpuCode {
   bool simulated = false;
 };
 
+/// Keeps @forward as it is now in the module's attribute net.graph, which modelJson
+/// then holds: what `gradcheck` computes in double precision. Before any pass.
+void recordGraph(mlir::ModuleOp module);
+
 /// Turns the functions @prepare, @infer, @step, @update, … into a NetcModel (runtime/Abi.h).
 class ModelTable {
 public:

@@ -37,6 +37,15 @@ struct BenchOptions {
   bool train = false, perLayer = false, json = false;
   std::string data; ///< not empty: the input pipeline alone, no network
 };
+struct GradCheckOptions {
+  std::string data, weights; ///< empty: noise; drawn
+  std::string only = "*";    ///< pattern of parameters
+  int64_t batch = 8;
+  uint64_t seed = 0;
+  double tolerance = 1e-3, elementTolerance = 1e-2; ///< relative; elements are harder to tell
+  unsigned threads = 1;
+  bool json = false;
+};
 struct ContactSheetOptions {
   std::string data, out;
   int rows = 8, columns = 8;
@@ -53,6 +62,7 @@ struct RunOptions {
 int runInfo(const NetcModel &model, const InfoOptions &options);
 int runEval(const NetcModel &model, const EvalOptions &options);
 int runPredict(const NetcModel &model, const PredictOptions &options);
+int runGradCheck(const NetcModel &model, const GradCheckOptions &options);
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options);
 int runBench(const NetcModel &model, const BenchOptions &options);
 int runOnce(const NetcModel &model, const RunOptions &options);

@@ -241,6 +241,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
                     .Case("train", Stage::Train)
                     .Case("fused", Stage::Fused)
                     .Default(Stage::Kern);
+  if (options.mode == "both" && stage == Stage::Kern && options.emit != "kern")
+    recordGraph(*module);
   if (options.emit == "exe")
     return emitExecutable(*module, options, target);
   if (!runPasses(*module, stage, options, target))

@@ -27,11 +27,11 @@ TEST(CommandLine, ExitCodesTellUsageFromFailure) {
   EXPECT_EQ(shell(toy).code, 2);
   EXPECT_HAS(shell(toy).err, "Subcommands:");
   EXPECT_EQ(shell(toy + " --help").code, 0);
-  for (const char *command : {"info", "train", "eval", "predict", "augment", "bench", "run"})
+  for (const char *command : {"info", "train", "eval", "predict", "augment", "gradcheck", "bench", "run"})
     EXPECT_EQ(shell(toy + " " + command + " --help").code, 0);
   EXPECT_EQ(shell(toy + " fly").code, 2);
   EXPECT_EQ(shell(toy + " fly").err,
-            "error: unknown command 'fly', expected info, train, eval, predict, augment, bench, run\n");
+            "error: unknown command 'fly', expected info, train, eval, predict, augment, gradcheck, bench, run\n");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --lr nan").code, 2);
   EXPECT_EQ(shell(toy + " train").code, 2);
   EXPECT_EQ(shell(toy + " eval --data mnist").err, "error: --weights is required (see toy_model eval --help)\n");

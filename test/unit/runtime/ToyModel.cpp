@@ -107,6 +107,9 @@ static void backwardKernel(char *const *buffers, char *, int64_t n, int64_t begi
       for (int64_t f = 0; f < features; ++f)
         grad[f] += delta * floats(buffers[1])[i * features + f];
     }
+#ifdef TOY_WRONG_BIAS_GRADIENT
+    bias *= 1.01f;
+#endif
     floats(buffers[3])[c] = bias;
     floats(buffers[4])[c] = 0; // the auxiliary head
   }
@@ -195,6 +198,11 @@ static const char json[] =
    "decay":false,"init":{"kind":"constant","value":0.0},"layer":0,"aux":false},
   {"name":"aux.bias","shape":[10],"offset":)" TEXT(TOY_AUX_AT) R"(,"trainable":true,"decay":true,
    "init":{"kind":"constant","value":0.0},"layer":0,"aux":true}],
+ "graph":{"results":[4],"auxiliary_weights":[],"smoothing":0,"nodes":[
+  {"op":"get_parameter","in":[],"shape":[10,)" TEXT(TOY_WIDTH) R"(],"parameter":"fc.weight"},
+  {"op":"get_parameter","in":[],"shape":[10],"parameter":"fc.bias"},
+  {"op":"flatten","in":[0],"shape":[-1,)" TEXT(TOY_WIDTH) R"(]},
+  {"op":"linear","in":[3,1,2],"shape":[-1,10]}]},
  "recipe":{"written":true,"augment":[)" TOY_AUGMENT R"(],"eval":[],
   "normalize":{"auto":true},"loss":{"name":"cross_entropy","args":[],"named":{}},
   "optimizer":{"name":"sgd","args":[],"named":{"lr":0.01,"momentum":0.9,"weight_decay":0.0001}},

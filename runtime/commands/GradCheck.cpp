@@ -1,0 +1,300 @@
+//===- GradCheck.cpp - generated gradients against finite differences -----===//
+//
+// The loss as a function of one parameter, others fixed, is computed in double
+// precision from the layers' definitions; its central differences along random
+// directions and at single elements are what the executable's f32 gradients are
+// compared with. Dropout is off, batch norm uses the batch's statistics.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/CpuFeatures.h"
+#include "runtime/Error.h"
+#include "runtime/Initialize.h"
+#include "runtime/Philox.h"
+#include "runtime/Progress.h"
+#include "runtime/Scaling.h"
+#include "runtime/Weights.h"
+#include "runtime/commands/Commands.h"
+#include "runtime/reference/Reference.h"
+
+#include <nlohmann/json.hpp>
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+namespace netc::runtime {
+
+using Json = nlohmann::ordered_json;
+using reference::Reference;
+
+static constexpr int directions = 2, elementsTried = 3;
+// Steps relative to the parameter's root mean square: small enough for few ReLUs to
+// turn, large enough for a difference of losses to have digits.
+static constexpr double directionStep = 1e-5, elementStep = 1e-3, leastScale = 0.01;
+static constexpr double lossNoise = 2e-14; // of a difference of two losses, relative
+// Gradients below this share of the largest are compared on its scale: they are noise in f32.
+static constexpr double negligible = 1e-5;
+
+namespace {
+struct Finding {
+  size_t parameter = 0;
+  double norm = 0;                   ///< of the generated gradient
+  double directionError = 0, elementError = 0; ///< relative, the largest
+  bool ok = true;
+};
+
+struct Batch {
+  std::vector<float> input;
+  std::vector<int64_t> labels;
+};
+} // namespace
+
+/// `n` images of `data`, spread over it, or normal noise with drawn labels.
+static Batch makeBatch(const ModelInfo &info, const GradCheckOptions &options) {
+  Batch batch;
+  size_t elements = size_t(info.inputElements());
+  batch.input.resize(size_t(options.batch) * elements);
+  Philox draw(options.seed, Stream::Bench, 1);
+  if (options.data.empty()) {
+    for (float &value : batch.input)
+      value = float(draw.normal());
+    for (int64_t i = 0; i < options.batch; ++i)
+      batch.labels.push_back(draw.below(uint32_t(info.classes)));
+    return batch;
+  }
+  auto data = openDataset(options.data, Split::Train, {info.channels, info.height, info.width, info.classes});
+  if (data->size() < options.batch)
+    fail("{} has {} images, --batch is {}", options.data, data->size(), options.batch);
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < options.batch; ++i)
+    samples.push_back(i * data->size() / options.batch);
+  Recipe recipe = parseRecipe(info, {});
+  Pipeline pipeline =
+      Pipeline::forEvaluation(recipe, info, scalingForTraining(recipe, info, *data, samples, 1),
+                              {data->imageHeight(), data->imageWidth()}, 1);
+  AugmentWorkspace workspace;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    pipeline.apply([&](const ScaleChooser &choose, Image &image) { data->load(samples[i], choose, image); },
+                   uint64_t(samples[i]), 0, 0, workspace, batch.input.data() + i * elements);
+    batch.labels.push_back(data->label(samples[i]));
+  }
+  return batch;
+}
+
+/// Initialised, but biases of batch norms drawn from -4 or 4: where few values lie near
+/// a ReLU's corner, rounding turns none, and f32 can be compared with f64 at all.
+static void drawParameters(Executor &executor, const reference::Graph &graph, uint64_t seed) {
+  initializeParameters(executor, seed);
+  for (const reference::Node &node : graph.nodes) {
+    if (node.op != "batch_norm")
+      continue;
+    int index = graph.nodes[size_t(node.inputs[2]) - 1].parameter;
+    const ParameterInfo &bias = executor.info().parameters[size_t(index)];
+    Philox draw(seed, Stream::Initialize, hashBytes("gradcheck " + bias.name));
+    for (int64_t i = 0; i < bias.elements(); ++i)
+      executor.parameter(bias)[i] = draw.below(2) ? 4.0f : -4.0f;
+  }
+}
+
+static Reference makeReference(const Executor &executor, const reference::Graph &graph, const Batch &batch) {
+  const ModelInfo &info = executor.info();
+  std::vector<std::vector<double>> parameters;
+  for (const ParameterInfo &parameter : info.parameters)
+    parameters.emplace_back(executor.parameter(parameter),
+                            executor.parameter(parameter) + parameter.elements());
+  return Reference(graph, std::move(parameters), {info.channels, info.height, info.width},
+                   {batch.input.begin(), batch.input.end()}, batch.labels);
+}
+
+/// One step of the generated code; fills GRADIENTS and LOSS.
+static void runStep(Executor &executor, const Batch &batch) {
+  const ModelInfo &info = executor.info();
+  std::copy(batch.input.begin(), batch.input.end(), executor.at<float>(NETC_SPACE_INPUT));
+  std::copy(batch.labels.begin(), batch.labels.end(), executor.at<int64_t>(NETC_SPACE_LABELS));
+  if (float *targets = executor.at<float>(NETC_SPACE_TARGETS))
+    for (size_t i = 0; i < batch.labels.size(); ++i)
+      targets[int64_t(i) * info.classes + batch.labels[i]] = 1;
+  executor.hyper().dropout = 0;
+  executor.run(Program::Step, int64_t(batch.labels.size()));
+}
+
+static double normOf(const float *values, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i)
+    sum += double(values[i]) * double(values[i]);
+  return std::sqrt(sum);
+}
+
+/// |found - expected| beyond what the differences cannot tell, relative to `scale`.
+static double relativeError(double found, double expected, double noise, double scale) {
+  double error = std::abs(found - expected);
+  if (!std::isfinite(error))
+    return INFINITY;
+  return std::max(0.0, error - noise) / std::max(scale, 1e-300);
+}
+
+/// `largest`: the norm of the largest gradient of all parameters.
+static Finding check(const Executor &executor, const Reference &exact, size_t index, double largest,
+                     const GradCheckOptions &options) {
+  const ParameterInfo &parameter = executor.info().parameters[index];
+  const float *gradient = executor.gradient(parameter);
+  const std::vector<double> &value = exact.parameter(index);
+  size_t count = value.size();
+  double squares = 0;
+  for (double element : value)
+    squares += element * element;
+  double scale = std::max(leastScale, std::sqrt(squares / double(count)));
+  Philox draw(options.seed, Stream::Bench, hashBytes(parameter.name));
+  Finding finding;
+  finding.parameter = index;
+  finding.norm = normOf(gradient, int64_t(count));
+
+  std::vector<double> direction(count), moved(count);
+  auto difference = [&](double step) {
+    double losses[2];
+    for (int side = 0; side < 2; ++side) {
+      for (size_t i = 0; i < count; ++i)
+        moved[i] = value[i] + (side ? -step : step) * direction[i];
+      losses[side] = exact.lossWith(index, moved);
+    }
+    return (losses[0] - losses[1]) / (2 * step);
+  };
+  auto noise = [&](double step) { return lossNoise * std::max(1.0, std::abs(exact.loss())) / step; };
+  for (int d = 0; d < directions; ++d) {
+    double found = 0;
+    for (size_t i = 0; i < count; ++i) {
+      direction[i] = draw.normal();
+      found += double(gradient[i]) * direction[i];
+    }
+    double expected = difference(directionStep * scale);
+    finding.directionError =
+        std::max(finding.directionError,
+                 relativeError(found, expected, noise(directionStep * scale),
+                               std::max({finding.norm, std::abs(expected), negligible * largest})));
+  }
+  double rms = finding.norm / std::sqrt(double(count));
+  for (int e = 0; e < std::min<int>(elementsTried, int(count)); ++e) {
+    // The first is where the gradient is largest, the others are drawn.
+    size_t at = e == 0 ? size_t(std::max_element(gradient, gradient + count,
+                                                 [](float a, float b) { return std::abs(a) < std::abs(b); }) -
+                                gradient)
+                       : draw.below(uint32_t(count));
+    std::fill(direction.begin(), direction.end(), 0.0);
+    direction[at] = 1;
+    double found = double(gradient[at]), expected = difference(elementStep * scale);
+    finding.elementError =
+        std::max(finding.elementError,
+                 relativeError(found, expected, noise(elementStep * scale),
+                               std::max({std::abs(found), std::abs(expected), rms, negligible * largest})));
+  }
+  finding.ok = finding.directionError <= options.tolerance && finding.elementError <= options.elementTolerance;
+  return finding;
+}
+
+/// All findings, computed by several threads, in the order of `chosen`.
+static std::vector<Finding> checkAll(const Executor &executor, const Reference &exact,
+                                     const std::vector<size_t> &chosen, double largest,
+                                     const GradCheckOptions &options) {
+  std::vector<Finding> findings(chosen.size());
+  std::atomic<size_t> next{0}, done{0};
+  std::mutex mutex;
+  Progress progress;
+  std::exception_ptr failure;
+  auto work = [&] {
+    try {
+      for (size_t i; (i = next.fetch_add(1)) < chosen.size();) {
+        findings[i] = check(executor, exact, chosen[i], largest, options);
+        std::lock_guard lock(mutex);
+        progress.show("checking gradients", int64_t(++done), int64_t(chosen.size()),
+                      executor.info().parameters[chosen[i]].name);
+      }
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      failure = std::current_exception();
+      next = chosen.size();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < options.threads; ++i)
+    threads.emplace_back(work);
+  for (std::thread &thread : threads)
+    thread.join();
+  if (failure)
+    std::rethrow_exception(failure);
+  return findings;
+}
+
+static std::vector<size_t> choose(const ModelInfo &info, const std::string &pattern) {
+  std::vector<size_t> chosen;
+  for (size_t i = 0; i < info.parameters.size(); ++i)
+    if (info.parameters[i].trainable && fnmatch(pattern.c_str(), info.parameters[i].name.c_str(), 0) == 0)
+      chosen.push_back(i);
+  if (chosen.empty())
+    failUsage("--only '{}' matches no parameter; see info", pattern);
+  return chosen;
+}
+
+static void printTable(const ModelInfo &info, const std::vector<Finding> &findings) {
+  size_t width = 9;
+  for (const Finding &finding : findings)
+    width = std::max(width, info.parameters[finding.parameter].name.size());
+  fmt::print("{:<{}}  {:>10}  {:>10}  {:>10}  {:>10}\n", "parameter", width, "elements", "|gradient|",
+             "direction", "element");
+  for (const Finding &finding : findings) {
+    const ParameterInfo &parameter = info.parameters[finding.parameter];
+    fmt::print("{:<{}}  {:>10}  {:>10.3g}  {:>10.2g}  {:>10.2g}  {}\n", parameter.name, width,
+               parameter.elements(), finding.norm, finding.directionError, finding.elementError,
+               finding.ok ? "ok" : "FAILED");
+  }
+}
+
+int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
+  ModelInfo info = readModel(model);
+  if (!model.step.command_count)
+    fail("{} was compiled with --mode infer: it holds no training step", info.name);
+  requireCpuFeatures(info.name, info.features);
+  reference::Graph graph = reference::readGraph(info);
+  std::vector<size_t> chosen = choose(info, options.only);
+  ThreadPool pool(options.threads);
+  Executor executor(model, info, pool);
+  executor.reserve(options.batch, true);
+  drawParameters(executor, graph, options.seed);
+  if (!options.weights.empty())
+    loadWeights(Safetensors::read(weightsPath(options.weights)), executor, true);
+  Batch batch = makeBatch(info, options);
+  Reference exact = makeReference(executor, graph, batch);
+  runStep(executor, batch);
+  double loss = double(*executor.at<float>(NETC_SPACE_LOSS)), largest = 0;
+  for (const ParameterInfo &parameter : info.parameters)
+    if (parameter.trainable)
+      largest = std::max(largest, normOf(executor.gradient(parameter), parameter.elements()));
+  std::vector<Finding> findings = checkAll(executor, exact, chosen, largest, options);
+
+  double lossError = std::abs(loss - exact.loss()) / std::max(1e-3, std::abs(exact.loss()));
+  bool lossOk = lossError <= options.tolerance;
+  int64_t failed = std::count_if(findings.begin(), findings.end(), [](const Finding &f) { return !f.ok; });
+  if (options.json) {
+    Json json = {{"batch", options.batch}, {"loss", loss}, {"reference_loss", exact.loss()}, {"ok", failed == 0 && lossOk}};
+    json["parameters"] = Json::array();
+    for (const Finding &finding : findings)
+      json["parameters"].push_back({{"name", info.parameters[finding.parameter].name},
+                                    {"norm", finding.norm},
+                                    {"direction_error", finding.directionError},
+                                    {"element_error", finding.elementError},
+                                    {"ok", finding.ok}});
+    fmt::print("{}\n", json.dump(2));
+    return failed || !lossOk;
+  }
+  printTable(info, findings);
+  fmt::print("loss {:.7g}, in double precision {:.7g}: {}\n", loss, exact.loss(), lossOk ? "ok" : "FAILED");
+  fmt::print("{} of {} parameters ok (relative errors up to {:g} by direction, {:g} by element)\n",
+             int64_t(findings.size()) - failed, findings.size(), options.tolerance, options.elementTolerance);
+  return failed || !lossOk;
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,83 @@
+//===- Graph.cpp - what a model computes, as written ----------------------===//
+#include "runtime/reference/Graph.h"
+
+#include "runtime/Error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace netc::runtime::reference {
+
+using Json = nlohmann::ordered_json;
+
+int64_t Node::elements() const {
+  int64_t count = 1;
+  for (int64_t size : shape)
+    count *= size;
+  return count;
+}
+
+static Node readNode(const Json &json, const ModelInfo &info) {
+  Node node;
+  node.op = json.at("op").get<std::string>();
+  node.inputs = json.at("in").get<std::vector<int>>();
+  node.shape = json.at("shape").get<std::vector<int64_t>>();
+  if (!node.shape.empty() && node.shape[0] < 0)
+    node.shape.erase(node.shape.begin()); // the batch
+  auto list = [&](const char *name) { return json.value(name, std::vector<int64_t>()); };
+  node.kernel = list("kernel");
+  node.strides = list("strides");
+  node.pads = list("pads");
+  node.dilations = list("dilations");
+  node.spreads = list("spreads");
+  node.offsets = list("offsets");
+  node.groups = json.value("groups", int64_t(1));
+  node.channelOffset = json.value("channel_offset", int64_t(0));
+  node.size = json.value("size", int64_t(0));
+  node.eps = json.value("eps", 0.0);
+  node.slope = json.value("slope", 0.0);
+  node.alpha = json.value("alpha", 0.0);
+  node.beta = json.value("beta", 0.0);
+  node.k = json.value("k", 0.0);
+  if (node.op == "activation")
+    node.kind = json.at("kind").get<std::string>();
+  if (node.op != "get_parameter")
+    return node;
+  std::string name = json.at("parameter").get<std::string>();
+  auto found = std::find_if(info.parameters.begin(), info.parameters.end(),
+                            [&](const ParameterInfo &parameter) { return parameter.name == name; });
+  if (found == info.parameters.end())
+    fail("executable is damaged: its graph reads the unknown parameter {}", name);
+  node.parameter = int(found - info.parameters.begin());
+  return node;
+}
+
+Graph readGraph(const ModelInfo &info) {
+  if (info.graph.empty())
+    fail("{} carries no graph to compare with: compile it anew, without --mode infer", info.name);
+  Graph graph;
+  try {
+    Json json = Json::parse(info.graph);
+    graph.smoothing = json.value("smoothing", 0.0);
+    graph.auxiliaryWeights = json.value("auxiliary_weights", std::vector<double>());
+    graph.results = json.at("results").get<std::vector<int>>();
+    for (const Json &node : json.at("nodes"))
+      graph.nodes.push_back(readNode(node, info));
+  } catch (const nlohmann::json::exception &error) {
+    fail("executable is damaged: its graph does not parse: {}", error.what());
+  }
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    for (int input : graph.nodes[i].inputs)
+      if (input < 0 || size_t(input) > i)
+        fail("executable is damaged: node {} of its graph reads value {}", i, input);
+  for (int result : graph.results)
+    if (result < 1 || size_t(result) > graph.nodes.size())
+      fail("executable is damaged: its graph returns value {}", result);
+  if (graph.auxiliaryWeights.size() + 1 != graph.results.size())
+    fail("executable is damaged: its graph has {} results and {} weights of auxiliary heads",
+         graph.results.size(), graph.auxiliaryWeights.size());
+  return graph;
+}
+
+} // namespace netc::runtime::reference

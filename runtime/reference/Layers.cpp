@@ -1,0 +1,269 @@
+//===- Layers.cpp - layers in double precision, as they are defined -------===//
+//
+// One plain loop a layer, from its definition and not from the kernels: what both
+// get wrong in the same way would stay unseen.
+//
+//===----------------------------------------------------------------------===//
+#include "runtime/reference/Layers.h"
+
+#include "runtime/Error.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace netc::runtime::reference {
+
+namespace {
+struct Size {
+  int64_t c, h, w;
+  int64_t plane() const { return h * w; }
+  int64_t image() const { return c * h * w; }
+};
+} // namespace
+
+static Size sizeOf(const std::vector<int64_t> &shape) {
+  auto dim = [&](size_t i) { return i < shape.size() ? shape[i] : 1; };
+  return {dim(0), dim(1), dim(2)};
+}
+
+/// y[n, o, i, j] = bias[o] + sum filter[o, c, u, v] x[n, g(o) + c, i s + u d - p, j s + v d - p].
+static void convolve(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+  Size x = sizeOf(*in[0].shape), y = sizeOf(node.shape);
+  const std::vector<int64_t> &filter = *in[1].shape; // [O, C / groups, KH, KW]
+  int64_t perGroup = filter[1], kh = filter[2], kw = filter[3], outPerGroup = y.c / node.groups;
+  int64_t sh = node.strides[0], sw = node.strides[1], top = node.pads[0], left = node.pads[1];
+  int64_t dh = node.dilations[0], dw = node.dilations[1];
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t o = 0; o < y.c; ++o) {
+      double *plane = out + (image * y.c + o) * y.plane();
+      std::fill(plane, plane + y.plane(), in.size() > 2 ? in[2].data[o] : 0.0);
+      for (int64_t c = 0; c < perGroup; ++c) {
+        const double *from = in[0].data + (image * x.c + o / outPerGroup * perGroup + c) * x.plane();
+        for (int64_t u = 0; u < kh; ++u)
+          for (int64_t v = 0; v < kw; ++v) {
+            double weight = in[1].data[((o * perGroup + c) * kh + u) * kw + v];
+            // The columns j with 0 <= j sw + shift < x.w.
+            int64_t shift = v * dw - left;
+            int64_t first = shift >= 0 ? 0 : (-shift + sw - 1) / sw;
+            int64_t last = shift >= x.w ? 0 : std::min(y.w, (x.w - 1 - shift) / sw + 1);
+            for (int64_t i = 0; i < y.h; ++i) {
+              int64_t row = i * sh + u * dh - top;
+              if (row < 0 || row >= x.h)
+                continue;
+              double *to = plane + i * y.w;
+              const double *source = from + row * x.w + shift;
+              for (int64_t j = first; j < last; ++j)
+                to[j] += weight * source[j * sw];
+            }
+          }
+      }
+    }
+}
+
+static void multiply(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+  int64_t outputs = node.elements(), inputs = (*in[1].shape)[1];
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t o = 0; o < outputs; ++o) {
+      double sum = in.size() > 2 ? in[2].data[o] : 0;
+      for (int64_t i = 0; i < inputs; ++i)
+        sum += in[1].data[o * inputs + i] * in[0].data[image * inputs + i];
+      out[image * outputs + o] = sum;
+    }
+}
+
+/// Normalises with the batch's mean and biased variance (Ioffe and Szegedy 2015).
+static void normalize(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+  Size size = sizeOf(node.shape);
+  double count = double(n * size.plane());
+  for (int64_t c = 0; c < size.c; ++c) {
+    auto each = [&](auto body) {
+      for (int64_t image = 0; image < n; ++image)
+        for (int64_t i = 0; i < size.plane(); ++i)
+          body((image * size.c + c) * size.plane() + i);
+    };
+    double mean = 0, variance = 0;
+    each([&](int64_t at) { mean += in[0].data[at] / count; });
+    each([&](int64_t at) { variance += (in[0].data[at] - mean) * (in[0].data[at] - mean) / count; });
+    double scale = in[1].data[c] / std::sqrt(variance + node.eps);
+    each([&](int64_t at) { out[at] = (in[0].data[at] - mean) * scale + in[2].data[c]; });
+  }
+}
+
+static double activate(const Node &node, double x) {
+  const std::string &kind = node.kind;
+  if (kind == "relu")
+    return x > 0 ? x : 0;
+  if (kind == "relu6")
+    return std::clamp(x, 0.0, 6.0);
+  if (kind == "leaky_relu")
+    return x > 0 ? x : node.slope * x;
+  if (kind == "tanh")
+    return std::tanh(x);
+  if (kind == "sigmoid")
+    return 1 / (1 + std::exp(-x));
+  if (kind == "silu")
+    return x / (1 + std::exp(-x));
+  if (kind == "hardswish")
+    return x * std::clamp(x + 3, 0.0, 6.0) / 6;
+  fail("gradcheck: no reference for the activation {}", kind);
+}
+
+/// Windows as PyTorch's: the mean counts the zeros of the padding that was written.
+static void pool(const Node &node, const Operand &in, int64_t n, double *out, bool mean) {
+  Size x = sizeOf(*in.shape), y = sizeOf(node.shape);
+  int64_t top = node.pads[0], left = node.pads[1], bottom = node.pads[2], right = node.pads[3];
+  for (int64_t plane = 0; plane < n * x.c; ++plane)
+    for (int64_t i = 0; i < y.h; ++i)
+      for (int64_t j = 0; j < y.w; ++j) {
+        int64_t h0 = i * node.strides[0] - top, w0 = j * node.strides[1] - left;
+        int64_t h1 = std::min(h0 + node.kernel[0], x.h + bottom);
+        int64_t w1 = std::min(w0 + node.kernel[1], x.w + right);
+        double count = double((h1 - h0) * (w1 - w0)), sum = 0, high = -INFINITY;
+        for (int64_t h = std::max<int64_t>(0, h0); h < std::min(h1, x.h); ++h)
+          for (int64_t w = std::max<int64_t>(0, w0); w < std::min(w1, x.w); ++w) {
+            double value = in.data[plane * x.plane() + h * x.w + w];
+            sum += value;
+            high = std::max(high, value);
+          }
+        out[plane * y.plane() + i * y.w + j] = mean ? sum / count : high;
+      }
+}
+
+/// Window i covers [floor(i H / out), ceil((i + 1) H / out)).
+static void adaptivePool(const Node &node, const Operand &in, int64_t n, double *out) {
+  Size x = sizeOf(*in.shape), y = sizeOf(node.shape);
+  for (int64_t plane = 0; plane < n * x.c; ++plane)
+    for (int64_t i = 0; i < y.h; ++i)
+      for (int64_t j = 0; j < y.w; ++j) {
+        int64_t h0 = i * x.h / y.h, h1 = ((i + 1) * x.h + y.h - 1) / y.h;
+        int64_t w0 = j * x.w / y.w, w1 = ((j + 1) * x.w + y.w - 1) / y.w;
+        double sum = 0;
+        for (int64_t h = h0; h < h1; ++h)
+          for (int64_t w = w0; w < w1; ++w)
+            sum += in.data[plane * x.plane() + h * x.w + w];
+        out[plane * y.plane() + i * y.w + j] = sum / double((h1 - h0) * (w1 - w0));
+      }
+}
+
+/// x / (k + alpha sum of squares over `size` channels)^beta (Krizhevsky et al. 2012).
+static void respond(const Node &node, const Operand &in, int64_t n, double *out) {
+  Size size = sizeOf(node.shape);
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t c = 0; c < size.c; ++c)
+      for (int64_t i = 0; i < size.plane(); ++i) {
+        const double *pixel = in.data + image * size.image() + i;
+        double sum = 0;
+        for (int64_t other = std::max<int64_t>(0, c - node.size / 2);
+             other < std::min(size.c, c - node.size / 2 + node.size); ++other)
+          sum += pixel[other * size.plane()] * pixel[other * size.plane()];
+        out[image * size.image() + c * size.plane() + i] =
+            pixel[c * size.plane()] / std::pow(node.k + node.alpha * sum, node.beta);
+      }
+}
+
+/// result[c, h, w] = input[c + channel_offset, (h stride + offset) / spread, …], elsewhere 0.
+static void move(const Node &node, const Operand &in, int64_t n, double *out) {
+  Size x = sizeOf(*in.shape), y = sizeOf(node.shape);
+  auto place = [&](int64_t i, size_t axis, int64_t bound) {
+    int64_t at = i * node.strides[axis] + node.offsets[axis], spread = node.spreads[axis];
+    return at >= 0 && at % spread == 0 && at / spread < bound ? at / spread : -1;
+  };
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t c = 0; c < y.c; ++c)
+      for (int64_t i = 0; i < y.h; ++i)
+        for (int64_t j = 0; j < y.w; ++j) {
+          int64_t from = c + node.channelOffset, h = place(i, 0, x.h), w = place(j, 1, x.w);
+          bool inside = from >= 0 && from < x.c && h >= 0 && w >= 0;
+          out[((image * y.c + c) * y.h + i) * y.w + j] =
+              inside ? in.data[((image * x.c + from) * x.h + h) * x.w + w] : 0;
+        }
+}
+
+static void concatenate(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+  for (int64_t image = 0; image < n; ++image)
+    for (const Operand &operand : in) {
+      int64_t count = sizeOf(*operand.shape).image();
+      out = std::copy_n(operand.data + image * count, count, out);
+    }
+}
+
+static void softmaxChannels(const Node &node, const Operand &in, int64_t n, double *out) {
+  Size size = sizeOf(node.shape);
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t i = 0; i < size.plane(); ++i) {
+      auto at = [&](int64_t c) { return image * size.image() + c * size.plane() + i; };
+      double high = -INFINITY, sum = 0;
+      for (int64_t c = 0; c < size.c; ++c)
+        high = std::max(high, in.data[at(c)]);
+      for (int64_t c = 0; c < size.c; ++c)
+        sum += out[at(c)] = std::exp(in.data[at(c)] - high);
+      for (int64_t c = 0; c < size.c; ++c)
+        out[at(c)] /= sum;
+    }
+}
+
+/// Equal shapes, or one value a channel on the right.
+static void gate(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+  Size size = sizeOf(node.shape);
+  bool broadcast = sizeOf(*in[1].shape).image() != size.image();
+  for (int64_t at = 0; at < n * size.image(); ++at)
+    out[at] = in[0].data[at] * in[1].data[broadcast ? at / size.plane() : at];
+}
+
+void computeNode(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+  int64_t count = n * node.elements();
+  const std::string &op = node.op;
+  if (op == "conv2d")
+    return convolve(node, in, n, out);
+  if (op == "linear")
+    return multiply(node, in, n, out);
+  if (op == "batch_norm")
+    return normalize(node, in, n, out);
+  if (op == "max_pool" || op == "avg_pool")
+    return pool(node, in[0], n, out, op == "avg_pool");
+  if (op == "adaptive_avg_pool")
+    return adaptivePool(node, in[0], n, out);
+  if (op == "lrn")
+    return respond(node, in[0], n, out);
+  if (op == "move")
+    return move(node, in[0], n, out);
+  if (op == "concat")
+    return concatenate(node, in, n, out);
+  if (op == "softmax")
+    return softmaxChannels(node, in[0], n, out);
+  if (op == "mul")
+    return gate(node, in, n, out);
+  if (op == "activation") {
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = activate(node, in[0].data[i]);
+    return;
+  }
+  if (op == "add") {
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = in[0].data[i] + in[1].data[i];
+    return;
+  }
+  if (op == "flatten" || op == "dropout" || op == "identity") {
+    std::copy_n(in[0].data, count, out);
+    return;
+  }
+  fail("gradcheck: no reference for the operation {}", op);
+}
+
+double crossEntropy(const double *logits, const int64_t *labels, int64_t n, int64_t classes,
+                    double smoothing) {
+  double loss = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double *row = logits + i * classes;
+    double high = *std::max_element(row, row + classes), sum = 0, mean = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      sum += std::exp(row[c] - high);
+      mean += row[c] / double(classes);
+    }
+    double logSum = std::log(sum) + high;
+    loss += (1 - smoothing) * (logSum - row[labels[i]]) + smoothing * (logSum - mean);
+  }
+  return loss / double(n);
+}
+
+} // namespace netc::runtime::reference

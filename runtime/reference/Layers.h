@@ -1,0 +1,25 @@
+//===- Layers.h - layers in double precision, as they are defined -*- C++ -*-===//
+#ifndef NETC_RUNTIME_REFERENCE_LAYERS_H
+#define NETC_RUNTIME_REFERENCE_LAYERS_H
+
+#include "runtime/reference/Graph.h"
+
+namespace netc::runtime::reference {
+
+/// A value and its shape: [n, shape…] row-major, parameters without the n.
+struct Operand {
+  const double *data;
+  const std::vector<int64_t> *shape;
+};
+
+/// Computes one node for n images, batch norm with the batch's statistics, dropout
+/// off. `out` has the node's size. Fails with an Error on an operation it doesn't know.
+void computeNode(const Node &node, const std::vector<Operand> &inputs, int64_t n, double *out);
+
+/// Mean cross entropy of logits [n, classes], labels smoothed as PyTorch does.
+double crossEntropy(const double *logits, const int64_t *labels, int64_t n, int64_t classes,
+                    double smoothing);
+
+} // namespace netc::runtime::reference
+
+#endif // NETC_RUNTIME_REFERENCE_LAYERS_H
