@@ -33,10 +33,12 @@ using Json = nlohmann::ordered_json;
 using reference::Reference;
 
 static constexpr int directions = 2, elementsTried = 3;
-// Steps relative to the parameter's root mean square: small enough for few ReLUs to
-// turn, large enough for a difference of losses to have digits.
-static constexpr double directionStep = 1e-5, elementStep = 1e-3, leastScale = 0.01;
-static constexpr double lossNoise = 2e-14; // of a difference of two losses, relative
+// A difference of two losses is off by rounding, about this much relative to the loss.
+static constexpr double lossNoise = 1e-14;
+// Steps are as small as that allows, since every ReLU or maximum that turns within one
+// spoils the difference: rounding may cost this share of the gradient.
+static constexpr double directionNoise = 1e-4, elementNoise = 1e-3;
+static constexpr double leastStep = 1e-10, mostStep = 1e-4;
 // Gradients below this share of the largest are compared on its scale: they are noise in f32.
 static constexpr double negligible = 1e-5;
 
@@ -145,10 +147,6 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
   const float *gradient = executor.gradient(parameter);
   const std::vector<double> &value = exact.parameter(index);
   size_t count = value.size();
-  double squares = 0;
-  for (double element : value)
-    squares += element * element;
-  double scale = std::max(leastScale, std::sqrt(squares / double(count)));
   Philox draw(options.seed, Stream::Bench, hashBytes(parameter.name));
   Finding finding;
   finding.parameter = index;
@@ -164,18 +162,29 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
     }
     return (losses[0] - losses[1]) / (2 * step);
   };
-  auto noise = [&](double step) { return lossNoise * std::max(1.0, std::abs(exact.loss())) / step; };
+  // `size`: what the error is relative to, unless the difference is larger. What turned
+  // within the step is not met again in a much smaller one; a wrong gradient is.
+  double rounding = lossNoise * std::max(1.0, std::abs(exact.loss()));
+  auto compare = [&](double found, double size, double share, double tolerance) {
+    double step = std::clamp(rounding / (share * size), leastStep, mostStep), best = INFINITY;
+    for (double smaller : {1.0, 0.25, 0.0625}) {
+      double expected = difference(step * smaller);
+      best = std::min(best, relativeError(found, expected, rounding / (step * smaller),
+                                          std::max(size, std::abs(expected))));
+      if (best <= tolerance)
+        break;
+    }
+    return best;
+  };
   for (int d = 0; d < directions; ++d) {
     double found = 0;
     for (size_t i = 0; i < count; ++i) {
       direction[i] = draw.normal();
       found += double(gradient[i]) * direction[i];
     }
-    double expected = difference(directionStep * scale);
     finding.directionError =
-        std::max(finding.directionError,
-                 relativeError(found, expected, noise(directionStep * scale),
-                               std::max({finding.norm, std::abs(expected), negligible * largest})));
+        std::max(finding.directionError, compare(found, std::max(finding.norm, negligible * largest),
+                                                 directionNoise, options.tolerance));
   }
   double rms = finding.norm / std::sqrt(double(count));
   for (int e = 0; e < std::min<int>(elementsTried, int(count)); ++e) {
@@ -186,11 +195,10 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
                        : draw.below(uint32_t(count));
     std::fill(direction.begin(), direction.end(), 0.0);
     direction[at] = 1;
-    double found = double(gradient[at]), expected = difference(elementStep * scale);
-    finding.elementError =
-        std::max(finding.elementError,
-                 relativeError(found, expected, noise(elementStep * scale),
-                               std::max({std::abs(found), std::abs(expected), rms, negligible * largest})));
+    double found = double(gradient[at]);
+    finding.elementError = std::max(
+        finding.elementError, compare(found, std::max({std::abs(found), rms, negligible * largest}),
+                                      elementNoise, options.elementTolerance));
   }
   finding.ok = finding.directionError <= options.tolerance && finding.elementError <= options.elementTolerance;
   return finding;
