@@ -26,6 +26,10 @@ std::string clockTime(double seconds) {
                    : fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
+std::string counted(int64_t count, const char *what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 /// A terminal that can go back to the line's begin.
 static bool canRedraw() {
   const char *kind = std::getenv("TERM");

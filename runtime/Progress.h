@@ -11,6 +11,9 @@ namespace netc::runtime {
 /// "1:23:45", "4:05"
 std::string clockTime(double seconds);
 
+/// "1 epoch", "2 epochs"
+std::string counted(int64_t count, const char *what);
+
 /// A bar that is redrawn on a terminal, a line every half minute elsewhere; on stderr.
 class Progress {
 public:
