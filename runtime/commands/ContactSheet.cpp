@@ -63,6 +63,21 @@ private:
 };
 } // namespace
 
+/// `sample`, or the next one that decodes; the others are named.
+static int64_t nextReadable(const Dataset &data, int64_t sample) {
+  Image image;
+  for (int64_t attempt = 0; attempt < data.size(); ++attempt) {
+    int64_t candidate = (sample + attempt) % data.size();
+    try {
+      data.load(candidate, {}, image);
+      return candidate;
+    } catch (const Error &error) {
+      warn(error.what());
+    }
+  }
+  fail("none of the {} images decodes", data.size());
+}
+
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) {
   ModelInfo info = readModel(model);
   RecipeOverrides overrides;
@@ -88,7 +103,7 @@ int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) 
   std::vector<float> batch(size_t(rows) * elements), targets(size_t(rows) * size_t(info.classes));
   std::vector<int64_t> samples, labels;
   for (int row = 0; row < rows; ++row) {
-    samples.push_back(int64_t(__int128(row) * data->size() / rows));
+    samples.push_back(nextReadable(*data, int64_t(__int128(row) * data->size() / rows)));
     labels.push_back(data->label(samples.back()));
   }
   AugmentWorkspace workspace;

@@ -265,6 +265,10 @@ TEST(CommandLine, TrainsOnAFolderOfImages) {
   EXPECT_HAS(trained.err, "warning: 1 of 13 training images could not be read: others stood in for them");
   EXPECT_HAS(trained.err, "warning: 1 of 13 validation images could not be read and are not counted");
   EXPECT_HAS(trained.out, "top-1 100.00% of 12 validation images");
+  writeFileAtomically(folder / "data/train/cat/0.png", "broken");
+  Outcome sheet = shell(TOY_EXECUTABLES "/toy_color_model augment --rows 2 --data imagefolder:" + folder / "data --out " + folder / "s.png");
+  EXPECT_EQ(sheet.code, 0) << sheet.err;
+  EXPECT_HAS(sheet.err, "cat/0.png: neither JPEG nor PNG");
   Outcome predicted = shell(TOY_EXECUTABLES "/toy_color_model predict --top 1 --weights " +
                             folder / "out " + folder / "data/val/cat/0.png");
   EXPECT_HAS(predicted.out, "%  cat");
