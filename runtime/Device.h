@@ -41,6 +41,11 @@ public:
   virtual void download(NetcSpace space, void *to, uint64_t bytes) = 0;
   virtual void zero(NetcSpace space) = 0;
 
+  /// Copies to a place of its own, beside what was started; a later useAhead makes it the space's contents
+  /// for what is started after it.
+  virtual void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) = 0;
+  virtual void useAhead(NetcSpace space, uint64_t bytes) = 0;
+
   /// Starts commands [first, last) of a program on a batch of n. Where `seconds` is given, waits, and adds
   /// each command's time to its entry.
   virtual void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,

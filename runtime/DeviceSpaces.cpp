@@ -52,6 +52,9 @@ void Executor::reserveDevice(int64_t batch, bool training) {
     uint64_t bytes = saturatingMulAdd(1, arenaFor(n), tables.prepared_bytes);
     for (int space = 0; space < NETC_SPACE_COUNT; ++space)
       bytes = saturatingMulAdd(1, bytes, spaceBytes(NetcSpace(space), n));
+    if (training) // the next batch lies ready
+      for (NetcSpace space : {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS})
+        bytes = saturatingMulAdd(1, bytes, spaceBytes(space, n));
     return bytes;
   };
   uint64_t available = saturatingMulAdd(1, device->availableBytes(), device->heldBytes());
@@ -69,6 +72,7 @@ void Executor::reserveDevice(int64_t batch, bool training) {
   // Parameters and state outlive a change of the batch: they come to the host first.
   for (NetcSpace space : {NETC_SPACE_PARAMETERS, NETC_SPACE_STATE, NETC_SPACE_GRADIENTS, NETC_SPACE_ACCUMULATED})
     fetch(space);
+  ahead.fill(Ahead());
   device->release(NETC_SPACE_ARENA_IMAGE);
   for (int space = 0; space < NETC_SPACE_COUNT; ++space)
     if (uint64_t bytes = spaceBytes(NetcSpace(space), batch)) {
@@ -110,9 +114,21 @@ void Executor::send(Program program, int64_t n) {
   for (NetcSpace space : inputsOf(program))
     if (newest[space] == Newest::Host && bases[space])
       if (uint64_t bytes = spaceBytes(space, n)) {
-        device->upload(space, bases[space], bytes);
+        if (ahead[space].memory == bases[space] && ahead[space].bytes == bytes)
+          device->useAhead(space, bytes);
+        else
+          device->upload(space, bases[space], bytes);
+        ahead[space] = Ahead();
         newest[space] = Newest::Both;
       }
+}
+
+void Executor::sendAhead(NetcSpace space, const void *memory, int64_t n) {
+  uint64_t bytes = spaceBytes(space, n);
+  if (!device || !bytes)
+    return;
+  device->uploadAhead(space, memory, bytes);
+  ahead[space] = {memory, bytes};
 }
 
 static std::vector<NetcSpace> outputsOf(Program program) {

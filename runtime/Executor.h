@@ -48,6 +48,11 @@ public:
   /// Points a space at other memory (INPUT and LABELS of a prepared batch).
   void bind(NetcSpace space, void *memory);
 
+  /// With a device: copies the contents that `space` is to have in a later run, while what was started
+  /// goes on. They are used if the space is bound to `memory` then, and must not have changed.
+  void sendAhead(NetcSpace space, const void *memory, int64_t n);
+  bool onDevice() const { return device != nullptr; }
+
   /// Runs one program on a batch of n <= the reserved one. Where `seconds` is
   /// given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
@@ -114,6 +119,11 @@ private:
   enum class Newest { Host, Both, Device };
   mutable std::array<Newest, NETC_SPACE_COUNT> newest{};
   int64_t batchOnDevice = 0; // images of the last run
+  struct Ahead {
+    const void *memory = nullptr;
+    uint64_t bytes = 0;
+  };
+  std::array<Ahead, NETC_SPACE_COUNT> ahead{};
   std::pair<const NetcProgram *, uint64_t> observed{};
   std::vector<char> observedOperand;
 };

@@ -191,6 +191,14 @@ void Training::step(const Batch &batch) {
   if (batch.targets)
     executor.bind(NETC_SPACE_TARGETS, batch.targets);
   executor.run(Program::Step, batch.n);
+  // On a GPU the step has only begun: the next batch goes there meanwhile.
+  if (executor.onDevice())
+    if (const Batch *next = loader->ahead()) {
+      executor.sendAhead(NETC_SPACE_INPUT, next->input, next->n);
+      executor.sendAhead(NETC_SPACE_LABELS, next->labels, next->n);
+      if (next->targets)
+        executor.sendAhead(NETC_SPACE_TARGETS, next->targets, next->n);
+    }
 
   float loss = *executor.at<float>(NETC_SPACE_LOSS);
   requireHealthy(batch, loss, rate);

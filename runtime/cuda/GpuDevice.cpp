@@ -25,6 +25,7 @@ GpuDevice::GpuDevice(const CudaDriver &driver) : driver(driver) {
   check(driver.devicePrimaryCtxRetain(&context, device), "opening the GPU");
   check(driver.ctxSetCurrent(context), "opening the GPU");
   check(driver.streamCreate(&stream, CU_STREAM_NON_BLOCKING), "opening a stream on the GPU");
+  check(driver.streamCreate(&copies, CU_STREAM_NON_BLOCKING), "opening a stream on the GPU");
 }
 
 GpuDevice::~GpuDevice() {
@@ -34,6 +35,15 @@ GpuDevice::~GpuDevice() {
   for (Memory &memory : spaces)
     if (memory.base)
       driver.memFree(memory.base);
+  for (Ahead &next : ahead) {
+    if (next.memory.base)
+      driver.memFree(next.memory.base);
+    for (CUevent event : {next.arrived, next.used})
+      if (event)
+        driver.eventDestroy(event);
+  }
+  if (copies)
+    driver.streamDestroy(copies);
   if (code)
     driver.moduleUnload(code);
   if (stream)
@@ -116,6 +126,8 @@ uint64_t GpuDevice::heldBytes() const {
   uint64_t sum = 0;
   for (const Memory &memory : spaces)
     sum += memory.bytes;
+  for (const Ahead &next : ahead)
+    sum += next.memory.bytes;
   return sum;
 }
 
@@ -157,6 +169,35 @@ void GpuDevice::download(NetcSpace space, void *to, uint64_t bytes) {
     fail("internal error: {} bytes copied from a space of {}", bytes, spaces[space].bytes);
   check(driver.memcpyDtoHAsync(to, spaces[space].base, bytes, stream), "copying from the GPU");
   wait();
+}
+
+void GpuDevice::uploadAhead(NetcSpace space, const void *from, uint64_t bytes) {
+  Ahead &next = ahead[space];
+  if (!next.arrived) {
+    check(driver.eventCreate(&next.arrived, CU_EVENT_DISABLE_TIMING), "creating an event");
+    check(driver.eventCreate(&next.used, CU_EVENT_DISABLE_TIMING), "creating an event");
+  }
+  if (next.memory.bytes != spaces[space].bytes) {
+    wait();
+    if (next.memory.base)
+      check(driver.memFree(next.memory.base), "freeing the GPU's memory");
+    next.memory = Memory();
+    CUdeviceptr base = 0;
+    std::string action = fmt::format("allocating {} on {}", describeBytes(spaces[space].bytes), describe());
+    check(driver.memAlloc(&base, spaces[space].bytes), action.c_str());
+    next.memory = {base, spaces[space].bytes};
+  }
+  // What lay there before has been taken out first.
+  check(driver.streamWaitEvent(copies, next.used, 0), "ordering copies");
+  check(driver.memcpyHtoDAsync(next.memory.base, from, bytes, copies), "copying to the GPU");
+  check(driver.eventRecord(next.arrived, copies), "recording an event");
+}
+
+void GpuDevice::useAhead(NetcSpace space, uint64_t bytes) {
+  Ahead &next = ahead[space];
+  check(driver.streamWaitEvent(stream, next.arrived, 0), "ordering copies");
+  check(driver.memcpyDtoDAsync(spaces[space].base, next.memory.base, bytes, stream), "copying within the GPU");
+  check(driver.eventRecord(next.used, stream), "recording an event");
 }
 
 void GpuDevice::read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) {

@@ -10,7 +10,7 @@
 
 namespace netc::runtime::cuda {
 
-/// A GPU behind a table of driver functions: device 0, one stream. A program is captured as
+/// A GPU behind a table of driver functions: device 0, a stream of kernels and one of copies that run ahead. A program is captured as
 /// a CUDA graph the first time that a batch size runs, and launched as one from then on.
 class GpuDevice : public Device {
 public:
@@ -28,6 +28,8 @@ public:
   void upload(NetcSpace space, const void *from, uint64_t bytes) override;
   void download(NetcSpace space, void *to, uint64_t bytes) override;
   void zero(NetcSpace space) override;
+  void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) override;
+  void useAhead(NetcSpace space, uint64_t bytes) override;
   void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *seconds) override;
   void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) override;
   void wait() override;
@@ -52,11 +54,18 @@ private:
   CUdevice device = 0;
   CUcontext context = nullptr;
   CUstream stream = nullptr;
+  CUstream copies = nullptr;
   CUmodule code = nullptr;
   int chip = 0; // 10 * major + minor
   std::string name;
   std::vector<CUfunction> functions;
   std::array<Memory, NETC_SPACE_COUNT> spaces;
+  /// Contents that a space is to have next.
+  struct Ahead {
+    Memory memory;
+    CUevent arrived = nullptr, used = nullptr;
+  };
+  std::array<Ahead, NETC_SPACE_COUNT> ahead;
   std::map<std::pair<const NetcProgram *, int64_t>, CUgraphExec> graphs;
 };
 

@@ -101,6 +101,15 @@ const Batch *Loader::next() {
   return &slot.batch;
 }
 
+const Batch *Loader::ahead() {
+  std::lock_guard lock(mutex);
+  int64_t next = consumed + 1;
+  if (!inUse || failure || next >= batches())
+    return nullptr;
+  Slot &slot = slots[next % copies];
+  return slot.done == batchSize(next) ? &slot.batch : nullptr;
+}
+
 void Loader::work() {
   AugmentWorkspace workspace;
   std::unique_lock lock(mutex);

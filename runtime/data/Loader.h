@@ -58,6 +58,10 @@ public:
   /// The next batch, null at the epoch's end. Rethrows what a worker threw.
   const Batch *next();
 
+  /// The batch after the one in use where it is prepared by now, else null. It stays as it is until it
+  /// has been used.
+  const Batch *ahead();
+
   /// Images that did not decode so far.
   int64_t corruptImages() const { return corrupt.count(); }
 
