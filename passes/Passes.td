@@ -92,6 +92,16 @@ def BuildUpdate : Pass<"net-build-update", "mlir::ModuleOp"> {
                  Option<"average", "average", "bool", "false", "keep a moving average of the weights">];
 }
 
+def BuildLeanSteps : Pass<"net-build-lean-steps", "mlir::ModuleOp"> {
+  let summary = "copies of @step that compute convolutions again instead of keeping their results";
+  let description = [{
+    `@step_lean1`, `@step_lean2`, …: each may spend a share of the forward pass's multiply-adds on computing again. The
+    runtime takes the first that fits the memory it is given. The numbers are the same to the bit.
+  }];
+  let options = [ListOption<"shares", "shares", "double", "shares of the forward pass, rising">];
+  let statistics = [Statistic<"numDropped", "dropped", "results that are computed again">];
+}
+
 def VerifyTraining : Pass<"net-verify-training", "mlir::ModuleOp"> {
   let summary = "stage verifier: each trainable parameter has one gradient; no batch_norm is left in @step";
 }

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 3
+#define NETC_ABI_VERSION 4
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {
@@ -157,6 +157,8 @@ typedef struct {
   uint64_t state_bytes;
   uint64_t prepared_bytes;
   const NetcGpu *gpu; ///< null: kernels are functions of this executable
+  const NetcProgram *lean_steps; ///< `step` in ever less memory, computing again what it does not keep: the same bits
+  uint64_t lean_step_count;
 } NetcModel;
 
 /// The model for each level of the CPU that it was compiled for, best first, then null.

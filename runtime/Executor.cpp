@@ -42,6 +42,8 @@ Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &po
     : tables(model), description(info), pool(pool), parameters(model.parameter_bytes, "parameters"),
       small(hyperBytes(info) + line, "hyper-parameters") {
   checkTables();
+  for (lean = tables.lean_step_count; lean > 0; --lean)
+    checkProgram(table(Program::Step));
   if (model.gpu) {
     device.reset(static_cast<Device *>(model.gpu->open()));
     device->load(model);
@@ -65,7 +67,7 @@ const NetcProgram &Executor::table(Program program) const {
   case Program::Infer:
     return tables.infer;
   case Program::Step:
-    return tables.step;
+    return lean ? tables.lean_steps[lean - 1] : tables.step;
   case Program::Update:
     return tables.update;
   case Program::Norm:
@@ -76,20 +78,22 @@ const NetcProgram &Executor::table(Program program) const {
   __builtin_unreachable();
 }
 
-void Executor::checkTables() const {
-  for (Program program : allPrograms) {
-    const NetcProgram &commands = table(program);
-    for (uint64_t i = 0; i < commands.command_count; ++i) {
-      const NetcCommand &command = commands.commands[i];
-      if (command.kernel >= tables.kernel_count ||
-          uint64_t(command.first_buffer) + command.buffer_count > tables.buffer_count)
-        fail("executable is damaged: command {} names kernel {} of {} and buffers up to {} of {}", i,
-             command.kernel, tables.kernel_count, command.first_buffer + command.buffer_count,
-             tables.buffer_count);
-      if (command.rows_per_image != 0 && command.rows_per_item <= 0)
-        fail("executable is damaged: command {} has {} rows per item", i, command.rows_per_item);
-    }
+void Executor::checkProgram(const NetcProgram &program) const {
+  for (uint64_t i = 0; i < program.command_count; ++i) {
+    const NetcCommand &command = program.commands[i];
+    if (command.kernel >= tables.kernel_count ||
+        uint64_t(command.first_buffer) + command.buffer_count > tables.buffer_count)
+      fail("executable is damaged: command {} names kernel {} of {} and buffers up to {} of {}", i,
+           command.kernel, tables.kernel_count, command.first_buffer + command.buffer_count,
+           tables.buffer_count);
+    if (command.rows_per_image != 0 && command.rows_per_item <= 0)
+      fail("executable is damaged: command {} has {} rows per item", i, command.rows_per_item);
   }
+}
+
+void Executor::checkTables() const {
+  for (Program program : allPrograms)
+    checkProgram(table(program));
   for (uint64_t i = 0; i < tables.buffer_count; ++i)
     if (tables.buffers[i].space >= NETC_SPACE_COUNT)
       fail("executable is damaged: buffer {} lies in space {}", i, tables.buffers[i].space);
@@ -139,6 +143,12 @@ static void requireMemory(const Executor &executor, int64_t batch, bool training
   fail("batch {} needs {}, only {} available{}", batch, describeBytes(wanted),
        shortBytes(available),
        fits ? fmt::format("; the largest batch that fits is {}", fits) : std::string());
+}
+
+void Executor::fitStep(int64_t batch, int inputCopies, uint64_t budget) {
+  for (lean = 0; lean < tables.lean_step_count; ++lean)
+    if (need(batch, true, inputCopies).total() <= budget)
+      return;
 }
 
 void Executor::reserve(int64_t batch, bool training, int inputCopies) {

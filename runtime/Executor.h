@@ -45,6 +45,12 @@ public:
   /// Drops the contents of everything but PARAMETERS, STATE, GRADIENTS.
   void reserve(int64_t batch, bool training, int inputCopies = 1);
 
+  /// Chooses the fastest training step with which everything takes at most `budget` bytes; the leanest where none
+  /// does. Call it before `reserve`.
+  void fitStep(int64_t batch, int inputCopies, uint64_t budget);
+  /// Of NetcModel::lean_steps the one in use, counted from 1; 0: the step as it is.
+  uint64_t leanStep() const { return lean; }
+
   /// Points a space at other memory (INPUT and LABELS of a prepared batch).
   void bind(NetcSpace space, void *memory);
 
@@ -97,6 +103,7 @@ public:
 
 private:
   void checkTables() const;
+  void checkProgram(const NetcProgram &program) const;
   void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n);
   void launch(const NetcCommand &command, const NetcProgram &program, int64_t n);
   uint64_t spaceBytes(NetcSpace space, int64_t n) const;
@@ -110,6 +117,7 @@ private:
   const ModelInfo &description;
   ThreadPool &pool;
   int64_t reservedBatch = 0;
+  uint64_t lean = 0;
   uint64_t scratchPerThread = 0;
   Region parameters, gradients, accumulated, state, prepared, arena, scratch, batchBuffers, small;
   std::array<char *, NETC_SPACE_COUNT> bases{};

@@ -79,6 +79,9 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->check(atLeastZero);
   command->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  command->add_option("--memory", options.memory, "Bytes that training may take, as 4GiB: computes again what does not fit")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->type_name("SIZE");
   command->add_option("--set", overrides.set, "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
       ->type_name("NAME=VALUE");
   command->add_option("--freeze", overrides.freeze, "Parameters that stay as they are: 'layer1.*'; may be repeated")

@@ -109,6 +109,12 @@ static uint64_t addressSpaceLeft() {
   return limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, used);
 }
 
+uint64_t residentBytes() {
+  uint64_t total = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> total >> resident;
+  return resident * uint64_t(sysconf(_SC_PAGESIZE));
+}
+
 uint64_t availableMemory() {
   uint64_t system = UINT64_MAX;
   if (auto kib = readKeyed("/proc/meminfo", "MemAvailable:"))

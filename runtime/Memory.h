@@ -42,6 +42,9 @@ std::string shortBytes(uint64_t bytes);
 /// Peak resident set of this process in bytes.
 uint64_t peakResidentBytes();
 
+/// What this process has resident now.
+uint64_t residentBytes();
+
 /// a * b + c, or UINT64_MAX where that overflows.
 uint64_t saturatingMulAdd(uint64_t a, uint64_t b, uint64_t c);
 

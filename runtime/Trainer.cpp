@@ -6,6 +6,7 @@
 #include "runtime/Diagnosis.h"
 #include "runtime/Error.h"
 #include "runtime/Initialize.h"
+#include "runtime/Memory.h"
 #include "runtime/Scaling.h"
 
 #include <algorithm>
@@ -93,6 +94,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   if (!loading.mix.empty() && !info.softLabels)
     fail("recipe: mixup and cutmix need a loss on mixed labels, which {} was not compiled with",
          info.name);
+  fitMemory();
   executor.reserve(recipe.batch, true, Loader::copies + 1);
 
   PixelScaling scaling = scalingForTraining(recipe, info, *data, samples, workers);
@@ -232,6 +234,21 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
     what += fmt::format(" (more than {:.0f}: exploded)", limit);
   fail("{} at step {} (epoch {}, batch {}, learning rate {}): {}; stopped; {}", what, position.step,
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
+}
+
+/// Chooses a training step for the bytes that there are, or that the user grants.
+void Training::fitMemory() {
+  uint64_t resident = residentBytes(); // the data set and what every process has
+  uint64_t granted = options.memory ? options.memory - std::min(options.memory, resident) : availableMemory();
+  executor.fitStep(recipe.batch, Loader::copies + 1, granted);
+  uint64_t wanted = executor.need(recipe.batch, true, Loader::copies + 1).total();
+  if (options.memory && wanted > granted)
+    fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch needs less",
+         describeBytes(options.memory), recipe.batch, describeBytes(resident + wanted),
+         describeBytes(resident + wanted - options.memory));
+  if (executor.leanStep())
+    note(fmt::format("to fit {}, parts of the forward pass are computed again in the backward pass",
+                     options.memory ? shortBytes(options.memory) : "the memory that there is"));
 }
 
 /// The last of the batches that make one update applies it; returns the gradients' norm where the recipe clips.

@@ -36,6 +36,7 @@ private:
   bool trainEpoch();
   void step(const Batch &batch);
   void requireHealthy(const Batch &batch, float loss, double rate);
+  void fitMemory();
   double update(const Batch &batch, double rate);
   /// The update that the batch after `batches` belongs to.
   int64_t updateOf(int64_t batches) const {

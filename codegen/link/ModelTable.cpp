@@ -8,10 +8,11 @@
 using namespace mlir;
 using namespace netc;
 
-static constexpr uint32_t kAbiVersion = 3; // NETC_ABI_VERSION
+static constexpr uint32_t kAbiVersion = 4; // NETC_ABI_VERSION
 static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
 static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
 static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update", "norm", "accumulate"};
+static constexpr StringLiteral kLeanSteps[] = {"step_lean1", "step_lean2"};
 
 ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
     : module(module), kernels(kernels), json(std::move(json)) {
@@ -89,6 +90,9 @@ LogicalResult ModelTable::collect(StringRef name, Program &program) {
 LogicalResult ModelTable::collect() {
   for (auto [name, program] : llvm::zip(kPrograms, programs))
     if (failed(collect(name, program)))
+      return failure();
+  for (StringRef name : kLeanSteps)
+    if (module.lookupSymbol<func::FuncOp>(name) && failed(collect(name, leanSteps.emplace_back())))
       return failure();
   return success();
 }
@@ -175,6 +179,11 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
                         "netc_gpu");
   }
   fields.push_back(gpuTable);
+  SmallVector<llvm::Constant *> lean;
+  for (auto [name, p] : llvm::zip(kLeanSteps, leanSteps))
+    lean.push_back(program(p, name));
+  fields.push_back(array(programType, lean, "netc_lean_steps"));
+  fields.push_back(wide(lean.size()));
   constant(llvm::ConstantStruct::getAnon(fields), symbols.own, /*external=*/true);
   if (symbols.all.empty())
     return;

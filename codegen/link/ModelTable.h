@@ -83,6 +83,7 @@ private:
   llvm::StringMap<uint32_t> layers;
   std::vector<Buffer> buffers;
   Program programs[6];
+  std::vector<Program> leanSteps;
 };
 
 } // namespace netc

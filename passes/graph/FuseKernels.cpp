@@ -269,7 +269,8 @@ void Fuser::run() {
     group.anchor = &op;
     group.stored = op.getResult(0);
     taken.insert(&op);
-    if (contraction.supportsEpilogue()) {
+    // What is computed again is a plain stand-in for what was stored: sums of its readers keep their own order.
+    if (contraction.supportsEpilogue() && !op.hasAttr("net.recomputed")) {
       growEpilogue(group);
       takeSums(group, &op);
     }
@@ -292,7 +293,7 @@ struct FuseKernels : netc::impl::FuseKernelsBase<FuseKernels> {
 
 void FuseKernels::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    if (function.getName() != "infer" && function.getName() != "step")
+    if (function.getName() != "infer" && !function.getName().starts_with("step"))
       continue;
     Fuser fuser(function);
     fuser.run();

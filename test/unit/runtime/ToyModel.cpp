@@ -234,6 +234,9 @@ extern "C" const NetcModel netc_model = {
     parameterBytes,
     parameterBytes,
     weightBytes,
+    nullptr,
+    nullptr,
+    0,
 };
 
 extern "C" const NetcModel *const netc_models[] = {&netc_model, nullptr};

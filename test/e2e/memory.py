@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+"""`train --memory`: the plan computes again what does not fit, to the same bits, and keeps to the bytes; or says what is missing."""
+import filecmp
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from compiled import MODELS, Compiled
+from report import Report
+
+BATCH = 24
+
+
+def train(executable, name, *options):
+    """(exit code, standard error, weights, peak of resident bytes) of one step and a validation.
+
+    A process inherits the peak of the one that starts it, so this one keeps small and reads no weights.
+    """
+    out = executable.path / name
+    log = tempfile.TemporaryFile("w+")
+    words = [executable.executable, "train", "--data", f"synthetic:{BATCH}", "--val", "synthetic:4", "--batch", BATCH, "--epochs", 1,
+             "--threads", 2, "--out", out, *options]
+    process = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=log)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    log.seek(0)
+    return process.returncode, log.read(), out / "model.safetensors", 1024 * used.ru_maxrss
+
+
+def bytes_in(text, before):
+    return int(re.search(before + r" (\d+) bytes", text).group(1))
+
+
+def check(file, model, side, bound):
+    executable = Compiled(MODELS / file, model, ["classes=10", f"image=[3,{side},{side}]"])
+    code, text, wanted, peak = train(executable, "free")
+    assert code == 0, text
+    code, text, _, _ = train(executable, "none", "--memory", "1MiB")
+    least = bytes_in(text, "takes")
+    claims = [("exit code of a hopeless budget, off 1", abs(code - 1), 0.5),
+              ("bytes that are too many, off their sum", abs(bytes_in(text, "at least,") + (1 << 20) - least), 0.5),
+              ("least memory by the peak without a bound", least / peak, bound)]
+    middle = (least + peak) // 2
+    for budget in (middle, least + (4 << 20)):
+        code, text, weights, used = train(executable, f"budget{budget}", "--memory", budget)
+        if code:
+            raise AssertionError(text)
+        claims += [(f"weights differ with {budget >> 20} MiB", int(not filecmp.cmp(weights, wanted, shallow=False)), 0.5),
+                   (f"peak by the budget of {budget >> 20} MiB", used / budget, 1.03),
+                   ("no word of computing again", int("computed again" not in text), 0.5)]
+    return claims
+
+
+def main():
+    report = Report("memory")
+    report.case("bottleneck", check, "resnet.net", "resnet50", 64, 0.9)
+    report.case("basic", check, "resnet.net", "resnet18", 128, 0.9)
+    report.case("preactivation", check, "preact.net", "preact164", 32, 0.9)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
