@@ -9,6 +9,11 @@ namespace netc::runtime::sim::NETC_SIM_LEVEL {
 /// Where lanes that do not run read from: any load may touch it.
 alignas(64) static const char nowhere[64] = {};
 
+/// In integers: lanes that do not run may hold any address.
+NETC_SIM_INLINE char *pointerAt(const char *base, uint64_t offset) {
+  return reinterpret_cast<char *>(reinterpret_cast<uint64_t>(base) + offset);
+}
+
 NETC_SIM_INLINE void addressesOf(Warp &warp, const Instr &instr, uint32_t slot, uint64_t (&addresses)[32]) {
   if (instr.addressBytes == 8) {
     const uint64_t *from = in<uint64_t>(warp, slot);
@@ -37,7 +42,7 @@ NETC_SIM_INLINE void globalPointers(Warp &warp, const Instr &instr, const uint64
   if (warp.checks)
     recordGlobal(warp, instr, addresses, bytes, mask, access);
   char *base = warp.global;
-  NETC_SIM_LANES to[lane] = base + addresses[lane];
+  NETC_SIM_LANES to[lane] = pointerAt(base, addresses[lane]);
 }
 
 NETC_SIM_INLINE void sharedPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
@@ -49,7 +54,7 @@ NETC_SIM_INLINE void sharedPointers(Warp &warp, const Instr &instr, const uint64
   if (warp.checks)
     recordShared(warp, instr, addresses, bytes, mask, access);
   char *base = warp.shared;
-  NETC_SIM_LANES to[lane] = base + addresses[lane];
+  NETC_SIM_LANES to[lane] = pointerAt(base, addresses[lane]);
 }
 
 NETC_SIM_INLINE void localPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
@@ -58,7 +63,7 @@ NETC_SIM_INLINE void localPointers(Warp &warp, const Instr &instr, const uint64_
     unsigned lane = unsigned(__builtin_ctz(bad));
     reportBadAccess(warp, instr, addresses[lane], lane, bytes, Space::Local);
   }
-  NETC_SIM_LANES to[lane] = warp.local + lane * warp.localBytes + addresses[lane];
+  NETC_SIM_LANES to[lane] = pointerAt(warp.local, lane * warp.localBytes + addresses[lane]);
 }
 
 NETC_SIM_INLINE void parameterPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
@@ -68,7 +73,7 @@ NETC_SIM_INLINE void parameterPointers(Warp &warp, const Instr &instr, const uin
     reportBadAccess(warp, instr, addresses[lane], lane, bytes, Space::Param);
   }
   char *base = const_cast<char *>(warp.parameters);
-  NETC_SIM_LANES to[lane] = base + addresses[lane];
+  NETC_SIM_LANES to[lane] = pointerAt(base, addresses[lane]);
 }
 
 /// Each lane by the window that its address lies in.
