@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 4
+#define NETC_ABI_VERSION 5
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {
@@ -57,6 +57,8 @@ typedef struct {
   float batch_weight;     ///< of this batch's gradients in `accumulate`
   float one_minus_beta2;  ///< Adam, rounded once
   float gradient_norm;    ///< written by `norm`
+  float label_smoothing;  ///< of the loss, 0 to 1
+  float reserved[15];
 } NetcHyper;
 
 enum NetcBufferFlags {

@@ -56,6 +56,7 @@ Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &po
   bases[NETC_SPACE_HYPER] = small.data();
   bases[NETC_SPACE_LOSS] = small.data() + hyperBytes(info);
   hyper().gradient_scale = 1;
+  hyper().label_smoothing = float(info.labelSmoothing);
   for (size_t i = 0; i < info.parameters.size(); ++i)
     parameterHyper()[i] = {1, 1, 1, 0};
 }

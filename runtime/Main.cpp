@@ -75,6 +75,7 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
   auto atLeastZero = CLI::Range(0.0, 1e30);
   command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")->check(CLI::Range(0.0, 1.0));
   command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")->check(atLeastZero);
+  command->add_option("--label-smoothing", overrides.labelSmoothing, "Instead of the recipe's")->check(CLI::Range(0.0, 1.0));
   command->add_option("--clip-norm", overrides.clipNorm, "Bound on the norm of all gradients together; 0: none")
       ->check(atLeastZero);
   command->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")

@@ -112,7 +112,9 @@ static ModelInfo parse(const NetcModel &model) {
   if (json.contains("graph"))
     info.graph = json.at("graph").dump();
   info.softLabels = readsTargets(model);
-  info.averages = nlohmann::json::parse(info.recipe).value("ema", 0.0) > 0;
+  Json recipe = Json::parse(info.recipe);
+  info.averages = recipe.value("ema", 0.0) > 0;
+  info.labelSmoothing = recipe.value("/loss/named/label_smoothing"_json_pointer, 0.0);
   return info;
 }
 

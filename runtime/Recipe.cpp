@@ -234,6 +234,10 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
   }
   if (recipe.optimizer == "lars")
     result["optimizer"]["named"]["trust"] = recipe.trust;
+  if (recipe.labelSmoothing > 0)
+    result["loss"]["named"]["label_smoothing"] = recipe.labelSmoothing;
+  else if (result.contains("loss") && result["loss"].contains("named"))
+    result["loss"]["named"].erase("label_smoothing");
   if (recipe.clipNorm > 0)
     result["clip_norm"] = recipe.clipNorm;
   if (recipe.accumulate > 1)
@@ -290,6 +294,10 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
     recipe.schedule.push_back(parseStage(call));
   recipe.batch = overrides.batch.value_or(json.value("batch", recipe.batch));
   recipe.epochs = overrides.epochs.value_or(json.value("epochs", recipe.epochs));
+  recipe.labelSmoothing = overrides.labelSmoothing.value_or(
+      json.value("/loss/named/label_smoothing"_json_pointer, 0.0));
+  if (!(recipe.labelSmoothing >= 0 && recipe.labelSmoothing <= 1))
+    fail("recipe: label_smoothing {}, expected 0 to 1", recipe.labelSmoothing);
   recipe.clipNorm = overrides.clipNorm.value_or(json.value("clip_norm", 0.0));
   recipe.accumulate = overrides.accumulate.value_or(json.value("accumulate", int64_t(1)));
   recipe.average = json.value("ema", 0.0);

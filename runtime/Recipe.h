@@ -69,7 +69,7 @@ struct Normalization {
 /// What the command line changes.
 struct RecipeOverrides {
   std::optional<int64_t> epochs, batch;
-  std::optional<double> lr, momentum, weightDecay, clipNorm;
+  std::optional<double> lr, momentum, weightDecay, clipNorm, labelSmoothing;
   std::optional<int64_t> accumulate;
   std::vector<std::string> freeze;
   std::vector<std::pair<std::string, double>> ownRates;
@@ -87,6 +87,7 @@ struct Recipe {
   double beta2 = 0.999, epsilon = 1e-8;            ///< Adam
   double trust = 0.001;                            ///< LARS: the trust coefficient
   bool decayWeightsOnly = false; ///< biases and normalisations are not decayed (nor adapted by LARS)
+  double labelSmoothing = 0;     ///< of the loss, 0 to 1
   double clipNorm = 0;           ///< largest norm of all gradients together; 0: no bound
   double average = 0;            ///< decay of the weights' moving average; 0: none is kept
   int64_t accumulate = 1;        ///< batches that make one update

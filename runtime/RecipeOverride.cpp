@@ -82,13 +82,17 @@ void applyOverride(Json &recipe, const std::string &text) {
     if (words[1] == "nesterov")
       rejectCompiledIn(text, "Nesterov's momentum");
     recipe["optimizer"]["named"][words[1]] = value;
+  } else if (path == "loss.label_smoothing") {
+    if (!value.is_number())
+      fail("--set {}: expected a number from 0 to 1", text);
+    recipe["loss"]["named"]["label_smoothing"] = value;
   } else if (clause == "loss") {
-    rejectCompiledIn(text, "the loss");
+    rejectCompiledIn(text, "the kind of loss");
   } else if (listed && words.size() == 3) {
     findCall(text, recipe[clause], clause, words[1])["named"][words[2]] = value;
   } else {
     throw UsageError(fmt::format(
-        "--set {}: unknown; expected optimizer.ARGUMENT, (augment|eval|schedule).CALL.ARGUMENT, batch, epochs, accumulate, clip_norm or ema", text));
+        "--set {}: unknown; expected optimizer.ARGUMENT, loss.label_smoothing, (augment|eval|schedule).CALL.ARGUMENT, batch, epochs, accumulate, clip_norm or ema", text));
   }
 }
 

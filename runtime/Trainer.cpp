@@ -185,6 +185,7 @@ void Training::step(const Batch &batch) {
   NetcHyper &hyper = executor.hyper();
   double rate = rateOf(position.step);
   hyper.dropout = 1;
+  hyper.label_smoothing = float(recipe.labelSmoothing);
   hyper.seed_lo = uint32_t(recipe.seed);
   hyper.seed_hi = uint32_t(recipe.seed >> 32);
   hyper.step = uint32_t(position.step);

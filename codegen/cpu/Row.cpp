@@ -69,8 +69,7 @@ std::pair<Value, Value> RowEmitter::maxAndSum(Value x) {
 }
 
 void RowEmitter::crossEntropy(Value row) {
-  double smoothing = op.getNumbers()[0];
-  Value x = input(0, row);
+  Value x = input(0, row), smoothing = k.load(launch.buffers[2]);
   auto [max, sum] = maxAndSum(x);
   Value logSum = k.fadd(log(sum), max);
   Value wanted;
@@ -83,16 +82,16 @@ void RowEmitter::crossEntropy(Value row) {
     wanted = k.load(k.at(x, label(row)));
   }
   Value loss = k.fsub(logSum, wanted);
-  if (smoothing > 0) {
-    Value total = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
-    Value uniform = k.fsub(logSum, k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
-    loss = k.fadd(k.fmul(loss, k.number(1 - smoothing)), k.fmul(uniform, k.number(smoothing)));
-  }
+  Value total = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
+  Value uniform = k.fsub(logSum, k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
+  loss = k.fadd(k.fmul(loss, k.fsub(k.number(1), smoothing)), k.fmul(uniform, smoothing));
   k.store(loss, k.at(launch.buffers.back(), row));
 }
 
 void RowEmitter::crossEntropyGrad(Value row) {
-  double weight = op.getNumbers()[0], smoothing = op.getNumbers()[1];
+  double weight = op.getNumbers()[0];
+  Value smoothing = k.load(launch.buffers[2]), rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
+  Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
   Value x = input(0, row), out = output(row);
   auto [max, sum] = maxAndSum(x);
   Value inverse = k.fdiv(k.number(1), sum);
@@ -100,13 +99,12 @@ void RowEmitter::crossEntropyGrad(Value row) {
   Value target = isSoft() ? input(1, row) : label(row);
   k.loop(0, channels, 1, [&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse);
-    double rest = smoothing / static_cast<double>(channels);
     Value wanted;
     if (isSoft()) {
-      wanted = k.fadd(k.fmul(k.load(k.at(target, i)), k.number(1 - smoothing)), k.number(rest));
+      wanted = k.fadd(k.fmul(k.load(k.at(target, i)), sharp), rest);
     } else {
       Value isTarget = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, i, target);
-      wanted = k.select(isTarget, k.number(1 - smoothing + rest), k.number(rest));
+      wanted = k.select(isTarget, hit, rest);
     }
     k.store(k.fmul(scale, k.fsub(p, wanted)), k.at(out, i));
   });

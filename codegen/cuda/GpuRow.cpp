@@ -74,8 +74,7 @@ private:
 } // namespace
 
 void RowEmitter::crossEntropy(Value row) {
-  double smoothing = op.getNumbers()[0];
-  Value x = input(0, row);
+  Value x = input(0, row), smoothing = k.load(launch.buffers[2]);
   auto [max, total] = maxAndSum(x);
   Value logSum = k.fadd(log(total), max);
   Value wanted;
@@ -86,25 +85,24 @@ void RowEmitter::crossEntropy(Value row) {
     wanted = k.load(k.at(x, label(row)));
   }
   Value loss = k.fsub(logSum, wanted);
-  if (smoothing > 0) {
-    Value all = sum([&](Value i) { return k.load(k.at(x, i)); });
-    Value uniform = k.fsub(logSum, k.fmul(all, k.number(1.0 / static_cast<double>(channels))));
-    loss = k.fadd(k.fmul(loss, k.number(1 - smoothing)), k.fmul(uniform, k.number(smoothing)));
-  }
+  Value all = sum([&](Value i) { return k.load(k.at(x, i)); });
+  Value uniform = k.fsub(logSum, k.fmul(all, k.number(1.0 / static_cast<double>(channels))));
+  loss = k.fadd(k.fmul(loss, k.fsub(k.number(1), smoothing)), k.fmul(uniform, smoothing));
   k.when(k.equal(k.thread(), 0), [&] { k.store(loss, k.at(launch.buffers.back(), row)); });
 }
 
 void RowEmitter::crossEntropyGrad(Value row) {
-  double weight = op.getNumbers()[0], smoothing = op.getNumbers()[1];
+  double weight = op.getNumbers()[0];
+  Value smoothing = k.load(launch.buffers[2]), rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
+  Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
   Value x = input(0, row), out = output(row);
   auto [max, total] = maxAndSum(x);
   Value m = max, inverse = k.fdiv(k.number(1), total);
   Value scale = k.fdiv(k.number(weight), k.toF32(launch.images)), target = isSoft() ? input(1, row) : label(row);
   overChannels([&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse);
-    double rest = smoothing / static_cast<double>(channels);
-    Value wanted = isSoft() ? k.fadd(k.fmul(k.load(k.at(target, i)), k.number(1 - smoothing)), k.number(rest))
-                            : k.select(k.equal(i, target), k.number(1 - smoothing + rest), k.number(rest));
+    Value wanted = isSoft() ? k.fadd(k.fmul(k.load(k.at(target, i)), sharp), rest)
+                            : k.select(k.equal(i, target), hit, rest);
     k.store(k.fmul(scale, k.fsub(p, wanted)), k.at(out, i));
   });
 }

@@ -27,7 +27,8 @@ enum HyperWord : int64_t {
   kBatchWeight = 13, ///< of this batch's gradients among those accumulated
   kOneMinusBeta2 = 14,
   kGradientNorm = 15, ///< written by @norm
-  kHyperWords = 16
+  kLabelSmoothing = 16,
+  kHyperWords = 32
 };
 
 /// A block for each parameter, in the module's order, behind the first.

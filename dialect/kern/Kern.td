@@ -240,7 +240,7 @@ def Kern_RowKindAttr : EnumAttr<Kern_Dialect, Kern_RowKind, "row_kind">;
 
 def Kern_RowOp : Kern_KernelOp<"row"> {
   let summary = "a function of all channels of one pixel: softmax, cross entropy, LRN, and gradients";
-  let description = "`numbers`: cross_entropy {smoothing}; cross_entropy_grad {weight, smoothing}; lrn {size, alpha, beta, k}.";
+  let description = "`numbers`: cross_entropy_grad {weight}; lrn {size, alpha, beta, k}. The last input of cross_entropy and its gradient is the label smoothing, [1].";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_RowKindAttr:$kind,
       DenseF64ArrayAttr:$numbers, I64Attr:$pixels, I64Attr:$channels, I64Attr:$lanes);
   let results = (outs Variadic<AnyRankedTensor>:$results);

@@ -31,7 +31,7 @@ LogicalResult SoftmaxCrossEntropyOp::buildAdjoint(OpBuilder &b, ValueRange,
   if (!weight)
     return emitOpError() << "expected a net.mean_loss among the readers of a loss to differentiate";
   accumulate(getLogits(), SoftmaxCrossEntropyGradOp::create(b, getLoc(), getLogits().getType(), getLogits(),
-                                                            getLabels(), weight, getSmoothingAttr()));
+                                                            getLabels(), weight));
   return success();
 }
 

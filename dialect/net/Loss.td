@@ -8,8 +8,11 @@ def Net_Targets : AnyTypeOf<[Net_Labels, Net_Tensor]>;
 def Net_SoftmaxCrossEntropyOp : Net_Op<"softmax_cross_entropy", [Pure,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "loss[n] = log sum exp logits[n] - logits[n, label], label smoothing as PyTorch's";
-  let description = "`labels` are classes [N], or distributions over classes [N, C] (mixup, cutmix).";
-  let arguments = (ins Net_Tensor:$logits, Net_Targets:$labels, DefaultValuedAttr<F64Attr, "0.0">:$smoothing);
+  let description = [{
+    `labels` are classes [N], or distributions over classes [N, C] (mixup, cutmix). How much they are smoothed stands in the
+    hyper-parameter block, for the gradient too.
+  }];
+  let arguments = (ins Net_Tensor:$logits, Net_Targets:$labels);
   let results = (outs Net_Vector:$losses);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -17,8 +20,7 @@ def Net_SoftmaxCrossEntropyOp : Net_Op<"softmax_cross_entropy", [Pure,
 
 def Net_SoftmaxCrossEntropyGradOp : Net_Op<"softmax_cross_entropy_grad", [Pure, NotDifferentiable]> {
   let summary = "weight / N (softmax(logits) - target)";
-  let arguments = (ins Net_Tensor:$logits, Net_Targets:$labels, F64Attr:$weight,
-      DefaultValuedAttr<F64Attr, "0.0">:$smoothing);
+  let arguments = (ins Net_Tensor:$logits, Net_Targets:$labels, F64Attr:$weight);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }

@@ -46,10 +46,6 @@ void BuildTraining::runOnOperation() {
     labelsType = terminator.getOperand(0).getType();
   Value labels = body.addArgument(labelsType, step.getLoc());
   b.setInsertionPoint(terminator);
-  double smoothing = 0;
-  if (auto attr = forward->getAttrOfType<FloatAttr>("net.label_smoothing"))
-    smoothing = attr.getValueAsDouble();
-
   Type perImage = RankedTensorType::get({ShapedType::kDynamic}, b.getF32Type());
   SmallVector<Value> losses;
   for (Value head : terminator.getOperands()) {
@@ -58,8 +54,7 @@ void BuildTraining::runOnOperation() {
                                      << head.getType();
       return signalPassFailure();
     }
-    losses.push_back(net::SoftmaxCrossEntropyOp::create(b, head.getLoc(), perImage, head, labels,
-                                                        b.getF64FloatAttr(smoothing)));
+    losses.push_back(net::SoftmaxCrossEntropyOp::create(b, head.getLoc(), perImage, head, labels));
   }
   Value loss = net::MeanLossOp::create(b, step.getLoc(), RankedTensorType::get({1}, b.getF32Type()), losses,
                                        b.getDenseF64ArrayAttr(weights));

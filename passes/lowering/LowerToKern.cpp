@@ -243,7 +243,11 @@ void FunctionLowering::lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs
 void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, Value shapedLike) {
   auto shape = cast<RankedTensorType>(shapedLike.getType());
   Type type = k.physicalType(op->getResult(0).getType());
-  auto row = kern::RowOp::create(builder, op->getLoc(), TypeRange{type}, getAll(op->getOperands()),
+  SmallVector<Value> inputs = getAll(op->getOperands());
+  if (kind == kern::RowKind::CrossEntropy || kind == kern::RowKind::CrossEntropyGrad)
+    inputs.push_back(kern::BufferOp::create(builder, op->getLoc(), RankedTensorType::get({1}, builder.getF32Type()),
+                                            kern::Space::Hyper, 4 * kLabelSmoothing));
+  auto row = kern::RowOp::create(builder, op->getLoc(), TypeRange{type}, inputs,
                                  ValueRange{k.empty(type, op->getLoc())}, kind, numbers, net::pixelsOf(shape),
                                  net::channelsOf(shape), k.target.lanes);
   k.set(op->getResult(0), row.getResult(0));
@@ -321,12 +325,11 @@ LogicalResult FunctionLowering::lower(Operation &op) {
         return success();
       })
       .Case([&](net::SoftmaxCrossEntropyOp l) {
-        lowerRow(l, kern::RowKind::CrossEntropy, {number(l.getSmoothingAttr())}, l.getLogits());
+        lowerRow(l, kern::RowKind::CrossEntropy, {}, l.getLogits());
         return success();
       })
       .Case([&](net::SoftmaxCrossEntropyGradOp l) {
-        lowerRow(l, kern::RowKind::CrossEntropyGrad, {number(l.getWeightAttr()), number(l.getSmoothingAttr())},
-                 l.getLogits());
+        lowerRow(l, kern::RowKind::CrossEntropyGrad, {number(l.getWeightAttr())}, l.getLogits());
         return success();
       })
       .Case([&](net::SoftmaxOp s) { return lowerRow(s, kern::RowKind::Softmax, {}, s.getInput()), success(); })

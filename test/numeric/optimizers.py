@@ -179,6 +179,9 @@ def check(optimizer, build, extra, data):
         extra.setdefault("batch", IMAGES // extra["accumulate"])
     executable = Compiled.from_text(text_of(optimizer, **extra))
     model, weights = start(extra.get("norm", True))
+    if "smoothing" in extra:  # the command line says the same as the recipe
+        plain = Compiled.from_text(text_of(optimizer))
+        overridden = train(plain, "set", weights, data, "--label-smoothing", extra["smoothing"])
     found = train(executable, "run", weights, data, "--threads", 2)
     other = train(executable, "other", weights, data, "--threads", 1)
     for key in ("accumulate", "norm", "batch"):
@@ -186,6 +189,8 @@ def check(optimizer, build, extra, data):
     wanted = reference(model, *draw_data(), build(model), **extra)
     claims = [(name, difference(found[name], value), BOUND) for name, value in wanted.items() if value.dtype.is_floating_point]
     moved = max(difference(weights[name], value) for name, value in wanted.items() if name in weights)
+    if "smoothing" in extra:
+        claims.append(("tensors that differ with --label-smoothing", sum((found[n] != overridden[n]).any() for n in found), 0.5))
     claims.append(("tensors that differ between 1 and 2 threads", sum((found[n] != other[n]).any() for n in found), 0.5))
     claims.append(("1 / the largest change of a tensor", 1 / max(moved, 1e-9), 100))
     return claims
