@@ -42,18 +42,21 @@ CASES = {
 
 
 def keep_off_corners(model, live):
-    """Batch-norm biases of +-4.
+    """Batch-norm biases of +-4; before ReLU6, whose second corner is at 6, of +3 and -4.
 
     The sign belongs to the channel's index: where branches meet in an addition, equal signs keep the sum off the
     corner, opposite ones would put it there. Weights of 0.75 to 1.5 let some values through: a network that is all
-    but linear has gradients that cancel. ReLU6 has a second corner, at 6, and narrower weights.
+    but linear has gradients that cancel. Before ReLU6 the corners lie at three standard deviations and more: with a hundred
+    values a channel in the last layers, a single one on the other side shows, and +4 would have one in forty beyond 6.
     """
     signs = 2.0 * (torch.rand(4096) < live) - 1.0
-    width = 0.5 if any(isinstance(module, torch.nn.ReLU6) for module in model.modules()) else 0.75
+    bounded = any(isinstance(module, torch.nn.ReLU6) for module in model.modules())
+    low, high = (0.5, 1.0) if bounded else (0.75, 1.5)
+    biases = torch.where(signs > 0, 3.0, -4.0) if bounded else 4.0 * signs
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, width, 2.0 * width)
-            module.bias.data = 4.0 * signs[:module.num_features]
+            torch.nn.init.uniform_(module.weight, low, high)
+            module.bias.data = biases[:module.num_features].clone()
 
 
 def draw_statistics(model):
