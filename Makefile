@@ -1,7 +1,9 @@
 # A thin layer over CMake. On a fresh Debian 12: `make demo` and `make test`, nothing else.
 BUILD ?= build
-CMAKE_FLAGS = -G Ninja -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22 -DCMAKE_LINKER_TYPE=LLD \
-              -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH=/usr/lib/llvm-22
+CMAKE_FLAGS = -G Ninja -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH=/usr/lib/llvm-22
+# By the environment, which counts when the folder is new: named again on an existing one by -D, CMake drops its cache.
+export CC = clang-22
+export CXX = clang++-22
 
 .PHONY: build demo test test-gpu check-ir install clean
 
