@@ -2,10 +2,12 @@
 #include "runtime/Weights.h"
 
 #include "runtime/Error.h"
+#include "runtime/TimmNames.h"
 
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <set>
 
 namespace netc::runtime {
@@ -69,12 +71,30 @@ struct Mismatch {
 
 static bool isCounter(const std::string &name) { return name.ends_with("num_batches_tracked"); }
 
+/// The tensor of a parameter: under its name or, if the file has none such, timm's. timm's VGG has 1x1 and 7x7 convolutions
+/// [O, I, H, W] where torchvision has linear layers [O, I H W]: the same numbers in the same order.
+static std::optional<Tensor> findTensor(const Safetensors &file, const ParameterInfo &parameter) {
+  if (const Tensor *tensor = file.find(parameter.name))
+    return *tensor;
+  std::string other = timmName(parameter.name);
+  const Tensor *tensor = other.empty() ? nullptr : file.find(other);
+  if (!tensor)
+    return std::nullopt;
+  Tensor result = *tensor;
+  if (result.shape.size() == 4 && parameter.shape.size() == 2 && !result.shape.empty() &&
+      result.shape[0] == parameter.shape[0] && result.elements() == parameter.elements())
+    result.shape = parameter.shape;
+  return result;
+}
+
 static Mismatch compare(const Safetensors &file, const ModelInfo &info, bool training) {
   Mismatch result;
   std::set<std::string> known;
   for (const ParameterInfo &parameter : info.parameters) {
     known.insert(parameter.name);
-    const Tensor *tensor = file.find(parameter.name);
+    std::optional<Tensor> tensor = findTensor(file, parameter);
+    if (tensor)
+      known.insert(tensor->name);
     if (parameter.aux && !training)
       continue;
     if (!tensor)
@@ -115,7 +135,7 @@ void loadWeights(const Safetensors &file, const Executor &executor, bool trainin
   if (Mismatch mismatch = compare(file, info, training); mismatch.any())
     fail("{}: not the weights of {}: {}", file.path(), info.name, describe(mismatch));
   for (const ParameterInfo &parameter : info.parameters) {
-    const Tensor *tensor = file.find(parameter.name);
+    std::optional<Tensor> tensor = findTensor(file, parameter);
     // An auxiliary head's tensor that an inference run may do without.
     if (tensor && tensor->shape == parameter.shape)
       convertToF32(*tensor, file.path(), executor.parameter(parameter));
@@ -126,7 +146,7 @@ void loadWeightsThatFit(const Safetensors &file, const Executor &executor) {
   const ModelInfo &info = executor.info();
   size_t loaded = 0;
   for (const ParameterInfo &parameter : info.parameters) {
-    const Tensor *tensor = file.find(parameter.name);
+    std::optional<Tensor> tensor = findTensor(file, parameter);
     if (!tensor || tensor->shape != parameter.shape)
       continue;
     convertToF32(*tensor, file.path(), executor.parameter(parameter));

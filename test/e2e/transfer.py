@@ -64,6 +64,52 @@ def transfer(torch, torch_models, folder, file, name, side, head):
     return claims
 
 
+def timm_names(state, name):
+    """torchvision's tensors under the names, and in the shapes, of timm 1.0 (vgg.py; _efficientnet_builder.py for MobileNetV2)."""
+    def vgg(key):
+        for ours, theirs in (("classifier.0", "pre_logits.fc1"), ("classifier.3", "pre_logits.fc2"), ("classifier.6", "head.fc")):
+            key = key.replace(ours, theirs)
+        return key
+
+    def mobilenet(key):
+        module, leaf = key.rsplit(".", 1)
+        words = module.split(".")
+        whole = {"features.0.0": "conv_stem", "features.0.1": "bn1", "features.18.0": "conv_head", "features.18.1": "bn2",
+                 "classifier.1": "classifier"}
+        if module in whole:
+            return f"{whole[module]}.{leaf}"
+        units = [(stage, i) for stage, count in enumerate([1, 2, 3, 4, 3, 3, 1]) for i in range(count)]
+        stage, i = units[int(words[1]) - 1]
+        parts = [["conv_dw", "bn1"], "conv_pw", "bn2"] if (stage, i) == (0, 0) else \
+            [["conv_pw", "bn1"], ["conv_dw", "bn2"], "conv_pwl", "bn3"]
+        part = parts[int(words[3])]
+        return f"blocks.{stage}.{i}.{part if isinstance(part, str) else part[int(words[4])]}.{leaf}"
+
+    renamed = {(vgg if name.startswith("vgg") else mobilenet)(key): value for key, value in state.items()}
+    for key, shape in (("pre_logits.fc1.weight", (4096, 512, 7, 7)), ("pre_logits.fc2.weight", (4096, 4096, 1, 1))):
+        if key in renamed:
+            renamed[key] = renamed[key].reshape(shape)
+    return renamed
+
+
+def loads_timm(torch, torch_models, folder, file, name, side):
+    torch.manual_seed(2)
+    source = torch_models.build(name, 10).eval()
+    state = {key: value.numpy() for key, value in source.state_dict().items() if "num_batches_tracked" not in key}
+    renamed = timm_names(state, name)
+    assert len(renamed) == len(state) and set(renamed) != set(state)
+    safetensors.save(folder / "timm.safetensors", renamed)
+    image = torch.randn(2, 3, side, side)
+    safetensors.save(folder / "in.safetensors", {"input": image.numpy()})
+    executable = folder / f"{name}-timm"
+    call([NETC, MODELS / file, "--model", name, "--set", "classes=10", "--set", f"image=[3,{side},{side}]", "--mode", "infer", "-o", executable])
+    call([executable, "run", "--weights", folder / "timm.safetensors", "--in", folder / "in.safetensors", "--out", folder / "out.safetensors"])
+    with torch.no_grad():
+        expected = source(image).numpy()
+    found = safetensors.load(folder / "out.safetensors")["output"]
+    return [("difference of the outputs", float(abs(found - expected).max() / abs(expected).max()), 1e-4)]
+
+
 def converter_refuses(torch, folder):
     torch.save({"optimizer": {"lr": 1}}, folder / "none.pth")
     (folder / "broken.pth").write_bytes(b"nonsense")
@@ -108,6 +154,8 @@ def main():
         folder = pathlib.Path(name)
         for file, model, side, head in ZOO:
             report.case(model, transfer, torch, torch_models, folder, file, model, side, head)
+        for file, model in (("vgg.net", "vgg11_bn"), ("mobilenet_v2.net", "mobilenet_v2")):
+            report.case(f"timm/{model}", loads_timm, torch, torch_models, folder, file, model, 64)
         report.case("converter_keeps_types", types_survive, torch, folder)
         report.case("converter_refuses", converter_refuses, torch, folder)
     report.close()
