@@ -108,6 +108,16 @@ static kern::BufferOp bufferOf(Value value) {
   return value.getDefiningOp<kern::BufferOp>();
 }
 
+/// Whether another schedule than the rule's was found faster on the machine that compiled.
+static bool isTuned(kern::ContractOp op) {
+  auto module = op->getParentOfType<ModuleOp>();
+  if (!module->hasAttr("kern.choices") || op.getGpuAttr())
+    return false;
+  kern::TargetFacts facts = kern::cpuFacts(op.getSchedule().getLanes(), op.getSchedule().getLanes() >= 16 ? 32 : 16);
+  facts.batch = kern::likelyBatch(op->getParentOfType<func::FuncOp>().getName());
+  return op.getSchedule() != kern::scheduleContraction(op.getKind(), op.getGeometry(), facts);
+}
+
 static Row rowOf(kern::KernelOpInterface launch) {
   Row row;
   Names own;
@@ -119,6 +129,8 @@ static Row rowOf(kern::KernelOpInterface launch) {
   std::tie(row.does, row.how) = describe(launch);
   row.layers = listed(own, {});
   if (auto contract = dyn_cast<kern::ContractOp>(launch.getOperation())) {
+    if (isTuned(contract))
+      row.how += ", tuned";
     Names prologue = namesIn(contract.getLhsPrologue());
     prologue.insert_range(namesIn(contract.getRhsPrologue()));
     if (std::string loaded = listed(prologue, own); !loaded.empty())
@@ -191,6 +203,9 @@ static std::string table(func::FuncOp function) {
 std::string netc::explain(ModuleOp module) {
   std::string text = "Images lie channels last ([N, H, W, C]); KiB are of activations, an image. Layers named \"on load\" are\n"
                      "computed while the operand is read and never stored; those listed together share one kernel.\n";
+  if (auto choices = module->getAttrOfType<ArrayAttr>("kern.choices"))
+    text += llvm::formatv("Schedules of {0} contractions were timed on this machine (--tune); \"tuned\": not the rule's choice.\n",
+                          choices.size());
   for (StringRef name : {"prepare", "infer", "step"})
     if (auto function = module.lookupSymbol<func::FuncOp>(name))
       text += table(function);

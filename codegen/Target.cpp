@@ -40,13 +40,15 @@ std::optional<CpuTarget> netc::lookupCpuTarget(llvm::StringRef name) {
     return level(4);
   if (name != "native")
     return std::nullopt;
-  auto host = llvm::sys::getHostCPUFeatures();
-  for (int number : {4, 3}) {
-    CpuTarget target = level(number);
-    if (llvm::all_of(target.features, [&](const std::string &feature) { return host.lookup(feature); }))
+  for (int number : {4, 3})
+    if (CpuTarget target = level(number); hostRuns(target))
       return target;
-  }
   return level(2);
+}
+
+bool netc::hostRuns(const CpuTarget &target) {
+  auto host = llvm::sys::getHostCPUFeatures();
+  return llvm::all_of(target.features, [&](const std::string &feature) { return host.lookup(feature); });
 }
 
 bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error) {

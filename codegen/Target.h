@@ -26,6 +26,9 @@ struct CpuTarget {
 /// machine runs. Features are named, not a CPU: its name may promise too little.
 std::optional<CpuTarget> lookupCpuTarget(llvm::StringRef name);
 
+/// Whether this machine has all that `target` uses.
+bool hostRuns(const CpuTarget &target);
+
 /// Levels separated by commas, best first, each once. False: `error` names the one that is unknown.
 bool parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error);
 

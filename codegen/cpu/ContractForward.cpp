@@ -6,6 +6,9 @@
 // of P pixels x U vectors of output channels run over window and input channels. Flat
 // contractions (1x1) read their input in place unless it has a prologue.
 //
+// Where a tile's weights exceed the first cache, the reduction goes in pieces whose weights stay there while all tiles
+// of pixels use them; accumulators wait in scratch meanwhile.
+//
 // Backward-data is the same with flipped, transposed weights over the cotangent. Where it
 // is strided, outputs of equal residue modulo the stride form a dense convolution of every
 // stride-th tap each; with dilation or tiny groups the cotangent is spread out instead.
@@ -21,6 +24,18 @@
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
+
+/// Steps of the reduction that an iteration of a micro-kernel takes.
+static int64_t unrollOf(int64_t run) {
+  int64_t unroll = 1;
+  for (int64_t u : {2, 3, 4})
+    if (run % u == 0 && run > u)
+      unroll = u;
+  return unroll;
+}
+
+/// Weights of a piece of the reduction.
+static constexpr int64_t kPieceBytes = 16 << 10;
 
 namespace {
 /// What a micro-kernel is specialised on.
@@ -46,16 +61,21 @@ private:
   void emitFlatItem(Value row, Value block);
   void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
   void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
-  void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid);
+  void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid, Value index);
+  void choosePieces();
+  void overPieces(llvm::function_ref<void()> body);
   void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);
   Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
-  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,
-                int64_t weightOffset = 0, Value run = {});
+  /// `index`: of the tile's first pixel in the item; null with residues.
+  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid, Value index,
+                int64_t weightOffset = 0);
   TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
   func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators, ValueRange arguments);
+  ValueRange epilogueArguments(ValueRange arguments) const;
+  SmallVector<int64_t> pixelOffsets(TileShape shape) const;
   Strip strip();
 
   KernelEmitter &k;
@@ -65,6 +85,7 @@ private:
   kern::ScheduleAttr s;
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
   bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
+  int64_t prefetches = 0;               ///< lines of the next weights that an iteration of a tile asks for
   Value weights, hyper;
   Values lhs;
   Epilogue epilogue;
@@ -76,6 +97,11 @@ private:
   bool byResidue;
   int64_t mostH, mostW;                    ///< most taps of a residue
   int64_t outStep, tapStepH, tapStepW;     ///< between pixels of a tile; between taps of the packed window
+  int64_t piece = 0, pieces = 1;           ///< steps of the reduction that go together, 0: all; how many pieces
+  Value partials;                          ///< accumulators between pieces, [pixels of the item, tile], in scratch
+  struct {
+    Value index, source, weight; ///< number; offsets in floats
+  } current;                     ///< piece
 };
 } // namespace
 
@@ -110,6 +136,14 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
     pitch += s.getLanes();
     packed = true;
   }
+  choosePieces();
+  if (isRun || piece) {
+    // As few an iteration as bring all of the next weights by the end of this item's tiles.
+    int64_t steps = piece ? piece : inC, lines = steps * tile / 16, iterations = steps / unrollOf(steps);
+    int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW, p = std::min(s.getTilePixels(), isRun ? pixels : outW);
+    int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
+    prefetches = std::clamp<int64_t>((lines + calls * iterations - 1) / (calls * iterations), 1, 4);
+  }
   for (size_t i = 0; i < op.getLhs().size(); ++i)
     lhs.push_back(launch.buffers[i]);
   weights = launch.buffers[op.getLhs().size()];
@@ -117,15 +151,47 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
     hyper = launch.buffers.back();
 }
 
+/// Pieces of equal size, as long as their weights leave half of the first cache to pixels and accumulators.
+void ForwardEmitter::choosePieces() {
+  if (lanewise || byResidue || g.getGroups() > 1)
+    return;
+  bool merged = g.getDw() == 1 && pitch == inC;
+  int64_t run = merged ? g.getKw() * inC : inC, all = g.getKh() * g.getKw() * inC;
+  int64_t most = kPieceBytes / 4 / tile;
+  if (all <= 2 * most)
+    return;
+  for (int64_t steps = std::min(most, run); steps >= 32 && !piece; --steps)
+    if (run % steps == 0)
+      piece = steps, pieces = all / steps;
+}
+
+/// Runs body for each piece of the reduction, with `current` set.
+void ForwardEmitter::overPieces(llvm::function_ref<void()> body) {
+  if (!piece)
+    return body();
+  bool merged = g.getDw() == 1 && pitch == inC;
+  int64_t runs = merged ? 1 : g.getKw(), piecesOfRun = (merged ? g.getKw() : 1) * inC / piece;
+  k.loop(0, pieces, 1, [&](Value index) {
+    Value run = k.div(index, piecesOfRun), kh = k.div(run, runs), kw = k.rem(run, runs);
+    Value tap = k.add(k.mul(kh, g.getDh() * columns * pitch), k.mul(kw, g.getDw() * pitch));
+    current = {index, k.add(tap, k.mul(k.rem(index, piecesOfRun), piece)), k.mul(index, piece * tile)};
+    body();
+  });
+}
+
 void ForwardEmitter::emit() {
   kern::Grid grid = op.getGrid();
   Value rows = k.ceilDiv(k.mul(launch.images, grid.rowsPerImage), grid.rowsPerItem);
+  int64_t stripFloats = 0;
   if (packed) {
     int64_t stripRows = flat ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
     if (byResidue)
       stripRows = s.getStripRows() / g.getSh() + mostH + 1;
-    k.scratchBytes = 4 * stripRows * (flat ? 1 : columns) * pitch + 64;
+    stripFloats = (stripRows * (flat ? 1 : columns) * pitch + 31) / 16 * 16;
   }
+  int64_t partialFloats = piece ? s.getStripRows() * (flat ? 1 : outW) * tile : 0;
+  partials = k.at(launch.scratch, stripFloats);
+  k.scratchBytes = 4 * (stripFloats + partialFloats);
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
 }
 
@@ -181,10 +247,12 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
   overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
     if (byResidue)
       return emitResidueRows(image, first, count, group, channelTile, valid);
-    k.loop(k.c(0), count, 1, [&](Value r) {
-      Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * pitch), k.mul(group, groupIn)));
-      Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
-      emitRow(source, pixel, group, channelTile, valid);
+    overPieces([&] {
+      k.loop(k.c(0), count, 1, [&](Value r) {
+        Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * pitch), k.mul(group, groupIn)));
+        Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
+        emitRow(source, pixel, group, channelTile, valid, k.mul(r, outW));
+      });
     });
   });
 }
@@ -225,10 +293,9 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
     Value end = k.mul(k.div(count, p), p), left = k.sub(count, end);
     auto tileAt = [&](int64_t pixels) {
       return [&, pixels](Value r) {
-        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group, channelTile, valid, 0, r);
+        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group, channelTile, valid, r);
       };
     };
-    k.loop(k.c(0), end, p, tileAt(p));
     auto dispatch = [&](auto &&self, size_t index) -> void {
       if (index == remainders.size())
         return k.loop(end, count, 1, tileAt(1));
@@ -238,8 +305,11 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(pixels));
       k.choose(same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
     };
-    if (p > 1)
-      dispatch(dispatch, 0);
+    overPieces([&] {
+      k.loop(k.c(0), end, p, tileAt(p));
+      if (p > 1)
+        dispatch(dispatch, 0);
+    });
   });
 }
 
@@ -268,11 +338,11 @@ void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value
   ofGroup(k.c(0), low, high, k.less(k.c(wholeTiles), high));
 }
 
-void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile, int64_t valid) {
+void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile, int64_t valid, Value index) {
   int64_t p = std::min(s.getTilePixels(), outW), whole = outW / p * p;
   auto tileAt = [&](int64_t pixels, Value column) {
     callTile(wholeWindow(pixels), k.at(source, k.mul(column, strideW * pitch)), k.add(pixel, column), group, channelTile,
-             valid);
+             valid, k.add(index, column));
   };
   if (whole == p)
     tileAt(p, k.c(0));
@@ -310,7 +380,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
         auto tileAt = [&](int64_t pixels, Value index) {
           TileShape shape{pixels, 0, 0, rows.taps, cols.taps};
           Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.taps), pitch));
-          callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile, valid, weightOffset);
+          callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile, valid, {}, weightOffset);
         };
         k.loop(0, whole, p, [&](Value index) { tileAt(p, index); });
         if (total > whole)
@@ -321,28 +391,34 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
 }
 
 void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group, Value channelTile, int64_t valid,
-                              int64_t weightOffset, Value run) {
+                              Value index, int64_t weightOffset) {
   shape.vectors = (valid + s.getLanes() - 1) / s.getLanes();
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
   Value tileIndex = k.add(k.mul(group, tiles), channelTile);
   if (lanewise)
     source = k.at(source, channel);
-  int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile;
+  int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile, steps = piece ? piece : groupIn;
   Value weight = k.at(weights, k.add(k.mul(tileIndex, tileFloats), weightOffset));
+  if (piece)
+    source = k.at(source, current.source), weight = k.at(weight, current.weight);
   Values arguments{source, weight};
-  if (isRun) {
-    // The run's first tiles ask for the next tile's weights, a line a step each; to the others it is all there.
-    int64_t lines = tile / 16, p = s.getTilePixels();
-    Value ahead = k.add(k.mul(k.div(run, p), groupIn * 16), tileFloats);
-    arguments.push_back(k.at(weight, k.select(k.less(run, k.c(lines * p)), ahead, k.c(0))));
+  if (prefetches) {
+    // Each tile asks for some of the weights that come next.
+    int64_t p = std::min(s.getTilePixels(), isRun ? s.getTilePixels() : outW), each = steps / unrollOf(steps) * prefetches * 16;
+    Value done = k.mul(k.div(index, p), each), next = k.c(piece ? piece * tile : tileFloats);
+    arguments.push_back(k.at(weight, k.select(k.less(done, next), k.add(done, next), k.c(0))));
   }
+  if (piece)
+    llvm::append_range(arguments, Values{k.at(partials, k.mul(index, tile)), current.index});
   llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, channel));
   k.call(tileFunction(shape), arguments);
 }
 
 func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
-  SmallVector<Type> types(isRun ? 3 : 2, k.pointerType());
+  SmallVector<Type> types(prefetches ? 3 : 2, k.pointerType());
+  if (piece)
+    llvm::append_range(types, std::initializer_list<Type>{k.pointerType(), k.i64()});
   llvm::append_range(types, epilogue.argumentTypes(k));
   // The destination may share memory with an operand of the epilogue: no noalias there.
   SmallVector<bool> noalias{true, true};
@@ -394,17 +470,16 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
   // Columns and channels lie side by side, in the source and in the packed window.
   bool merged = g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC;
   int64_t run = merged ? shape.tapsW * groupIn : groupIn, runs = merged ? 1 : shape.tapsW;
-  int64_t unroll = 1;
-  for (int64_t u : {2, 3, 4})
-    if (run % u == 0 && run > u)
-      unroll = u;
+  if (piece)
+    run = piece, runs = shape.tapsH = 1;
+  int64_t unroll = unrollOf(run);
   auto steps = [&](Value src, Value wei, ValueRange init) {
     return t.reduce(t.c(0), t.c(run), unroll, init, [&](Value i, ValueRange acc) {
       Values next(acc.begin(), acc.end());
       Value at = t.at(src, i), row = t.at(wei, t.mul(i, tile));
+      for (int64_t j = 0; j < prefetches; ++j)
+        t.prefetch(t.at(arguments[2], t.add(t.mul(t.div(i, unroll), 16 * prefetches), 16 * j)));
       for (int64_t j = 0; j < unroll; ++j) {
-        if (isRun)
-          t.prefetch(t.at(arguments[2], t.mul(t.add(i, j), 16)));
         Values w;
         for (int64_t u = 0; u < shape.vectors; ++u)
           w.push_back(t.loadVector(t.at(row, j * tile + u * t.lanes)));
@@ -418,6 +493,28 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     });
   };
   Values accumulators(shape.pixels * shape.vectors, t.zeros());
+  size_t next = prefetches ? 3 : 2;
+  auto waiting = [&](size_t i) { // where an accumulator lies between pieces
+    int64_t at = static_cast<int64_t>(i), p = at / shape.vectors, u = at % shape.vectors;
+    return t.at(arguments[next], p * tile + u * t.lanes);
+  };
+  // The products take long enough for the epilogue's operands to come.
+  SmallVector<int64_t> offsets = pixelOffsets(shape);
+  auto prefetch = [&] { epilogue.prefetch(t, epilogueArguments(arguments), shape.vectors * t.lanes, offsets); };
+  if (piece)
+    t.when(t.less(t.c(pieces - 2), arguments[next + 1]), prefetch);
+  else
+    prefetch();
+  if (piece)
+    accumulators = t.chooseValues(
+        t.less(t.c(0), arguments[next + 1]),
+        [&] {
+          Values loaded;
+          for (size_t i = 0; i < accumulators.size(); ++i)
+            loaded.push_back(t.loadVector(waiting(i)));
+          return loaded;
+        },
+        [&] { return accumulators; });
   auto windowColumns = [&](Value src, Value wei, ValueRange init) -> Values {
     if (runs == 1)
       return steps(src, wei, init);
@@ -432,19 +529,38 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
       return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * pitch)),
                            t.at(weight, t.mul(kh, tapStepH * g.getKw() * groupIn * tile)), acc);
     });
-  emitEpilogue(t, shape, accumulators, arguments);
+  if (!piece)
+    return emitEpilogue(t, shape, accumulators, arguments);
+  t.choose(
+      t.less(arguments[next + 1], t.c(pieces - 1)),
+      [&] {
+        for (auto [i, value] : llvm::enumerate(accumulators))
+          t.storeVector(value, waiting(i));
+      },
+      [&] { emitEpilogue(t, shape, accumulators, arguments); });
+}
+
+/// A micro-kernel's arguments behind source, weights, what to prefetch and what a piece has.
+ValueRange ForwardEmitter::epilogueArguments(ValueRange arguments) const {
+  return arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0));
+}
+
+/// Floats from the first pixel's result to each.
+SmallVector<int64_t> ForwardEmitter::pixelOffsets(TileShape shape) const {
+  SmallVector<int64_t> offsets;
+  for (int64_t p = 0; p < shape.pixels; ++p)
+    offsets.push_back(p * outStep * outC);
+  return offsets;
 }
 
 void ForwardEmitter::emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Value> accumulators,
                                   ValueRange arguments) {
+  SmallVector<int64_t> offsets = pixelOffsets(shape);
   for (int64_t u = 0; u < shape.vectors; ++u) {
     Values values;
-    SmallVector<int64_t> offsets;
-    for (int64_t p = 0; p < shape.pixels; ++p) {
+    for (int64_t p = 0; p < shape.pixels; ++p)
       values.push_back(accumulators[p * shape.vectors + u]);
-      offsets.push_back(p * outStep * outC);
-    }
-    epilogue.emit(t, arguments.drop_front(isRun ? 3 : 2), u * t.lanes, u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values,
+    epilogue.emit(t, epilogueArguments(arguments), u * t.lanes, u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values,
                   offsets);
   }
 }

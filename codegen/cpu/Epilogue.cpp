@@ -63,6 +63,14 @@ SmallVector<Type> Epilogue::argumentTypes(KernelEmitter &k) {
   return types;
 }
 
+void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats, ArrayRef<int64_t> offsets) {
+  for (int64_t offset : offsets)
+    for (int64_t at = 0; at < floats; at += 16)
+      for (size_t i = 0; i < extra.size(); ++i)
+        if (access[i] == Access::Full)
+          t.prefetchNear(t.at(arguments[1 + i], offset + at));
+}
+
 void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
                     ArrayRef<int64_t> offsets) {
   Block *formula = kern::blockOf(op.getEpilogue());

@@ -19,6 +19,9 @@ public:
   Values argumentsAt(KernelEmitter &k, Value pixel, Value channel);
   llvm::SmallVector<Type> argumentTypes(KernelEmitter &k);
 
+  /// Asks for what `emit` will read at these pixels, `floats` channels each.
+  void prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats, llvm::ArrayRef<int64_t> offsets);
+
   /// Stores `valid` lanes of values[i] at channel `vector` of the pixel that lies offsets[i] floats from the
   /// arguments' one.
   void emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,

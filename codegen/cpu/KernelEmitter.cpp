@@ -118,6 +118,7 @@ void KernelEmitter::copy(Value to, Value from, Value count) {
   LLVM::MemcpyOp::create(b, loc, to, from, mul(count, 4), false);
 }
 void KernelEmitter::prefetch(Value pointer) { LLVM::Prefetch::create(b, loc, pointer, 0, 2, 1); }
+void KernelEmitter::prefetchNear(Value pointer) { LLVM::Prefetch::create(b, loc, pointer, 0, 3, 1); }
 Value KernelEmitter::loadPointer(Value table, int64_t index) {
   Value slot = LLVM::GEPOp::create(b, loc, pointerType(), pointerType(), table, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
   return LLVM::LoadOp::create(b, loc, pointerType(), slot, 8);
@@ -161,16 +162,19 @@ void KernelEmitter::when(Value condition, function_ref<void()> body) {
 }
 
 void KernelEmitter::choose(Value condition, function_ref<void()> yes, function_ref<void()> no) {
-  auto branch = [&](function_ref<void()> body) {
+  chooseValues(condition, [&] { return yes(), Values(); }, [&] { return no(), Values(); });
+}
+
+Values KernelEmitter::chooseValues(Value condition, function_ref<Values()> yes, function_ref<Values()> no) {
+  auto branch = [&](function_ref<Values()> body) {
     return [&, body](OpBuilder &inner, Location) {
       OpBuilder saved = b;
       b = inner;
-      body();
-      scf::YieldOp::create(b, loc);
+      scf::YieldOp::create(b, loc, body());
       b = saved;
     };
   };
-  scf::IfOp::create(b, loc, condition, branch(yes), branch(no));
+  return llvm::to_vector(ValueRange(scf::IfOp::create(b, loc, condition, branch(yes), branch(no)).getResults()));
 }
 
 void KernelEmitter::overChannels(int64_t channels, function_ref<void(Value, int64_t)> body) {

@@ -85,6 +85,8 @@ public:
   Value loadPointer(Value table, int64_t index);
   /// Asks for the line at `pointer` to come to the second cache; any address will do.
   void prefetch(Value pointer);
+  /// The same, to the first cache.
+  void prefetchNear(Value pointer);
 
   // Control.
   void loop(Value low, Value high, int64_t step, llvm::function_ref<void(Value)> body);
@@ -95,6 +97,8 @@ public:
                 llvm::function_ref<Values(Value, ValueRange)> body);
   void when(Value condition, llvm::function_ref<void()> body);
   void choose(Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no);
+  /// Of equal numbers and types.
+  Values chooseValues(Value condition, llvm::function_ref<Values()> yes, llvm::function_ref<Values()> no);
 
   /// Calls body(offset, valid lanes) over `channels`, whole vectors in a loop, then the tail.
   void overChannels(int64_t channels, llvm::function_ref<void(Value, int64_t)> body);

@@ -97,6 +97,18 @@ def Kern_ContractKind : I32EnumAttr<"ContractKind", "which product", [
 }
 def Kern_ContractKindAttr : EnumAttr<Kern_Dialect, Kern_ContractKind, "contract_kind">;
 
+def Kern_ChoiceAttr : AttrDef<Kern_Dialect, "Choice"> {
+  let mnemonic = "choice";
+  let summary = "the schedule that was timed as the best for contractions of a kind, a batch and sizes";
+  let description = [{
+    A module's `kern.choices`, an array of these, takes precedence over dialect/kern/Schedule.cpp's own rule. Batch as in
+    TargetFacts: 1 in inference, more in training.
+  }];
+  let parameters = (ins EnumParameter<Kern_ContractKind>:$kind, "int64_t":$batch, "::netc::kern::GeometryAttr":$geometry,
+      "::netc::kern::ScheduleAttr":$schedule);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
   let summary = "convolution or linear layer, forward and backward, with prologues and an epilogue";
   let description = [{

@@ -2,6 +2,7 @@
 #include "dialect/kern/Schedule.h"
 #include "dialect/kern/GpuSchedule.h"
 
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <cmath>
@@ -11,6 +12,15 @@ using namespace mlir;
 using namespace netc::kern;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+TargetFacts netc::kern::cpuFacts(int64_t lanes, int64_t registers) {
+  TargetFacts target;
+  target.lanes = lanes;
+  target.registers = registers;
+  if (lanes >= 16)
+    target.l1Bytes = 48 << 10, target.l2Bytes = 1 << 20;
+  return target;
+}
 
 namespace {
 struct Tile {
@@ -26,13 +36,15 @@ static double stepCost(int64_t rows, int64_t vectors) {
 }
 
 /// The tile of least cost for `count` rows and `channels` channels. Accumulators, one row of
-/// weights and a broadcast stay in registers.
-static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target) {
+/// weights and a broadcast stay in registers, and one is spare: without it LLVM's scheduler spills (half of the speed). `except`: a number of vectors that is not wanted, 0: any.
+static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target, int64_t except = 0) {
   Tile best;
   double bestCost = std::numeric_limits<double>::max();
   int64_t vectors = ceilDiv(channels, target.lanes);
   for (int64_t v = 1; v <= std::min<int64_t>(vectors, target.registers > 16 ? 4 : 3); ++v) {
-    for (int64_t r = 1; r * v + v + 1 <= target.registers; ++r) {
+    if (v == except && vectors > 1)
+      continue;
+    for (int64_t r = 1; r * v + v + 2 <= target.registers; ++r) {
       if (r > count && r > 1)
         break;
       auto alongRows = [&](int64_t vs) {
@@ -81,11 +93,35 @@ static bool isWinogradShape(GeometryAttr g, const TargetFacts &target) {
          g.getGroups() == 1 && g.getIc() >= target.lanes && g.getOc() >= target.lanes;
 }
 
-/// A filter gradient in the transform's domain, or null. Partial gradients, [points, I, O] a chunk, go to memory and back.
-static ScheduleAttr scheduleWinogradFilterGrad(GeometryAttr g, const TargetFacts &target) {
+/// Whole blocks of a filter gradient in the transform's domain; inputs 0: there are none.
+static std::pair<int64_t, int64_t> winogradBlocks(GeometryAttr g, const TargetFacts &target) {
   int64_t inputs = winogradDepthBlock(g), outputs = evenBlock(g.getOc(), 64);
   if (!isWinogradShape(g, target) || !inputs || !outputs)
+    return {0, 0};
+  return {inputs, outputs};
+}
+
+/// A filter gradient in the domain of F(m x m, 3x3)'s transform, or null. Partial gradients, [points, I, O] a chunk, go
+/// to memory and back.
+static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFacts &target) {
+  auto [inputs, outputs] = winogradBlocks(g, target);
+  if (!inputs)
     return {};
+  int64_t points = (m + 2) * (m + 2), bytes = 4 * points * g.getIc() * g.getOc();
+  int64_t blocks = g.getIc() / inputs * (g.getOc() / outputs), chunks = 1;
+  while (chunks < 16 && (chunks * blocks < 4 || 2 * chunks * bytes <= (2 << 20)))
+    chunks *= 2;
+  Tile tile = chooseTile(inputs, outputs, target);
+  while (outputs < g.getOc() && outputs % (target.lanes * tile.vectors)) // tiles don't cross blocks
+    --tile.vectors;
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, 24, outputs, chunks, false, m);
+}
+
+/// The m that pays for a filter gradient, 0: the direct algorithm.
+static int64_t chooseWinogradFilterGrad(GeometryAttr g, const TargetFacts &target) {
+  auto [inputs, outputs] = winogradBlocks(g, target);
+  if (!inputs)
+    return 0;
   double pairs = static_cast<double>(g.getIc()) * ceilDiv(g.getOc(), target.lanes);
   double least = 1.15 * 9 * g.getOh() * g.getOw() * pairs / 2;
   int64_t best = 0;
@@ -97,22 +133,17 @@ static ScheduleAttr scheduleWinogradFilterGrad(GeometryAttr g, const TargetFacts
     if (cost < least)
       least = cost, best = m;
   }
-  if (!best)
-    return {};
-  int64_t points = (best + 2) * (best + 2), bytes = 4 * points * g.getIc() * g.getOc();
-  int64_t blocks = g.getIc() / inputs * (g.getOc() / outputs), chunks = 1;
-  while (chunks < 16 && (chunks * blocks < 4 || 2 * chunks * bytes <= (2 << 20)))
-    chunks *= 2;
-  Tile tile = chooseTile(inputs, outputs, target);
-  while (outputs < g.getOc() && outputs % (target.lanes * tile.vectors)) // tiles don't cross blocks
-    --tile.vectors;
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, 24, outputs, chunks, false, best);
+  return best;
 }
 
-static ScheduleAttr scheduleFilterGrad(GeometryAttr g, const TargetFacts &target, bool flat) {
+static bool isFlatProduct(GeometryAttr g) { return isFlat(g) && g.getGroups() == 1; }
+
+/// `except`: as in chooseTile.
+static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target, int64_t except = 0) {
+  bool flat = isFlatProduct(g);
   int64_t inner = (g.getDw() == 1 && g.getGroups() == 1 ? g.getKw() : 1) * (g.getIc() / g.getGroups());
   int64_t outputs = g.getOc() / g.getGroups();
-  Tile tile = chooseTile(inner, outputs, target);
+  Tile tile = chooseTile(inner, outputs, target, except);
   if (isLanewise(g, target.lanes))
     tile = {1, 1};
   int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(64, target.lanes * tile.vectors));
@@ -131,6 +162,12 @@ static ScheduleAttr scheduleFilterGrad(GeometryAttr g, const TargetFacts &target
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat, 0);
 }
 
+/// Cycles in which a core reads the weights of one image's share. One image reads weights that no cache holds; in a
+/// batch they come from the last cache.
+static double streamCost(double floats, const TargetFacts &target) {
+  return 4 * floats / (target.batch == 1 ? 5.0 : 10.0) / static_cast<double>(target.batch);
+}
+
 /// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms. Transforming a vector of
 /// a tile takes some five cycles a value; weights stream from memory where few tiles share them.
 static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t channels, int64_t tiles,
@@ -138,33 +175,49 @@ static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t cha
   double points = static_cast<double>((m + 2) * (m + 2)), lanes = static_cast<double>(target.lanes);
   double depthVectors = std::ceil(depth / lanes), channelVectors = std::ceil(channels / lanes);
   double products = points * tiles * depth * channelVectors / 2;
-  double stream = points * 4 * depth * channels / 10 / target.batch;
+  double stream = streamCost(points * depth * channels, target);
   return std::max(products, stream) + 0.2 * std::min(products, stream) +
          tiles * points * 5 * (depthVectors + channelVectors);
 }
 
 static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_t pixels, const TargetFacts &target) {
   double products = 9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) / 2;
-  double stream = 9.0 * 4 * depth * channels / 10 / target.batch;
+  double stream = streamCost(9.0 * depth * channels, target);
   return 1.1 * (std::max(products, stream) + 0.2 * std::min(products, stream));
 }
 
-/// A schedule for Winograd's algorithm, or null where direct convolution is as good.
-static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
-  bool forward = kind == ContractKind::Forward;
+namespace {
+/// A forward contraction or input gradient, turned to its own direction.
+struct Direction {
+  int64_t channels, depth, rows, columns; ///< of what is computed; depth: channels of the reduction
+  Direction(ContractKind kind, GeometryAttr g) {
+    bool forward = kind == ContractKind::Forward;
+    channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
+    rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
+  }
+  int64_t tiles(int64_t m) const { return ceilDiv(rows, m) * ceilDiv(columns, m); }
+};
+} // namespace
+
+/// The m of Winograd's algorithm that pays, 0: the direct algorithm.
+static int64_t chooseWinograd(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+  if (!isWinogradShape(g, target))
+    return 0;
+  Direction d(kind, g);
+  int64_t best = 0;
+  double least = directCost(g, d.depth, d.channels, d.rows * d.columns, target);
+  for (int64_t m : {2, 4})
+    if (double cost = 1.1 * winogradCost(g, m, d.depth, d.channels, d.tiles(m), target); cost < least)
+      best = m, least = cost;
+  return best;
+}
+
+/// A schedule for F(m x m, 3x3), or null where the shape has none.
+static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t m, const TargetFacts &target) {
   if (!isWinogradShape(g, target))
     return {};
-  int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
-  int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
-  auto tilesOf = [&](int64_t m) { return ceilDiv(rows, m) * ceilDiv(columns, m); };
-  int64_t best = 0;
-  double least = directCost(g, depth, channels, rows * columns, target);
-  for (int64_t m : {2, 4})
-    if (double cost = 1.1 * winogradCost(g, m, depth, channels, tilesOf(m), target); cost < least)
-      best = m, least = cost;
-  if (!best)
-    return {};
-  int64_t tiles = tilesOf(best), points = (best + 2) * (best + 2);
+  auto [channels, depth, rows, columns] = Direction(kind, g);
+  int64_t tiles = ceilDiv(rows, m) * ceilDiv(columns, m), points = (m + 2) * (m + 2);
   // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights' traffic shows.
   int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;
   int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * 4), 16, 64);
@@ -182,41 +235,34 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, const Ta
     block /= 2;
   block = ceilDiv(block, lanesOfTile) * lanesOfTile;
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, chunk, std::min(block, ceilDiv(channels, lanesOfTile) * lanesOfTile), 1, false,
-                           best);
+                           m);
 }
 
 /// Rows of a strip: at most `limit`, or somewhat more where that gives two and four threads equal work on one image.
-/// `halo` rows are packed for each strip besides its own; strips are multiples of `multiple`.
-static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks, int64_t halo) {
+/// `each` is what a strip costs besides its rows, in rows: packing its halo, reading the weights once more. Strips are
+/// multiples of `multiple`.
+static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks, double each) {
   int64_t best = std::min(limit, rows);
   double least = std::numeric_limits<double>::max();
   for (int64_t strip = multiple; strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
     int64_t taken = std::min(strip, rows), items = ceilDiv(rows, taken) * blocks;
     double work = static_cast<double>(rows * blocks);
     double idle = 0.5 * (ceilDiv(items, 2) * 2 * taken / work + ceilDiv(items, 4) * 4 * taken / work);
-    double cost = idle * (1 + 0.03 * (halo + 1) / taken);
+    double cost = idle * (1 + each / taken);
     if (cost < least * 0.999)
       least = cost, best = taken;
   }
   return best;
 }
 
-ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
-  if (target.gpu)
-    return packForGpu(kind, g, target);
-  bool flat = isFlat(g) && g.getGroups() == 1;
-  if (kind == ContractKind::FilterGrad) {
-    ScheduleAttr winograd = scheduleWinogradFilterGrad(g, target);
-    return winograd ? winograd : scheduleFilterGrad(g, target, flat);
-  }
-  if (ScheduleAttr winograd = scheduleWinograd(kind, g, target))
-    return winograd;
-  bool forward = kind == ContractKind::Forward;
-  int64_t channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
-  int64_t rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
+/// The direct algorithm for a forward contraction or an input gradient; `except`: as in chooseTile.
+static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const TargetFacts &target, int64_t except = 0) {
+  bool forward = kind == ContractKind::Forward, flat = isFlatProduct(g);
+  auto [channels, depth, rows, columns] = Direction(kind, g);
   bool byResidue = isByResidue(kind, g, target.lanes);
   bool run = forward && g.getKh() == 1 && g.getKw() == 1 && g.getGroups() == 1; // tiles go on over rows
-  Tile tile = chooseTile(flat ? 1 << 20 : run ? rows * columns : byResidue ? ceilDiv(columns, g.getSw()) : columns, channels / g.getGroups(), target);
+  int64_t count = flat ? 1 << 20 : run ? rows * columns : byResidue ? ceilDiv(columns, g.getSw()) : columns;
+  Tile tile = chooseTile(count, channels / g.getGroups(), target, except);
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
@@ -228,18 +274,50 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   if (flat) {
     int64_t pixels = std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows);
     if (target.batch == 1 && rows * columns > 1)
-      pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, 0);
+      pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, 0.03);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
   }
   int64_t rowBytes = 4 * (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * depth * (forward ? g.getSh() : 1);
-  int64_t strip = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, rows);
+  // Large weights pass by once a strip: longer strips then.
+  bool heavy = 4 * g.getKh() * g.getKw() * depth * lanesOfTile > target.l2Bytes / 4;
+  int64_t strip = std::clamp<int64_t>(target.l2Bytes / (heavy ? 2 : 4) / rowBytes, 1, rows);
   // A whole number of equal strips.
   strip = ceilDiv(rows, ceilDiv(rows, strip));
   if (target.batch == 1 && !byResidue)
-    strip = balancedStrip(rows, strip, 1, blocks, (g.getKh() - 1) * g.getDh());
+    strip = balancedStrip(rows, strip, 1, blocks, 0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0));
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false, 0);
+}
+
+ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+  if (target.gpu)
+    return packForGpu(kind, g, target);
+  if (kind == ContractKind::FilterGrad) {
+    int64_t m = chooseWinogradFilterGrad(g, target);
+    return m ? winogradFilterGrad(g, m, target) : directFilterGrad(g, target);
+  }
+  int64_t m = chooseWinograd(kind, g, target);
+  return m ? scheduleWinograd(kind, g, m, target) : scheduleDirect(kind, g, target);
+}
+
+SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+  llvm::SmallSetVector<ScheduleAttr, 8> candidates;
+  candidates.insert(scheduleContraction(kind, g, target));
+  auto consider = [&](ScheduleAttr schedule) {
+    if (schedule)
+      candidates.insert(schedule);
+  };
+  bool gradient = kind == ContractKind::FilterGrad;
+  auto direct = [&](int64_t except) {
+    return gradient ? directFilterGrad(g, target, except) : scheduleDirect(kind, g, target, except);
+  };
+  ScheduleAttr first = direct(0);
+  consider(first);
+  consider(direct(first.getTileVectors()));
+  for (int64_t m : {2, 4})
+    consider(gradient ? winogradFilterGrad(g, m, target) : scheduleWinograd(kind, g, m, target));
+  return candidates.takeVector();
 }
 
 SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s) {

@@ -23,8 +23,17 @@ struct TargetFacts {
   bool tensorCores = false;   ///< products of tf32 operands are allowed
 };
 
+/// TargetFacts::batch of a function: of inference or of a training step.
+inline int64_t likelyBatch(llvm::StringRef function) { return function == "infer" ? 1 : 8; }
+
+/// TargetFacts for a CPU's lanes and registers.
+TargetFacts cpuFacts(int64_t lanes, int64_t registers);
+
 /// Tile sizes of one contraction.
 ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
+
+/// What is worth timing where a machine is at hand: scheduleContraction's answer first, then other algorithms and tiles.
+llvm::SmallVector<ScheduleAttr> scheduleCandidates(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
 /// Whether groups are so small that a vector of output channels covers whole groups, and
 /// the inputs of its lanes are the same channels: depthwise convolution, ResNeXt's groups of 4.

@@ -13,6 +13,11 @@ RankedTensorType KernBuilder::physicalType(Type type) const {
   return RankedTensorType::get(s, tensor.getElementType());
 }
 
+kern::ScheduleAttr KernBuilder::schedule(kern::ContractKind kind, kern::GeometryAttr geometry) const {
+  kern::ScheduleAttr timed = choices.lookup({{static_cast<unsigned>(kind), target.batch}, geometry});
+  return timed && timed.getLanes() == target.lanes ? timed : kern::scheduleContraction(kind, geometry, target);
+}
+
 Value KernBuilder::empty(Type type, Location loc) { return kern::EmptyOp::create(b, loc, type); }
 
 Value KernBuilder::get(Value value) {

@@ -16,19 +16,27 @@ struct PartialSums {
   kern::Grid grid; ///< rows of partials, as the producing launch counts them
 };
 
+/// The module's timed schedules (`kern.choices`), by kind, batch and geometry.
+using Choices = llvm::DenseMap<std::pair<std::pair<unsigned, int64_t>, mlir::Attribute>, kern::ScheduleAttr>;
+
 /// Lowers one function: net values on the left, kern tensors on the right.
 class KernBuilder {
 public:
-  KernBuilder(mlir::OpBuilder &builder, const kern::TargetFacts &target) : b(builder), target(target) {}
+  KernBuilder(mlir::OpBuilder &builder, const kern::TargetFacts &target, const Choices &choices)
+      : b(builder), target(target), choices(choices) {}
 
   mlir::OpBuilder &b;
   const kern::TargetFacts target;
+  const Choices &choices;
   mlir::IRMapping values;                        ///< net value -> kern tensor
   llvm::DenseMap<mlir::Value, PartialSums> sums; ///< channel sums not yet added up
 
   /// The kern tensor of `value`; adds up partial sums where a reader wants the vector.
   mlir::Value get(mlir::Value value);
   void set(mlir::Value value, mlir::Value lowered) { values.map(value, lowered); }
+
+  /// As it was timed, else as dialect/kern/Schedule.h says.
+  kern::ScheduleAttr schedule(kern::ContractKind kind, kern::GeometryAttr geometry) const;
 
   /// A fresh destination.
   mlir::Value empty(mlir::Type type, mlir::Location loc);

@@ -217,7 +217,7 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
 LogicalResult FusionLowering::lowerContraction() {
   Contraction c = describe(contraction);
   Location loc = fusion.getLoc();
-  kern::ScheduleAttr schedule = kern::scheduleContraction(c.kind, c.geometry, k.target);
+  kern::ScheduleAttr schedule = k.schedule(c.kind, c.geometry);
   if (c.kind == kern::ContractKind::FilterGrad)
     return lowerFilterGrad(c, schedule);
 

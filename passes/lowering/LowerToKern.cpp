@@ -23,8 +23,8 @@ namespace {
 /// Lowers the ops of one function that are no fusions.
 class FunctionLowering {
 public:
-  FunctionLowering(func::FuncOp function, SymbolTable &symbols, const kern::TargetFacts &target)
-      : function(function), symbols(symbols), builder(function.getBody()), k(builder, target) {}
+  FunctionLowering(func::FuncOp function, SymbolTable &symbols, const kern::TargetFacts &target, const Choices &choices)
+      : function(function), symbols(symbols), builder(function.getBody()), k(builder, target, choices) {}
   LogicalResult run();
 
 private:
@@ -399,18 +399,18 @@ void LowerToKern::runOnOperation() {
     forward.erase();
   placeParameters(getOperation());
   SymbolTable symbols(getOperation());
-  kern::TargetFacts target;
-  target.lanes = lanes;
-  target.registers = registers;
-  if (lanes >= 16)
-    target.l1Bytes = 48 << 10, target.l2Bytes = 1 << 20;
+  kern::TargetFacts target = kern::cpuFacts(lanes, registers);
   target.gpu = gpu;
   target.tensorCores = tensorCores;
   if (gpu)
     target.lanes = 1;
+  Choices choices;
+  if (auto timed = getOperation()->getAttrOfType<ArrayAttr>("kern.choices"))
+    for (auto choice : timed.getAsRange<kern::ChoiceAttr>())
+      choices[{{static_cast<unsigned>(choice.getKind()), choice.getBatch()}, choice.getGeometry()}] = choice.getSchedule();
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    target.batch = function.getName() == "infer" ? 1 : 8;
-    if (failed(FunctionLowering(function, symbols, target).run()))
+    target.batch = kern::likelyBatch(function.getName());
+    if (failed(FunctionLowering(function, symbols, target, choices).run()))
       return signalPassFailure();
     function.walk([&](kern::KernelOpInterface) { ++numLaunches; });
   }

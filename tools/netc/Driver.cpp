@@ -8,6 +8,7 @@
 #include "frontend/Frontend.h"
 #include "passes/Pipeline.h"
 #include "tools/netc/Options.h"
+#include "tools/netc/TunedSchedules.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -108,6 +109,11 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.tensorCores = target.gpu && target.gpu->tensorCores;
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module));
+}
+
+/// Plans a module for `tuneNetwork`.
+static PlanModule passesOf(const Options &options, const Targets &target) {
+  return [&](ModuleOp module) { return success(runPasses(module, Stage::Kern, options, target)); };
 }
 
 /// An archive of the runtime; they lie beside netc in a build and in an installation.
@@ -219,6 +225,8 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
     OwningOpRef<ModuleOp> module = network.clone();
     Targets one = target;
     one.cpu = level;
+    if (options.tune && failed(tuneNetwork(*module, level, passesOf(options, one))))
+      return kFailed;
     if (!runPasses(*module, Stage::Kern, options, one))
       return kFailed;
     if (options.explain && index == 0)
@@ -245,6 +253,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
     recordGraph(*module);
   if (options.emit == "exe")
     return emitExecutable(*module, options, target);
+  if (options.tune && failed(tuneNetwork(*module, target.cpu, passesOf(options, target))))
+    return kFailed;
   if (!runPasses(*module, stage, options, target))
     return kFailed;
   if (options.explain && stage == Stage::Kern)
@@ -272,6 +282,8 @@ int netc::runCompiler(const Options &options) {
     return fail("--emit lib is not available yet");
   if (options.emit == "ptx" && !forGpu)
     return fail("--emit ptx is for --target cuda and sim");
+  if (options.tune && forGpu)
+    return fail("--tune times kernels for the CPU; it does nothing with --target " + options.target);
   std::vector<CpuTarget> levels;
   std::string unknown;
   if (!parseCpuTargets(options.cpu, levels, unknown)) {

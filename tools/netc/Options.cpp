@@ -33,6 +33,7 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   app.add_option("--emit", options.emit, "stop at: ast net train fused kern llvm asm ptx obj exe dot json")
       ->check(CLI::IsMember({"ast", "net", "train", "fused", "kern", "llvm", "asm", "ptx", "obj", "lib", "exe", "dot", "json"}));
   app.add_flag("--explain", options.explain, "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
+  app.add_flag("--tune", options.tune, "time candidate kernels on this machine, once, and take the fastest");
   app.add_flag("--timing", options.timing, "print how long each pass took");
   app.set_version_flag("--version", "netc 0.1.0 (LLVM/MLIR 22)");
   try {

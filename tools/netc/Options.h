@@ -22,6 +22,7 @@ struct Options {
   std::string emit = "exe";
   bool explain = false;
   bool timing = false;
+  bool tune = false;
 };
 
 /// What `netc fmt …` was asked to do.

@@ -1,0 +1,40 @@
+//===- ChoiceCache.h - schedules that were timed before ---------*- C++ -*-===//
+#ifndef NETC_CODEGEN_TUNE_CHOICECACHE_H
+#define NETC_CODEGEN_TUNE_CHOICECACHE_H
+
+#include "dialect/kern/KernDialect.h"
+
+#include "llvm/ADT/MapVector.h"
+
+#include <string>
+
+namespace netc::tune {
+
+/// Choices by kind, batch and geometry, read from a JSON file and written back in whole. What lies there and does not
+/// parse, or is of another version, is timed anew; a file that cannot be read or written is a warning.
+class ChoiceCache {
+public:
+  ChoiceCache(mlir::MLIRContext *context, std::string file);
+
+  /// What is asked for: a choice without its schedule.
+  static mlir::Attribute keyOf(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry);
+
+  bool contains(mlir::Attribute key) const { return entries.contains(key); }
+  void add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry, kern::ScheduleAttr schedule);
+
+  /// All of them, for a module's `kern.choices`.
+  mlir::ArrayAttr choices() const;
+  void save() const;
+
+private:
+  void load();
+  void warn(const llvm::Twine &what) const;
+
+  mlir::MLIRContext *context;
+  std::string file;
+  llvm::MapVector<mlir::Attribute, kern::ChoiceAttr> entries;
+};
+
+} // namespace netc::tune
+
+#endif // NETC_CODEGEN_TUNE_CHOICECACHE_H

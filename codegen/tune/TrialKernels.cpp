@@ -1,0 +1,226 @@
+//===- TrialKernels.cpp - one contraction by several schedules ------------===//
+#include "codegen/tune/TrialKernels.h"
+#include "codegen/cpu/KernelSet.h"
+#include "codegen/cpu/LowerKernels.h"
+#include "codegen/link/ObjectFile.h"
+#include "dialect/kern/Schedule.h"
+
+#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+
+#include <algorithm>
+#include <chrono>
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::tune;
+
+TrialKernels::TrialKernels() = default;
+TrialKernels::~TrialKernels() = default;
+
+//===----------------------------------------------------------------------===//
+// One schedule's launches
+//===----------------------------------------------------------------------===//
+
+/// `op` with operands of its own and `schedule`: shapes of packed weights, partial sums and gradients follow it.
+static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule) {
+  IRMapping map;
+  auto fresh = [&](Value old, Type type) {
+    if (!map.contains(old))
+      map.map(old, kern::AllocOp::create(b, op.getLoc(), type));
+  };
+  auto reshaped = [&](Value old, ArrayRef<int64_t> shape) {
+    return MemRefType::get(shape, kern::shapedType(old).getElementType());
+  };
+  if (Value weights = op.getWeights())
+    fresh(weights, reshaped(weights, kern::packedShape(op.getKind(), op.getGeometry(), schedule)));
+  if (op.getKind() == kern::ContractKind::FilterGrad) {
+    SmallVector<int64_t> shape = kern::packedShape(op.getKind(), op.getGeometry(), schedule);
+    shape.insert(shape.begin(), schedule.getChunks());
+    fresh(op.getOuts()[0], reshaped(op.getOuts()[0], shape));
+  }
+  for (Value operand : op->getOperands())
+    fresh(operand, operand.getType());
+  auto clone = cast<kern::ContractOp>(b.clone(*op, map));
+  clone.setScheduleAttr(schedule);
+  if (clone.getOuts().size() > 1) { // partial sums: as many rows as the schedule has items
+    Value sums = clone.getOuts()[1];
+    kern::Grid grid = clone.getGrid();
+    SmallVector<int64_t> shape(kern::shapedType(sums).getShape());
+    shape[1] = (grid.rowsPerImage + grid.rowsPerItem - 1) / grid.rowsPerItem;
+    sums.setType(reshaped(sums, shape));
+  }
+  return clone;
+}
+
+static MemRefType filterType(kern::ContractOp op) {
+  kern::GeometryAttr g = op.getGeometry();
+  return MemRefType::get({g.getOc(), g.getIc() / g.getGroups(), g.getKh(), g.getKw()}, Float32Type::get(op.getContext()));
+}
+
+/// The launches of one schedule, in the order in which a step runs them.
+static SmallVector<kern::KernelOpInterface> buildLaunches(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule,
+                                                          bool training) {
+  kern::ContractOp contract = cloneWith(b, op, schedule);
+  SmallVector<kern::KernelOpInterface> result{contract};
+  if (!training)
+    return result;
+  kern::GeometryAttr g = op.getGeometry();
+  bool lanewise = kern::isLanewise(g, schedule.getLanes());
+  Value filter = kern::AllocOp::create(b, op.getLoc(), filterType(op));
+  if (contract.getWeights())
+    result.push_back(kern::PackOp::create(b, op.getLoc(), TypeRange{}, ValueRange{filter}, ValueRange{contract.getWeights()},
+                                          g.getGroups(), op.getKind() == kern::ContractKind::InputGrad, lanewise,
+                                          schedule.getWinograd(), schedule.getLanes()));
+  else
+    result.push_back(kern::UnpackOp::create(b, op.getLoc(), TypeRange{}, ValueRange{contract.getOuts()[0]}, ValueRange{filter},
+                                            lanewise ? 1 : g.getGroups(), schedule.getWinograd(), schedule.getLanes()));
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Code
+//===----------------------------------------------------------------------===//
+
+static LogicalResult failed(kern::ContractOp op, llvm::Error error) {
+  return op.emitError("a candidate could not be loaded: ") << llvm::toString(std::move(error));
+}
+
+FailureOr<std::unique_ptr<TrialKernels>> TrialKernels::compile(kern::ContractOp op, bool training,
+                                                               ArrayRef<kern::ScheduleAttr> schedules,
+                                                               const CpuTarget &target) {
+  MLIRContext *context = op.getContext();
+  std::unique_ptr<TrialKernels> result(new TrialKernels());
+  result->launches = ModuleOp::create(UnknownLoc::get(context));
+  OpBuilder b = OpBuilder::atBlockEnd(result->launches->getBody());
+  cpu::KernelSet set(*context, target.lanes);
+  for (kern::ScheduleAttr schedule : schedules) {
+    Trial &trial = result->all.emplace_back();
+    for (kern::KernelOpInterface launch : buildLaunches(b, op, schedule, training)) {
+      unsigned index = set.get(launch);
+      trial.launches.push_back({launch, index, nullptr, set.kernels()[index].scratchBytes});
+    }
+  }
+  if (mlir::failed(cpu::lowerKernels(set.module())))
+    return failure();
+  registerBuiltinDialectTranslation(*context);
+  registerLLVMDialectTranslation(*context);
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(set.module(), llvmContext, "trial");
+  if (!code)
+    return op.emitError("candidates do not translate to LLVM IR");
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream out(object);
+  if (mlir::failed(writeCode(set.module(), *code, target, CodeKind::Object, out)))
+    return failure();
+
+  auto jit = llvm::orc::LLJITBuilder().create();
+  if (!jit)
+    return ::failed(op, jit.takeError());
+  result->jit = std::move(*jit);
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(result->jit->getDataLayout().getGlobalPrefix());
+  if (!process)
+    return ::failed(op, process.takeError());
+  result->jit->getMainJITDylib().addGenerator(std::move(*process));
+  auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(object), /*RequiresNullTerminator=*/false);
+  if (llvm::Error error = result->jit->addObjectFile(std::move(buffer)))
+    return ::failed(op, std::move(error));
+  for (Trial &trial : result->all)
+    for (TrialLaunch &launch : trial.launches) {
+      auto address = result->jit->lookup(set.kernels()[launch.kernel].name);
+      if (!address)
+        return ::failed(op, address.takeError());
+      launch.fn = address->toPtr<KernelFn>();
+    }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Time
+//===----------------------------------------------------------------------===//
+
+static constexpr size_t kLine = 64;
+
+static char *aligned(std::vector<char> &bytes) {
+  auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  return bytes.data() + (kLine - address % kLine) % kLine;
+}
+
+static int64_t elements(ShapedType type, int64_t batch) {
+  int64_t count = 1;
+  for (int64_t size : type.getShape())
+    count *= ShapedType::isDynamic(size) ? batch : size;
+  return count;
+}
+
+/// One image meets weights that no cache holds: the other layers' have passed since.
+static void forgetCaches() {
+  static std::vector<char> other(64 << 20);
+  for (size_t i = 0; i < other.size(); i += kLine)
+    ++other[i];
+}
+
+void Trial::prepare(int64_t images) {
+  batch = images;
+  DenseMap<Value, char *> known;
+  size_t scratchBytes = 0;
+  auto take = [&](size_t bytes, float fill) {
+    std::vector<char> &fresh = memory.emplace_back(bytes + 2 * kLine);
+    auto *floats = reinterpret_cast<float *>(aligned(fresh));
+    std::fill(floats, floats + bytes / sizeof(float), fill);
+    return aligned(fresh);
+  };
+  for (TrialLaunch &launch : launches) {
+    std::vector<char *> &pointers = operands.emplace_back();
+    for (Value operand : launch.op->getOperands()) {
+      char *&at = known[operand];
+      if (!at)
+        at = take(4 * elements(kern::shapedType(operand), batch), 0.5f);
+      pointers.push_back(at);
+    }
+    pointers.push_back(take(4096, 0)); // the hyper block, where one is read: dropout is off
+    scratchBytes = std::max<size_t>(scratchBytes, launch.scratchBytes);
+  }
+  scratch = take(scratchBytes + 4096, 0);
+  run();
+}
+
+void Trial::run() {
+  for (auto [launch, pointers] : llvm::zip(launches, operands)) {
+    kern::Grid grid = launch.op.getGrid();
+    int64_t rows = (batch * grid.rowsPerImage + grid.rowsPerItem - 1) / grid.rowsPerItem;
+    launch.fn(pointers.data(), scratch, batch, 0, grid.outer * (grid.rowsPerImage ? rows : 1));
+  }
+}
+
+double Trial::seconds() {
+  using Clock = std::chrono::steady_clock;
+  auto timed = [&] {
+    auto start = Clock::now();
+    run();
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  double spent = 0;
+  int runs = 0;
+  for (; spent < 1e-3; ++runs) {
+    if (batch == 1)
+      forgetCaches();
+    spent += timed();
+  }
+  return spent / runs;
+}
+
+void Trial::release() {
+  memory.clear();
+  operands.clear();
+  scratch = nullptr;
+}

@@ -1,0 +1,92 @@
+//===- Tune.cpp - schedules timed on this machine -------------------------===//
+#include "codegen/tune/Tune.h"
+#include "codegen/cpu/KernelSet.h"
+#include "codegen/tune/ChoiceCache.h"
+#include "codegen/tune/TrialKernels.h"
+#include "dialect/kern/Schedule.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLExtras.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace netc;
+using namespace netc::tune;
+
+/// Another schedule must be this much faster than the rule's: timing has noise.
+static constexpr double kMargin = 0.97;
+/// Contractions below this share of a function's multiply-adds are not worth compiling candidates for.
+static constexpr double kShare = 0.002;
+static constexpr int kRounds = 5;
+
+namespace {
+/// One distinct contraction and what is tried for it.
+struct Case {
+  kern::ContractOp op;
+  int64_t batch;
+  SmallVector<kern::ScheduleAttr> candidates;
+};
+} // namespace
+
+/// The distinct contractions of inference and of the step that `known` does not answer.
+static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts, const ChoiceCache &known) {
+  llvm::MapVector<Attribute, Case> cases;
+  for (StringRef name : {"infer", "step"}) {
+    auto function = planned.lookupSymbol<func::FuncOp>(name);
+    if (!function)
+      continue;
+    kern::TargetFacts target = facts;
+    target.batch = kern::likelyBatch(name);
+    double flops = 0;
+    function.walk([&](kern::ContractOp op) { flops += op.getFlopsPerImage(); });
+    function.walk([&](kern::ContractOp op) {
+      if (op.getFlopsPerImage() < kShare * flops)
+        return;
+      Attribute key = ChoiceCache::keyOf(op.getKind(), target.batch, op.getGeometry());
+      if (known.contains(key) || cases.contains(key))
+        return;
+      auto candidates = kern::scheduleCandidates(op.getKind(), op.getGeometry(), target);
+      if (candidates.size() > 1)
+        cases[key] = {op, target.batch, candidates};
+    });
+  }
+  std::vector<Case> result;
+  for (auto &[key, one] : cases)
+    result.push_back(one);
+  return result;
+}
+
+/// The candidates take turns; each keeps its least time.
+static kern::ScheduleAttr fastest(const Case &one, MutableArrayRef<Trial> trials) {
+  SmallVector<double> least(trials.size(), std::numeric_limits<double>::max());
+  for (Trial &trial : trials)
+    trial.prepare(one.batch);
+  for (int round = 0; round < kRounds; ++round)
+    for (auto [trial, best] : llvm::zip(trials, least))
+      best = std::min(best, trial.seconds());
+  for (Trial &trial : trials)
+    trial.release();
+  size_t best = std::min_element(least.begin(), least.end()) - least.begin();
+  return one.candidates[least[best] < kMargin * least[0] ? best : 0];
+}
+
+FailureOr<ArrayAttr> netc::tuneSchedules(ModuleOp planned, const CpuTarget &target, const TuneOptions &options) {
+  MLIRContext *context = planned.getContext();
+  ChoiceCache cache(context, options.cacheFile);
+  std::vector<Case> cases = casesOf(planned, kern::cpuFacts(target.lanes, target.registers), cache);
+  size_t done = 0;
+  for (Case &one : cases) {
+    options.progress(done++, cases.size());
+    FailureOr<std::unique_ptr<TrialKernels>> kernels =
+        TrialKernels::compile(one.op, one.batch > 1, one.candidates, target);
+    if (failed(kernels))
+      return failure();
+    cache.add(one.op.getKind(), one.batch, one.op.getGeometry(), fastest(one, (*kernels)->trials()));
+  }
+  options.progress(done, cases.size());
+  if (!cases.empty())
+    cache.save();
+  return cache.choices();
+}
