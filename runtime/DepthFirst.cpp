@@ -1,9 +1,13 @@
 //===- DepthFirst.cpp - a few images through many layers ------------------===//
 #include "runtime/DepthFirst.h"
 
+#include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <string>
 
 namespace netc::runtime {
 
@@ -29,6 +33,8 @@ static Traffic trafficOf(const NetcModel &model, const NetcCommand &command) {
 }
 
 std::vector<Stretch> depthFirst(const NetcModel &model, const NetcProgram &program, int64_t n, uint64_t cacheBytes) {
+  if (n <= 1 || !cacheBytes)
+    return {{0, program.command_count, n}};
   std::vector<Stretch> stretches;
   auto add = [&](uint64_t index, int64_t images) {
     if (!stretches.empty() && stretches.back().images == images)
@@ -55,7 +61,22 @@ std::vector<Stretch> depthFirst(const NetcModel &model, const NetcProgram &progr
   return stretches;
 }
 
+/// "32768K" of a file under /sys, 0 where there is none.
+static uint64_t cacheSize(const std::string &path) {
+  std::ifstream file(path);
+  uint64_t size = 0;
+  char unit = 0;
+  if (!(file >> size))
+    return 0;
+  file >> unit;
+  return unit == 'K' ? size << 10 : unit == 'M' ? size << 20 : size;
+}
+
 uint64_t lastCacheBytes() {
+  // The kernel knows what is shared by these cores; cpuid, which sysconf asks, may add up those of other sockets.
+  for (int index : {3, 2})
+    if (uint64_t bytes = cacheSize(fmt::format("/sys/devices/system/cpu/cpu0/cache/index{}/size", index)))
+      return bytes;
   for (int name : {_SC_LEVEL3_CACHE_SIZE, _SC_LEVEL2_CACHE_SIZE})
     if (long bytes = sysconf(name); bytes > 0)
       return uint64_t(bytes);
