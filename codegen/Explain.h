@@ -9,7 +9,9 @@
 namespace netc {
 
 /// The tables of `--explain`, one a program of the planned module: a row a launch with its
-/// source line, the layers in it, the algorithm, MFLOP and KiB an image, what happens to the result.
+/// source line, the layers in it, the algorithm, MFLOP and KiB an image. For the training step
+/// also a row a layer: where it is computed, and whether it is saved for the backward pass or
+/// computed again.
 std::string explain(mlir::ModuleOp module);
 
 } // namespace netc

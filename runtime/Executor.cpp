@@ -1,7 +1,6 @@
 //===- Executor.cpp - runs the command tables of a model ------------------===//
 #include "runtime/Executor.h"
 
-#include "runtime/DepthFirst.h"
 #include "runtime/Error.h"
 
 #include <algorithm>
@@ -40,7 +39,7 @@ static uint64_t hyperBytes(const ModelInfo &info) {
 }
 
 Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool)
-    : tables(model), description(info), pool(pool), cacheBytes(lastCacheBytes()), parameters(model.parameter_bytes, "parameters"),
+    : tables(model), description(info), pool(pool), parameters(model.parameter_bytes, "parameters"),
       small(hyperBytes(info) + line, "hyper-parameters") {
   checkTables();
   for (lean = tables.lean_step_count; lean > 0; --lean)
@@ -211,7 +210,7 @@ void Executor::bind(NetcSpace space, void *memory) {
   newest[space] = Newest::Host;
 }
 
-void Executor::resolve(const NetcCommand &command, const NetcProgram &program, int64_t n, int64_t first) {
+void Executor::resolve(const NetcCommand &command, const NetcProgram &program, int64_t n) {
   operands.resize(std::max<size_t>(operands.size(), command.buffer_count));
   for (uint32_t i = 0; i < command.buffer_count; ++i) {
     const NetcBuffer &buffer = tables.buffers[command.first_buffer + i];
@@ -222,7 +221,6 @@ void Executor::resolve(const NetcCommand &command, const NetcProgram &program, i
       operands[i] = arena.data() + uint64_t(n) * program.arena_bytes_per_image + buffer.offset;
     else
       operands[i] = bases[buffer.space] + buffer.offset;
-    operands[i] += uint64_t(first) * buffer.bytes_per_image;
   }
 }
 
@@ -242,12 +240,11 @@ static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end)
             end);
 }
 
-void Executor::launch(const NetcCommand &command, const NetcProgram &program, int64_t n,
-                      int64_t first, int64_t count) {
-  resolve(command, program, n, first);
+void Executor::launch(const NetcCommand &command, const NetcProgram &program, int64_t n) {
+  resolve(command, program, n);
   Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
-                scratchPerThread, count};
-  pool.run(gridItems(command, count), runChunk, &launch);
+                scratchPerThread, n};
+  pool.run(gridItems(command, n), runChunk, &launch);
 }
 
 void Executor::runObserved(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
@@ -265,7 +262,7 @@ void Executor::runObserved(Program which, int64_t n, const std::function<bool(ui
       observed = {&program, i};
       markWritten(which, n);
     } else {
-      launch(program.commands[i], program, n, 0, n);
+      launch(program.commands[i], program, n);
     }
     if (!after(i))
       return;
@@ -281,16 +278,12 @@ void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
     seconds->resize(program.command_count);
   if (device)
     return runOnDevice(which, n, seconds);
-  // Only inference: what a step keeps for its backward pass leaves the cache anyway.
-  uint64_t cache = which == Program::Infer ? cacheBytes : 0;
-  for (const Stretch &stretch : depthFirst(tables, program, n, cache))
-    for (int64_t first = 0; first < n; first += stretch.images)
-      for (uint64_t i = stretch.begin; i < stretch.end; ++i) {
-        auto start = seconds ? Clock::now() : Clock::time_point();
-        launch(program.commands[i], program, n, first, std::min(stretch.images, n - first));
-        if (seconds)
-          (*seconds)[i] += std::chrono::duration<double>(Clock::now() - start).count();
-      }
+  for (uint64_t i = 0; i < program.command_count; ++i) {
+    auto start = seconds ? Clock::now() : Clock::time_point();
+    launch(program.commands[i], program, n);
+    if (seconds)
+      (*seconds)[i] += std::chrono::duration<double>(Clock::now() - start).count();
+  }
 }
 
 } // namespace netc::runtime

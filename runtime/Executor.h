@@ -63,10 +63,6 @@ public:
   /// given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
 
-  /// Inference takes a few images at a time through layers whose activations would overflow a cache of this size
-  /// (runtime/DepthFirst.h); 0: never. The machine's own from the start. The bits are the same.
-  void setCacheBytes(uint64_t bytes) { cacheBytes = bytes; }
-
   /// Clears the arena, then runs a program command by command; `after` hears the index
   /// of each and stops the rest by returning false. For finding faults: slow.
   void runObserved(Program program, int64_t n, const std::function<bool(uint64_t)> &after);
@@ -108,9 +104,8 @@ public:
 private:
   void checkTables() const;
   void checkProgram(const NetcProgram &program) const;
-  /// Operands of images from `first` on of a batch of n.
-  void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n, int64_t first);
-  void launch(const NetcCommand &command, const NetcProgram &program, int64_t n, int64_t first, int64_t count);
+  void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n);
+  void launch(const NetcCommand &command, const NetcProgram &program, int64_t n);
   uint64_t spaceBytes(NetcSpace space, int64_t n) const;
   void fetch(NetcSpace space) const;
   void reserveDevice(int64_t batch, bool training);
@@ -124,7 +119,6 @@ private:
   int64_t reservedBatch = 0;
   uint64_t lean = 0;
   uint64_t scratchPerThread = 0;
-  uint64_t cacheBytes;
   Region parameters, gradients, accumulated, state, prepared, arena, scratch, batchBuffers, small;
   std::array<char *, NETC_SPACE_COUNT> bases{};
   std::vector<char *> operands; // of the command that runs

@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""netc --tune times candidates once: the choice is kept, shown, used again, and changes no result beyond rounding."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import safetensors
+from compiled import NETC, call
+from report import Report
+
+TEXT = """net 1
+model small(classes=10) {
+  input image: [16, 14, 14]
+  x = image | conv(32, k=3, pad=1) | bn | relu | conv(64, k=3, stride=2, pad=1) | bn | relu
+  return x | conv(48, k=1) | bn | relu | avgpool(global) | flatten | fc: linear(classes)
+}
+train small {
+  optimizer sgd(lr=0.1)
+  batch 8
+  epochs 1
+}
+"""
+
+
+class Bench:
+    """A model file, a cache folder, and netc with both."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="netc-tune-")
+        self.path = pathlib.Path(self.folder.name)
+        self.file = self.path / "small.net"
+        self.file.write_text(TEXT)
+        self.cache = self.path / "cache"
+
+    def netc(self, *words):
+        start = time.time()
+        done = subprocess.run([str(word) for word in (NETC, self.file, *words)], capture_output=True, text=True,
+                              env={**os.environ, "NETC_CACHE": str(self.cache)})
+        done.seconds = time.time() - start
+        return done
+
+    def cached(self):
+        files = list(self.cache.glob("schedules-*.json"))
+        assert len(files) == 1, f"{len(files)} files in the cache"
+        return files[0]
+
+
+def outputs(executable, weights, inputs):
+    files = [executable.parent / name for name in ("w.safetensors", "in.safetensors", "out.safetensors")]
+    safetensors.save(files[0], weights)
+    safetensors.save(files[1], inputs)
+    result = {}
+    for more in ([], ["--train"]):
+        call([executable, "run", "--weights", files[0], "--in", files[1], "--out", files[2], *more])
+        result.update({f"{name}{'.train' if more else ''}": value.copy() for name, value in safetensors.load(files[2]).items()})
+    return result
+
+
+def check_choice(bench):
+    """Timed choices are written, and the second time nothing is timed: the file keeps its bytes."""
+    first = bench.netc("--tune", "-o", bench.path / "tuned", "--explain")
+    assert first.returncode == 0, first.stderr
+    before = bench.cached().read_bytes()
+    choices = json.loads(before)["choices"]
+    changed = bench.cached().stat().st_mtime_ns
+    second = bench.netc("--tune", "-o", bench.path / "again")
+    assert second.returncode == 0, second.stderr
+    same = (bench.path / "tuned").read_bytes() == (bench.path / "again").read_bytes()
+    # Three convolutions, the first without an input gradient, forward for inference and training.
+    return [("missing choices", 9 - len(choices) if len(choices) < 9 else 0, 0.5),
+            ("--explain is silent", int("were timed on this machine" not in first.stdout), 0.5),
+            ("the file was written again", int(bench.cached().stat().st_mtime_ns != changed), 0.5),
+            ("the same choices, other executables", int(not same), 0.5)]
+
+
+def check_results(bench):
+    call([NETC, bench.file, "-o", bench.path / "plain"])
+    generator = numpy.random.default_rng(2)
+    call([bench.path / "plain", "train", "--data", "synthetic:32", "--epochs", 1, "--out", bench.path / "run"])
+    weights = safetensors.load(bench.path / "run" / "model.safetensors")
+    inputs = {"input": generator.standard_normal((9, 16, 14, 14)).astype(numpy.float32), "labels": generator.integers(0, 10, 9)}
+    plain, tuned = (outputs(bench.path / name, weights, inputs) for name in ("plain", "tuned"))
+    return [(name, float(numpy.abs(tuned[name] - value).max() / max(numpy.abs(value).max(), 1e-3)), 2e-4) for name, value in plain.items()]
+
+
+def check_every_candidate(bench):
+    """A choice that is not the rule's is taken: other tiles in the cache, other tiles in the plan."""
+    text = bench.cached().read_text()
+    rule = bench.netc("--emit", "kern").stdout
+    choices = json.loads(text)
+    for index, choice in enumerate(choices["choices"]):
+        head, _, tail = choice.partition("tile_pixels = ")
+        number, comma, rest = tail.partition(",")
+        choices["choices"][index] = f"{head}tile_pixels = {max(int(number) - 1, 1)}{comma}{rest}"
+    bench.cached().write_text(json.dumps(choices))
+    planned = bench.netc("--tune", "--emit", "kern").stdout
+    return [("the cache's tiles are not in the plan", int(planned == rule), 0.5)]
+
+
+def check_damage(bench):
+    """A damaged cache is named, ignored and replaced; one that cannot be written is a warning."""
+    bench.cached().write_text("{")
+    damaged = bench.netc("--tune", "-o", bench.path / "tuned")
+    replaced = json.loads(bench.cached().read_text())["choices"]
+    bench.cache = bench.path / "small.net" / "cache"
+    unwritten = bench.netc("--tune", "-o", bench.path / "tuned")
+    bench.cache = bench.path / "cache"
+    gpu = bench.netc("--tune", "--target", "cuda")
+    return [("damage ends it", damaged.returncode, 0.5), ("damage is not named", int("holds no timed schedules" not in damaged.stderr), 0.5),
+            ("not replaced", int(not replaced), 0.5), ("no place for the cache ends it", unwritten.returncode, 0.5),
+            ("no place for the cache is not named", int("cannot keep the timed schedules" not in unwritten.stderr), 0.5),
+            ("--tune with a GPU", int(gpu.returncode != 1 or "--tune times kernels for the CPU" not in gpu.stderr), 0.5)]
+
+
+def main():
+    report = Report("tune")
+    bench = Bench()
+    for name, function in (("choice", check_choice), ("results", check_results), ("precedence", check_every_candidate),
+                           ("damage", check_damage)):
+        report.case(name, function, bench)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
