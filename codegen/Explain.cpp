@@ -259,6 +259,16 @@ static std::string rightAligned(const std::string &text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
+/// How often memory is passed over, in units of what the convolutions write in the forward pass.
+static std::string passes(func::FuncOp function, int64_t bytes) {
+  int64_t outputs = 0;
+  function.walk([&](kern::ContractOp op) {
+    if (op.getKind() == kern::ContractKind::Forward && kern::shapedType(op.getOuts()[0]).getRank() == 4)
+      outputs += bytesAnImage(op.getOuts()[0]);
+  });
+  return outputs ? llvm::formatv("{0:f2} passes over the convolutions' outputs", static_cast<double>(bytes) / outputs).str() : "";
+}
+
 std::string Tables::launches(func::FuncOp function, const std::vector<Row> &rows) {
   size_t width = 8;
   for (const Row &row : rows)
@@ -281,7 +291,7 @@ std::string Tables::launches(func::FuncOp function, const std::vector<Row> &rows
     print(lineText(row.place), listed(row.own, {}), row.does, row.flops, row.read, row.written, howText(row));
     flops += row.flops, read += row.read, written += row.written;
   }
-  print("", "in all, an image", "", flops, read, written, "");
+  print("", "in all, an image", "", flops, read, written, passes(function, read + written));
   return text;
 }
 

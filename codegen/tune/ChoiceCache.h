@@ -19,7 +19,12 @@ public:
   /// What is asked for: a choice without its schedule.
   static mlir::Attribute keyOf(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry);
 
-  bool contains(mlir::Attribute key) const { return entries.contains(key); }
+  /// Null where nothing is known.
+  kern::ScheduleAttr lookup(mlir::Attribute key) const {
+    kern::ChoiceAttr choice = entries.lookup(key);
+    return choice ? choice.getSchedule() : kern::ScheduleAttr();
+  }
+  void forget(mlir::Attribute key) { entries.erase(key); }
   void add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry, kern::ScheduleAttr schedule);
 
   /// All of them, for a module's `kern.choices`.

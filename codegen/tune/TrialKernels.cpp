@@ -209,13 +209,14 @@ double Trial::seconds() {
     run();
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
+  if (batch == 1) {
+    forgetCaches();
+    return timed();
+  }
   double spent = 0;
   int runs = 0;
-  for (; spent < 1e-3; ++runs) {
-    if (batch == 1)
-      forgetCaches();
+  for (; spent < 1e-3; ++runs)
     spent += timed();
-  }
   return spent / runs;
 }
 

@@ -36,7 +36,7 @@ public:
 
   /// Allocates and fills what the launches touch for `batch` images, and runs them once.
   void prepare(int64_t batch);
-  /// Of one run, the mean over at least a millisecond.
+  /// Of one run: in training the mean over at least a millisecond, for one image with nothing in the caches.
   double seconds();
   void release();
 

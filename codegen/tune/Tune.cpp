@@ -30,8 +30,9 @@ struct Case {
 };
 } // namespace
 
-/// The distinct contractions of inference and of the step that `known` does not answer.
-static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts, const ChoiceCache &known) {
+/// The distinct contractions of inference and of the step that `known` does not answer. An answer that is no candidate
+/// (a file from elsewhere) is forgotten.
+static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts, ChoiceCache &known) {
   llvm::MapVector<Attribute, Case> cases;
   for (StringRef name : {"infer", "step"}) {
     auto function = planned.lookupSymbol<func::FuncOp>(name);
@@ -42,13 +43,14 @@ static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &fact
     double flops = 0;
     function.walk([&](kern::ContractOp op) { flops += op.getFlopsPerImage(); });
     function.walk([&](kern::ContractOp op) {
-      if (op.getFlopsPerImage() < kShare * flops)
-        return;
       Attribute key = ChoiceCache::keyOf(op.getKind(), target.batch, op.getGeometry());
-      if (known.contains(key) || cases.contains(key))
+      if (cases.contains(key))
         return;
       auto candidates = kern::scheduleCandidates(op.getKind(), op.getGeometry(), target);
-      if (candidates.size() > 1)
+      if (llvm::is_contained(candidates, known.lookup(key)))
+        return;
+      known.forget(key);
+      if (candidates.size() > 1 && op.getFlopsPerImage() >= kShare * flops)
         cases[key] = {op, target.batch, candidates};
     });
   }

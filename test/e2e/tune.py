@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
 import numpy
 
@@ -40,11 +39,8 @@ class Bench:
         self.cache = self.path / "cache"
 
     def netc(self, *words):
-        start = time.time()
-        done = subprocess.run([str(word) for word in (NETC, self.file, *words)], capture_output=True, text=True,
+        return subprocess.run([str(word) for word in (NETC, self.file, *words)], capture_output=True, text=True,
                               env={**os.environ, "NETC_CACHE": str(self.cache)})
-        done.seconds = time.time() - start
-        return done
 
     def cached(self):
         files = list(self.cache.glob("schedules-*.json"))
@@ -90,18 +86,16 @@ def check_results(bench):
     return [(name, float(numpy.abs(tuned[name] - value).max() / max(numpy.abs(value).max(), 1e-3)), 2e-4) for name, value in plain.items()]
 
 
-def check_every_candidate(bench):
-    """A choice that is not the rule's is taken: other tiles in the cache, other tiles in the plan."""
-    text = bench.cached().read_text()
-    rule = bench.netc("--emit", "kern").stdout
-    choices = json.loads(text)
-    for index, choice in enumerate(choices["choices"]):
-        head, _, tail = choice.partition("tile_pixels = ")
-        number, comma, rest = tail.partition(",")
-        choices["choices"][index] = f"{head}tile_pixels = {max(int(number) - 1, 1)}{comma}{rest}"
+def check_strange_choices(bench):
+    """A choice in the file that is no candidate, here of tiles that no register file holds, is timed anew."""
+    choices = json.loads(bench.cached().read_text())
+    right = list(choices["choices"])
+    choices["choices"] = [choice.replace("tile_pixels = ", "tile_pixels = 9") for choice in right]
     bench.cached().write_text(json.dumps(choices))
-    planned = bench.netc("--tune", "--emit", "kern").stdout
-    return [("the cache's tiles are not in the plan", int(planned == rule), 0.5)]
+    done = bench.netc("--tune", "-o", bench.path / "tuned")
+    left = json.loads(bench.cached().read_text())["choices"]
+    return [("it ends in an error", done.returncode, 0.5), ("strange choices left", sum("tile_pixels = 9" in choice for choice in left), 0.5),
+            ("choices lost", len(right) - len(left), 0.5)]
 
 
 def check_damage(bench):
@@ -122,7 +116,7 @@ def check_damage(bench):
 def main():
     report = Report("tune")
     bench = Bench()
-    for name, function in (("choice", check_choice), ("results", check_results), ("precedence", check_every_candidate),
+    for name, function in (("choice", check_choice), ("results", check_results), ("strange choices", check_strange_choices),
                            ("damage", check_damage)):
         report.case(name, function, bench)
     report.close()
