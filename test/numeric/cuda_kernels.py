@@ -5,6 +5,7 @@ The same models as kernels.py, compiled with --target sim: the simulator reads t
 barriers and unwritten shared memory, and orders warps by a seed; results must not depend on it. tf32: one
 convolution against a reference whose operands are rounded as the tensor cores' are.
 """
+import json
 import os
 import pathlib
 import sys
@@ -58,6 +59,28 @@ def same_bits(executable, inputs):
     runs = [with_seed(seed, lambda: executable.run_again(inputs, train=True)) for seed in (1, 2)]
     different = [key for key in runs[0] if runs[0][key].tobytes() != runs[1][key].tobytes()]
     return [("tensors that differ between two orders of warps: " + " ".join(different[:3]), len(different), 0.5)]
+
+
+def bank_conflicts(*options):
+    """Passes over the banks of shared memory that any access of any kernel could have saved; every tile of the schedule."""
+    net = tiles()
+    image = net.draw(1, *net.image)
+    net.forward(image)
+    executable = Compiled.from_text(net.text(), options=["--target", "sim", *options])
+    weights = {key: value.detach().numpy().astype(numpy.float32) for key, value in {**net.parameters, **net.statistics}.items()}
+    profile = executable.path / "profile.json"
+    os.environ["NETC_SIM_PROFILE"] = str(profile)
+    try:
+        executable.run(weights, {"input": image.numpy().astype(numpy.float32), "labels": numpy.array([1])}, train=True)
+    finally:
+        del os.environ["NETC_SIM_PROFILE"]
+    kernels = [json.loads(line) for line in profile.read_text().splitlines()]
+    contractions = [kernel for kernel in kernels if "contract" in kernel["kernel"] and kernel["shared"]]
+    claims = [("contractions that are too few to prove anything", float(len(contractions) < 15), 0.5)]
+    for kernel in kernels:
+        for access in kernel["shared"]:
+            claims.append((f"{kernel['kernel']}: {access['instruction'].strip()}, {access['passes']} passes, conflicts", access["conflicts"], 0.5))
+    return claims
 
 
 def check(report, name, net):
@@ -143,6 +166,10 @@ def main():
                 check(report, name, net)
             except Exception as error:
                 report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
+    if SIM[1] == "sim":
+        for precision in ("f32", "tf32"):
+            if chosen("banks_" + precision):
+                report.case("banks_" + precision, bank_conflicts, "--precision", precision)
     for name, (channels, height, width, arguments) in TF32.items():
         if chosen("tf32_" + name):
             report.case("tf32_" + name, tf32, channels, height, width, arguments)
