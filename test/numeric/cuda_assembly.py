@@ -66,11 +66,13 @@ def occupancy(ptxas, path, chip):
     bounds = launch_bounds(path.read_text())
     properties = assemble(ptxas, path, chip)
     missing = set(bounds) - set(properties)
+    unseen = re.findall(r"\.extern \.shared.*? (\w+)\[", path.read_text())
     spilled = [name for name, (bytes_, _, _) in properties.items() if bytes_]
     limit = SHARED_75 if chip == 75 else SHARED
     crowded = [name for name, (_, registers, shared) in properties.items()
                if registers * bounds[name][0] * bounds[name][1] > REGISTERS or shared * bounds[name][1] > limit]
     return [("kernels not assembled: " + " ".join(sorted(missing)[:3]), len(missing), 0.5),
+            ("kernels with shared memory that ptxas does not see: " + " ".join(unseen[:3]), len(unseen), 0.5),
             ("kernels that spill: " + " ".join(spilled[:3]), len(spilled), 0.5),
             ("kernels beyond their occupancy: " + " ".join(crowded[:3]), len(crowded), 0.5)]
 
@@ -115,12 +117,31 @@ def instruction_mix(path, precision):
             narrow.append(name)
     print(f"    {path.name}: {contractions} contractions, mma a stage: {dict(kinds)}, over 3 channels: {' '.join(narrow)}")
     return [("contractions off their tile: " + "; ".join(wrong[:3]), len(wrong), 0.5),
-            # conv1 in inference, in training, and its filter gradient.
-            ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 3.5),
+            # conv1 in inference, in training, computed again by leaner steps, and its filter gradient.
+            ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 4.5),
             ("contractions without tensor cores", contractions - tensor if precision == "tf32" else 0, 0.5)]
 
 
+def print_table(ptxas, path, chip):
+    """The kernels of a module for docs/cuda.md."""
+    text = path.read_text()
+    bounds, properties = launch_bounds(text), assemble(ptxas, path, chip)
+    rows = collections.defaultdict(list)
+    for name, body in re.findall(r"\.visible \.entry (\w+)\(.*?\{(.*?)^\}", text, re.S | re.M):
+        loops = main_loops(body) if name.endswith("_contract") else []
+        kind = name.split("_", 1)[1] + (" (copies)" if "cp.async" in body else "")
+        rows[kind, bounds[name][0] if "contract" in kind else 0, loops[0].count("mma.sync") if loops else 0].append(name)
+    print("| kernel | kernels | threads | registers | shared bytes | mma a stage |\n|---|---|---|---|---|---|")
+    for (kind, _, products), names in sorted(rows.items()):
+        span = lambda values: f"{min(values)}-{max(values)}" if min(values) != max(values) else str(min(values))
+        print(f"| {kind} | {len(names)} | {span([bounds[name][0] for name in names])} | {span([properties[name][1] for name in names])} | "
+              f"{span([properties[name][2] for name in names])} | {products or ''} |")
+
+
 def main():
+    if sys.argv[1:2] == ["--table"]:
+        with tempfile.TemporaryDirectory(prefix="netc-ptx-") as folder:
+            return print_table(find_ptxas(), emit(pathlib.Path(folder), "resnet50", "tf32", 80), 80)
     report = Report("cuda_assembly")
     ptxas = find_ptxas()
     with tempfile.TemporaryDirectory(prefix="netc-ptx-") as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
