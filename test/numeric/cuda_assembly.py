@@ -40,6 +40,24 @@ def emit(folder, model, precision, chip):
     return path
 
 
+# Pooling whose gradients ptxas would spill for sm_90 and sm_100 if it chose the registers.
+POOLS = """net 1
+model pools() {
+  input image: [64, 28, 28]
+  a = image | conv(192, k=1) | maxpool(k=3, stride=1, pad=1) | flatten | linear(10)
+  b = image | conv(480, k=1) | maxpool(k=3, stride=2, round=up) | maxpool(k=3, stride=1, pad=1) | flatten | linear(10)
+  return a + b
+}
+"""
+
+
+def emit_pools(folder):
+    source = folder / "pools.net"
+    source.write_text(POOLS)
+    call([NETC, source, "--target", "cuda", "--chip", "sm_80", "--emit", "ptx", "-o", folder / "pools.ptx"])
+    return folder / "pools.ptx"
+
+
 def launch_bounds(ptx):
     """kernel: (threads, blocks a multiprocessor that the registers must leave room for)."""
     bounds = {}
@@ -158,6 +176,8 @@ def main():
         if not ptxas:
             report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
             report.close()
+        pools = emit_pools(folder)
+        pending += [(f"pools/sm_{chip}", pools, chip) for chip in CHIPS[1:]]
         results = [(name, pool.submit(occupancy, ptxas, path, chip)) for name, path, chip in pending]
         for name, result in results:
             report.case(name, result.result)
