@@ -3,7 +3,7 @@
 
 Every kernel assembles for every chip without a spilled byte and with no more registers and shared memory than its
 schedule's occupancy leaves. The main loops of tf32 contractions hold exactly the mma.sync of their tile; all main loops
-read global memory 16 bytes at a time, but for those over an image's 3 channels.
+read global memory 16 bytes at a time, but for those over an image's 3 channels. Others of the zoo assemble for one chip.
 """
 import collections
 import concurrent.futures
@@ -21,6 +21,8 @@ from report import Report
 
 MODEL_NAMES = ("resnet18", "resnet50")
 CHIPS = (75, 80, 86, 89, 90, 100, 120)
+ZOO = {"lenet": "lenet.net", "with_tanh": "relu_vs_tanh.net", "resnet20": "resnet_cifar.net", "alexnet": "alexnet.net",
+       "squeezenet1_1": "squeezenet.net", "preact110": "preact.net", "mobilenet_v2": "mobilenet_v2.net"}
 REGISTERS, SHARED = 65536, 100 << 10  # of a multiprocessor; the least shared memory of any chip from sm_80 on
 SHARED_75 = 64 << 10
 MMA_OF_TILE = {256: {32}, 128: {32, 16, 8, 4}}  # threads: mma.sync a stage of 16, by the tile's warps
@@ -33,9 +35,9 @@ def find_ptxas():
     return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
 
 
-def emit(folder, model, precision, chip):
+def emit(folder, model, precision, chip, file="resnet.net"):
     path = folder / f"{model}-{precision}-{chip}.ptx"
-    call([NETC, MODELS / "resnet.net", "--model", model, "--target", "cuda", "--precision", precision, "--chip", f"sm_{chip}",
+    call([NETC, MODELS / file, "--model", model, "--target", "cuda", "--precision", precision, "--chip", f"sm_{chip}",
           "--emit", "ptx", "-o", path])
     return path
 
@@ -176,6 +178,7 @@ def main():
         if not ptxas:
             report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
             report.close()
+        pending += [(f"{model}/tf32/sm_90", emit(folder, model, "tf32", 80, file), 90) for model, file in ZOO.items()]
         pools = emit_pools(folder)
         pending += [(f"pools/sm_{chip}", pools, chip) for chip in CHIPS[1:]]
         results = [(name, pool.submit(occupancy, ptxas, path, chip)) for name, path, chip in pending]
