@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import MODELS, NETC, call
+from compiled import MODELS, NETC, Failed, call
 from report import Report
 
 MODEL_NAMES = ("resnet18", "resnet50")
@@ -53,11 +53,11 @@ model pools() {
 """
 
 
-def emit_pools(folder):
-    source = folder / "pools.net"
+def emit_pools(folder, chip):
+    source, path = folder / f"pools{chip}.net", folder / f"pools{chip}.ptx"
     source.write_text(POOLS)
-    call([NETC, source, "--target", "cuda", "--chip", "sm_80", "--emit", "ptx", "-o", folder / "pools.ptx"])
-    return folder / "pools.ptx"
+    call([NETC, source, "--target", "cuda", "--chip", f"sm_{chip}", "--emit", "ptx", "-o", path])
+    return path
 
 
 def launch_bounds(ptx):
@@ -166,22 +166,31 @@ def main():
     ptxas = find_ptxas()
     with tempfile.TemporaryDirectory(prefix="netc-ptx-") as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         folder = pathlib.Path(folder)
-        pending = []
+        results = []
+
+        def check(name, chip, emitted, *arguments):
+            """Begins at once, beside what netc compiles next; `emitted` gives the PTX's path."""
+            if ptxas:
+                results.append((name, pool.submit(lambda: occupancy(ptxas, emitted(*arguments), chip))))
+
         for model in MODEL_NAMES:
-            for precision, levels in (("f32", (75, 80)), ("tf32", (80,))):
-                for level in levels:
+            for precision, level in (("f32", 75), ("f32", 80), ("tf32", 80)):
+                try:
                     path = emit(folder, model, precision, level)
-                    report.case(f"{model}/{precision}/ptx_{level}", instruction_mix, path, precision)
-                    for chip in CHIPS:
-                        if (chip == 75) == (level == 75):
-                            pending.append((f"{model}/{precision}/sm_{chip}", path, chip))
+                except Failed as error:
+                    report.line("FAIL", f"{model}/{precision}/ptx_{level}", str(error).strip().replace("\n", "\n    "))
+                    continue
+                for chip in CHIPS:
+                    if (chip == 75) == (level == 75):
+                        check(f"{model}/{precision}/sm_{chip}", chip, lambda path: path, path)
+                report.case(f"{model}/{precision}/ptx_{level}", instruction_mix, path, precision)
         if not ptxas:
             report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
             report.close()
-        pending += [(f"{model}/tf32/sm_90", emit(folder, model, "tf32", 80, file), 90) for model, file in ZOO.items()]
-        pools = emit_pools(folder)
-        pending += [(f"pools/sm_{chip}", pools, chip) for chip in CHIPS[1:]]
-        results = [(name, pool.submit(occupancy, ptxas, path, chip)) for name, path, chip in pending]
+        for chip in (90, 100, 120):
+            check(f"pools/sm_{chip}", chip, emit_pools, folder, chip)
+        for model, file in ZOO.items():
+            check(f"{model}/tf32/sm_90", 90, emit, folder, model, "tf32", 80, file)
         for name, result in results:
             report.case(name, result.result)
     report.close()
