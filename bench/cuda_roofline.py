@@ -27,7 +27,7 @@ def launches(text, functions):
     for line in text.splitlines():
         if match := re.match(r"\s*func\.func @(\w+)", line):
             inside = match.group(1) in functions
-        if not inside or not re.match(r"\s*kern\.(contract|pointwise|reduce|pack|unpack|transpose|move|pool|row|mean_loss|copy|update)\b", line):
+        if not inside or not re.match(r"\s*kern\.(contract|pointwise|reduce|pack|unpack|transpose|move|pool|row|mean_loss|copy|update|sum_squares|norm)\b", line):
             continue
         yield re.match(r"\s*kern\.(\w+)\s+(\w*)", line), re.findall(r"memref<([^>]*)>", line), line
 
@@ -56,7 +56,7 @@ def main():
                            "--emit", "kern"], check=True, capture_output=True, text=True).stdout
     rows = collections.OrderedDict()
     total = collections.Counter()
-    for head, shapes, line in launches(text, ("step", "update")):
+    for head, shapes, line in launches(text, ("step", "norm", "update")):
         bytes_moved, flops, g = cost(shapes, line, options.batch)
         key = (name_of(g), head.group(2)) if g else ("everything else", head.group(1))
         row = rows.setdefault(key, collections.Counter())

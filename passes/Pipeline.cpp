@@ -32,8 +32,7 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   // A tenth of the whole step is three tenths of its forward third; then all there is.
   BuildLeanStepsOptions lean;
   lean.shares = {0.3, 1.0};
-  if (!options.gpu)
-    pm.addPass(createBuildLeanSteps(lean));
+  pm.addPass(createBuildLeanSteps(lean));
 }
 
 /// Layout before fusion: a conversion is a border that no kernel crosses, so those that cancel must be gone.

@@ -36,10 +36,19 @@ public:
   virtual void allocate(NetcSpace space, uint64_t bytes) = 0;
   virtual void release(NetcSpace space) = 0;
 
-  /// Copies after all that was started before. The host's memory may be changed on return.
+  /// Two spaces of one size change places.
+  virtual void exchange(NetcSpace one, NetcSpace other) = 0;
+
+  /// Memory of this machine that copies to the device need not stage, so that they run beside everything else; null
+  /// where the system grants none. What is copied from it must not change before the next wait or download.
+  virtual void *pin(uint64_t bytes) = 0;
+  /// Gives it back, once copies from it are through.
+  virtual void unpin(void *memory) = 0;
+
+  /// Copies after all that was started before. The host's memory may be changed on return, if it is not pinned.
   virtual void upload(NetcSpace space, const void *from, uint64_t bytes) = 0;
   virtual void download(NetcSpace space, void *to, uint64_t bytes) = 0;
-  virtual void zero(NetcSpace space) = 0;
+  virtual void zero(NetcSpace space, uint64_t offset, uint64_t bytes) = 0;
 
   /// Copies to a place of its own, beside what was started; a later useAhead makes it the space's contents
   /// for what is started after it.

@@ -39,25 +39,34 @@ uint64_t Executor::spaceBytes(NetcSpace space, int64_t n) const {
   }
 }
 
+uint64_t Executor::deviceArena(int64_t n, bool training) const {
+  uint64_t bytes = 0;
+  for (Program program : allPrograms)
+    if (training || program == Program::Prepare || program == Program::Infer)
+      bytes = std::max(bytes, saturatingMulAdd(uint64_t(n), table(program).arena_bytes_per_image,
+                                               table(program).arena_bytes_fixed));
+  return bytes;
+}
+
+uint64_t Executor::deviceNeed(int64_t n, bool training) const {
+  uint64_t bytes = saturatingMulAdd(1, deviceArena(n, training), tables.prepared_bytes);
+  for (int space = 0; space < NETC_SPACE_COUNT; ++space)
+    bytes = saturatingMulAdd(1, bytes, spaceBytes(NetcSpace(space), n));
+  if (!training)
+    return bytes;
+  for (NetcSpace space : {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS}) // the next batch lies ready
+    bytes = saturatingMulAdd(1, bytes, spaceBytes(space, n));
+  // What `reserve` has yet to make room for.
+  if (!gradients.data())
+    bytes = saturatingMulAdd(1, bytes, tables.parameter_bytes);
+  if (!state.data())
+    bytes = saturatingMulAdd(1, bytes, tables.state_bytes);
+  return bytes;
+}
+
 void Executor::reserveDevice(int64_t batch, bool training) {
-  auto arenaFor = [&](int64_t n) {
-    uint64_t bytes = 0;
-    for (Program program : allPrograms)
-      if (training || program == Program::Prepare || program == Program::Infer)
-        bytes = std::max(bytes, saturatingMulAdd(uint64_t(n), table(program).arena_bytes_per_image,
-                                                 table(program).arena_bytes_fixed));
-    return bytes;
-  };
-  auto needed = [&](int64_t n) {
-    uint64_t bytes = saturatingMulAdd(1, arenaFor(n), tables.prepared_bytes);
-    for (int space = 0; space < NETC_SPACE_COUNT; ++space)
-      bytes = saturatingMulAdd(1, bytes, spaceBytes(NetcSpace(space), n));
-    if (training) // the next batch lies ready
-      for (NetcSpace space : {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS})
-        bytes = saturatingMulAdd(1, bytes, spaceBytes(space, n));
-    return bytes;
-  };
-  uint64_t available = saturatingMulAdd(1, device->availableBytes(), device->heldBytes());
+  auto needed = [&](int64_t n) { return deviceNeed(n, training); };
+  uint64_t available = stepMemory();
   if (needed(batch) > available) {
     int64_t fits = 0;
     for (int64_t low = 1, high = batch - 1; low <= high;) {
@@ -80,7 +89,8 @@ void Executor::reserveDevice(int64_t batch, bool training) {
       newest[size_t(space)] = Newest::Host;
     }
   device->allocate(NETC_SPACE_PREPARED, tables.prepared_bytes);
-  device->allocate(NETC_SPACE_ARENA_IMAGE, arenaFor(batch));
+  arenaOnDevice = deviceArena(batch, training);
+  device->allocate(NETC_SPACE_ARENA_IMAGE, arenaOnDevice);
 }
 
 void Executor::fetch(NetcSpace space) const {
@@ -129,6 +139,13 @@ void Executor::sendAhead(NetcSpace space, const void *memory, int64_t n) {
     return;
   device->uploadAhead(space, memory, bytes);
   ahead[space] = {memory, bytes};
+}
+
+std::shared_ptr<char> Executor::pinnedMemory(uint64_t bytes) const {
+  void *memory = device ? device->pin(bytes) : nullptr;
+  if (!memory)
+    return nullptr;
+  return {static_cast<char *>(memory), [own = device.get()](char *base) { own->unpin(base); }};
 }
 
 static std::vector<NetcSpace> outputsOf(Program program) {

@@ -23,7 +23,13 @@ bool allFinite(const float *values, int64_t count) {
   return !bad;
 }
 
-bool gradientsFinite(const Executor &executor) {
+bool gradientsFinite(Executor &executor) {
+  // On a device they stay there: their norm tells, unless it is too large for a float though they are not.
+  if (executor.onDevice() && executor.has(Program::Norm)) {
+    executor.run(Program::Norm, 1);
+    if (std::isfinite(executor.hyper().gradient_norm))
+      return true;
+  }
   struct Search {
     const float *values;
     int64_t count;

@@ -12,7 +12,7 @@ namespace netc::runtime {
 bool allFinite(const float *values, int64_t count);
 
 /// Whether every gradient of the last step is finite.
-bool gradientsFinite(const Executor &executor);
+bool gradientsFinite(Executor &executor);
 
 /// Loss above which a run counts as exploded: a thousand times what guessing costs,
 /// ln(classes), at least 1000.

@@ -146,9 +146,17 @@ static void requireMemory(const Executor &executor, int64_t batch, bool training
        fits ? fmt::format("; the largest batch that fits is {}", fits) : std::string());
 }
 
+uint64_t Executor::stepNeed(int64_t batch, int inputCopies) const {
+  return device ? deviceNeed(batch, true) : need(batch, true, inputCopies).total();
+}
+
+uint64_t Executor::stepMemory() const {
+  return device ? saturatingMulAdd(1, device->availableBytes(), device->heldBytes()) : availableMemory();
+}
+
 void Executor::fitStep(int64_t batch, int inputCopies, uint64_t budget) {
   for (lean = 0; lean < tables.lean_step_count; ++lean)
-    if (need(batch, true, inputCopies).total() <= budget)
+    if (stepNeed(batch, inputCopies) <= budget)
       return;
 }
 
@@ -199,10 +207,19 @@ void Executor::reserveAccumulation() {
 
 void Executor::swapAccumulated() {
   if (device) {
-    fetch(NETC_SPACE_GRADIENTS);
-    fetch(NETC_SPACE_ACCUMULATED);
+    device->exchange(NETC_SPACE_GRADIENTS, NETC_SPACE_ACCUMULATED);
+    std::swap(newest[NETC_SPACE_GRADIENTS], newest[NETC_SPACE_ACCUMULATED]);
   }
   std::swap(bases[NETC_SPACE_GRADIENTS], bases[NETC_SPACE_ACCUMULATED]);
+}
+
+void Executor::clear(NetcSpace space, uint64_t offset, uint64_t bytes) {
+  if (!device || newest[space] == Newest::Host) {
+    std::memset(bases[space] + offset, 0, bytes);
+    return;
+  }
+  device->zero(space, offset, bytes);
+  newest[space] = Newest::Device;
 }
 
 void Executor::bind(NetcSpace space, void *memory) {
@@ -251,7 +268,7 @@ void Executor::runObserved(Program which, int64_t n, const std::function<bool(ui
   const NetcProgram &program = table(which);
   // What an earlier step left would be taken for this one's.
   if (device) {
-    device->zero(NETC_SPACE_ARENA_IMAGE);
+    device->zero(NETC_SPACE_ARENA_IMAGE, 0, arenaOnDevice);
     send(which, n);
   } else {
     std::memset(arena.data(), 0, arena.size());

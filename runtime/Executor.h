@@ -45,8 +45,12 @@ public:
   /// Drops the contents of everything but PARAMETERS, STATE, GRADIENTS.
   void reserve(int64_t batch, bool training, int inputCopies = 1);
 
-  /// Chooses the fastest training step with which everything takes at most `budget` bytes; the leanest where none
-  /// does. Call it before `reserve`.
+  /// What training takes, with the step in use, of the memory where its arena lies: a device's, or this machine's.
+  uint64_t stepNeed(int64_t batch, int inputCopies) const;
+  /// What there is of that memory.
+  uint64_t stepMemory() const;
+  /// Chooses the fastest training step that needs at most `budget` bytes; the leanest where none does. Call it before
+  /// `reserve`.
   void fitStep(int64_t batch, int inputCopies, uint64_t budget);
   /// Of NetcModel::lean_steps the one in use, counted from 1; 0: the step as it is.
   uint64_t leanStep() const { return lean; }
@@ -58,8 +62,17 @@ public:
   /// goes on. They are used if the space is bound to `memory` then, and must not have changed.
   void sendAhead(NetcSpace space, const void *memory, int64_t n);
   bool onDevice() const { return device != nullptr; }
+  /// Memory for batches that a device copies from while it works; null without one, or where there is none to be had. It
+  /// must not outlive the executor, nor a batch in it change before the run that uses it is through.
+  std::shared_ptr<char> pinnedMemory(uint64_t bytes) const;
 
-  /// Runs one program on a batch of n <= the reserved one. Where `seconds` is
+  /// Waits until what `run` has begun on a device is through.
+  void wait() const {
+    if (device)
+      device->wait();
+  }
+
+  /// Runs one program on a batch of n <= the reserved one; on a device it only begins. Where `seconds` is
   /// given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
 
@@ -91,6 +104,8 @@ public:
   NetcParameterHyper *parameterHyper() const {
     return reinterpret_cast<NetcParameterHyper *>(&hyper() + 1);
   }
+  /// Zeroes a part of a space, where it lies.
+  void clear(NetcSpace space, uint64_t offset, uint64_t bytes);
   /// Makes room to add up gradients over batches; they are zero until `accumulate` runs.
   void reserveAccumulation();
   /// GRADIENTS and ACCUMULATED change places.
@@ -108,6 +123,8 @@ private:
   void launch(const NetcCommand &command, const NetcProgram &program, int64_t n);
   uint64_t spaceBytes(NetcSpace space, int64_t n) const;
   void fetch(NetcSpace space) const;
+  uint64_t deviceArena(int64_t n, bool training) const;
+  uint64_t deviceNeed(int64_t n, bool training) const;
   void reserveDevice(int64_t batch, bool training);
   void runOnDevice(Program program, int64_t n, std::vector<double> *seconds);
   void send(Program program, int64_t n);
@@ -127,6 +144,7 @@ private:
   enum class Newest { Host, Both, Device };
   mutable std::array<Newest, NETC_SPACE_COUNT> newest{};
   int64_t batchOnDevice = 0; // images of the last run
+  uint64_t arenaOnDevice = 0;
   struct Ahead {
     const void *memory = nullptr;
     uint64_t bytes = 0;

@@ -95,7 +95,7 @@ void Optimizer::accumulate(double weight, bool first, bool last) {
     return;
   executor.reserveAccumulation();
   if (first)
-    std::memset(executor.at<char>(NETC_SPACE_ACCUMULATED), 0, executor.model().parameter_bytes);
+    executor.clear(NETC_SPACE_ACCUMULATED, 0, executor.model().parameter_bytes);
   executor.hyper().batch_weight = float(weight);
   executor.run(Program::Accumulate, 1);
   if (last)
@@ -109,7 +109,7 @@ double Optimizer::clip(int64_t n) {
   const std::vector<ParameterInfo> &parameters = executor.info().parameters;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (parameters[i].trainable && executor.parameterHyper()[i].rate_scale == 0)
-      std::memset(executor.gradient(parameters[i]), 0, size_t(parameters[i].elements()) * sizeof(float));
+      executor.clear(NETC_SPACE_GRADIENTS, parameters[i].offset, uint64_t(parameters[i].elements()) * sizeof(float));
   executor.run(Program::Norm, n);
   double norm = executor.hyper().gradient_norm;
   executor.hyper().gradient_scale = float(std::min(1.0, recipe.clipNorm / (norm + 1e-6)));

@@ -88,6 +88,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   loading.training = true;
   loading.softLabels = info.softLabels;
   loading.corrupt = &corrupt;
+  loading.allocate = [this](uint64_t bytes) { return executor.pinnedMemory(bytes); };
   for (const Transform &transform : recipe.augment)
     if (transform.kind == TransformKind::Mixup || transform.kind == TransformKind::Cutmix)
       loading.mix.push_back(transform);
@@ -123,7 +124,8 @@ int Training::run() {
   writeFileAtomically(options.out + "/recipe.json", recipe.effective);
   fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n",
              info.name, info.trainableElements(), samples.size(), data->size(), options.data,
-             recipe.batch, counted(recipe.epochs, "epoch"), counted(pool.size(), "thread"));
+             recipe.batch, counted(recipe.epochs, "epoch"),
+             executor.onDevice() ? executor.deviceName() : counted(pool.size(), "thread"));
   if (!validation)
     note(fmt::format("{} has no validation images: name some with --val", options.data));
   if (!optimizer.frozen().empty())
@@ -237,12 +239,12 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
-/// Chooses a training step for the bytes that there are, or that the user grants.
+/// Chooses a training step for the bytes that there are, or that the user grants: of the GPU, where it trains there.
 void Training::fitMemory() {
-  uint64_t resident = residentBytes(); // the data set and what every process has
-  uint64_t granted = options.memory ? options.memory - std::min(options.memory, resident) : availableMemory();
+  uint64_t resident = executor.onDevice() ? 0 : residentBytes(); // the data set and what every process has
+  uint64_t granted = options.memory ? options.memory - std::min(options.memory, resident) : executor.stepMemory();
   executor.fitStep(recipe.batch, Loader::copies + 1, granted);
-  uint64_t wanted = executor.need(recipe.batch, true, Loader::copies + 1).total();
+  uint64_t wanted = executor.stepNeed(recipe.batch, Loader::copies + 1);
   if (options.memory && wanted > granted)
     fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch needs less",
          describeBytes(options.memory), recipe.batch, describeBytes(resident + wanted),

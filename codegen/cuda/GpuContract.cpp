@@ -282,10 +282,8 @@ Values ContractEmitter::emitTiled(GpuTile &product) {
       body(i, valid, k.add(k.mul(k.add(ofGroup, d.weightRow), tile), n));
     }
   };
-  auto aPlace = [&](Value a, int64_t i) {
-    return k.at(a, k.add(k.mul(k.add(aRow, i * rowStep), product.aPitch), aDepth));
-  };
-  auto bPlace = [&](Value b, int64_t i) { return k.at(b, k.add(k.mul(k.add(bRow, i * bStep), product.bPitch), bColumn)); };
+  auto aPlace = [&](Value a, int64_t i) { return product.placeOfA(a, k.add(aRow, i * rowStep), aDepth); };
+  auto bPlace = [&](Value b, int64_t i) { return product.placeOfB(b, k.add(bRow, i * bStep), bColumn); };
 
   auto load = [&](Value at) {
     Values loaded;
@@ -376,16 +374,17 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
 /// Adds the threads' sums in the order of their rows and writes this block's row of partial sums.
 void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups, Value rowGroup) {
   k.reuseShared();
-  int64_t pitch = s.getColumns(), limit = direct ? outC : groupOut;
-  Value place = k.shared(4 * rowGroups * pitch), t = k.thread();
+  int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
   int64_t width = static_cast<int64_t>(sums[0].size() / columns.size());
+  int64_t pitch = columnCount + (width == 2 ? 8 : 0); // four rows of fragments of mma.sync lie in different banks
+  Value place = k.shared(4 * rowGroups * pitch), t = k.thread();
   for (int64_t term = 0; term < terms; ++term) {
     k.barrier(); // the product's tiles, or the last term, have been read
     for (auto [index, column] : llvm::enumerate(columns))
       k.storeChunk(ValueRange(sums[term]).slice(index * width, width), k.at(place, k.add(k.mul(rowGroup, pitch), column)));
     k.barrier();
     Value n = k.add(firstColumn, t);
-    k.when(k.both(k.less(t, pitch), k.less(n, limit)), [&] {
+    k.when(k.both(k.less(t, columnCount), k.less(n, limit)), [&] {
       Value total = k.reduce(k.c(0), k.c(rowGroups), 1, k.number(0), [&](Value r, ValueRange acc) {
         return Values{k.fadd(acc[0], k.load(k.at(place, k.add(k.mul(r, pitch), t))))};
       })[0];

@@ -172,9 +172,8 @@ void FilterGradEmitter::emitTiled() {
     p.valid = k.both(p.valid, k.both(part.inside, part.on));
     return p;
   };
-  auto place = [&](Value to, const Part &part, int64_t i, int64_t pitch) {
-    return k.at(to, k.add(k.mul(k.add(part.first, i * part.step), pitch), part.column));
-  };
+  auto placeOfA = [&](Value to, int64_t i) { return product.placeOfA(to, a.column, k.add(a.first, i * a.step)); };
+  auto placeOfB = [&](Value to, int64_t i) { return product.placeOfB(to, k.add(b.first, i * b.step), b.column); };
   auto load = [&](Value at) {
     Values loaded;
     auto take = [&](Block *formula, const FormulaInputs &inputs, Value valid, Value pixel, Value image, int64_t channels,
@@ -199,24 +198,24 @@ void FilterGradEmitter::emitTiled() {
   auto store = [&](ValueRange loaded, Value toA, Value toB) {
     k.when(a.on, [&] {
       for (int64_t i = 0; i < a.count; ++i)
-        k.storeChunk(loaded.slice(i * a.width, a.width), place(toA, a, i, product.aPitch));
+        k.storeChunk(loaded.slice(i * a.width, a.width), placeOfA(toA, i));
     });
     k.when(b.on, [&] {
       for (int64_t i = 0; i < b.count; ++i)
-        k.storeChunk(loaded.slice(a.count * a.width + i * b.width, b.width), place(toB, b, i, product.bPitch));
+        k.storeChunk(loaded.slice(a.count * a.width + i * b.width, b.width), placeOfB(toB, i));
     });
   };
   auto copy = [&](Value at, Value toA, Value toB) {
     k.when(a.on, [&] {
       for (int64_t i = 0; i < a.count; ++i) {
         auto [valid, pixel] = source(pixelOf(at, a, i), tapH, tapW);
-        copyAsync(k, place(toA, a, i, product.aPitch), x.pointers[0], k.element(pixel, g.getIc(), inChannel), valid);
+        copyAsync(k, placeOfA(toA, i), x.pointers[0], k.element(pixel, g.getIc(), inChannel), valid);
       }
     });
     k.when(b.on, [&] {
       for (int64_t i = 0; i < b.count; ++i) {
         Pixel p = pixelOf(at, b, i);
-        copyAsync(k, place(toB, b, i, product.bPitch), dy.pointers[0], k.element(p.index, g.getOc(), outChannel), p.valid);
+        copyAsync(k, placeOfB(toB, i), dy.pointers[0], k.element(p.index, g.getOc(), outChannel), p.valid);
       }
     });
   };

@@ -26,10 +26,23 @@ FailureOr<unsigned> GpuKernelSet::get(kern::KernelOpInterface launch) {
   return index;
 }
 
+/// Where in the model file a launch comes from; of several places the first.
+static Location placeOf(Location loc) {
+  Location place = UnknownLoc::get(loc.getContext());
+  loc->walk([&](Location inner) {
+    if (!isa<FileLineColLoc>(inner))
+      return WalkResult::advance();
+    place = inner;
+    return WalkResult::interrupt();
+  });
+  return place;
+}
+
 /// void kernel(ptr<global> operands…, i32 images)
 LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &info) {
   OpBuilder b = OpBuilder::atBlockEnd(code->getBody());
-  Location loc = UnknownLoc::get(b.getContext());
+  // Launches that share a kernel share the first one's place.
+  Location loc = placeOf(launch->getLoc());
   size_t buffers = launch->getNumOperands() + (readsHyper(launch) ? 1 : 0);
   SmallVector<Type> types(buffers, LLVM::LLVMPointerType::get(b.getContext(), 1));
   types.push_back(b.getI32Type());

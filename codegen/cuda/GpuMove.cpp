@@ -35,9 +35,41 @@ void netc::cuda::emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch) 
   });
 }
 
-/// A thread moves one element of one image, [R, S] to [S, R]; writes are neighbours.
+/// [R, S] to [S, R] by tiles of 32x32 through shared memory: reads and writes are both of neighbours. Rows of 33 floats,
+/// so that columns lie in different banks too.
+static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch) {
+  constexpr int64_t kTile = 32, kRows = 8;
+  int64_t rows = op.getRows(), columns = op.getColumns();
+  int64_t down = (rows + kTile - 1) / kTile, across = (columns + kTile - 1) / kTile;
+  k.threads = kTile * kRows;
+  k.grid = {1, down * across, 1};
+  Value tile = k.rem(k.block(), down * across), image = k.div(k.block(), down * across);
+  Value firstRow = k.mul(k.div(tile, across), kTile), firstColumn = k.mul(k.rem(tile, across), kTile);
+  Value x = k.rem(k.thread(), kTile), y = k.div(k.thread(), kTile);
+  Value place = k.shared(4 * kTile * (kTile + 1)), base = k.mul(k.wide(image), rows * columns);
+  auto within = [&](Value r, Value s) { return k.both(k.less(r, rows), k.less(s, columns)); };
+  for (int64_t i = 0; i < kTile; i += kRows) {
+    Value r = k.add(k.add(firstRow, y), i), s = k.add(firstColumn, x);
+    k.when(within(r, s), [&] {
+      Value from = k.add(base, k.element(r, columns, s));
+      k.store(k.load(k.at(launch.buffers[0], from)), k.at(place, k.add(k.mul(k.add(y, i), kTile + 1), x)));
+    });
+  }
+  k.barrier();
+  for (int64_t i = 0; i < kTile; i += kRows) {
+    Value r = k.add(firstRow, x), s = k.add(k.add(firstColumn, y), i);
+    k.when(within(r, s), [&] {
+      Value to = k.add(base, k.element(s, rows, r));
+      k.store(k.load(k.at(place, k.add(k.mul(x, kTile + 1), k.add(y, i)))), k.at(launch.buffers[1], to));
+    });
+  }
+}
+
+/// Where one side is short (an image's three channels) a thread moves one element: its neighbours share what a warp reads.
 void netc::cuda::emitTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch) {
   int64_t rows = op.getRows(), columns = op.getColumns();
+  if (rows >= 16 && columns >= 16)
+    return emitTiledTranspose(k, op, launch);
   forEachItem(k, launch, rows * columns, 0, [&](Value item) {
     Value r = k.rem(item, rows), rest = k.div(item, rows);
     Value s = k.rem(rest, columns), image = k.div(rest, columns);

@@ -111,6 +111,7 @@ void PoolEmitter::emitForward(bool isMax) {
 }
 
 void PoolEmitter::emitMaxGrad() {
+  k.blocksPerProcessor = 4; // up to 64 registers: where ptxas chooses by itself it spills
   Value dy = launch.buffers[0], x = launch.buffers[1], dx = launch.buffers[2];
   forEachPixel(in(0), in(1), [&](Value image, Value ih, Value iw, Value channel) {
     Span windowsH = covering(0, ih), windowsW = covering(1, iw);

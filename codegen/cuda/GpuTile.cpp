@@ -7,8 +7,6 @@ using namespace netc::cuda;
 
 GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows, bool rounds)
     : k(k), s(s), deepRows(deepRows), rounds(rounds) {
-  aPitch = deepRows ? s.getDepth() + 4 : s.getRows() + 8;
-  bPitch = s.getColumns() + 8;
   Value t = k.thread();
   if (!isMma()) {
     threadColumns = s.getRows() * s.getColumns() / (s.getThreads() * s.getThreadRows());
@@ -24,6 +22,25 @@ GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows, bool rou
   warpRow = k.mul(k.div(warp, warpsAcross), s.getThreadRows());
   warpColumn = k.mul(k.rem(warp, warpsAcross), warpColumns);
   quad = k.div(lane, 4), lane4 = k.rem(lane, 4);
+}
+
+/// Rows of 16 floats: row r has its four chunks c at c ^ (r / 2 % 4). Eight rows of one chunk, which ldmatrix reads at
+/// once, and two whole rows, which eight threads copy, both lie in 32 different banks.
+Value GpuTile::placeOfA(Value a, Value row, Value depth) {
+  if (!deepRows)
+    return placeAcross(a, depth, row, s.getRows());
+  Value chunk = arith::XOrIOp::create(k.b, k.loc, k.div(depth, 4), k.rem(k.div(row, 2), 4));
+  return k.at(a, k.add(k.add(k.mul(row, s.getDepth()), k.mul(chunk, 4)), k.rem(depth, 4)));
+}
+
+Value GpuTile::placeOfB(Value b, Value depth, Value column) { return placeAcross(b, depth, column, s.getColumns()); }
+
+/// Rows of 16 or a multiple of 32 floats: groups of eight columns change places, so that eight columns at four depths, a
+/// fragment of mma.sync, lie in 32 different banks, and so does a whole row.
+Value GpuTile::placeAcross(Value base, Value depth, Value column, int64_t columns) {
+  Value group = columns >= 32 ? k.rem(depth, 4) : k.rem(k.div(depth, 2), 2);
+  Value swizzled = arith::XOrIOp::create(k.b, k.loc, column, k.mul(group, 8));
+  return k.at(base, k.add(k.mul(depth, columns), swizzled));
 }
 
 Values GpuTile::zeros() {
@@ -54,19 +71,18 @@ Values GpuTile::multiplyFma(Value a, Value b, ValueRange accumulators) {
     SmallVector<Values> deep;
     if (deepRows)
       for (int64_t r = 0; r < rows; ++r)
-        deep.push_back(k.loadChunk(k.at(a, k.add(k.mul(rowOffset(r), aPitch), depth)), 4));
+        deep.push_back(k.loadChunk(placeOfA(a, rowOffset(r), depth), 4));
     for (int64_t d = 0; d < kStep; ++d) {
       Values x(rows), y;
       for (int64_t r = 0; r < rows; ++r) {
         if (deepRows) {
           x[r] = deep[r][d];
         } else if (r % 4 == 0) {
-          Value at = k.add(k.mul(k.add(depth, d), aPitch), rowOffset(r));
-          llvm::copy(k.loadChunk(k.at(a, at), 4), x.begin() + r);
+          llvm::copy(k.loadChunk(placeOfA(a, rowOffset(r), k.add(depth, d)), 4), x.begin() + r);
         }
       }
       for (int64_t j = 0; j < chunks; ++j)
-        y.append(k.loadChunk(k.at(b, k.add(k.mul(k.add(depth, d), bPitch), columnOffset(j))), 4));
+        y.append(k.loadChunk(placeOfB(b, k.add(depth, d), columnOffset(j)), 4));
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t j = 0; j < threadColumns; ++j)
           next[r * threadColumns + j] = k.fma(x[r], y[j], next[r * threadColumns + j]);
@@ -106,17 +122,15 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
       if (deepRows) {
         // Each lane names a row of one of four 8x4 matrices: rows 0-7 and 8-15, depths 0-3 and 4-7.
         Value row = k.add(k.add(warpRow, i * 16), k.rem(lane, 16));
-        Value at = k.add(k.mul(row, aPitch), k.add(k.mul(k.div(lane, 16), 4), depth));
         Value loaded = NVVM::LdMatrixOp::create(
-            k.b, k.loc, four, k.at(a, at), 4, NVVM::MMALayout::row,
+            k.b, k.loc, four, placeOfA(a, row, k.add(k.mul(k.div(lane, 16), 4), depth)), 4, NVVM::MMALayout::row,
             NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8), NVVM::LdStMatrixEltType::B16);
         for (int64_t part = 0; part < 4; ++part)
           operand.push_back(rounded(asFloat(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part))));
       } else {
         for (int64_t part = 0; part < 4; ++part) {
           Value row = k.add(k.add(warpRow, i * 16 + part % 2 * 8), quad);
-          Value at = k.add(k.mul(k.add(lane4, depth + part / 2 * 4), aPitch), row);
-          operand.push_back(rounded(k.load(k.at(a, at))));
+          operand.push_back(rounded(k.load(placeOfA(a, row, k.add(lane4, depth + part / 2 * 4)))));
         }
       }
       x.push_back(operand);
@@ -124,8 +138,8 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
     for (int64_t j = 0; j < across; ++j) {
       Values operand;
       for (int64_t part = 0; part < 2; ++part) {
-        Value at = k.add(k.mul(k.add(lane4, depth + part * 4), bPitch), k.add(k.add(warpColumn, j * 8), quad));
-        operand.push_back(rounded(k.load(k.at(b, at))));
+        Value column = k.add(k.add(warpColumn, j * 8), quad);
+        operand.push_back(rounded(k.load(placeOfB(b, k.add(lane4, depth + part * 4), column))));
       }
       y.push_back(operand);
     }

@@ -2,8 +2,8 @@
 //
 // A block of threads multiplies tiles A [rows, depth] and B [depth, columns] in shared memory,
 // stage by stage, and keeps the product in registers: f32 multiply-adds, or mma.sync.m16n8k8 on
-// tf32 operands. Pitches are padded so that neither FMA's 16-byte reads nor ldmatrix nor the
-// fragments' scalar reads meet in a bank.
+// tf32 operands. Rows in shared memory are swizzled: 16-byte chunks are permuted within a row so
+// that neither copies nor ldmatrix nor FMA's reads nor the fragments' scalar reads meet in a bank.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_CUDA_GPUTILE_H
@@ -26,10 +26,13 @@ public:
   /// tf32 when they are read, not when they were written.
   GpuTile(GpuEmitter &k, kern::GpuScheduleAttr schedule, bool deepRows, bool rounds);
 
-  int64_t aPitch, bPitch;
-  int64_t aFloats() const { return deepRows ? s.getRows() * aPitch : s.getDepth() * aPitch; }
-  int64_t bFloats() const { return s.getDepth() * bPitch; }
+  int64_t aFloats() const { return s.getRows() * s.getDepth(); }
+  int64_t bFloats() const { return s.getDepth() * s.getColumns(); }
   int64_t stageFloats() const { return aFloats() + bFloats(); }
+  /// Where an element of a stage's A or B lies; neighbours within 4 along the rows of memory (A's depths where
+  /// `deepRows`, else its rows; B's columns) lie side by side.
+  Value placeOfA(Value a, Value row, Value depth);
+  Value placeOfB(Value b, Value depth, Value column);
 
   Values zeros();
   /// accumulators + A B over one stage.
@@ -47,6 +50,7 @@ private:
   Values multiplyFma(Value a, Value b, ValueRange accumulators);
   Values multiplyMma(Value a, Value b, ValueRange accumulators);
   Value rounded(Value f32);
+  Value placeAcross(Value base, Value depth, Value column, int64_t columns);
   Value rowOffset(int64_t r);    // FMA: the thread's r-th row
   Value columnOffset(int64_t j); // FMA: its j-th chunk of 4 columns
 

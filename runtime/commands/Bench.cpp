@@ -198,6 +198,7 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
     auto start = Clock::now();
     for (size_t p = 0; p < programs.size(); ++p)
       executor.run(programs[p], n, timed ? &seconds[p] : nullptr);
+    executor.wait();
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   for (int i = 0; i < warmUps; ++i)
@@ -208,12 +209,17 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   while (options.iterations
              ? int(times.size()) < options.iterations
              : (int(times.size()) < leastIterations && spent < mostSeconds) || spent < leastSeconds) {
-    times.push_back(once(perCommand));
+    times.push_back(once(perCommand && !executor.onDevice()));
     spent += times.back();
   }
+  // A GPU runs a program as one graph; launched one by one its commands take longer.
+  int timedIterations = executor.onDevice() ? std::min(int(times.size()), leastIterations) : int(times.size());
+  if (perCommand && executor.onDevice())
+    for (int i = 0; i < timedIterations; ++i)
+      once(true);
   std::vector<Row> rows;
   if (perCommand)
-    rows = collectRows(executor, programs, seconds, int(times.size()), n);
+    rows = collectRows(executor, programs, seconds, timedIterations, n);
   std::sort(times.begin(), times.end());
   double median = times.size() % 2 ? times[times.size() / 2]
                                    : (times[times.size() / 2 - 1] + times[times.size() / 2]) / 2;
@@ -231,6 +237,8 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
                  {"gflops_per_s", flops / median / 1e9},
                  {"peak_rss_bytes", peakResidentBytes()}};
     json["model"] = info.name;
+    if (executor.onDevice())
+      json["device"] = executor.deviceName();
     json["iterations"] = times.size();
     json["layers"] = describeRows(rows);
     fmt::print("{}\n", json.dump(2));
@@ -238,9 +246,10 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   }
   if (options.perLayer)
     printRows(rows);
-  fmt::print("{} {}: batch {}, {} threads: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
+  std::string where = executor.onDevice() ? executor.deviceName() : fmt::format("{} threads", pool.size());
+  fmt::print("{} {}: batch {}, {}: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
              "{:.1f} GFLOP/s, peak memory {}\n",
-             info.name, options.train ? "training" : "inference", n, pool.size(), median * 1e3,
+             info.name, options.train ? "training" : "inference", n, where, median * 1e3,
              times.front() * 1e3, double(n) / median, flops / median / 1e9,
              shortBytes(peakResidentBytes()));
   return 0;

@@ -12,7 +12,54 @@ using namespace netc::runtime::cuda;
 
 static constexpr uint64_t alignment = 256;
 
+// The oldest chip that netc compiles for.
+static constexpr int oldestCompiled = 75;
+
+/// Kernels count rows, blocks and items in 31 bits, and a little beyond the last one.
+static constexpr int64_t mostItems = INT_MAX - 65536;
+
+namespace {
+/// Events in the order of their recording.
+class Marks {
+public:
+  Marks(const CudaDriver &driver, size_t count) : driver(driver), events(count) {
+    for (CUevent &event : events)
+      checkCuda(driver, driver.eventCreate(&event, CU_EVENT_DEFAULT), "creating an event");
+  }
+  ~Marks() {
+    for (CUevent event : events)
+      if (event)
+        driver.eventDestroy(event);
+  }
+  Marks(const Marks &) = delete;
+  Marks &operator=(const Marks &) = delete;
+  void record(size_t index, CUstream stream) {
+    checkCuda(driver, driver.eventRecord(events[index], stream), "recording an event");
+  }
+  double secondsBefore(size_t index) const {
+    float milliseconds = 0;
+    checkCuda(driver, driver.eventElapsedTime(&milliseconds, events[index - 1], events[index]), "reading an event");
+    return double(milliseconds) * 1e-3;
+  }
+
+private:
+  const CudaDriver &driver;
+  std::vector<CUevent> events;
+};
+} // namespace
+
 GpuDevice::GpuDevice(const CudaDriver &driver) : driver(driver) {
+  try {
+    open();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+GpuDevice::~GpuDevice() { close(); }
+
+void GpuDevice::open() {
   check(driver.init(0), "starting the NVIDIA driver");
   check(driver.deviceGet(&device, 0), "choosing the first GPU");
   char text[256] = {};
@@ -28,7 +75,7 @@ GpuDevice::GpuDevice(const CudaDriver &driver) : driver(driver) {
   check(driver.streamCreate(&copies, CU_STREAM_NON_BLOCKING), "opening a stream on the GPU");
 }
 
-GpuDevice::~GpuDevice() {
+void GpuDevice::close() noexcept {
   // Errors have no reader any more.
   for (auto &[key, graph] : graphs)
     driver.graphExecDestroy(graph);
@@ -95,8 +142,8 @@ void GpuDevice::load(const NetcModel &tables) {
     uint32_t oldest = UINT32_MAX;
     for (uint64_t i = 0; i < tables.gpu->image_count; ++i)
       oldest = std::min(oldest, tables.gpu->images[i].chip);
-    fail("{} is too old: the kernels of this executable need sm_{} or newer; compile with --chip sm_{}", describe(),
-         oldest, chip);
+    fail("{} is too old: the kernels of this executable need sm_{} or newer; compile with {}", describe(), oldest,
+         chip >= oldestCompiled ? fmt::format("--chip sm_{} and --precision f32", oldestCompiled) : "--target cpu");
   }
   if (!(machineCode && tryLoad(*machineCode, ptx != nullptr)))
     tryLoad(*ptx, false);
@@ -150,17 +197,42 @@ void GpuDevice::allocate(NetcSpace space, uint64_t bytes) {
   std::string action = fmt::format("allocating {} on {}", describeBytes(bytes), describe());
   check(driver.memAlloc(&base, bytes), action.c_str());
   spaces[space] = {base, bytes};
-  zero(space);
+  zero(space, 0, bytes);
 }
 
-void GpuDevice::zero(NetcSpace space) {
-  check(driver.memsetD8Async(spaces[space].base, 0, spaces[space].bytes, stream), "clearing the GPU's memory");
+void GpuDevice::zero(NetcSpace space, uint64_t offset, uint64_t bytes) {
+  if (offset > spaces[space].bytes || bytes > spaces[space].bytes - offset)
+    fail("internal error: {} bytes from {} cleared in a space of {}", bytes, offset, spaces[space].bytes);
+  if (bytes)
+    check(driver.memsetD8Async(spaces[space].base + offset, 0, bytes, stream), "clearing the GPU's memory");
+}
+
+void GpuDevice::exchange(NetcSpace one, NetcSpace other) {
+  if (spaces[one].bytes != spaces[other].bytes)
+    fail("internal error: spaces of {} and {} bytes cannot change places", spaces[one].bytes, spaces[other].bytes);
+  std::swap(spaces[one], spaces[other]);
+}
+
+void *GpuDevice::pin(uint64_t bytes) {
+  void *memory = nullptr;
+  CUresult result = driver.memHostAlloc(&memory, bytes, 0);
+  if (result == CUDA_ERROR_OUT_OF_MEMORY)
+    return nullptr;
+  check(result, "allocating page-locked memory");
+  return memory;
+}
+
+void GpuDevice::unpin(void *memory) {
+  // Also where a fault ended the context: whoever gives memory back has no use for another error.
+  driver.streamSynchronize(copies);
+  driver.streamSynchronize(stream);
+  driver.memFreeHost(memory);
 }
 
 void GpuDevice::upload(NetcSpace space, const void *from, uint64_t bytes) {
   if (bytes > spaces[space].bytes)
     fail("internal error: {} bytes copied to a space of {}", bytes, spaces[space].bytes);
-  // From pageable memory the call returns once the bytes are staged: the host may change them.
+  // From pageable memory the call returns once the bytes are staged: the host may change them. Pinned memory is read later.
   check(driver.memcpyHtoDAsync(spaces[space].base, from, bytes, stream), "copying to the GPU");
 }
 
@@ -223,8 +295,7 @@ CUdeviceptr GpuDevice::address(const NetcProgram &program, const NetcBuffer &buf
 
 void GpuDevice::launch(const NetcProgram &program, const NetcCommand &command, int64_t n) {
   int64_t blocks = gridItems(command, n);
-  // Kernels count rows and blocks in 31 bits.
-  if (blocks > INT_MAX || n > INT_MAX / std::max<int64_t>(command.rows_per_image, 1))
+  if (blocks > mostItems || n > mostItems / std::max<int64_t>(command.rows_per_image, 1))
     fail("batch {} is too large for kernel {}: {} items an image must stay below 2^31 in all", n,
          model->kernels[command.kernel].name, command.rows_per_image);
   std::vector<CUdeviceptr> pointers(command.buffer_count);
@@ -275,22 +346,15 @@ CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n) {
 
 void GpuDevice::runTimed(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
                          std::vector<double> &seconds) {
-  std::vector<CUevent> marks(last - first + 1);
-  for (CUevent &mark : marks)
-    check(driver.eventCreate(&mark, CU_EVENT_DEFAULT), "creating an event");
-  check(driver.eventRecord(marks[0], stream), "recording an event");
+  Marks marks(driver, last - first + 1);
+  marks.record(0, stream);
   for (uint64_t i = first; i < last; ++i) {
     launch(program, program.commands[i], n);
-    check(driver.eventRecord(marks[i - first + 1], stream), "recording an event");
+    marks.record(i - first + 1, stream);
   }
   wait();
-  for (uint64_t i = first; i < last; ++i) {
-    float milliseconds = 0;
-    check(driver.eventElapsedTime(&milliseconds, marks[i - first], marks[i - first + 1]), "reading an event");
-    seconds[i] += double(milliseconds) * 1e-3;
-  }
-  for (CUevent mark : marks)
-    driver.eventDestroy(mark);
+  for (uint64_t i = first; i < last; ++i)
+    seconds[i] += marks.secondsBefore(i - first + 1);
 }
 
 void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *seconds) {
@@ -303,7 +367,7 @@ void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, i
   }
   if (program.command_count == 0)
     return;
-  auto [found, isNew] = graphs.try_emplace({&program, n}, nullptr);
+  auto [found, isNew] = graphs.try_emplace({&program, n, spaces[NETC_SPACE_GRADIENTS].base}, nullptr);
   if (isNew) {
     try {
       found->second = capture(program, n);

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <map>
+#include <tuple>
 
 namespace netc::runtime::cuda {
 
@@ -27,7 +28,10 @@ public:
   void release(NetcSpace space) override;
   void upload(NetcSpace space, const void *from, uint64_t bytes) override;
   void download(NetcSpace space, void *to, uint64_t bytes) override;
-  void zero(NetcSpace space) override;
+  void zero(NetcSpace space, uint64_t offset, uint64_t bytes) override;
+  void exchange(NetcSpace one, NetcSpace other) override;
+  void *pin(uint64_t bytes) override;
+  void unpin(void *memory) override;
   void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) override;
   void useAhead(NetcSpace space, uint64_t bytes) override;
   void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *seconds) override;
@@ -39,6 +43,8 @@ private:
     CUdeviceptr base = 0;
     uint64_t bytes = 0;
   };
+  void open();
+  void close() noexcept;
   void check(CUresult result, const char *action) const { checkCuda(driver, result, action); }
   const NetcGpuImage *chooseImage(const NetcModel &model, bool assembled) const;
   bool tryLoad(const NetcGpuImage &image, bool mayFail);
@@ -66,7 +72,8 @@ private:
     CUevent arrived = nullptr, used = nullptr;
   };
   std::array<Ahead, NETC_SPACE_COUNT> ahead;
-  std::map<std::pair<const NetcProgram *, int64_t>, CUgraphExec> graphs;
+  /// By program, batch and where gradients lie, which change places with their sums.
+  std::map<std::tuple<const NetcProgram *, int64_t, CUdeviceptr>, CUgraphExec> graphs;
 };
 
 } // namespace netc::runtime::cuda

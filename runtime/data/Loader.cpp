@@ -40,8 +40,12 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
   uint64_t labelBytes = align(n * sizeof(int64_t));
   uint64_t targetBytes =
       options.softLabels ? align(n * uint64_t(info.classes) * sizeof(float)) : 0;
-  memory = Region(copies * (inputBytes + labelBytes + targetBytes), "batches");
-  char *next = memory.data();
+  uint64_t bytes = copies * (inputBytes + labelBytes + targetBytes);
+  if (options.allocate)
+    allocated = options.allocate(bytes);
+  if (!allocated)
+    memory = Region(bytes, "batches");
+  char *next = allocated ? allocated.get() : memory.data();
   for (Slot &slot : slots) {
     slot.batch.input = reinterpret_cast<float *>(next);
     slot.batch.labels = reinterpret_cast<int64_t *>(next + inputBytes);

@@ -9,6 +9,8 @@
 
 #include <condition_variable>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -37,6 +39,8 @@ struct LoaderOptions {
   bool training = false;      ///< a corrupt image is replaced by the next one, else labelled -1
   bool softLabels = false;    ///< fill Batch::targets
   std::vector<Transform> mix; ///< Mixup, Cutmix
+  /// Where batches lie, if it gives memory; else in the loader's own.
+  std::function<std::shared_ptr<char>(uint64_t bytes)> allocate;
   CorruptImages *corrupt = nullptr; ///< hears of images that do not decode; null: the loader's own
 };
 
@@ -84,6 +88,7 @@ private:
   CorruptImages own;
   CorruptImages &corrupt;
   Region memory;
+  std::shared_ptr<char> allocated; // in its place
   Slot slots[copies];
 
   std::mutex mutex;

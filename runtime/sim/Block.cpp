@@ -26,6 +26,8 @@ Block::Block(const LaunchContext &context, Scratch &scratch, unsigned worker)
   scratch.shared.resize(std::max(scratch.shared.size(), sharedBytes / 64 + 1));
   size_t localOfWarp = program.localBytes * lanes / 64 + 1;
   localLines = localOfWarp * count;
+  if (context.countsBanks)
+    banks.resize(program.code.size());
   scratch.local.resize(std::max(scratch.local.size(), localLines));
   for (unsigned index = 0; index < count; ++index) {
     Warp &warp = warps[index];

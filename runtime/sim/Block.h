@@ -8,6 +8,7 @@
 #ifndef NETC_RUNTIME_SIM_BLOCK_H
 #define NETC_RUNTIME_SIM_BLOCK_H
 
+#include "runtime/sim/Banks.h"
 #include "runtime/sim/DeviceMemory.h"
 #include "runtime/sim/Finding.h"
 #include "runtime/sim/Shadow.h"
@@ -33,6 +34,7 @@ struct LaunchContext {
   uint64_t seed = 1;
   unsigned multiprocessors = 1;
   uint64_t instructionLimit = UINT64_MAX; // of the warps of a block
+  bool countsBanks = false;
 };
 
 /// Memory that one worker keeps from block to block.
@@ -48,6 +50,12 @@ public:
   /// Runs the block with that number in the grid, x fastest. Throws a Finding.
   void run(uint64_t number);
   uint64_t takeInstructions();
+  /// Of each instruction, over all blocks that ran; empty unless the launch counts it.
+  const std::vector<BankUse> &bankUse() const { return banks; }
+  void countBanks(const Instr &instr, const uint64_t *addresses, uint32_t bytes, uint32_t mask) {
+    if (!banks.empty())
+      banks[pcOf(instr)].count(addresses, bytes, mask);
+  }
 
   // For the functions of Warp.h.
   const LaunchContext &context;
@@ -101,6 +109,7 @@ private:
   uint64_t randomState = 1;
   uint64_t laneInstructions = 0, warpInstructions = 0;
   size_t registerLines = 0, localLines = 0; // of all warps
+  std::vector<BankUse> banks;
 };
 
 } // namespace netc::runtime::sim

@@ -39,7 +39,10 @@ void netc::runtime::sim::runCommitCopies(Warp &warp, const Instr &) {
 }
 
 void netc::runtime::sim::issueCopy(Warp &warp, const Instr &instr, const AsyncCopy &copy) {
-  if (warp.checks)
+  if (warp.checks) {
+    uint64_t to[lanes];
+    std::copy(copy.to, copy.to + lanes, to);
+    warp.block->countBanks(instr, to, copy.bytes, copy.mask);
     for (unsigned lane = 0; lane < lanes; ++lane)
       if ((copy.mask >> lane) & 1) {
         SharedVerdict verdict = warp.block->shadow.issue(warp.block->clocks, warp.index, lane, copy.to[lane], copy.bytes);
@@ -47,6 +50,7 @@ void netc::runtime::sim::issueCopy(Warp &warp, const Instr &instr, const AsyncCo
           reportShared(warp, instr, lane, copy.to[lane], copy.bytes, verdict, Access::Write);
         std::memset(warp.shared + copy.to[lane], 0x7f, copy.bytes);
       }
+  }
   warp.copies.push_back(copy);
   AsyncCopy &kept = warp.copies.back();
   std::memcpy(kept.group, warp.commitGroup, sizeof kept.group);

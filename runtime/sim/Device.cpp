@@ -226,6 +226,21 @@ void Device::runKernel(const Launch &launch) {
     shadow->beginLaunch();
   LaunchContext context{launch, *memory, shadowed ? shadow.get() : nullptr, options.checks,
                         options.seed + 0x9E3779B9 * ++launches, chip.processors,
-                        options.instructionLimit};
-  instructions += grid->run(context);
+                        options.instructionLimit, options.profile};
+  uint64_t ran = grid->run(context);
+  instructions += ran;
+  if (!options.profile)
+    return;
+  KernelProfile &kernel = profile[launch.program->name];
+  kernel.kernel = launch.program->name;
+  ++kernel.launches;
+  kernel.instructions += ran;
+  for (size_t pc = 0; pc < grid->bankUse().size(); ++pc)
+    if (const BankUse &use = grid->bankUse()[pc]; use.passes) {
+      const Program &program = *launch.program;
+      SharedAccess &access = kernel.shared[program.details[pc].line];
+      access.instruction = program.module->lineText(program.details[pc].line);
+      access.passes += use.passes;
+      access.conflicts += use.conflicts;
+    }
 }

@@ -118,6 +118,7 @@ public:
   CUresult sticky = CUDA_SUCCESS;
   std::string report;
   uint64_t instructions = 0, launches = 0;
+  std::map<std::string, KernelProfile> profile; // by kernel
 
   void configure(const SimulatorOptions &wanted);
   CUresult retain();

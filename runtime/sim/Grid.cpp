@@ -60,6 +60,11 @@ void GridRunner::drain(unsigned worker) {
       block->run(uint64_t((static_cast<unsigned __int128>(at) * stride + firstBlock) % blocks));
       instructions += block->takeInstructions();
     }
+    if (block && context->countsBanks) {
+      std::lock_guard<std::mutex> lock(mutex);
+      for (size_t pc = 0; pc < banks.size(); ++pc)
+        banks[pc].add(block->bankUse()[pc]);
+    }
   } catch (...) {
     std::lock_guard<std::mutex> lock(mutex);
     if (!failed.exchange(true))
@@ -77,6 +82,7 @@ uint64_t GridRunner::run(const LaunchContext &launched) {
     instructions = 0;
     failed = false;
     failure = nullptr;
+    banks.assign(launched.countsBanks ? launched.launch.program->code.size() : 0, BankUse());
     stride = 1, firstBlock = 0;
     if (launched.checks && blocks > 1) { // any step that is prime to their number visits all
       firstBlock = launched.seed % blocks;

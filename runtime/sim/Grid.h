@@ -23,6 +23,8 @@ public:
   /// Runs all blocks and returns how many thread-instructions that took. Throws
   /// the Finding of one block; the others stop at their next start.
   uint64_t run(const LaunchContext &context);
+  /// Of each instruction of the last launch, if it counted.
+  const std::vector<BankUse> &bankUse() const { return banks; }
 
 private:
   void work(unsigned worker);
@@ -42,6 +44,7 @@ private:
   std::atomic<uint64_t> next{0}, instructions{0};
   std::atomic<bool> failed{false};
   std::exception_ptr failure;
+  std::vector<BankUse> banks;
 };
 
 } // namespace netc::runtime::sim

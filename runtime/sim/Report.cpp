@@ -125,6 +125,7 @@ void netc::runtime::sim::reportShared(Warp &warp, const Instr &instr, unsigned l
 void netc::runtime::sim::recordShared(Warp &warp, const Instr &instr, const uint64_t *addresses, uint32_t bytes,
                                       uint32_t mask, Access access) {
   Block &block = *warp.block;
+  block.countBanks(instr, addresses, bytes, mask);
   for (uint32_t rest = mask; rest; rest &= rest - 1) {
     unsigned lane = unsigned(__builtin_ctz(rest));
     SharedVerdict verdict = block.shadow.access(block.clocks, warp.index, lane, addresses[lane], bytes, access);

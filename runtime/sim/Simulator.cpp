@@ -309,6 +309,15 @@ const CudaDriver &sim::simulatedDriver(const SimulatorOptions &options) {
   return table;
 }
 
+std::vector<KernelProfile> sim::takeProfile() {
+  Call call;
+  std::vector<KernelProfile> result;
+  for (auto &[name, kernel] : call.device.profile)
+    result.push_back(std::move(kernel));
+  call.device.profile.clear();
+  return result;
+}
+
 uint64_t sim::takeInstructionCount() {
   Call call;
   return std::exchange(call.device.instructions, 0);

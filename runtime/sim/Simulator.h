@@ -11,6 +11,9 @@
 #include "runtime/cuda/Driver.h"
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
 
 namespace netc::runtime::sim {
 
@@ -35,6 +38,23 @@ struct SimulatorOptions {
   uint64_t instructionLimit = uint64_t(1) << 32;
   /// Device memory in bytes; reserved, not touched, before it is allocated.
   uint64_t memoryBytes = uint64_t(16) << 30;
+  /// Keeps what takeProfile() tells; counts accesses to shared memory with `checks` only.
+  bool profile = false;
+};
+
+/// One instruction's accesses to shared memory, in passes over its 32 banks.
+struct SharedAccess {
+  std::string instruction;
+  uint64_t passes = 0;
+  uint64_t conflicts = 0; ///< passes that distinct banks would have saved
+};
+
+/// What the launches of one kernel did.
+struct KernelProfile {
+  std::string kernel;
+  uint64_t launches = 0;
+  uint64_t instructions = 0; ///< of threads
+  std::map<uint32_t, SharedAccess> shared; ///< by PTX line
 };
 
 /// The table of the process's one simulated device. The first call and every
@@ -45,6 +65,9 @@ const cuda::CudaDriver &simulatedDriver(const SimulatorOptions &options = {});
 /// Thread-instructions that launches have run since the last call of this
 /// function: one PTX instruction of one thread is one.
 uint64_t takeInstructionCount();
+
+/// The kernels that ran since the last call of this function, by name.
+std::vector<KernelProfile> takeProfile();
 
 } // namespace netc::runtime::sim
 

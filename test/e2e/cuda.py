@@ -4,6 +4,7 @@ a driver they say so."""
 import ctypes
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,14 @@ train tiny {
 }
 """
 
+# The other optimizers on the same network, gradients of frozen parameters left out of the norm.
+SGD = "sgd(lr=0.05, momentum=0.9, weight_decay=1e-3, nesterov)"
+OPTIMIZERS = {
+    "nesterov": (SGD, ["--clip-norm", "0.5", "--freeze", "conv1.*", "--accumulate", "3"]),
+    "adam": ("adam(lr=0.003, weight_decay=0.01)", []),
+    "lars": ("lars(lr=0.5, momentum=0.9, weight_decay=1e-3)", []),
+}
+
 
 def compiled(source, target, *options):
     options = ["--target", target, *options]
@@ -59,6 +68,72 @@ def same_as_cpu(source, *arguments):
     claims = [("weights", furthest(runs[1], runs[0]), 1e-4)]
     said = [call([executable.executable, "eval", "--data", "synthetic:20", "--weights", runs[0]]) for executable in (cpu, sim)]
     claims.append((f"eval says {said[1]!r}, the CPU {said[0]!r}", float(said[0] != said[1]), 0.5))
+    return claims
+
+
+def optimizer_as_on_cpu(name):
+    text, arguments = OPTIMIZERS[name]
+    source = re.sub("optimizer .*", "optimizer " + text, RECIPE).replace("  clip_norm 1.0\n", "").replace("  accumulate 2\n", "")
+    return same_as_cpu(source, *arguments)
+
+
+def leaner():
+    """Less of the GPU's memory, the same bits; or what is missing."""
+    sizes = ["--set", "depths=[2]", "--set", "width=16", "--set", "classes=10", "--set", "image=[3, 32, 32]"]
+    executable = compiled(MODELS / "resnet.net", "sim", "--model", "deep_resnet", *sizes)
+
+    def train(name, *budget):
+        out = executable.path / name
+        code, said = fails(executable.executable, "train", "--data", "synthetic:8", "--val", "synthetic:4", "--batch", "8", "--epochs", "1",
+                           "--out", str(out), *budget)
+        weights = out / "model.safetensors"
+        return code, said, weights.read_bytes() if weights.exists() else b""
+
+    code, said, wanted = train("free")
+    claims = [(f"exit code {code}: {said}", code, 0.5)]
+    code, said, _ = train("none", "--memory", "1MiB")
+    claims.append(("exit code of a hopeless budget, off 1", abs(code - 1), 0.5))
+    least = re.search(r"takes (\d+) bytes", said).group(1)
+    code, said, found = train("lean", "--memory", least)
+    return claims + [(f"exit code {code}: {said}", code, 0.5), ("no word of computing again", float("computed again" not in said), 0.5),
+                     ("weights differ", float(found != wanted), 0.5)]
+
+
+# fault: (what stands in the PTX, the same length in its place, what the simulator must find)
+PLANTED = {
+    "barriers": (rb"bar\.sync( *\t*)0;", lambda m: b" " * len(m.group()), ["race in shared memory", "cp.async not waited for"]),
+    "waits": (rb"cp\.async\.wait_group( *\t*)\d;", lambda m: b" " * len(m.group()), ["cp.async not waited for"]),
+    "stores": (rb"st\.shared\.v4\.b32( *\t*)\[[^;]*;", lambda m: b" " * len(m.group()), ["read of unwritten shared memory"]),
+    "alignment": (rb"mul\.wide\.u32( *\t*%rd\d+, %r\d+), 4;", lambda m: b"mul.wide.u32" + m.group(1) + b", 6;", ["misaligned access"]),
+    "bounds": (rb"mul\.wide\.u32( *\t*%rd\d+, %r\d+), 4;", lambda m: b"mul.wide.u32" + m.group(1) + b", 8;", ["out of bounds"]),
+}
+PLANTED_IN = """net 1
+model planted() {
+  input image: [4, 16, 16]
+  x = image | conv(32, k=3, pad=1)
+            | bn | relu
+            | conv(40, k=3, pad=1)
+  return x | maxpool(k=2) | avgpool(global) | flatten | linear(10)
+}
+"""
+
+
+def planted(name):
+    """A fault in the PTX that netc made is found and named down to the line of the model file."""
+    pattern, replacement, wanted = PLANTED[name]
+    executable = compiled(PLANTED_IN, "sim")
+    code, said = fails(executable.executable, "bench", "--train", "--batch", "2", "--iterations", "1")
+    if code:
+        raise AssertionError("the kernels are at fault already: " + said)
+    program, count = re.subn(pattern, replacement, executable.executable.read_bytes())
+    executable.executable.write_bytes(program)
+    code, said = fails(executable.executable, "bench", "--train", "--batch", "2", "--iterations", "1")
+    place = re.search(r"in kernel (k\d+_\w+), block \(\d+, 0, 0\), thread \(\d+, 0, 0\)\n.*at PTX line \d+: .*\n.*from \S+\.net:(\d+)", said)
+    claims = [(f"{count} places changed", float(count == 0), 0.5), (f"exit code {code}", abs(code - 1), 0.5),
+              (f"says {said!r}", float(not any(kind in said for kind in wanted)), 0.5), (f"no place in {said!r}", float(not place), 0.5)]
+    if place:
+        line = PLANTED_IN.splitlines()[int(place.group(2)) - 1]
+        claims.append((f"line {line!r}", float(not re.search("conv|bn|pool|linear", line)), 0.5))
     return claims
 
 
@@ -94,7 +169,7 @@ def limits():
     """Too old a chip, and a batch that does not fit."""
     executable = compiled(MODELS / "lenet.net", "sim")
     code, said = fails(executable.executable, "bench", "--batch", "1", NETC_SIM_CHIP="75")
-    claims = [(f"old chip: exit code {code}", abs(code - 1), 0.5), (f"old chip: says {said!r}", float("too old" not in said), 0.5)]
+    claims = [(f"old chip: exit code {code}", abs(code - 1), 0.5), (f"old chip: says {said!r}", float("too old" not in said or "--chip sm_75" not in said), 0.5)]
     code, said = fails(executable.executable, "bench", "--batch", "1000000")
     claims += [(f"memory: exit code {code}", abs(code - 1), 0.5),
                (f"memory: says {said!r}", float("batch 1000000 needs" not in said or "largest batch" not in said), 0.5)]
@@ -105,6 +180,11 @@ def main():
     report = Report("cuda")
     report.case("lenet_as_on_cpu", same_as_cpu, MODELS / "lenet.net", "--batch", "16", "--epochs", "2")
     report.case("optimizers_as_on_cpu", same_as_cpu, RECIPE)
+    for name in OPTIMIZERS:
+        report.case(f"optimizers_as_on_cpu/{name}", optimizer_as_on_cpu, name)
+    report.case("leaner", leaner)
+    for name in PLANTED:
+        report.case(f"planted/{name}", planted, name)
     report.case("resume", resumed)
     report.case("no_driver", no_driver)
     report.case("limits", limits)

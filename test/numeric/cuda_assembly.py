@@ -3,7 +3,7 @@
 
 Every kernel assembles for every chip without a spilled byte and with no more registers and shared memory than its
 schedule's occupancy leaves. The main loops of tf32 contractions hold exactly the mma.sync of their tile; all main loops
-read global memory 16 bytes at a time, but for those over an image's 3 channels.
+read global memory 16 bytes at a time, but for those over an image's 3 channels. Others of the zoo assemble for one chip.
 """
 import collections
 import concurrent.futures
@@ -16,11 +16,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import MODELS, NETC, call
+from compiled import MODELS, NETC, Failed, call
 from report import Report
 
 MODEL_NAMES = ("resnet18", "resnet50")
 CHIPS = (75, 80, 86, 89, 90, 100, 120)
+ZOO = {"lenet": "lenet.net", "with_tanh": "relu_vs_tanh.net", "resnet20": "resnet_cifar.net", "alexnet": "alexnet.net",
+       "squeezenet1_1": "squeezenet.net", "preact110": "preact.net", "mobilenet_v2": "mobilenet_v2.net"}
 REGISTERS, SHARED = 65536, 100 << 10  # of a multiprocessor; the least shared memory of any chip from sm_80 on
 SHARED_75 = 64 << 10
 MMA_OF_TILE = {256: {32}, 128: {32, 16, 8, 4}}  # threads: mma.sync a stage of 16, by the tile's warps
@@ -33,10 +35,28 @@ def find_ptxas():
     return next((path for path in candidates if path and os.access(path, os.X_OK)), None)
 
 
-def emit(folder, model, precision, chip):
+def emit(folder, model, precision, chip, file="resnet.net"):
     path = folder / f"{model}-{precision}-{chip}.ptx"
-    call([NETC, MODELS / "resnet.net", "--model", model, "--target", "cuda", "--precision", precision, "--chip", f"sm_{chip}",
+    call([NETC, MODELS / file, "--model", model, "--target", "cuda", "--precision", precision, "--chip", f"sm_{chip}",
           "--emit", "ptx", "-o", path])
+    return path
+
+
+# Pooling whose gradients ptxas would spill for sm_90 and sm_100 if it chose the registers.
+POOLS = """net 1
+model pools() {
+  input image: [64, 28, 28]
+  a = image | conv(192, k=1) | maxpool(k=3, stride=1, pad=1) | flatten | linear(10)
+  b = image | conv(480, k=1) | maxpool(k=3, stride=2, round=up) | maxpool(k=3, stride=1, pad=1) | flatten | linear(10)
+  return a + b
+}
+"""
+
+
+def emit_pools(folder, chip):
+    source, path = folder / f"pools{chip}.net", folder / f"pools{chip}.ptx"
+    source.write_text(POOLS)
+    call([NETC, source, "--target", "cuda", "--chip", f"sm_{chip}", "--emit", "ptx", "-o", path])
     return path
 
 
@@ -66,11 +86,13 @@ def occupancy(ptxas, path, chip):
     bounds = launch_bounds(path.read_text())
     properties = assemble(ptxas, path, chip)
     missing = set(bounds) - set(properties)
+    unseen = re.findall(r"\.extern \.shared.*? (\w+)\[", path.read_text())
     spilled = [name for name, (bytes_, _, _) in properties.items() if bytes_]
     limit = SHARED_75 if chip == 75 else SHARED
     crowded = [name for name, (_, registers, shared) in properties.items()
                if registers * bounds[name][0] * bounds[name][1] > REGISTERS or shared * bounds[name][1] > limit]
     return [("kernels not assembled: " + " ".join(sorted(missing)[:3]), len(missing), 0.5),
+            ("kernels with shared memory that ptxas does not see: " + " ".join(unseen[:3]), len(unseen), 0.5),
             ("kernels that spill: " + " ".join(spilled[:3]), len(spilled), 0.5),
             ("kernels beyond their occupancy: " + " ".join(crowded[:3]), len(crowded), 0.5)]
 
@@ -115,29 +137,60 @@ def instruction_mix(path, precision):
             narrow.append(name)
     print(f"    {path.name}: {contractions} contractions, mma a stage: {dict(kinds)}, over 3 channels: {' '.join(narrow)}")
     return [("contractions off their tile: " + "; ".join(wrong[:3]), len(wrong), 0.5),
-            # conv1 in inference, in training, and its filter gradient.
-            ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 3.5),
+            # conv1 in inference, in training, computed again by leaner steps, and its filter gradient.
+            ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 4.5),
             ("contractions without tensor cores", contractions - tensor if precision == "tf32" else 0, 0.5)]
 
 
+def print_table(ptxas, path, chip):
+    """The kernels of a module for docs/cuda.md."""
+    text = path.read_text()
+    bounds, properties = launch_bounds(text), assemble(ptxas, path, chip)
+    rows = collections.defaultdict(list)
+    for name, body in re.findall(r"\.visible \.entry (\w+)\(.*?\{(.*?)^\}", text, re.S | re.M):
+        loops = main_loops(body) if name.endswith("_contract") else []
+        kind = name.split("_", 1)[1] + (" (copies)" if "cp.async" in body else "")
+        rows[kind, bounds[name][0] if "contract" in kind else 0, loops[0].count("mma.sync") if loops else 0].append(name)
+    print("| kernel | kernels | threads | registers | shared bytes | mma a stage |\n|---|---|---|---|---|---|")
+    for (kind, _, products), names in sorted(rows.items()):
+        span = lambda values: f"{min(values)}-{max(values)}" if min(values) != max(values) else str(min(values))
+        print(f"| {kind} | {len(names)} | {span([bounds[name][0] for name in names])} | {span([properties[name][1] for name in names])} | "
+              f"{span([properties[name][2] for name in names])} | {products or ''} |")
+
+
 def main():
+    if sys.argv[1:2] == ["--table"]:
+        with tempfile.TemporaryDirectory(prefix="netc-ptx-") as folder:
+            return print_table(find_ptxas(), emit(pathlib.Path(folder), "resnet50", "tf32", 80), 80)
     report = Report("cuda_assembly")
     ptxas = find_ptxas()
     with tempfile.TemporaryDirectory(prefix="netc-ptx-") as folder, concurrent.futures.ThreadPoolExecutor(2) as pool:
         folder = pathlib.Path(folder)
-        pending = []
+        results = []
+
+        def check(name, chip, emitted, *arguments):
+            """Begins at once, beside what netc compiles next; `emitted` gives the PTX's path."""
+            if ptxas:
+                results.append((name, pool.submit(lambda: occupancy(ptxas, emitted(*arguments), chip))))
+
         for model in MODEL_NAMES:
-            for precision, levels in (("f32", (75, 80)), ("tf32", (80,))):
-                for level in levels:
+            for precision, level in (("f32", 75), ("f32", 80), ("tf32", 80)):
+                try:
                     path = emit(folder, model, precision, level)
-                    report.case(f"{model}/{precision}/ptx_{level}", instruction_mix, path, precision)
-                    for chip in CHIPS:
-                        if (chip == 75) == (level == 75):
-                            pending.append((f"{model}/{precision}/sm_{chip}", path, chip))
+                except Failed as error:
+                    report.line("FAIL", f"{model}/{precision}/ptx_{level}", str(error).strip().replace("\n", "\n    "))
+                    continue
+                for chip in CHIPS:
+                    if (chip == 75) == (level == 75):
+                        check(f"{model}/{precision}/sm_{chip}", chip, lambda path: path, path)
+                report.case(f"{model}/{precision}/ptx_{level}", instruction_mix, path, precision)
         if not ptxas:
             report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
             report.close()
-        results = [(name, pool.submit(occupancy, ptxas, path, chip)) for name, path, chip in pending]
+        for chip in (90, 100, 120):
+            check(f"pools/sm_{chip}", chip, emit_pools, folder, chip)
+        for model, file in ZOO.items():
+            check(f"{model}/tf32/sm_90", 90, emit, folder, model, "tf32", 80, file)
         for name, result in results:
             report.case(name, result.result)
     report.close()

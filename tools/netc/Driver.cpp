@@ -240,6 +240,7 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
 
 static int compileNetwork(const frontend::Network &network, const Options &options, const Targets &target) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
+  context.printOpOnDiagnostic(false); // users have no use for the whole module behind an error
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { report(diagnostic); });
   OwningOpRef<ModuleOp> module = frontend::emitNet(context, network);
   if (failed(verify(*module)))

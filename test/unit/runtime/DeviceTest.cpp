@@ -1,13 +1,17 @@
 // The executor on a device with memory of its own: here one that runs the toy model's kernels on copies.
 #include "runtime/Device.h"
+#include "runtime/Diagnosis.h"
 #include "runtime/Executor.h"
 #include "runtime/Initialize.h"
+#include "runtime/Optimizer.h"
+#include "runtime/data/Loader.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 
@@ -17,6 +21,8 @@ namespace {
 class CopyingDevice : public Device {
 public:
   std::map<NetcSpace, int> uploads, downloads, taken;
+  int pinned = 0;
+  bool grantsPinned = true;
 
   void load(const NetcModel &model) override { tables = &model; }
   std::string describe() const override { return "a device of copies"; }
@@ -35,7 +41,13 @@ public:
     ++downloads[space];
     std::memcpy(to, memory[space].data(), bytes);
   }
-  void zero(NetcSpace space) override { std::fill(memory[space].begin(), memory[space].end(), 0); }
+  void zero(NetcSpace space, uint64_t offset, uint64_t bytes) override {
+    ASSERT_LE(offset + bytes, memory[space].size());
+    std::memset(memory[space].data() + offset, 0, bytes);
+  }
+  void exchange(NetcSpace one, NetcSpace other) override { std::swap(memory[one], memory[other]); }
+  void *pin(uint64_t bytes) override { return grantsPinned ? (++pinned, std::malloc(bytes)) : nullptr; }
+  void unpin(void *memory) override { --pinned, std::free(memory); }
   void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) override {
     const char *bytesFrom = static_cast<const char *>(from);
     ahead[space].assign(bytesFrom, bytesFrom + bytes);
@@ -72,11 +84,52 @@ private:
   std::array<std::vector<char>, NETC_SPACE_COUNT> memory, ahead;
 };
 
+/// GRADIENTS to their norm.
+void normKernel(char *const *buffers, char *, int64_t, int64_t, int64_t) {
+  const float *values = reinterpret_cast<const float *>(buffers[0]);
+  double sum = 0;
+  for (uint64_t i = 0; i < netc_models[0]->parameter_bytes / sizeof(float); ++i)
+    sum += double(values[i]) * values[i];
+  reinterpret_cast<NetcHyper *>(buffers[1])->gradient_norm = float(std::sqrt(sum));
+}
+
+/// ACCUMULATED += batch_weight * GRADIENTS
+void accumulateKernel(char *const *buffers, char *, int64_t, int64_t, int64_t) {
+  float weight = reinterpret_cast<const NetcHyper *>(buffers[2])->batch_weight;
+  for (uint64_t i = 0; i < netc_models[0]->parameter_bytes / sizeof(float); ++i)
+    reinterpret_cast<float *>(buffers[0])[i] += weight * reinterpret_cast<const float *>(buffers[1])[i];
+}
+
+/// The toy model with the programs that clip and add up gradients.
+struct WholeModel {
+  std::vector<NetcKernel> kernels{netc_models[0]->kernels, netc_models[0]->kernels + netc_models[0]->kernel_count};
+  std::vector<NetcBuffer> buffers{netc_models[0]->buffers, netc_models[0]->buffers + netc_models[0]->buffer_count};
+  NetcCommand norm{uint32_t(kernels.size()), uint32_t(buffers.size()), 2, UINT32_MAX, 1, 0, 0, 0};
+  NetcCommand accumulate{norm.kernel + 1, norm.first_buffer + 2, 3, UINT32_MAX, 1, 0, 0, 0};
+  NetcModel model = *netc_models[0];
+
+  WholeModel() {
+    uint64_t bytes = model.parameter_bytes;
+    kernels.push_back({normKernel, "norm", 0});
+    kernels.push_back({accumulateKernel, "accumulate", 0});
+    buffers.push_back({NETC_SPACE_GRADIENTS, 0, 0, 0, bytes});
+    buffers.push_back({NETC_SPACE_HYPER, NETC_BUFFER_WRITTEN, 0, 0, sizeof(NetcHyper)});
+    buffers.push_back({NETC_SPACE_ACCUMULATED, NETC_BUFFER_WRITTEN, 0, 0, bytes});
+    buffers.push_back({NETC_SPACE_GRADIENTS, 0, 0, 0, bytes});
+    buffers.push_back({NETC_SPACE_HYPER, 0, 0, 0, sizeof(NetcHyper)});
+    model.kernels = kernels.data(), model.kernel_count = kernels.size();
+    model.buffers = buffers.data(), model.buffer_count = buffers.size();
+    model.norm = {&norm, 1, 0, 0};
+    model.accumulate = {&accumulate, 1, 0, 0};
+  }
+};
+
 /// An executor on a CopyingDevice.
 struct OnDevice {
   static inline CopyingDevice *made = nullptr;
   NetcGpu gpu{nullptr, 0, [] { return static_cast<void *>(static_cast<Device *>(made = new CopyingDevice)); }};
-  NetcModel model = *netc_models[0];
+  WholeModel whole;
+  NetcModel &model = whole.model;
   ModelInfo info = readModel(model);
   ThreadPool pool{1};
   Executor executor{(model.gpu = &gpu, model), info, pool};
@@ -152,4 +205,78 @@ TEST(Device, TakesWhatWasSentAheadForThatMemoryAlone) {
   on.executor.run(Program::Step, 2);
   EXPECT_EQ(on.device.taken[NETC_SPACE_INPUT], 1);
   EXPECT_EQ(on.device.uploads[NETC_SPACE_INPUT], 1);
+}
+
+TEST(Device, GradientsAreJudgedWhereTheyLie) {
+  OnDevice on;
+  on.executor.reserve(4, true);
+  initializeParameters(on.executor, 1);
+  fillBatch(on.executor, 4, 0);
+  on.executor.run(Program::Step, 4);
+  EXPECT_TRUE(gradientsFinite(on.executor));
+  on.executor.run(Program::Update, 4);
+  EXPECT_EQ(on.device.downloads[NETC_SPACE_GRADIENTS], 0);
+  EXPECT_EQ(on.device.uploads[NETC_SPACE_GRADIENTS], 1); // zeros, before the first step
+
+  float *gradient = on.executor.gradient(on.info.parameters[0]);
+  gradient[5] = NAN;
+  EXPECT_FALSE(gradientsFinite(on.executor));
+  on.executor.gradient(on.info.parameters[0])[5] = 3e38f; // its square is not finite
+  on.executor.gradient(on.info.parameters[0])[6] = 3e38f;
+  EXPECT_TRUE(gradientsFinite(on.executor));
+}
+
+/// Weights after two updates of two batches each, a parameter frozen, gradients clipped.
+static std::string accumulatedBits(Executor &executor) {
+  Recipe recipe;
+  recipe.lr = 0.1;
+  recipe.momentum = 0.9;
+  recipe.accumulate = 2;
+  recipe.clipNorm = 0.01;
+  recipe.freeze = {"fc.bias"};
+  executor.reserve(6, true);
+  initializeParameters(executor, 1);
+  Optimizer optimizer(recipe, executor);
+  for (int i = 0; i < 4; ++i) {
+    fillBatch(executor, 6, i);
+    executor.run(Program::Step, 6);
+    EXPECT_TRUE(gradientsFinite(executor));
+    optimizer.accumulate(0.5, i % 2 == 0, i % 2 == 1);
+    if (i % 2)
+      optimizer.update(i / 2, 0.1, 6);
+  }
+  return {executor.at<char>(NETC_SPACE_PARAMETERS), executor.model().parameter_bytes};
+}
+
+TEST(Device, SumsOfGradientsStayThere) {
+  WholeModel whole;
+  ModelInfo info = readModel(whole.model);
+  ThreadPool pool(1);
+  Executor plain(whole.model, info, pool);
+  OnDevice other;
+  EXPECT_EQ(accumulatedBits(plain), accumulatedBits(other.executor));
+  EXPECT_EQ(other.device.downloads[NETC_SPACE_GRADIENTS], 0);
+  EXPECT_EQ(other.device.downloads[NETC_SPACE_ACCUMULATED], 0);
+  EXPECT_LE(other.device.uploads[NETC_SPACE_GRADIENTS] + other.device.uploads[NETC_SPACE_ACCUMULATED], 2);
+}
+
+TEST(Device, TheLeanestStepIsChosenByItsOwnMemory) {
+  OnDevice on;
+  uint64_t need = on.executor.stepNeed(4, 4);
+  EXPECT_GE(need, on.executor.stepNeed(1, 4) + 3 * 2 * uint64_t(on.info.inputElements()) * sizeof(float)); // and the next batch
+  EXPECT_EQ(on.executor.stepMemory(), uint64_t(1) << 28);
+  on.executor.reserve(4, true);
+  EXPECT_EQ(on.executor.stepNeed(4, 4), need);
+}
+
+TEST(Device, BatchesLieInPinnedMemoryWhereThereIsSome) {
+  OnDevice on;
+  {
+    std::shared_ptr<char> memory = on.executor.pinnedMemory(100);
+    ASSERT_TRUE(memory);
+    EXPECT_EQ(on.device.pinned, 1);
+  }
+  EXPECT_EQ(on.device.pinned, 0);
+  on.device.grantsPinned = false;
+  EXPECT_FALSE(on.executor.pinnedMemory(100));
 }
