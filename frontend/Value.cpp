@@ -41,7 +41,8 @@ static void spellInto(std::string &out, const Value &value) {
   else if (const auto *text = value.as<std::string>())
     out += fmt::format("\"{}\"", text->substr(0, enough));
   else if (const auto *iterations = value.as<Iterations>())
-    out += fmt::format("{}k", iterations->count / 1000);
+    out += iterations->count % 1000 == 0 ? fmt::format("{}k", iterations->count / 1000)
+                                         : fmt::format("{}", iterations->count);
   else if (const auto *block = value.as<const Definition *>())
     out += (*block)->name;
   else if (const auto *kind = value.as<const LayerKind *>())
@@ -192,6 +193,31 @@ static std::optional<double> asNumber(const Value &value) {
   return std::nullopt;
 }
 
+/// `16k * 3`, `64k / 2`, `32k + 16k`; comparisons. Nothing where the operator says nothing about such values.
+static std::optional<Computed> computeIterations(BinaryOp op, const Value &left, const Value &right) {
+  const auto *a = left.as<Iterations>(), *b = right.as<Iterations>();
+  bool sums = op == BinaryOp::Add || op == BinaryOp::Subtract;
+  bool scales = op == BinaryOp::Multiply || op == BinaryOp::Divide || op == BinaryOp::Remainder;
+  bool compares = op == BinaryOp::Less || op == BinaryOp::LessEqual || op == BinaryOp::Greater || op == BinaryOp::GreaterEqual;
+  Computed result;
+  if (a && b && compares)
+    return computeIntegers(op, a->count, b->count);
+  if (a && b && sums)
+    result = computeIntegers(op, a->count, b->count);
+  else if (a && right.as<int64_t>() && scales)
+    result = computeIntegers(op, a->count, *right.as<int64_t>());
+  else if (left.as<int64_t>() && b && op == BinaryOp::Multiply)
+    result = computeIntegers(op, *left.as<int64_t>(), b->count);
+  else
+    return std::nullopt;
+  const auto *count = result.value.as<int64_t>();
+  if (count && *count < 0)
+    return failure(fmt::format("{} {} {} are less than no iterations", spell(left), spelling(op), spell(right)));
+  if (count)
+    result.value = {Iterations{*count}};
+  return result;
+}
+
 bool equalValues(const Value &a, const Value &b, int64_t &budget) {
   if (--budget < 0)
     return false;
@@ -251,6 +277,8 @@ Computed compute(BinaryOp op, const Value &left, const Value &right) {
   }
   if (left.as<int64_t>() && right.as<int64_t>())
     return computeIntegers(op, *left.as<int64_t>(), *right.as<int64_t>());
+  if (std::optional<Computed> result = computeIterations(op, left, right))
+    return *result;
   std::optional<double> a = asNumber(left), b = asNumber(right);
   if (a && b)
     return computeNumbers(op, *a, *b);

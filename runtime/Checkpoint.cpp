@@ -50,6 +50,14 @@ static void removeOthers(const std::string &folder, const std::set<std::string> 
   }
 }
 
+/// What a killed run left half written: it takes room that the next checkpoint may need.
+static void removeUnfinished(const std::string &folder) {
+  std::error_code error;
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder, error))
+    if (entry.path().extension() == ".tmp")
+      fs::remove(entry.path(), error);
+}
+
 static Json describeFile(const std::string &name, const WrittenFile &file) {
   return {{"name", name}, {"bytes", file.bytes}, {"crc32", fmt::format("{:08x}", file.crc)}};
 }
@@ -75,6 +83,7 @@ void saveCheckpoint(const std::string &folder, const Executor &executor,
                     const TrainingPosition &position, const RunIdentity &identity,
                     const WeightsMetadata &metadata, size_t keep, std::vector<int64_t> &kept) {
   makeFolder(folder);
+  removeUnfinished(folder);
   std::string weights = weightsName(position.step), optimizer = optimizerName(position.step);
   std::vector<int64_t> keeping = kept;
   bool epochEnd = position.batch == 0;

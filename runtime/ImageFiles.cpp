@@ -17,18 +17,46 @@ bool isImageFile(const fs::path &path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
-std::vector<std::string> imageFilesBelow(const std::string &folder) {
-  std::vector<std::string> files;
-  try {
-    for (const fs::directory_entry &entry : fs::recursive_directory_iterator(
-             folder, fs::directory_options::follow_directory_symlink))
-      if (entry.is_regular_file() && isImageFile(entry.path()))
-        files.push_back(entry.path().string());
-  } catch (const fs::filesystem_error &error) {
-    fail("cannot read the folder {}: {}", error.path1().string(), error.code().message());
+/// `above`: the folders that `folder` lies in.
+static void search(const fs::path &folder, std::vector<fs::path> &above, FoundFiles &found) {
+  std::error_code error;
+  auto leadsBack = [&](const fs::path &other) { return fs::equivalent(folder, other, error); };
+  if (std::any_of(above.begin(), above.end(), leadsBack)) {
+    warn(fmt::format("{}: leads back to a folder above it and is left out", folder.string()));
+    return;
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  fs::directory_iterator entries(folder, error), end;
+  if (error)
+    fail("cannot read the folder {}: {}", folder.string(), error.message());
+  above.push_back(folder);
+  while (entries != end) {
+    const fs::directory_entry &entry = *entries;
+    fs::file_status status = entry.status(error); // of what a link leads to
+    if (fs::is_directory(status)) {
+      search(entry.path(), above, found);
+    } else if (!isImageFile(entry.path())) {
+      if (!entry.path().filename().string().starts_with('.') && found.others++ == 0)
+        found.firstOther = entry.path().string();
+    } else if (fs::is_regular_file(status) || entry.is_symlink(error) || !fs::status_known(status)) {
+      found.images.push_back(entry.path().string());
+    } else {
+      warn(fmt::format("{}: no regular file, left out", entry.path().string()));
+    }
+    entries.increment(error);
+    if (error)
+      fail("cannot read the folder {}: {}", folder.string(), error.message());
+  }
+  above.pop_back();
+}
+
+FoundFiles findImageFiles(const std::string &folder, const std::string &root) {
+  FoundFiles found;
+  std::vector<fs::path> above;
+  if (!root.empty())
+    above.emplace_back(root);
+  search(folder, above, found);
+  std::sort(found.images.begin(), found.images.end());
+  return found;
 }
 
 } // namespace netc::runtime

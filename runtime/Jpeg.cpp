@@ -8,6 +8,8 @@
 
 #include <jpeglib.h>
 
+#include <jerror.h>
+
 namespace netc::runtime {
 
 // A file of a few hundred bytes may claim scans that take minutes (libjpeg-turbo's
@@ -38,9 +40,12 @@ static void onError(j_common_ptr info) {
   std::longjmp(state->jump, 1);
 }
 
-/// Warnings are damage too: a truncated file would decode to grey.
+/// Warnings are damage too: a truncated file would decode to grey. But for those about headers that some cameras and
+/// programs write wrong beside sound pixels.
 static void onMessage(j_common_ptr info, int level) {
-  if (level < 0)
+  int code = info->err->msg_code;
+  bool sound = code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM || code == JWRN_NOT_SEQUENTIAL;
+  if (level < 0 && !sound)
     onError(info);
 }
 

@@ -42,6 +42,14 @@ static void addThreads(CLI::App *command, unsigned &threads) {
       ->capture_default_str();
 }
 
+/// A finite number from 0 on.
+static std::string checkAmount(const std::string &text) {
+  char *end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  bool good = end != text.c_str() && *end == 0 && value >= 0 && std::isfinite(value);
+  return good ? "" : text + " is no number from 0 on";
+}
+
 static void addInfo(CLI::App &app, InfoOptions &options) {
   CLI::App *command = app.add_subcommand("info", "Layers, parameters, FLOPs, memory plan, target");
   command->add_flag("--json", options.json, "As one JSON object");
@@ -68,16 +76,12 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
   command->add_option("--batch", overrides.batch, "Instead of the recipe's")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--lr", overrides.lr, "Learning rate instead of the recipe's; schedules scale it")
-      ->check(CLI::Range(0.0, 1e30))
-      ->check([](const std::string &text) { // nothing is out of range for "nan"
-        return std::isnan(std::strtod(text.c_str(), nullptr)) ? text + " is no learning rate" : std::string();
-      });
-  auto atLeastZero = CLI::Range(0.0, 1e30);
+      ->check(checkAmount);
   command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")->check(CLI::Range(0.0, 1.0));
-  command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")->check(atLeastZero);
+  command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")->check(checkAmount);
   command->add_option("--label-smoothing", overrides.labelSmoothing, "Instead of the recipe's")->check(CLI::Range(0.0, 1.0));
   command->add_option("--clip-norm", overrides.clipNorm, "Bound on the norm of all gradients together; 0: none")
-      ->check(atLeastZero);
+      ->check(checkAmount);
   command->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   command->add_option("--memory", options.memory, "Bytes that training may take, as 4GiB: computes again what does not fit")

@@ -173,6 +173,8 @@ static ScheduleStage parseStage(const Json &json) {
   case ScheduleKind::Plateau:
     stage.factor = call.number("factor", 0, 0.1);
     stage.patience = call.integer("patience", 1, 5);
+    if (stage.patience < 1)
+      call.reject("patience is 0, expected an integer from 1 on");
     stage.floor = call.number("min", 2, 0);
     break;
   case ScheduleKind::Warmup: {
@@ -199,8 +201,8 @@ static Normalization parseNormalization(const Json &json) {
   result.automatic = json.value("auto", false);
   if (result.automatic)
     return result;
-  result.mean = json.at("mean").get<std::vector<float>>();
-  result.std = json.at("std").get<std::vector<float>>();
+  result.mean = json.value("mean", std::vector<float>());
+  result.std = json.value("std", std::vector<float>());
   return result;
 }
 
@@ -273,6 +275,10 @@ static void parseOptimizer(const Json &json, Recipe &recipe) {
   recipe.decayWeightsOnly = call.flag("decay_weights_only");
   call.flag("nesterov"); // compiled in
   call.finish();
+  if (adaptive && recipe.momentum >= 1)
+    call.reject(fmt::format("beta1 is {}, expected less than 1", recipe.momentum));
+  if (recipe.beta2 >= 1)
+    call.reject(fmt::format("beta2 is {}, expected less than 1", recipe.beta2));
 }
 
 static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
@@ -303,6 +309,8 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.average = json.value("ema", 0.0);
   recipe.lr = overrides.lr.value_or(recipe.lr);
   recipe.momentum = overrides.momentum.value_or(recipe.momentum);
+  if (recipe.momentum >= 1 && recipe.optimizer.starts_with("adam"))
+    fail("--momentum {}: Adam's beta1 is less than 1", recipe.momentum);
   recipe.weightDecay = overrides.weightDecay.value_or(recipe.weightDecay);
   recipe.freeze = overrides.freeze;
   recipe.ownRates = overrides.ownRates;
@@ -320,6 +328,10 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
 Recipe parseRecipe(const ModelInfo &info, const RecipeOverrides &overrides) {
   try {
     return parse(info, overrides);
+  } catch (const Error &error) {
+    if (overrides.set.empty() && !overrides.momentum)
+      throw;
+    throw UsageError(error.what()); // what was compiled has been checked
   } catch (const nlohmann::json::exception &error) {
     fail("executable is damaged: its recipe does not parse: {}", error.what());
   }
@@ -329,24 +341,30 @@ int64_t recipeEpochs(const std::string &effective) {
   return Json::parse(effective).value("epochs", int64_t(0));
 }
 
+/// Calls differ by arguments, which are named one by one; everything else is shown whole.
+static void compareValues(const std::string &what, const Json &was, const Json &is, std::string &text) {
+  if (was == is)
+    return;
+  auto isCall = [](const Json &value) { return value.is_object() && value.contains("named"); };
+  if (isCall(was) && isCall(is) && was["name"] == is["name"] && was["named"] != is["named"]) {
+    Json arguments = was["named"];
+    arguments.update(is["named"]);
+    for (const auto &[name, value] : arguments.items())
+      compareValues(name, was["named"].value(name, Json()), is["named"].value(name, Json()), text);
+    return;
+  }
+  auto show = [](const Json &value) { return value.is_null() ? std::string("none") : value.dump(); };
+  text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", what, show(was), show(is));
+}
+
 std::string compareRecipes(const std::string &before, const std::string &now, bool ignoreEpochs) {
   Json old = Json::parse(before), current = Json::parse(now);
   std::string text;
-  auto append = [&](const std::string &what, const Json &was, const Json &is) {
-    text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", what, was.dump(), is.dump());
-  };
-  for (const auto &[field, value] : current.items()) {
-    if (ignoreEpochs && field == "epochs")
-      continue;
-    Json was = old.contains(field) ? old[field] : Json();
-    if (was == value)
-      continue;
-    // The learning rate is what people change: name it rather than the whole optimizer.
-    if (field == "optimizer" && was.is_object() && was["named"]["lr"] != value["named"]["lr"])
-      append("lr", was["named"]["lr"], value["named"]["lr"]);
-    else
-      append(field, was, value);
-  }
+  Json fields = old; // what only one of them says counts too
+  fields.update(current);
+  for (const auto &[field, value] : fields.items())
+    if (!ignoreEpochs || field != "epochs")
+      compareValues(field, old.value(field, Json()), current.value(field, Json()), text);
   return text;
 }
 

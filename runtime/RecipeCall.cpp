@@ -34,6 +34,8 @@ double RecipeCall::number(const char *argument, int position, double otherwise) 
     return otherwise;
   if (!value->is_number())
     reject(fmt::format("{} is {}, expected a number", argument, value->dump()));
+  if (!(value->get<double>() >= 0))
+    reject(fmt::format("{} is {}, expected a number from 0 on", argument, value->dump()));
   return value->get<double>();
 }
 
@@ -67,8 +69,9 @@ std::array<double, 2> RecipeCall::bounds(const char *argument, int position,
   if (!value)
     return otherwise;
   if (!value->is_array() || value->size() != 2 || !(*value)[0].is_number() ||
-      !(*value)[1].is_number() || (*value)[0].get<double>() > (*value)[1].get<double>())
-    reject(fmt::format("{} is {}, expected [low, high]", argument, value->dump()));
+      !(*value)[1].is_number() || (*value)[0].get<double>() > (*value)[1].get<double>() ||
+      (*value)[0].get<double>() <= 0)
+    reject(fmt::format("{} is {}, expected [low, high], above 0", argument, value->dump()));
   return {(*value)[0].get<double>(), (*value)[1].get<double>()};
 }
 
@@ -136,8 +139,12 @@ std::vector<SchedulePoint> RecipeCall::points(const char *argument, int position
     return result;
   if (!value->is_array())
     return {toPoint(*value, argument)};
-  for (const Json &item : *value)
+  for (const Json &item : *value) {
     result.push_back(toPoint(item, argument));
+    const SchedulePoint &last = result.back(), &first = result.front();
+    if (last.unit != first.unit || (result.size() > 1 && last.value <= result[result.size() - 2].value))
+      reject(fmt::format("{} is {}, expected a rising list, all epochs, all iterations or all fractions", argument, value->dump()));
+  }
   return result;
 }
 

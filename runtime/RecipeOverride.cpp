@@ -57,11 +57,27 @@ static Json &findCall(const std::string &option, Json &calls, const std::string 
        names.empty() ? ": it is empty" : "; it has " + names);
 }
 
+/// `normalize.mean` and `normalize.std` (numbers a channel, or one for all); together they replace `normalize(auto)`.
+static void overrideNormalization(Json &recipe, const std::string &text, const std::string &argument, const Json &value) {
+  Json list = value.is_array() ? value : Json::array({value});
+  auto isNumber = [](const Json &item) { return item.is_number(); };
+  if (list.empty() || !std::all_of(list.begin(), list.end(), isNumber))
+    fail("--set {}: expected a number a channel, or one for all", text);
+  if (!recipe["normalize"].is_object())
+    recipe["normalize"] = Json::object();
+  recipe["normalize"]["auto"] = false;
+  recipe["normalize"][argument] = list;
+}
+
 void applyOverride(Json &recipe, const std::string &text) {
   size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw UsageError(fmt::format("--set {}: expected NAME=VALUE, as in optimizer.weight_decay=5e-4", text));
   std::string path = text.substr(0, equals);
+  if (text == "normalize=auto") {
+    recipe["normalize"] = {{"auto", true}};
+    return;
+  }
   Json value = parseValue(text, text.substr(equals + 1));
   std::vector<std::string> words = split(path);
   const std::string &clause = words[0];
@@ -82,6 +98,8 @@ void applyOverride(Json &recipe, const std::string &text) {
     if (words[1] == "nesterov")
       rejectCompiledIn(text, "Nesterov's momentum");
     recipe["optimizer"]["named"][words[1]] = value;
+  } else if (path == "normalize.mean" || path == "normalize.std") {
+    overrideNormalization(recipe, text, words[1], value);
   } else if (path == "loss.label_smoothing") {
     if (!value.is_number())
       fail("--set {}: expected a number from 0 to 1", text);
@@ -92,7 +110,8 @@ void applyOverride(Json &recipe, const std::string &text) {
     findCall(text, recipe[clause], clause, words[1])["named"][words[2]] = value;
   } else {
     throw UsageError(fmt::format(
-        "--set {}: unknown; expected optimizer.ARGUMENT, loss.label_smoothing, (augment|eval|schedule).CALL.ARGUMENT, batch, epochs, accumulate, clip_norm or ema", text));
+        "--set {}: unknown; expected optimizer.ARGUMENT, loss.label_smoothing, (augment|eval|schedule).CALL.ARGUMENT, "
+        "normalize.(mean|std), batch, epochs, accumulate, clip_norm or ema", text));
   }
 }
 

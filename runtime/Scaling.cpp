@@ -26,13 +26,20 @@ static void spread(std::vector<float> &values, int channels) {
     values.resize(size_t(channels), values[0]);
 }
 
+static bool holds(const WeightsMetadata &stored, const StatisticsRequest &request) {
+  return !(request.moments && stored.mean.empty()) && !(request.pixelMean && stored.pixelMean.empty()) &&
+         !(request.colors && stored.pcaValues.empty());
+}
+
 PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
-                                const std::vector<int64_t> &samples, unsigned workers) {
+                                const std::vector<int64_t> &samples, unsigned workers, const WeightsMetadata *stored) {
   const Transform *subtract = findMeanSubtraction(recipe);
   StatisticsRequest request;
   request.moments = recipe.normalize.automatic || (subtract && !subtract->perPixel);
   request.pixelMean = subtract && subtract->perPixel;
   request.colors = computesColors(recipe);
+  if (stored && holds(*stored, request))
+    return {stored->mean, stored->std, stored->pixelMean, stored->pcaValues, stored->pcaVectors};
   PixelScaling scaling;
   if (request.moments || request.pixelMean || request.colors)
     scaling = computeStatistics(data, samples, info, request, workers);

@@ -9,9 +9,11 @@
 namespace netc::runtime {
 
 /// For training: as the recipe writes it, or computed from `samples` of the
-/// training set (normalize(auto), subtract_mean, pca_jitter).
+/// training set (normalize(auto), subtract_mean, pca_jitter). What is computed is taken from `stored` where that has it: a
+/// run that goes on doesn't read its images once more.
 PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
-                                const std::vector<int64_t> &samples, unsigned workers);
+                                const std::vector<int64_t> &samples, unsigned workers,
+                                const WeightsMetadata *stored = nullptr);
 
 /// For evaluation: what lies with the weights, else what the recipe writes. Warns
 /// where the recipe computes it and the weights have none.

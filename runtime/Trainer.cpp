@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <filesystem>
 
 namespace netc::runtime {
 
@@ -95,12 +96,21 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   if (!loading.mix.empty() && !info.softLabels)
     fail("recipe: mixup and cutmix need a loss on mixed labels, which {} was not compiled with",
          info.name);
+  identity = {info.name,           info.fingerprint(), data->kind(), int64_t(samples.size()),
+              data->fingerprint(), recipe.effective};
+  if (options.resume)
+    begun = findForResume();
+  std::optional<WeightsMetadata> stored;
+  if (begun) {
+    checkSameRun(begun->identity, begun->position.step);
+    stored = WeightsMetadata::decode(Safetensors::read(begun->weightsFile));
+  }
   fitMemory();
   executor.reserve(recipe.batch, true, Loader::copies + 1);
 
-  PixelScaling scaling = scalingForTraining(recipe, info, *data, samples, workers);
-  metadata = {info.name,    data->kind(), data->classNames(), scaling.mean,
-              scaling.std, scaling.pixelMean};
+  PixelScaling scaling = scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
+  metadata = {info.name,   data->kind(),      data->classNames(), scaling.mean,
+              scaling.std, scaling.pixelMean, scaling.pcaValues,  scaling.pcaVectors};
   augment = Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
   if (validation)
     evaluation = Pipeline::forEvaluation(recipe, info, scaling, sizeOf(*validation), 1);
@@ -108,18 +118,20 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
     note(fmt::format("the recipe's sizes are written for {}x{}; scaled to the input's {}x{}",
                      written.height, written.width, info.height, info.width));
   loader.emplace(*data, *augment, info, loading);
-  identity = {info.name,           info.fingerprint(), data->kind(), int64_t(samples.size()),
-              data->fingerprint(), recipe.effective};
 }
 
 int Training::run() {
   makeFolder(options.out);
   initializeParameters(executor, recipe.seed);
-  if (!options.weights.empty())
+  if (!options.weights.empty() && !begun)
     loadWeightsThatFit(Safetensors::read(weightsPath(options.weights)), executor);
   optimizer.startAverage();
-  if (options.resume)
-    resume();
+  if (begun)
+    resume(*begun);
+  else if (options.resume)
+    note(fmt::format("no checkpoint in {}: starting afresh", options.out));
+  else if (std::filesystem::exists(checkpointFolder + "/checkpoint.json"))
+    note(fmt::format("{} holds an earlier run, which this one replaces from its first checkpoint on", options.out));
   metrics.begin(position.step);
   writeFileAtomically(options.out + "/recipe.json", recipe.effective);
   fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n",
@@ -345,7 +357,11 @@ bool Training::validate() {
   fmt::print("  {:.1f} s\n", epochSeconds);
   std::fflush(stdout);
   record.corrupt = corrupt.count();
-  metrics.append(record);
+  try {
+    metrics.append(record);
+  } catch (const Error &error) {
+    failToWrite(error);
+  }
   report();
   return true;
 }

@@ -7,6 +7,7 @@
 #define NETC_RUNTIME_TRAINING_H
 
 #include "runtime/Checkpoint.h"
+#include "runtime/Error.h"
 #include "runtime/Evaluate.h"
 #include "runtime/Executor.h"
 #include "runtime/Metrics.h"
@@ -30,7 +31,7 @@ public:
   int run();
 
 private:
-  void resume();
+  void resume(const Checkpoint &checkpoint);
   std::optional<Checkpoint> findForResume() const;
   void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
   bool trainEpoch();
@@ -52,6 +53,7 @@ private:
   void showProgress(int64_t stepsHere, std::chrono::steady_clock::time_point start);
   bool validate();
   void save();
+  [[noreturn]] void failToWrite(const Error &error) const;
   void saveValidated(const std::string &path) const;
   void report() const;
   void requireFinite() const;
@@ -75,6 +77,7 @@ private:
   std::optional<Loader> loader;
   WeightsMetadata metadata;
   RunIdentity identity;
+  std::optional<Checkpoint> begun; // the checkpoint to go on from
   TrainingPosition position;
   Metrics metrics;
   Progress progress;

@@ -65,16 +65,10 @@ std::optional<Checkpoint> Training::findForResume() const {
   }
 }
 
-void Training::resume() {
-  auto checkpoint = findForResume();
-  if (!checkpoint) {
-    note(fmt::format("no checkpoint in {}: starting afresh", options.out));
-    return;
-  }
-  checkSameRun(checkpoint->identity, checkpoint->position.step);
-  restoreCheckpoint(*checkpoint, executor);
-  position = checkpoint->position;
-  kept = checkpoint->kept;
+void Training::resume(const Checkpoint &checkpoint) {
+  restoreCheckpoint(checkpoint, executor);
+  position = checkpoint.position;
+  kept = checkpoint.kept;
   savedStep = position.step;
   schedule.plateau = position.plateau;
   fmt::print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
@@ -129,6 +123,14 @@ void Training::saveValidated(const std::string &path) const {
   saveWeights(path, executor, metadata);
 }
 
+/// A file of the run could not be written.
+void Training::failToWrite(const Error &error) const {
+  fail("{}; {}", error.what(),
+       savedStep ? fmt::format("the checkpoint of step {} in {} is whole: make room, then --resume",
+                               *savedStep, checkpointFolder)
+                 : std::string("this run has no checkpoint yet"));
+}
+
 void Training::save() {
   std::string best = options.out + "/best.safetensors";
   try {
@@ -142,10 +144,7 @@ void Training::save() {
     savedStep = position.step;
     saveValidated(options.out + "/model.safetensors");
   } catch (const Error &error) {
-    fail("{}; {}", error.what(),
-         savedStep ? fmt::format("the checkpoint of step {} in {} is whole: make room, then --resume",
-                                 *savedStep, checkpointFolder)
-                   : std::string("this run has no checkpoint yet"));
+    failToWrite(error);
   }
 }
 

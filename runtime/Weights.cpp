@@ -26,6 +26,10 @@ std::map<std::string, std::string> WeightsMetadata::encode() const {
   }
   if (!pixelMean.empty())
     meta["netc.pixel_mean"] = Json(pixelMean).dump();
+  if (!pcaValues.empty()) {
+    meta["netc.pca_values"] = Json(pcaValues).dump();
+    meta["netc.pca_vectors"] = Json(pcaVectors).dump();
+  }
   return meta;
 }
 
@@ -47,6 +51,8 @@ WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
     list("netc.mean", result.mean);
     list("netc.std", result.std);
     list("netc.pixel_mean", result.pixelMean);
+    list("netc.pca_values", result.pcaValues);
+    list("netc.pca_vectors", result.pcaVectors);
   } catch (const nlohmann::json::exception &error) {
     fail("{}: bad metadata: {}", file.path(), error.what());
   }

@@ -62,9 +62,18 @@ static std::vector<Guess> bestGuesses(const float *logits, int64_t classes, int 
   return guesses;
 }
 
+/// A file's name in a line of its own, whatever it holds.
+static std::string onOneLine(const std::string &name) {
+  std::string text;
+  for (char c : name)
+    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c))
+                                                              : std::string(1, c);
+  return text;
+}
+
 /// One image: a class a line.
 static void printGuesses(const std::string &image, const std::vector<Guess> &guesses) {
-  fmt::print("{}\n", image);
+  fmt::print("{}\n", onOneLine(image));
   for (const Guess &guess : guesses)
     fmt::print("  {:6.2f}%  {}\n", guess.probability * 100, guess.label);
 }
@@ -72,7 +81,7 @@ static void printGuesses(const std::string &image, const std::vector<Guess> &gue
 /// Many images: a row an image; all but the last column aligned.
 static void printRow(const std::string &image, size_t imageWidth, size_t labelWidth,
                      const std::vector<Guess> &guesses) {
-  std::string row = fmt::format("{:<{}}", image, imageWidth);
+  std::string row = fmt::format("{:<{}}", onOneLine(image), imageWidth);
   for (size_t i = 0; i < guesses.size(); ++i)
     row += fmt::format("  {:6.2f}%  {:<{}}", guesses[i].probability * 100, guesses[i].label,
                        i + 1 < guesses.size() ? labelWidth : 0);
@@ -96,7 +105,7 @@ static std::vector<std::string> listImages(const std::vector<std::string> &named
       images.push_back(name);
       continue;
     }
-    std::vector<std::string> files = imageFilesBelow(name);
+    std::vector<std::string> files = findImageFiles(name).images;
     if (files.empty())
       fail("{}: no JPEG or PNG file in it or below", name);
     images.insert(images.end(), files.begin(), files.end());
@@ -156,7 +165,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   int top = options.top.value_or(table && !options.json ? 1 : 5);
   size_t imageWidth = 0, labelWidth = 0;
   for (const std::string &image : images)
-    imageWidth = std::max(imageWidth, image.size());
+    imageWidth = std::max(imageWidth, onOneLine(image).size());
   for (const std::string &name : names)
     labelWidth = std::max(labelWidth, std::min<size_t>(name.size(), 24));
   DecodeJob job{nullptr, pipeline, executor.at<float>(NETC_SPACE_INPUT), info.inputElements(),

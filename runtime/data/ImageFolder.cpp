@@ -3,6 +3,8 @@
 #include "runtime/Error.h"
 #include "runtime/ImageFiles.h"
 #include "runtime/Philox.h"
+#include "runtime/Progress.h"
+#include "runtime/Utf8.h"
 #include "runtime/data/Dataset.h"
 
 #include <algorithm>
@@ -12,22 +14,46 @@ namespace netc::runtime {
 
 namespace fs = std::filesystem;
 
+/// Class names go into JSON: bytes that are no UTF-8 are spelled out, as in "caf\\xe9".
+static std::string className(const std::string &folder) {
+  std::string name;
+  for (std::string_view rest = folder; !rest.empty();) {
+    size_t length = utf8Length(rest);
+    name += length ? std::string(rest.substr(0, length)) : fmt::format("\\x{:02x}", static_cast<unsigned char>(rest[0]));
+    rest.remove_prefix(length ? length : 1);
+  }
+  return name;
+}
+
 namespace {
 class ImageFolder : public Dataset {
 public:
   explicit ImageFolder(std::string folder) : root(std::move(folder)) {
     kindName = "imagefolder";
-    for (const fs::directory_entry &entry : fs::directory_iterator(root))
-      if (entry.is_directory() && !entry.path().filename().string().starts_with('.'))
-        names.push_back(entry.path().filename().string());
-    std::sort(names.begin(), names.end());
-    classes = int64_t(names.size());
-    if (names.empty())
+    std::vector<std::string> folders, strays;
+    std::error_code error;
+    for (const fs::directory_entry &entry : fs::directory_iterator(root)) {
+      std::string name = entry.path().filename().string();
+      if (!entry.is_directory(error) && isImageFile(name))
+        strays.push_back(name);
+      else if (entry.is_directory(error) && !name.starts_with('.'))
+        folders.push_back(name);
+    }
+    std::sort(folders.begin(), folders.end());
+    classes = int64_t(folders.size());
+    if (folders.empty())
       fail("{}: no folders in it, expected one a class", root);
-    for (size_t label = 0; label < names.size(); ++label)
-      addClass(int32_t(label));
+    for (size_t label = 0; label < folders.size(); ++label) {
+      names.push_back(className(folders[label]));
+      addClass(folders[label], int32_t(label));
+    }
     if (files.empty())
-      fail("{}: its {} folders hold no JPEG or PNG file", root, names.size());
+      fail("{}: its {} folders hold no JPEG or PNG file", root, folders.size());
+    if (!strays.empty())
+      warn(fmt::format("{}: left out: {} in no class's folder ({})", root, counted(int64_t(strays.size()), "image"),
+                       *std::min_element(strays.begin(), strays.end())));
+    if (others)
+      warn(fmt::format("{}: left out: {} named neither .jpg, .jpeg nor .png ({})", root, counted(others, "file"), firstOther));
   }
 
   int64_t size() const override { return int64_t(files.size()); }
@@ -54,11 +80,17 @@ private:
     int32_t label;
   };
 
-  void addClass(int32_t label) {
-    const std::string &name = names[size_t(label)];
+  void addClass(const std::string &name, int32_t label) {
     size_t first = files.size();
-    for (const std::string &path : imageFilesBelow(root + "/" + name))
-      files.push_back({fs::path(path).lexically_relative(root).string(), fs::file_size(path), label});
+    FoundFiles found = findImageFiles(root + "/" + name, root);
+    std::error_code error;
+    for (const std::string &path : found.images) {
+      uint64_t bytes = fs::file_size(path, error);
+      files.push_back({fs::path(path).lexically_relative(root).string(), error ? 0 : bytes, label});
+    }
+    if (others == 0)
+      firstOther = found.firstOther;
+    others += found.others;
     if (files.size() == first)
       warn(fmt::format("{}/{} holds no JPEG or PNG file", root, name));
     std::sort(files.begin() + int64_t(first), files.end(),
@@ -67,6 +99,8 @@ private:
 
   std::string root;
   std::vector<File> files;
+  int64_t others = 0; // files that are no images, left out
+  std::string firstOther;
 };
 } // namespace
 

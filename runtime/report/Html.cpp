@@ -1,26 +1,16 @@
 //===- Html.cpp - text and pictures inside a page -------------------------===//
 #include "runtime/report/Html.h"
 
+#include "runtime/Utf8.h"
+
 #include <fmt/format.h>
 
 namespace netc::runtime {
 
-/// Bytes of the UTF-8 sequence at the front of `text`; 0 where it is none.
-static size_t sequenceLength(std::string_view text) {
-  unsigned char first = static_cast<unsigned char>(text[0]);
-  size_t length = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-  if (length > text.size())
-    return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80)
-      return 0;
-  return length;
-}
-
 std::string escapeHtml(std::string_view text) {
   std::string result;
   while (!text.empty()) {
-    size_t length = sequenceLength(text);
+    size_t length = utf8Length(text);
     switch (text[0]) {
     case '&': result += "&amp;"; break;
     case '<': result += "&lt;"; break;

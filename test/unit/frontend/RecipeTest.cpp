@@ -46,6 +46,18 @@ TEST(Recipe, IsReadInFull) {
   EXPECT_EQ(recipe.epochs, 164);
 }
 
+TEST(Recipe, IterationsAreReckonedWith) {
+  Recipe recipe = recipeOf(model + "train m {\n"
+                                   "  optimizer  sgd(0.1)\n"
+                                   "  schedule   warmup(1k / 2), step(at=[16k * 2, 3 * 16k, 48k + 16k])\n}\n");
+  auto count = [](const RecipeValue &value) { return std::get<Iterations>(value.value).count; };
+  EXPECT_EQ(count(recipe.schedule[0].named[0].second), 500);
+  const auto &at = std::get<RecipeList>(recipe.schedule[1].named[0].second.value);
+  EXPECT_EQ(count(at[0]), 32'000);
+  EXPECT_EQ(count(at[1]), 48'000);
+  EXPECT_EQ(count(at[2]), 64'000);
+}
+
 TEST(Recipe, DefaultsAreStated) {
   Recipe recipe = recipeOf(model);
   EXPECT_FALSE(recipe.written);

@@ -3,6 +3,7 @@
 #include "runtime/Color.h"
 #include "runtime/Error.h"
 #include "runtime/Mix.h"
+#include "runtime/Scaling.h"
 #include "runtime/data/Statistics.h"
 #include "test/unit/runtime/Scratch.h"
 
@@ -222,6 +223,34 @@ TEST(Statistics, AreExactAndIndependentOfWorkers) {
       sum += image.pixels[p];
   }
   EXPECT_NEAR(double(one.mean[0]), sum / 6 / 64 / 255, 1e-6);
+}
+
+// A run that goes on takes what it computed from its checkpoint.
+TEST(Statistics, AreTakenFromTheWeightsThatStoreThem) {
+  ModelInfo info;
+  info.channels = 3;
+  info.height = info.width = 8;
+  auto data = openDataset("synthetic:20", Split::Train, {3, 8, 8, 4});
+  Recipe recipe;
+  recipe.normalize.automatic = true;
+  Transform jitter;
+  jitter.kind = TransformKind::PcaJitter;
+  recipe.augment = {jitter};
+  PixelScaling computed = scalingForTraining(recipe, info, *data, {0, 1, 2}, 1);
+  ASSERT_EQ(computed.pcaVectors.size(), 9u);
+
+  ScratchFolder folder;
+  WeightsMetadata metadata{"m", "synthetic", {}, computed.mean, computed.std, {}, computed.pcaValues, computed.pcaVectors};
+  writeSafetensors(folder / "w", {}, metadata.encode());
+  WeightsMetadata stored = WeightsMetadata::decode(Safetensors::read(folder / "w"));
+  // Other images would give other numbers.
+  PixelScaling restored = scalingForTraining(recipe, info, *data, {7}, 1, &stored);
+  EXPECT_EQ(restored.mean, computed.mean);
+  EXPECT_EQ(restored.std, computed.std);
+  EXPECT_EQ(restored.pcaValues, computed.pcaValues);
+  EXPECT_EQ(restored.pcaVectors, computed.pcaVectors);
+  stored.pcaValues.clear();
+  EXPECT_NE(scalingForTraining(recipe, info, *data, {7}, 1, &stored).pcaValues, computed.pcaValues);
 }
 
 TEST(Statistics, EigenvectorsDiagonalise) {

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 
 using namespace netc::runtime;
 
@@ -162,4 +164,55 @@ TEST(ImageFolder, SortsClassesAndSplits) {
                openDataset("imagefolder:" + folder / "val/cat", Split::Train, shape);
              }),
              "no folders in it, expected one a class");
+}
+
+// A JPEG whose JFIF header claims version 3: libjpeg warns, cameras wrote it, the pixels are sound.
+TEST(Jpeg, OddHeadersAreNoDamage) {
+  std::string jpeg = makeJpeg({});
+  size_t jfif = jpeg.find("JFIF");
+  ASSERT_NE(jfif, std::string::npos);
+  Image before = decode(jpeg);
+  jpeg[jfif + 5] = 3;
+  EXPECT_EQ(decode(jpeg).pixels, before.pixels);
+}
+
+TEST(ImageFolder, NothingIsDroppedInSilence) {
+  ScratchFolder folder;
+  makeFolder(folder / "cat/deep.jpg");
+  makeFolder(folder / "dog");
+  std::string jpeg = makeJpeg({});
+  writeFileAtomically(folder / "cat/a.jpg", jpeg);
+  writeFileAtomically(folder / "cat/deep.jpg/b.jpg", jpeg);
+  writeFileAtomically(folder / "cat/c.bmp", jpeg);
+  writeFileAtomically(folder / "cat/.hidden", jpeg);
+  writeFileAtomically(folder / "stray.png", jpeg);
+  std::filesystem::create_symlink("a.jpg", folder / "cat/link.jpg");
+  std::filesystem::create_symlink("nowhere.jpg", folder / "cat/dangling.jpg");
+  std::filesystem::create_symlink("..", folder / "cat/loop");
+  std::filesystem::create_symlink("self", folder / "self");
+  ASSERT_EQ(mkfifo((folder / "cat/pipe.jpg").c_str(), 0600), 0);
+  testing::internal::CaptureStderr();
+  auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 10});
+  std::string told = testing::internal::GetCapturedStderr();
+  ASSERT_EQ(data->size(), 4);
+  EXPECT_EQ(data->describe(1), folder / "cat/dangling.jpg");
+  Image image;
+  EXPECT_HAS(errorOf([&] { data->load(1, {}, image); }), "cannot read " + folder / "cat/dangling.jpg");
+  EXPECT_HAS(told, folder / "cat/loop: leads back to a folder above it");
+  EXPECT_HAS(told, folder / "cat/pipe.jpg: no regular file");
+  EXPECT_HAS(told, folder / "dog holds no JPEG or PNG file");
+  EXPECT_HAS(told, "1 file named neither .jpg, .jpeg nor .png (" + folder / "cat/c.bmp)");
+  EXPECT_HAS(told, "1 image in no class's folder (stray.png)");
+}
+
+TEST(ImageFolder, NamesMayBeAnyBytes) {
+  ScratchFolder folder;
+  for (const char *name : {"caf\xE9", "\xC3\xA9t\xC3\xA9", "two\nlines"}) {
+    makeFolder(folder / name);
+    writeFileAtomically(folder / (std::string(name) + "/\xFF.jpg"), makeJpeg({}));
+  }
+  auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 10});
+  EXPECT_EQ(data->classNames(), (std::vector<std::string>{"caf\\xe9", "two\nlines", "\xC3\xA9t\xC3\xA9"}));
+  Image image;
+  data->load(0, {}, image);
 }

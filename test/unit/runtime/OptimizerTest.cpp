@@ -76,3 +76,41 @@ TEST(Optimizer, WhatCannotBeSetIsSaid) {
   EXPECT_EQ(errorOf({"batch=many"}), "--set batch=many: 'many' is no value: expected a number, true, false, iterations (32k) or a list");
   EXPECT_NE(errorOf({"optimizer.momentum=0.9"}).find("momentum"), std::string::npos);
 }
+
+TEST(Optimizer, TheNormalizationCanBeSet) {
+  Recipe recipe = parseWith({"normalize.mean=0.5", "normalize.std=[0.25]"});
+  EXPECT_FALSE(recipe.normalize.automatic);
+  EXPECT_EQ(recipe.normalize.mean, std::vector<float>{0.5f});
+  EXPECT_EQ(recipe.normalize.std, std::vector<float>{0.25f});
+  EXPECT_NE(recipe.effective.find("\"mean\""), std::string::npos);
+  EXPECT_TRUE(parseWith({"normalize=auto"}).normalize.automatic);
+  EXPECT_EQ(errorOf({"normalize.mean=0.5"}), "recipe: normalize expects both mean and std");
+  EXPECT_EQ(errorOf({"normalize.mean=[0, 0]", "normalize.std=1"}), "recipe: normalize has 2 values, the input has 1 channels");
+  EXPECT_EQ(errorOf({"normalize.std=true"}), "--set normalize.std=true: expected a number a channel, or one for all");
+}
+
+// What the language refuses in a file is refused on the command line.
+TEST(Optimizer, ValuesOutOfRangeAreTheCommandLinesFault) {
+  for (const char *set : {"optimizer.lr=-1", "optimizer.beta1=1", "optimizer.beta2=1.5", "optimizer.weight_decay=-0.1",
+                          "schedule.step.factor=-1", "schedule.step.at=[20k, 10k]", "schedule.step.at=[1, 0.5]",
+                          "augment.random_crop.pad=-1", "augment.random_crop.pad=1.5", "augment.random_crop.size=0"}) {
+    RecipeOverrides overrides;
+    overrides.set = {set};
+    EXPECT_THROW(parseRecipe(modelWith(adam), overrides), UsageError) << set;
+  }
+}
+
+TEST(Optimizer, RecipesAreComparedInFull) {
+  RecipeOverrides plain, more;
+  more.freeze = {"fc.*"};
+  more.clipNorm = 1;
+  more.set = {"optimizer.beta2=0.9", "optimizer.lr=0.5"};
+  std::string before = parseWith({}).effective, after = parseRecipe(modelWith(adam), more).effective;
+  EXPECT_EQ(compareRecipes(before, before, false), "");
+  std::string there = compareRecipes(before, after, true), back = compareRecipes(after, before, true);
+  for (const char *part : {"lr was 0.001, is 0.5", "beta2 was 0.99, is 0.9", "clip_norm was none, is 1.0", "freeze was none, is [\"fc.*\"]"})
+    EXPECT_NE(there.find(part), std::string::npos) << there;
+  // What the command line no longer says is a difference as well.
+  for (const char *part : {"clip_norm was 1.0, is none", "freeze was [\"fc.*\"], is none"})
+    EXPECT_NE(back.find(part), std::string::npos) << back;
+}

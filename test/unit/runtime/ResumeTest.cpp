@@ -117,6 +117,31 @@ TEST(Resume, RefusesAnotherRecipeDataOrModel) {
              "the checkpoint is of toy, not of this toycolor");
 }
 
+TEST(Resume, RefusesARecipeThatLacksSomething) {
+  ScratchFolder folder;
+  std::string base = toy + " train --data synthetic:300 --epochs 2 --batch 32 --resume --out " + folder / "out";
+  ASSERT_EQ(shell(base + " --freeze fc.bias --lr-for fc.weight=0.1").code, 0);
+  Outcome outcome = shell(base);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_HAS(outcome.err, "freeze was [\"fc.bias\"], is none");
+  EXPECT_HAS(outcome.err, "lr_for was {\"fc.weight\":0.1}, is none");
+}
+
+TEST(Resume, SaysThatItReplacesAnEarlierRun) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "out").code, 0);
+  EXPECT_HAS(shell(toy + run + folder / "out").err, folder / "out holds an earlier run, which this one replaces");
+}
+
+TEST(Resume, WhatAKilledRunLeftHalfWrittenGoesFirst) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toy + run + folder / "whole").code, 0);
+  makeFolder(folder / "out/checkpoint");
+  writeFileAtomically(folder / "out/checkpoint/weights-000000007.safetensors.tmp", "half");
+  ASSERT_EQ(shell(toy + run + folder / "out").code, 0);
+  expectSameFiles(folder / "whole", folder / "out");
+}
+
 TEST(Resume, DamagedCheckpointsAreNamed) {
   ScratchFolder folder;
   std::string command = toy + run + folder / "out --resume";
