@@ -100,13 +100,13 @@ static void checkLayout(const std::string &file, const std::vector<Tensor> &tens
 Safetensors Safetensors::read(const std::string &path) {
   Safetensors result;
   result.file = path;
-  result.bytes = readFile(path);
+  result.bytes = MappedFile(path);
   uint64_t headerBytes = 0;
   if (result.bytes.size() < sizeof headerBytes)
     fail("{}: {} bytes are no safetensors file", path, result.bytes.size());
   std::memcpy(&headerBytes, result.bytes.data(), sizeof headerBytes);
   uint64_t rest = result.bytes.size() - sizeof headerBytes;
-  if (headerBytes > maxHeaderBytes || headerBytes < 2 || result.bytes[8] != '{')
+  if (headerBytes > maxHeaderBytes || headerBytes < 2 || result.bytes.data()[8] != '{')
     fail("{}: no safetensors file (no header at its beginning)", path);
   if (headerBytes > rest)
     fail("{}: truncated: the header has {} bytes, {} are there", path, headerBytes, rest);

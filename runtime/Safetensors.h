@@ -2,6 +2,8 @@
 #ifndef NETC_RUNTIME_SAFETENSORS_H
 #define NETC_RUNTIME_SAFETENSORS_H
 
+#include "runtime/MappedFile.h"
+
 #include <cstdint>
 #include <map>
 #include <string>
@@ -35,7 +37,7 @@ public:
 
 private:
   std::string file;
-  std::string bytes;
+  MappedFile bytes;
   std::vector<Tensor> list;
   std::map<std::string, size_t> index;
   std::map<std::string, std::string> meta;

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -136,28 +138,65 @@ static std::string describe(const Mismatch &mismatch) {
   return text;
 }
 
+namespace {
+/// Some bytes of a tensor on their way to a parameter.
+struct Piece {
+  const char *from;
+  char *to;
+  uint64_t bytes;
+};
+
+/// Fills parameters from a file's tensors. f32 is copied by all threads: each touches its part of fresh memory.
+class ParameterCopies {
+public:
+  void add(const Tensor &tensor, const std::string &file, float *to) {
+    if (tensor.dtype != "F32")
+      return convertToF32(tensor, file, to);
+    constexpr uint64_t most = 1 << 20;
+    for (uint64_t at = 0; at < tensor.bytes; at += most)
+      pieces.push_back({tensor.data + at, reinterpret_cast<char *>(to) + at, std::min(most, tensor.bytes - at)});
+  }
+  void run(ThreadPool &pool) {
+    pool.run(int64_t(pieces.size()), copy, pieces.data());
+  }
+
+private:
+  static void copy(void *context, unsigned, int64_t begin, int64_t end) {
+    const Piece *pieces = static_cast<const Piece *>(context);
+    for (int64_t i = begin; i < end; ++i)
+      std::memcpy(pieces[i].to, pieces[i].from, pieces[i].bytes);
+  }
+
+  std::vector<Piece> pieces;
+};
+} // namespace
+
 void loadWeights(const Safetensors &file, const Executor &executor, bool training) {
   const ModelInfo &info = executor.info();
   if (Mismatch mismatch = compare(file, info, training); mismatch.any())
     fail("{}: not the weights of {}: {}", file.path(), info.name, describe(mismatch));
+  ParameterCopies copies;
   for (const ParameterInfo &parameter : info.parameters) {
     std::optional<Tensor> tensor = findTensor(file, parameter);
     // An auxiliary head's tensor that an inference run may do without.
     if (tensor && tensor->shape == parameter.shape)
-      convertToF32(*tensor, file.path(), executor.parameter(parameter));
+      copies.add(*tensor, file.path(), executor.parameter(parameter));
   }
+  copies.run(executor.threads());
 }
 
 void loadWeightsThatFit(const Safetensors &file, const Executor &executor) {
   const ModelInfo &info = executor.info();
   size_t loaded = 0;
+  ParameterCopies copies;
   for (const ParameterInfo &parameter : info.parameters) {
     std::optional<Tensor> tensor = findTensor(file, parameter);
     if (!tensor || tensor->shape != parameter.shape)
       continue;
-    convertToF32(*tensor, file.path(), executor.parameter(parameter));
+    copies.add(*tensor, file.path(), executor.parameter(parameter));
     ++loaded;
   }
+  copies.run(executor.threads());
   Mismatch mismatch = compare(file, info, true);
   if (loaded == 0)
     fail("{}: no tensor fits {}: {}", file.path(), info.name, describe(mismatch));
