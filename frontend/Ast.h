@@ -148,9 +148,15 @@ struct ReturnStmt {
 struct ExprStmt {
   ExprPtr value;
 };
+/// A statement in error: nobody knows the values of its targets, nor its own. Blind: nor of any variable, as
+/// where a loop could not be read.
+struct HoleStmt {
+  std::vector<Target> targets;
+  bool blind = false;
+};
 struct Stmt {
   Range range;
-  std::variant<AssignStmt, InputStmt, ForStmt, RepeatStmt, ReturnStmt, ExprStmt> node;
+  std::variant<AssignStmt, InputStmt, ForStmt, RepeatStmt, ReturnStmt, ExprStmt, HoleStmt> node;
 };
 
 struct Param {
@@ -186,6 +192,7 @@ struct Import {
 
 struct File {
   uint32_t source = 0;
+  bool whole = true; ///< false: more than statements is missing, so names may be unknown only for that
   std::vector<Import> imports;
   std::vector<std::unique_ptr<Definition>> definitions;
   std::vector<Train> recipes;

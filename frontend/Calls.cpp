@@ -19,9 +19,14 @@ Value Elaborator::call(const CallExpr &expr, Range at, const Value *piped) {
   for (const Argument &arg : expr.args)
     if (!std::holds_alternative<NameExpr>(arg.value->node))
       evaluate(*arg.value);
-  if (!callee.isPoison())
-    error(at, fmt::format("{} can't be called", describeValue(callee)))
-        .suggest("layers, blocks and functions can");
+  if (callee.isPoison())
+    return callee;
+  const auto *name = std::get_if<NameExpr>(&expr.callee->node);
+  bool hides = name && (findLayerKind(name->name) || findFunction(name->name));
+  error(at, fmt::format("{} can't be called", describeValue(callee)))
+      .suggest(hides ? fmt::format("here '{0}' is a variable, which hides the '{0}' of the language: rename it",
+                                   name->name)
+                     : std::string("layers, blocks and functions can"));
   return Value::poison();
 }
 
@@ -76,6 +81,7 @@ bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &p
   bound.assign(params.size(), std::nullopt);
   bool good = true, named = false;
   size_t next = 0;
+  bool tensorOnly = params.size() == 1 && params[0].need == ParamSpec::Need::Tensor;
   auto positional = [&](Value value, Range range) {
     if (next < params.size() && bound[next]) {
       error(range, fmt::format("argument '{}' of '{}' is given twice", params[next].name, callee))
@@ -90,6 +96,7 @@ bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &p
         error(range, fmt::format("'{}' takes at most {} argument{}", callee, params.size(),
                                  params.size() == 1 ? "" : "s"))
             .suggest(params.empty() ? std::string("it takes none")
+                     : tensorOnly   ? std::string("it takes nothing but a tensor")
                                     : fmt::format("it takes {}", listParams(params)));
       good = false;
     }
@@ -178,13 +185,18 @@ std::optional<std::string> Elaborator::evaluateLabel(const Label &label) {
   }
   if (!good)
     return std::nullopt;
+  constexpr size_t longest = 256;
   bool wellFormed = !text.empty() && text.front() != '.' && text.back() != '.' &&
-                    text.find("..") == std::string::npos && text.size() <= 256;
+                    text.find("..") == std::string::npos && text.size() <= longest;
   for (char c : text)
     wellFormed &= (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                   c == '_' || c == '.';
   if (wellFormed)
     return text;
+  if (text.size() > longest) {
+    error(label.range, fmt::format("a label of {} bytes; a name may have {}", text.size(), longest));
+    return std::nullopt;
+  }
   error(label.range, fmt::format("'{}' is no name for a layer", text.substr(0, 80)))
       .suggest("a name is made of letters, digits and '_', joined by dots");
   return std::nullopt;
@@ -279,8 +291,17 @@ bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound,
   return good;
 }
 
+/// In a recipe or on the command line.
+Value Elaborator::refuseCall(const char *what, const std::string &name, Range at) {
+  error(at, fmt::format("{} '{}' can't be called here: no model runs", what, name))
+      .suggest("here stand numbers, strings, lists and what is computed from them");
+  return Value::poison();
+}
+
 Value Elaborator::callLayer(const LayerKind &kind, const CallExpr &expr, Range at,
                             const Value *piped) {
+  if (alone)
+    return refuseCall("layer", kind.name, at);
   std::vector<ParamSpec> params{{"x", ParamSpec::Need::Tensor}};
   params.insert(params.end(), kind.params.begin(), kind.params.end());
   Bound bound;
@@ -356,6 +377,8 @@ static std::vector<ParamSpec> paramsOf(const Definition &def) {
 
 Value Elaborator::callBlock(const Definition &def, const CallExpr &expr, Range at,
                             const Value *piped) {
+  if (alone)
+    return refuseCall("block", def.name, at);
   if (def.isModel) {
     error(at, fmt::format("'{}' is a model: only 'model a = {}(...)' can use it", def.name,
                           def.name))
@@ -365,10 +388,6 @@ Value Elaborator::callBlock(const Definition &def, const CallExpr &expr, Range a
   }
   Bound bound;
   bool good = bind(def.name, paramsOf(def), expr, at, piped, bound);
-  if (activations.empty()) {
-    error(at, fmt::format("block '{}' can't be called here", def.name));
-    return Value::poison();
-  }
   std::string name = nameFor(expr.label, def.name);
   if (stopped || !enter(def, at))
     return Value::poison();

@@ -131,8 +131,9 @@ std::string Diagnostics::render() const {
     if (!diag.help.empty())
       out += fmt::format("  help: {}\n", printable(diag.help));
   }
-  if (errors > maxErrors)
-    out += fmt::format("netc: error: more than {} errors; the rest is left out\n", maxErrors);
+  if (full())
+    out += fmt::format("netc: error: these are {} errors; whether there are more shows once they are mended\n",
+                       maxErrors);
   return out;
 }
 

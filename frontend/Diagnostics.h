@@ -66,6 +66,7 @@ public:
   Diagnostic &warning(Range at, std::string message, std::vector<Frame> stack = {});
 
   bool hasErrors() const { return errors != 0; }
+  int errorCount() const { return errors; }
   /// True once so many errors are there that looking for more helps nobody.
   bool full() const { return errors >= maxErrors; }
   std::string render() const;

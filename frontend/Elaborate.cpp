@@ -20,10 +20,14 @@ std::vector<Frame> Elaborator::frames() const {
 }
 
 Diagnostic &Elaborator::error(Range at, std::string message) {
+  stopped = stopped || diags.full(); // no further error is shown: more work helps nobody
   return diags.error(at, std::move(message), frames());
 }
 
 Value Elaborator::evaluateAlone(const Expr &expr) {
+  static const Definition nowhere; // branches may bind names
+  activations.push_back({&nowhere, Scope(), {}, {}});
+  alone = true;
   Value value = evaluate(expr);
   if (!value.isNothing())
     return value;
@@ -133,8 +137,8 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
   Program program(diags);
   program.load(path);
   std::optional<Network> result;
-  // A tree with holes would only give errors that follow from the first ones.
-  if (!diags.hasErrors()) {
+  // Where definitions are missing, more errors would only follow from that.
+  if (program.whole()) {
     std::vector<ModelRecipe> recipes = readRecipes(program, diags);
     if (const Definition *model = selectModel(program, options, diags)) {
       Bindings set = readSettings(program, *model, options, diags);
@@ -148,10 +152,12 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
         network.recipe = recipeFor(findRecipe(program, *model, recipes),
                                    network.layers[0].output[0], overridden, diags);
       }
-      resolveNames(program, diags);
       if (!diags.hasErrors())
         result = std::move(network);
     }
+    resolveNames(program, diags);
+    if (diags.hasErrors())
+      result.reset();
   }
   diagnostics += diags.render();
   return result;

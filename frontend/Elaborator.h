@@ -25,6 +25,7 @@ struct Activation {
   Scope scope;
   Range from; ///< where it was called
   std::unordered_map<std::string, Value> variables;
+  bool blind = false; ///< a statement in error may have bound any name
 };
 
 class Elaborator {
@@ -58,6 +59,7 @@ private:
   Value runIf(const IfExpr &expr);
   void bindTargets(const std::vector<Target> &targets, const Value &value, Range at);
   void poisonAssigned(const Body &body);
+  void fall(const HoleStmt &hole);
   bool spend(Range at);
 
   // Expressions.cpp
@@ -86,6 +88,7 @@ private:
   Value call(const CallExpr &expr, Range at, const Value *piped);
   Value callBlock(const Definition &def, const CallExpr &expr, Range at, const Value *piped);
   Value callLayer(const LayerKind &kind, const CallExpr &expr, Range at, const Value *piped);
+  Value refuseCall(const char *what, const std::string &name, Range at);
   Value callFunction(const Function &function, const CallExpr &expr, Range at,
                      const Value *piped);
   bool bind(const std::string &callee, const std::vector<ParamSpec> &params,
@@ -120,6 +123,7 @@ private:
 
   const Program &program;
   Diagnostics &diags;
+  Diagnostic silenced; ///< swallows what may follow from another error
   Network network;
   std::vector<Activation> activations; ///< outermost first
   std::vector<Range> layerRanges;
@@ -134,6 +138,7 @@ private:
   int64_t fuel = maxSteps;
   int depth = 0;
   int speculative = 0; ///< within code that runs only to find more errors
+  bool alone = false; ///< no model runs: there are no tensors
   bool stopped = false; ///< a limit was reached: no more work, no more errors
 
   static constexpr int64_t maxSteps = 20'000'000;

@@ -125,6 +125,8 @@ struct FindBinding {
         branches(*expr->value);
       } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
         targets({input->name});
+      } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
+        targets(hole->targets);
       }
     }
   }
@@ -133,6 +135,8 @@ struct FindBinding {
 
 Diagnostic &Elaborator::unboundName(const std::string &name, Range at,
                                     const std::vector<ParamSpec> *switches) {
+  if (diags.full() || (!activations.empty() && current().blind))
+    return silenced = {};
   if (!activations.empty()) {
     FindBinding finder{name, {}};
     finder.visit(current().def->body);
@@ -180,6 +184,10 @@ Value Elaborator::evaluateList(const ListExpr &expr, Range at) {
   }
   if (poisoned)
     return Value::poison();
+  if (items.size() > maxListLength) {
+    error(at, fmt::format("the list has more than {} items", maxListLength));
+    return Value::poison();
+  }
   Value list = makeList(std::move(items));
   if (list.isPoison())
     error(at, fmt::format("lists are nested more than {} deep", maxListDepth));

@@ -63,7 +63,7 @@ static bool isWord(TokenKind kind) {
          kind == TokenKind::Iterations;
 }
 
-static size_t displayWidth(const std::string &text) {
+static size_t displayWidth(std::string_view text) {
   return std::count_if(text.begin(), text.end(),
                        [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
@@ -212,18 +212,24 @@ void Formatter::formatLine(size_t begin, size_t end) {
     inRecipe = tokens()[begin].text == "train";
   bool clause = inRecipe && braces == 1 && startsNew &&
                 tokens()[begin].kind == TokenKind::Identifier;
+  // Kept along: measuring anew at every token would be quadratic in a long line.
+  size_t width = displayWidth(line.text);
+  auto put = [&](std::string_view text) {
+    line.text += text;
+    width += displayWidth(text);
+  };
   for (size_t i = begin; i < end; ++i) {
     if (i > begin && spaceBetween(i - 1, i))
-      line.text += ' ';
+      put(" ");
     // The items of a recipe stand in a column.
     constexpr size_t clauseWidth = 2 + 11;
     if (clause && i == begin + 1 && tokens()[i].kind != TokenKind::LeftParen)
-      line.text.resize(std::max(line.text.size(), clauseWidth), ' ');
+      put(std::string(clauseWidth - std::min(width, clauseWidth), ' '));
     bool outer = open.empty() || within(TokenKind::LeftBrace);
     if (tokens()[i].kind == TokenKind::Pipe && pipeColumn == 0 && outer)
-      pipeColumn = displayWidth(line.text);
-    line.text += tokens()[i].text;
-    enter(i, displayWidth(line.text));
+      pipeColumn = width;
+    put(tokens()[i].text);
+    enter(i, width);
     lastLine = tokens()[i].line;
   }
   line.opens = tokens()[end - 1].kind == TokenKind::LeftBrace;

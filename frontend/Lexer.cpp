@@ -86,9 +86,12 @@ private:
   void word();
   bool symbol();
   void stray();
+  void strayBytes();
   bool open(TokenKind kind);
   void close(TokenKind kind);
   void closeMissing();
+  void noteIndentation(uint32_t opening, Diagnostic &diag);
+  uint32_t indentation(uint32_t token) const;
   bool nextLineContinues() const;
 
   uint32_t file;
@@ -98,6 +101,11 @@ private:
   size_t tokenEnd = 0; ///< where the last token ended, to know adjacency
   uint32_t line = 1;
   std::vector<uint32_t> brackets; ///< indices of the open ones
+  /// A '{' whose '}' is indented less than the line that opens it.
+  struct Suspect {
+    uint32_t opening, closingLine;
+  };
+  std::vector<Suspect> suspects;
   TokenStream out;
 };
 } // namespace
@@ -192,6 +200,7 @@ void Lexer::string() {
   while (peek(length) != '"') {
     if (position + length >= text.size() || peek(length) == '\n') {
       diags.error(here(), "this string is never closed").suggest("end it with '\"'");
+      out.whole = false;
       return push(TokenKind::String, length);
     }
     length += peek(length) == '\\' && peek(length + 1) != '\n' ? 2 : 1;
@@ -223,11 +232,36 @@ void Lexer::word() {
   push(kind, length);
 }
 
+/// The column at which the line of a token begins.
+uint32_t Lexer::indentation(uint32_t token) const {
+  uint32_t first = token;
+  while (first > 0 && out.tokens[first - 1].line == out.tokens[token].line &&
+         out.tokens[first - 1].kind != TokenKind::Newline)
+    --first;
+  return out.tokens[first].column;
+}
+
+/// The bracket that is left open at the end is seldom the one whose partner was forgotten: indentation tells which.
+void Lexer::noteIndentation(uint32_t opening, Diagnostic &diag) {
+  auto inside = std::find_if(suspects.begin(), suspects.end(),
+                             [&](const Suspect &each) { return each.opening > opening; });
+  if (inside == suspects.end())
+    return;
+  const Token &token = out.tokens[inside->opening];
+  diag.note({file, token.line, token.column, 1},
+            fmt::format("or is it this one? the '}}' that closes it, in line {}, is indented less",
+                        inside->closingLine));
+  suspects.erase(inside);
+}
+
 void Lexer::closeMissing() {
   Token &opening = out.tokens[brackets.back()];
-  diags.error({file, opening.line, opening.column, 1},
-              fmt::format("this '{}' is never closed", opening.text))
-      .suggest(fmt::format("add '{}'", closingOf(opening.kind)));
+  Diagnostic &diag = diags.error({file, opening.line, opening.column, 1},
+                                 fmt::format("this '{}' is never closed", opening.text));
+  diag.suggest(fmt::format("add '{}'", closingOf(opening.kind)));
+  if (opening.kind == TokenKind::LeftBrace)
+    noteIndentation(brackets.back(), diag);
+  out.whole = false;
   opening.unclosed = true;
   opening.match = static_cast<uint32_t>(out.tokens.size());
   Token token;
@@ -244,7 +278,7 @@ bool Lexer::open(TokenKind kind) {
   if (brackets.size() >= maxNesting) {
     diags.error(here(), fmt::format("brackets are nested more than {} deep", maxNesting))
         .suggest("give parts of the expression names of their own");
-    out.usable = false;
+    out.usable = out.whole = false;
     return false;
   }
   brackets.push_back(static_cast<uint32_t>(out.tokens.size()));
@@ -263,12 +297,17 @@ void Lexer::close(TokenKind kind) {
                     }));
   if (!reachable) {
     diags.error(here(), fmt::format("this '{}' closes nothing", have)).suggest("remove it");
+    out.whole = false;
     ++position;
     return;
   }
   while (!matches(brackets.back()))
     closeMissing();
-  out.tokens[brackets.back()].match = static_cast<uint32_t>(out.tokens.size());
+  uint32_t opening = brackets.back();
+  bool firstOfLine = out.tokens.back().line != line || out.tokens.back().kind == TokenKind::Newline;
+  if (have == '}' && firstOfLine && here().column < indentation(opening))
+    suspects.push_back({opening, line});
+  out.tokens[opening].match = static_cast<uint32_t>(out.tokens.size());
   brackets.pop_back();
   push(kind, 1);
 }
@@ -292,16 +331,37 @@ bool Lexer::symbol() {
   return true;
 }
 
+/// Bytes that are no ASCII: a letter of another alphabet, or another encoding. What adjoins them is dropped too.
+void Lexer::strayBytes() {
+  auto foreign = [&](size_t ahead) { return static_cast<unsigned char>(peek(ahead)) >= 0x80; };
+  bool inName = tokenEnd == position && !out.tokens.empty() &&
+                out.tokens.back().kind == TokenKind::Identifier;
+  size_t length = 1;
+  while (foreign(length) && (static_cast<unsigned char>(peek(length)) & 0xC0) == 0x80 && length < 4)
+    ++length;
+  Diagnostic &diag = diags.error(here(static_cast<uint32_t>(length)),
+                                 fmt::format("'{}' is no part of the language",
+                                             text.substr(position, length)));
+  if (inName || isNamePart(peek(length)))
+    diag.suggest("a name is made of the letters a to z and A to Z, digits and '_'");
+  while (foreign(length) || isNamePart(peek(length)))
+    ++length;
+  out.strayLines.insert(line);
+  position += length;
+}
+
 void Lexer::stray() {
   unsigned char c = static_cast<unsigned char>(text[position]);
-  size_t length = 1;
-  while (c >= 0x80 && position + length < text.size() &&
-         (static_cast<unsigned char>(text[position + length]) & 0xC0) == 0x80 && length < 4)
-    ++length;
+  if (c >= 0x80)
+    return strayBytes();
+  if (c == 0) {
+    diags.error(here(), "byte 0x00: this file is no text").suggest("a .net file is plain text, in ASCII or UTF-8");
+    out.usable = out.whole = false;
+    return;
+  }
   std::string shown = c < 0x20 || c == 0x7F ? fmt::format("byte 0x{:02x}", c)
-                                            : fmt::format("'{}'", text.substr(position, length));
-  Diagnostic &diag = diags.error(here(static_cast<uint32_t>(length)),
-                                 fmt::format("{} is no part of the language", shown));
+                                            : fmt::format("'{}'", text.substr(position, 1));
+  Diagnostic &diag = diags.error(here(), fmt::format("{} is no part of the language", shown));
   // What was meant is often clear: go on with that.
   if (c == ';') {
     diag.suggest("a new line ends a statement");
@@ -315,7 +375,8 @@ void Lexer::stray() {
   } else {
     if (c == '\'')
       diag.suggest("strings stand in double quotes");
-    position += length;
+    out.strayLines.insert(line);
+    ++position;
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "frontend/Diagnostics.h"
 
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -42,11 +43,15 @@ struct Comment {
 struct TokenStream {
   std::vector<Token> tokens; ///< ends with End
   std::vector<Comment> comments;
-  bool usable = true; ///< false: nested too deeply to go on
+  bool usable = true; ///< false: nested too deeply to go on, or no text at all
+  bool whole = true;  ///< false: brackets or strings don't match as written
+  std::set<uint32_t> strayLines; ///< lines of which something was dropped
 };
 
 /// How deep brackets, blocks and expressions may nest in a file.
 constexpr int maxNesting = 200;
+/// Of a block or model. Arguments are looked for among them one by one.
+constexpr size_t maxParams = 1000;
 
 TokenStream lex(uint32_t file, Diagnostics &diags);
 

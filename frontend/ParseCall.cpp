@@ -103,8 +103,12 @@ bool Parser::parseStage(PipeExpr &pipe) {
     return false;
   if (!at(TokenKind::Identifier)) {
     bool meansOr = at(TokenKind::Pipe) && peek().adjacent;
+    bool numbered = (at(TokenKind::Integer) || at(TokenKind::Float)) &&
+                    (peek(1).kind == TokenKind::Colon || peek(1).kind == TokenKind::Dot);
     expected("a layer or block after '|'")
-        .suggest(meansOr ? "for 'or' write 'or'" : "the right side of '|' is [label:] call");
+        .suggest(meansOr    ? "for 'or' write 'or'"
+                 : numbered ? "a label that begins with a number has it in braces: {0}: conv(...)"
+                            : "the right side of '|' is [label:] call");
     return false;
   }
   ExprPtr stage = parsePostfix();

@@ -228,7 +228,8 @@ ExprPtr Parser::parseLiteral() {
     std::string_view digits = token.text.substr(0, token.text.size() - iterations);
     if (!readNumber(digits, value) || (iterations && value > INT64_MAX / 1000)) {
       error(range, "this integer does not fit into 64 bits");
-      return nullptr;
+      advance();
+      return makeExpr(range, std::monostate()); // nobody knows its value
     }
     advance();
     if (iterations)
@@ -239,7 +240,8 @@ ExprPtr Parser::parseLiteral() {
     double value = 0;
     if (!readNumber(token.text, value)) {
       error(range, "this number is too large or too small for a double");
-      return nullptr;
+      advance();
+      return makeExpr(range, std::monostate());
     }
     advance();
     return makeExpr(range, value);
@@ -327,6 +329,8 @@ bool Parser::checkGivesValue(const IfExpr &expr, Range range) {
 
 bool Parser::checkGivesValue(const Body &body) {
   const ExprStmt *last = nullptr;
+  if (!body.statements.empty() && std::holds_alternative<HoleStmt>(body.statements.back().node))
+    return true;
   if (!body.statements.empty())
     last = std::get_if<ExprStmt>(&body.statements.back().node);
   if (!last) {

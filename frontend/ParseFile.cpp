@@ -31,8 +31,11 @@ bool Parser::parseVersion() {
 File Parser::parseFile() {
   File out;
   out.source = file;
-  if (!stream.usable || !parseVersion())
+  out.whole = stream.whole;
+  if (!stream.usable || !parseVersion()) {
+    out.whole = false;
     return out;
+  }
   skipNewlines();
   while (!at(TokenKind::End) && !diags.full()) {
     size_t before = position;
@@ -62,6 +65,7 @@ void Parser::parseItem(File &out) {
       diag.suggest("the language version stands once, in the first line");
     else if (peek(1).kind == TokenKind::Assign)
       diag.suggest("values are bound inside a block or model");
+    out.whole = false;
     // What follows up to the end of the braces belongs to the unknown word.
     while (!at(TokenKind::End) && !at(TokenKind::Newline)) {
       if (at(TokenKind::LeftBrace) || at(TokenKind::LeftParen) || at(TokenKind::LeftBracket))
@@ -72,6 +76,8 @@ void Parser::parseItem(File &out) {
   }
   if (good && endStatement())
     return;
+  // Without a recipe everything else can be judged all the same.
+  out.whole = out.whole && (good || word == "train");
   recover();
   consume(TokenKind::RightBrace);
 }
@@ -124,9 +130,10 @@ bool Parser::parseDefinition(File &out, bool isModel) {
     out.definitions.push_back(std::move(def));
     return true;
   }
+  bool unread = at(TokenKind::LeftBrace) && peek().unclosed;
   if (!parseBody(def->body))
     return false;
-  checkReturns(*def);
+  checkReturns(*def, unread);
   out.definitions.push_back(std::move(def));
   return true;
 }
@@ -138,6 +145,10 @@ bool Parser::parseParams(std::vector<Param> &params) {
     std::optional<Target> name = parseName("a parameter's name");
     if (!name)
       return false;
+    if (params.size() >= maxParams) {
+      error(name->range, fmt::format("more than {} parameters", maxParams)).suggest("a list holds many values");
+      return false;
+    }
     Param param{name->name, name->range, nullptr};
     for (const Param &other : params)
       if (other.name == param.name)
@@ -189,12 +200,19 @@ struct NestedStatements {
 };
 } // namespace
 
-void Parser::checkReturns(const Definition &def) {
+/// `unread`: the body's '{' is never closed, so where it ends is a guess.
+void Parser::checkReturns(Definition &def, bool unread) {
+  int before = diags.errorCount();
+  if (unread)
+    return;
   NestedStatements nested;
+  // Statements in error after a `return` are told already.
+  size_t end = def.body.statements.size();
+  while (end > 0 && std::holds_alternative<HoleStmt>(def.body.statements[end - 1].node))
+    --end;
   for (const Stmt &stmt : def.body.statements) {
     nested.visitInner(stmt);
-    bool last = &stmt == &def.body.statements.back();
-    if (std::holds_alternative<ReturnStmt>(stmt.node) && !last)
+    if (std::holds_alternative<ReturnStmt>(stmt.node) && &stmt != &def.body.statements[end - 1])
       error(stmt.range, "'return' stands last; what follows would never be reached");
     if (std::holds_alternative<InputStmt>(stmt.node) && !def.isModel)
       error(stmt.range, "only a model has an 'input'")
@@ -205,18 +223,27 @@ void Parser::checkReturns(const Definition &def) {
         .suggest("bind the value in the branch and return it at the end");
   for (Range at : nested.inputs)
     error(at, "'input' stands in the model's body, not in a loop or a branch");
-  bool returns = !def.body.statements.empty() &&
-                 std::holds_alternative<ReturnStmt>(def.body.statements.back().node);
-  if (!returns && !diags.hasErrors())
+  bool returns = diags.errorCount() != before;
+  if (!def.body.statements.empty()) {
+    const auto &last = def.body.statements.back().node;
+    returns |= std::holds_alternative<ReturnStmt>(last) || std::holds_alternative<HoleStmt>(last);
+  }
+  if (!returns)
     error(def.range, fmt::format("{} '{}' returns nothing", def.isModel ? "model" : "block",
                                  def.name))
         .suggest("its last line must be 'return value'");
+  if (diags.errorCount() != before)
+    def.body.statements.push_back({def.body.close, HoleStmt{}}); // nobody knows the result
 }
 
 bool Parser::parseTrain(File &out) {
   Train train;
   train.range = here();
   advance();
+  if (at(TokenKind::LeftBrace)) {
+    expected("the models that the recipe is for").suggest("write train resnet18, resnet34 { ... }");
+    return false;
+  }
   if (!parseTargets(train.models))
     return false;
   if (!at(TokenKind::LeftBrace)) {

@@ -37,7 +37,8 @@ Range Parser::rangeOf(const Token &token) const {
 
 Diagnostic &Parser::error(Range at, const std::string &message) {
   // What stands in a bracket that is never closed is not what was meant.
-  if (position < silentTo) {
+  // Nor is a line of which something was dropped.
+  if (position < silentTo || stream.strayLines.count(at.line)) {
     silenced = {};
     return silenced;
   }
@@ -82,9 +83,57 @@ bool Parser::endStatement() {
   Diagnostic &diag = expected("the end of the statement");
   if (at(TokenKind::Assign))
     diag.suggest("only a name can stand left of '='");
+  else if (at(TokenKind::Identifier) && peek(1).kind == TokenKind::LeftParen)
+    diag.suggest(fmt::format("'|' passes a tensor on: ... | {}(...)", peek().text));
   else
     diag.suggest("a new line ends a statement; an operator is missing, or a new line");
   return false;
+}
+
+static bool isArithmetic(TokenKind kind) {
+  return kind >= TokenKind::Plus && kind <= TokenKind::ShiftRight;
+}
+
+/// Something was dropped of the lines since token `start`: what is left is not what was meant.
+bool Parser::droppedSince(size_t start) const {
+  if (stream.strayLines.empty())
+    return false;
+  auto stray = stream.strayLines.lower_bound(stream.tokens[start].line);
+  return stray != stream.strayLines.end() && *stray <= stream.tokens[position - 1].line;
+}
+
+/// What a statement in error would have bound, as far as its beginning tells.
+HoleStmt Parser::holeFrom(size_t start) const {
+  HoleStmt hole;
+  auto kindAt = [&](size_t index) {
+    return stream.tokens[std::min(index, stream.tokens.size() - 1)].kind;
+  };
+  TokenKind first = kindAt(start);
+  if (first == TokenKind::For || first == TokenKind::Repeat || first == TokenKind::If) {
+    hole.blind = true;
+    return hole;
+  }
+  auto take = [&](size_t index) {
+    const Token &token = stream.tokens[index];
+    hole.targets.push_back({std::string(token.text), rangeOf(token)});
+  };
+  if (first != TokenKind::Identifier)
+    return hole;
+  if (stream.tokens[start].text == "input" && kindAt(start + 1) == TokenKind::Identifier) {
+    take(start + 1);
+    return hole;
+  }
+  size_t index = start;
+  take(index++);
+  while (kindAt(index) == TokenKind::Comma && kindAt(index + 1) == TokenKind::Identifier) {
+    take(index + 1);
+    index += 2;
+  }
+  bool binds = kindAt(index) == TokenKind::Assign ||
+               (isArithmetic(kindAt(index)) && kindAt(index + 1) == TokenKind::Assign);
+  if (!binds)
+    hole.targets.clear();
+  return hole;
 }
 
 bool Parser::parseBody(Body &body) {
@@ -103,7 +152,12 @@ bool Parser::parseBody(Body &body) {
   skipNewlines();
   while (!at(TokenKind::RightBrace) && !at(TokenKind::End) && !diags.full()) {
     size_t before = position;
-    if (!parseStatement(body)) {
+    Range range = here();
+    if (parseStatement(body)) {
+      if (droppedSince(before))
+        body.statements.back().node = holeFrom(before);
+    } else {
+      body.statements.push_back({range, holeFrom(before)});
       // An error deep inside may have left the parser in an inner bracket.
       recover();
       if (position == before)
@@ -124,10 +178,6 @@ bool Parser::parseBody(Body &body) {
     position = end;
   advance();
   return true;
-}
-
-static bool isArithmetic(TokenKind kind) {
-  return kind >= TokenKind::Plus && kind <= TokenKind::ShiftRight;
 }
 
 bool Parser::parseStatement(Body &body) {
@@ -184,15 +234,15 @@ bool Parser::parseInput(Stmt &stmt) {
 }
 
 bool Parser::parseTargets(std::vector<Target> &targets) {
+  std::set<std::string> seen;
   do {
     std::optional<Target> name = parseName("a name");
     if (!name)
       return false;
-    for (const Target &other : targets)
-      if (other.name == name->name) {
-        error(name->range, fmt::format("'{}' stands here twice", name->name));
-        return false;
-      }
+    if (!seen.insert(name->name).second) {
+      error(name->range, fmt::format("'{}' stands here twice", name->name));
+      return false;
+    }
     targets.push_back(std::move(*name));
   } while (consume(TokenKind::Comma));
   return true;

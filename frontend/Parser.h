@@ -50,7 +50,7 @@ private:
   bool parseParams(std::vector<Param> &params);
   bool parseTrain(File &out);
   bool parseClause(Train &train);
-  void checkReturns(const Definition &def);
+  void checkReturns(Definition &def, bool unread);
 
   // ParseStatement.cpp
   bool parseBody(Body &body);
@@ -61,6 +61,8 @@ private:
   bool parseRepeat(Stmt &stmt);
   bool parseTargets(std::vector<Target> &targets);
   bool endStatement();
+  HoleStmt holeFrom(size_t start) const;
+  bool droppedSince(size_t start) const;
   void recover();
   std::optional<Target> parseName(const std::string &what);
 

@@ -50,17 +50,20 @@ void Program::loadFile(const std::string &name, Range importedAt) {
   if (known != states.end()) {
     if (known->second == State::Done)
       return;
+    complete = false;
     Diagnostic &diag = diags.error(importedAt, fmt::format("'{}' imports itself", name));
     for (size_t i = 1; i < chain.size(); ++i)
       diag.note(chain[i].second, "by way of this import");
     return;
   }
   if (chain.size() >= maxImportDepth) {
+    complete = false;
     diags.error(importedAt, fmt::format("imports are nested more than {} deep", maxImportDepth));
     return;
   }
   FileText read = readSource(name);
   if (!read.error.empty()) {
+    complete = false;
     diags.error(importedAt, fmt::format("can't read '{}': {}", name, read.error));
     return;
   }
@@ -68,6 +71,7 @@ void Program::loadFile(const std::string &name, Range importedAt) {
   chain.push_back({name, importedAt});
   File &file = loaded.emplace_back(
       parseFile(diags.addSource(name, std::move(read.text)), diags));
+  complete = complete && file.whole;
   define(file);
   for (const Import &import : file.imports) {
     std::filesystem::path path = std::filesystem::path(name).parent_path() / import.path;
@@ -84,6 +88,7 @@ void Program::define(const File &file) {
       diags.error(def->range, fmt::format("'{}' is a word of the language: no {} can have "
                                           "this name",
                                           def->name, what));
+      complete = false;
       continue;
     }
     auto [place, fresh] = definitions.insert({def->name, def.get()});

@@ -23,6 +23,8 @@ public:
   const Definition *find(const std::string &name) const;
   /// The file named on the command line first, then its imports.
   const std::deque<File> &files() const { return loaded; }
+  /// Every definition and import that was written is there, if with holes: names can be judged.
+  bool whole() const { return complete; }
 
 private:
   enum class State { Loading, Done };
@@ -30,6 +32,7 @@ private:
   void define(const File &file);
 
   Diagnostics &diags;
+  bool complete = true;
   std::deque<File> loaded;
   std::map<std::string, State> states; ///< by canonical path
   std::vector<std::pair<std::string, Range>> chain; ///< files being read, with their imports

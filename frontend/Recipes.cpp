@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 namespace netc::frontend {
 
@@ -28,9 +29,8 @@ private:
   std::optional<RecipeCall> readCall(const std::string &clause, const Expr &item,
                                      const std::vector<RecipeCallKind> &known);
   bool readArguments(const RecipeCallKind &kind, const CallExpr &call, RecipeCall &out);
-  std::optional<RecipeValue> evaluate(const Expr &expr);
-  bool check(const RecipeParam &param, const std::string &callee, const RecipeValue &value,
-             Range at);
+  /// `have`: the value in words, for a message.
+  std::optional<RecipeValue> evaluate(const Expr &expr, std::string &have);
   void one(const Clause &clause, std::vector<RecipeCall> calls, RecipeCall &out);
 
   const Program &program;
@@ -63,23 +63,15 @@ static std::optional<RecipeValue> convert(const Value &value) {
   return RecipeValue{std::move(items)};
 }
 
-std::optional<RecipeValue> RecipeReader::evaluate(const Expr &expr) {
+std::optional<RecipeValue> RecipeReader::evaluate(const Expr &expr, std::string &have) {
   Value value = Elaborator(program, diags).evaluateAlone(expr);
   if (value.isPoison())
     return std::nullopt;
+  have = describe(value);
   std::optional<RecipeValue> converted = convert(value);
   if (!converted)
     diags.error(expr.range, fmt::format("a recipe can't use {}", describe(value)));
   return converted;
-}
-
-bool RecipeReader::check(const RecipeParam &param, const std::string &callee,
-                         const RecipeValue &value, Range at) {
-  if (fits(param.type, value))
-    return true;
-  diags.error(at, fmt::format("'{}' of '{}' must be {}", param.name, callee,
-                              wantedFor(param.type)));
-  return false;
 }
 
 bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &call,
@@ -124,9 +116,15 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
       return false;
     }
     givenNames.push_back(name);
+    std::string have;
     std::optional<RecipeValue> value =
-        toggle != kind.params.end() ? RecipeValue{true} : evaluate(*arg.value);
-    if (!value || !check(*param, kind.name, *value, arg.value->range))
+        toggle != kind.params.end() ? RecipeValue{true} : evaluate(*arg.value, have);
+    if (value && !fits(param->type, *value)) {
+      diags.error(arg.value->range, fmt::format("'{}' of '{}' must be {}, have {}", param->name,
+                                                kind.name, wantedFor(param->type), have));
+      return false;
+    }
+    if (!value)
       return false;
     // Whoever reads the recipe finds every argument by its name.
     out.named.push_back({name, std::move(*value)});
@@ -201,7 +199,8 @@ void RecipeReader::readCount(const Clause &clause, int64_t &count) {
     diags.error(clause.items[1].range, fmt::format("'{}' takes one integer", name));
     return;
   }
-  std::optional<RecipeValue> value = evaluate(clause.items[0]);
+  std::string have;
+  std::optional<RecipeValue> value = evaluate(clause.items[0], have);
   if (!value)
     return;
   const auto *integer = std::get_if<int64_t>(&value->value);
@@ -210,7 +209,7 @@ void RecipeReader::readCount(const Clause &clause, int64_t &count) {
     return;
   }
   diags.error(clause.items[0].range,
-              fmt::format("'{}' must be an integer from 1 to 1000000", name))
+              fmt::format("'{}' must be an integer from 1 to 1000000, have {}", name, have))
       .suggest(name == "epochs" && std::holds_alternative<Iterations>(value->value)
                    ? "only points of the schedule may be iterations"
                    : "");
@@ -222,13 +221,14 @@ void RecipeReader::readNumber(const Clause &clause, RecipeType type, double &num
     diags.error(clause.items[1].range, fmt::format("'{}' takes one number", name));
     return;
   }
-  std::optional<RecipeValue> value = evaluate(clause.items[0]);
+  std::string have;
+  std::optional<RecipeValue> value = evaluate(clause.items[0], have);
   if (!value)
     return;
   if (fits(type, *value))
     number = *numberOf(*value);
   else
-    diags.error(clause.items[0].range, fmt::format("'{}' must be {}", name, wantedFor(type)));
+    diags.error(clause.items[0].range, fmt::format("'{}' must be {}, have {}", name, wantedFor(type), have));
 }
 
 /// For a clause that takes one call.
@@ -291,17 +291,16 @@ static Recipe defaultRecipe() {
 Recipe RecipeReader::read(const Train &train) {
   recipe = defaultRecipe();
   recipe.written = true;
-  std::vector<const Clause *> seen;
+  std::map<std::string, Range> seen;
   for (const Clause &clause : train.clauses) {
-    auto twice = std::find_if(seen.begin(), seen.end(), [&](const Clause *other) {
-      return other->name.name == clause.name.name;
-    });
-    if (twice != seen.end())
+    if (diags.full())
+      break;
+    auto [first, fresh] = seen.insert({clause.name.name, clause.name.range});
+    if (!fresh)
       diags.error(clause.name.range, fmt::format("'{}' stands twice in the recipe",
                                                  clause.name.name))
-          .note((*twice)->name.range, "the first is here")
+          .note(first->second, "the first is here")
           .suggest("separate several items by commas");
-    seen.push_back(&clause);
     readClause(clause);
   }
   return recipe;
@@ -309,6 +308,7 @@ Recipe RecipeReader::read(const Train &train) {
 
 std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags) {
   std::vector<ModelRecipe> result;
+  std::map<std::pair<const Definition *, bool>, Range> written; ///< by model and `own`
   std::vector<std::string> models;
   for (const File &file : program.files())
     for (const auto &def : file.definitions)
@@ -323,18 +323,18 @@ std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags)
         if (clause.name.name == "normalize")
           normalize = clause.name.range;
       for (const Target &target : train.models) {
+        if (diags.full())
+          break;
         const Definition *def = program.find(target.name);
         if (!def || !def->isModel) {
           diags.error(target.range, fmt::format("a recipe for '{}', but there is no such model{}",
                                                 target.name, didYouMean(target.name, models)));
           continue;
         }
-        auto other = std::find_if(result.begin(), result.end(), [&](const ModelRecipe &r) {
-          return r.model == def && r.own == own;
-        });
-        if (other != result.end())
+        auto [first, fresh] = written.insert({{def, own}, target.range});
+        if (!fresh)
           diags.error(target.range, fmt::format("model '{}' has two recipes", target.name))
-              .note(other->range, "the first is here");
+              .note(first->second, "the first is here");
         result.push_back({def, recipe, target.range, normalize, own});
       }
     }

@@ -37,6 +37,7 @@ private:
   const Program &program;
   Diagnostics &diags;
   std::set<std::string> bound; ///< whatever the definition binds anywhere
+  bool blind = false;          ///< a statement in error may bind more
 };
 } // namespace
 
@@ -62,6 +63,9 @@ void Resolver::collect(const Body &body) {
       collectBranches(*assign->value);
     } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
       bound.insert(input->name.name);
+    } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
+      collect(hole->targets);
+      blind |= hole->blind;
     } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
       collect(loop->targets);
       collect(loop->body);
@@ -93,7 +97,7 @@ void Resolver::visit(const Stmt &stmt) {
     visit(loop->body);
   } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
     visit(*result->value);
-  } else {
+  } else if (!std::holds_alternative<HoleStmt>(stmt.node)) {
     visit(*std::get<ExprStmt>(stmt.node).value);
   }
 }
@@ -104,7 +108,7 @@ bool Resolver::isKnown(const std::string &name) const {
 }
 
 void Resolver::visitName(const std::string &name, Range at) {
-  if (isKnown(name))
+  if (blind || diags.full() || isKnown(name))
     return;
   std::vector<std::string> known(bound.begin(), bound.end());
   for (const LayerKind &kind : layerTable())
@@ -221,7 +225,8 @@ void Resolver::run(const Definition &def) {
 void resolveNames(const Program &program, Diagnostics &diags) {
   for (const File &file : program.files())
     for (const auto &def : file.definitions)
-      Resolver(program, diags).run(*def);
+      if (!diags.full())
+        Resolver(program, diags).run(*def);
 }
 
 } // namespace netc::frontend

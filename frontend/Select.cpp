@@ -53,6 +53,9 @@ std::vector<std::string> settableNames(const Program &program, const Definition 
   for (const Stmt &stmt : def->body.statements)
     if (const auto *input = std::get_if<InputStmt>(&stmt.node))
       add(input->name.name);
+    else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node))
+      for (const Target &target : hole->targets) // may have been the input
+        add(target.name);
   return names;
 }
 
@@ -90,6 +93,12 @@ static std::string listCandidates(const std::vector<const Definition *> &models)
   return joinNames(names);
 }
 
+static std::string tellModels(const std::vector<const Definition *> &models) {
+  if (models.empty())
+    return "the file has no model";
+  return (models.size() == 1 ? "the model is " : "the models are ") + listCandidates(models);
+}
+
 static const Definition *selectByName(const Program &program, const ElaborateOptions &options,
                                       const std::vector<const Definition *> &models,
                                       Diagnostics &diags) {
@@ -104,7 +113,7 @@ static const Definition *selectByName(const Program &program, const ElaborateOpt
               : diags.error(commandLine, fmt::format("--model {}: there is no such model{}",
                                                      options.model,
                                                      didYouMean(options.model, names)));
-    diag.suggest("the models are " + listCandidates(models));
+    diag.suggest(tellModels(models));
     return nullptr;
   }
   std::vector<std::string> open = openParams(*model, options);
@@ -146,9 +155,11 @@ const Definition *selectModel(const Program &program, const ElaborateOptions &op
   if (!candidates.empty()) {
     diags.error(commandLine, fmt::format("the file has {} models: choose one with --model",
                                          candidates.size()))
-        .suggest("the models are " + listCandidates(candidates));
+        .suggest(tellModels(candidates));
     return nullptr;
   }
+  if (offered.empty() && diags.hasErrors())
+    return nullptr; // what is wrong may have been the model
   if (offered.empty()) {
     diags.error(commandLine, "the file has no model")
         .suggest("write model name(...) { input image: [3, 224, 224] ... }");

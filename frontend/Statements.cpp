@@ -32,6 +32,9 @@ Value Elaborator::runStatement(const Stmt &stmt) {
     runRepeat(*loop);
   } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
     runInput(*input);
+  } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
+    fall(*hole);
+    return Value::poison();
   } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
     Value value = evaluate(*result->value);
     if (!value.isNothing())
@@ -40,6 +43,17 @@ Value Elaborator::runStatement(const Stmt &stmt) {
     return Value::poison();
   }
   return {Value::Nothing{}};
+}
+
+/// A statement in error was told already: what it would have given stays unknown.
+void Elaborator::fall(const HoleStmt &hole) {
+  for (const Target &target : hole.targets)
+    current().variables[target.name] = Value::poison();
+  if (!hole.blind)
+    return;
+  current().blind = true;
+  for (auto &[name, value] : current().variables)
+    value = Value::poison();
 }
 
 void Elaborator::bindTargets(const std::vector<Target> &targets, const Value &value, Range at) {
@@ -152,6 +166,8 @@ void Elaborator::poisonAssigned(const Body &body) {
       poisonAssigned(loop->body);
     } else if (const auto *inner = std::get_if<ExprStmt>(&stmt.node)) {
       poisonBranches(*inner->value);
+    } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
+      fall(*hole);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "frontend/Dot.h"
 #include "frontend/EmitNet.h"
 #include "frontend/Frontend.h"
+#include "frontend/Program.h"
 #include "passes/Pipeline.h"
 #include "tools/netc/Options.h"
 #include "tools/netc/TunedSchedules.h"
@@ -27,28 +28,52 @@ static int fail(const llvm::Twine &message) {
   return kFailed;
 }
 
+/// A device or a pipe: it is written to, never replaced.
+static bool isSpecial(llvm::StringRef path) {
+  llvm::sys::fs::file_status status;
+  return !llvm::sys::fs::status(path, status) && llvm::sys::fs::is_other(status);
+}
+
+static int writeStdout(llvm::StringRef text) {
+  llvm::outs() << text;
+  llvm::outs().flush();
+  if (!llvm::outs().has_error())
+    return kDone;
+  std::error_code full = llvm::outs().error();
+  llvm::outs().clear_error(); // or its destructor aborts
+  return fail("cannot write to standard output: " + full.message());
+}
+
+/// Writes `text` to `path`. A file appears as a whole or not at all.
+static int writeFile(const std::string &path, llvm::StringRef text) {
+  bool special = isSpecial(path);
+  if (!special && llvm::sys::fs::is_directory(path))
+    return fail("cannot write " + path + ": it is a folder");
+  std::string written = special ? path : path + ".partial";
+  std::error_code error;
+  {
+    llvm::raw_fd_ostream out(written, error);
+    if (error)
+      return fail("cannot write " + path + ": " + error.message());
+    out << text;
+    out.close();
+    error = out.error();
+    out.clear_error();
+  }
+  if (!error && !special)
+    error = llvm::sys::fs::rename(written, path);
+  if (!error)
+    return kDone;
+  if (!special)
+    llvm::sys::fs::remove(written);
+  return fail("cannot write " + path + ": " + error.message());
+}
+
 /// Writes `text` to the output that was named, or to stdout.
 static int writeText(const Options &options, llvm::StringRef text) {
-  if (options.output.empty() || options.output == "-") {
-    llvm::outs() << text;
-    llvm::outs().flush();
-    if (!llvm::outs().has_error())
-      return kDone;
-    std::error_code full = llvm::outs().error();
-    llvm::outs().clear_error(); // or its destructor aborts
-    return fail("cannot write to standard output: " + full.message());
-  }
-  std::error_code error;
-  llvm::raw_fd_ostream out(options.output, error);
-  if (error)
-    return fail("cannot write " + options.output + ": " + error.message());
-  out << text;
-  out.close();
-  if (!out.has_error())
-    return kDone;
-  error = out.error();
-  out.clear_error();
-  return fail("cannot write " + options.output + ": " + error.message());
+  if (options.output.empty() || options.output == "-")
+    return writeStdout(text);
+  return writeFile(options.output, text);
 }
 
 static std::string printed(ModuleOp module) {
@@ -191,9 +216,7 @@ int Objects::add(ModuleOp module, const Targets &target, const ModelSymbols &sym
 
 static int linkObjects(const Objects &objects, const std::string &output, const Options &options) {
   std::string error;
-  // A device (-o /dev/null) is written to; linking in its place would replace it.
-  llvm::sys::fs::file_status status;
-  bool special = !llvm::sys::fs::status(output, status) && llvm::sys::fs::is_other(status);
+  bool special = isSpecial(output); // linking in its place would replace it
   std::string linkedTo = special ? objects.files().front() + ".exe" : output;
   std::vector<std::string> archives{archivePath("libnetc_runtime.a")};
   if (options.target == "sim")
@@ -206,9 +229,7 @@ static int linkObjects(const Objects &objects, const std::string &output, const 
   llvm::sys::fs::remove(linkedTo);
   if (!executable)
     return fail("cannot read " + linkedTo + ": " + executable.getError().message());
-  Options named = options;
-  named.output = output;
-  return writeText(named, (*executable)->getBuffer());
+  return writeFile(output, (*executable)->getBuffer());
 }
 
 /// The model once for each level of the CPU: tiles and layouts differ, so all after the net stage is made anew.
@@ -302,6 +323,8 @@ int netc::runCompiler(const Options &options) {
       return fail(error);
     targets.gpu = gpu;
   }
+  if (!options.output.empty() && llvm::sys::fs::equivalent(options.output, options.file))
+    return fail("cannot write " + options.output + ": it is the model file itself");
   std::string diagnostics;
   if (options.emit == "ast") {
     std::optional<std::string> tree = frontend::dumpAst(options.file, diagnostics);
@@ -318,30 +341,39 @@ int netc::runCompiler(const Options &options) {
   return compileNetwork(*network, options, targets);
 }
 
+/// Rewrites one file in the canonical form, keeping its permissions and, where its name is a link, the link.
+static int formatFile(const std::string &file, bool checkOnly) {
+  frontend::FileText read = frontend::readSource(file);
+  if (!read.error.empty())
+    return fail("can't read '" + file + "': " + read.error);
+  std::string diagnostics;
+  std::optional<std::string> formatted = frontend::formatSource(file, read.text, diagnostics);
+  llvm::errs() << diagnostics;
+  if (!formatted)
+    return kFailed;
+  if (*formatted == read.text)
+    return kDone;
+  if (checkOnly) {
+    llvm::errs() << file << ": would be reformatted\n";
+    return kFailed;
+  }
+  llvm::SmallString<256> target;
+  if (std::error_code error = llvm::sys::fs::real_path(file, target))
+    return fail("cannot write " + file + ": " + error.message());
+  if (std::error_code error = llvm::sys::fs::access(target, llvm::sys::fs::AccessMode::Write))
+    return fail("cannot write " + file + ": " + error.message());
+  llvm::ErrorOr<llvm::sys::fs::perms> permissions = llvm::sys::fs::getPermissions(target);
+  if (int code = writeFile(std::string(target), *formatted))
+    return code;
+  if (permissions)
+    llvm::sys::fs::setPermissions(target, *permissions);
+  return kDone;
+}
+
 int netc::runFormatter(const FormatOptions &options) {
   int code = kDone;
-  for (const std::string &file : options.files) {
-    auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/true);
-    if (!buffer) {
-      code = fail(file + ": " + buffer.getError().message());
-      continue;
-    }
-    std::string source = (*buffer)->getBuffer().str(), diagnostics;
-    std::optional<std::string> formatted = frontend::formatSource(file, source, diagnostics);
-    llvm::errs() << diagnostics;
-    if (!formatted) {
-      code = kFailed;
-    } else if (*formatted != source && options.checkOnly) {
-      llvm::errs() << file << ": would be reformatted\n";
-      code = kFailed;
-    } else if (*formatted != source) {
-      Options write;
-      write.output = file + ".partial";
-      if (writeText(write, *formatted) != kDone)
-        code = kFailed;
-      else if (std::error_code error = llvm::sys::fs::rename(write.output, file))
-        code = fail("cannot write " + file + ": " + error.message());
-    }
-  }
+  for (const std::string &file : options.files)
+    if (int failed = formatFile(file, options.checkOnly))
+      code = failed;
   return code;
 }

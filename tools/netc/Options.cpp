@@ -19,15 +19,16 @@ static int finish(CLI::App &app, const CLI::ParseError &error) {
 int netc::parseOptions(int argc, char **argv, Options &options) {
   CLI::App app{"netc: compiles a .net file to one executable that trains, evaluates and predicts", "netc"};
   std::vector<std::string> sets;
-  app.add_option("FILE", options.file, "the model file; or: netc fmt FILE...")->required();
-  app.add_option("-o", options.output, "where the result goes (default: the model's name)");
-  app.add_option("--model", options.model, "which model, where the file has several");
-  app.add_option("--set", sets, "NAME=VALUE: a model parameter or the input size, VALUE an expression")
+  app.add_option("FILE", options.file, "the model file; or: netc fmt FILE...")->required()->type_name("");
+  app.add_option("-o", options.output, "where the result goes (default: the model's name)")->type_name("OUT");
+  app.add_option("--model", options.model, "which model, where the file has several")->type_name("NAME");
+  app.add_option("--set", sets, "a model parameter or the input size, VALUE an expression")
+      ->type_name("NAME=VALUE")
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--target", options.target, "cpu, cuda or sim")->check(CLI::IsMember({"cpu", "cuda", "sim"}));
-  app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4; several, separated by commas, make an executable that chooses at start");
-  app.add_option("--chip", options.chip, "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for each where ptxas is found");
+  app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4; several, separated by commas, make an executable that chooses at start")->type_name("LEVEL");
+  app.add_option("--chip", options.chip, "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for each where ptxas is found")->type_name("CHIP");
   app.add_option("--precision", options.precision, "f32, or tf32 for --target cuda")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")->check(CLI::IsMember({"both", "infer"}));
   app.add_option("--emit", options.emit, "stop at: ast net train fused kern llvm asm ptx obj exe dot json")
@@ -58,7 +59,7 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
 
 int netc::parseFormatOptions(int argc, char **argv, FormatOptions &options) {
   CLI::App app{"netc fmt: canonical formatting", "netc fmt"};
-  app.add_option("FILE", options.files, "model files, rewritten in place")->required();
+  app.add_option("FILE", options.files, "model files, rewritten in place")->required()->type_name("");
   app.add_flag("-n", options.checkOnly, "only check: exit 1 if a file would change");
   try {
     app.parse(argc, argv);

@@ -50,7 +50,7 @@ model m {
      R"net(test.net:4:23: error: 'relu' takes at most 1 argument
     4 |   return image | relu(1)
       |                       ^
-  help: it takes x
+  help: it takes nothing but a tensor
 )net"},
     {"positional after named", R"net(net 1
 model m {
@@ -85,6 +85,18 @@ model m {
     5 |   return image | n(4)
       |                  ^
   help: layers, blocks and functions can
+)net"},
+    {"variable that hides a layer", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  conv = 3
+  return image | conv(4, k=3)
+}
+)net", "", "",
+     R"net(test.net:5:18: error: the integer 3 can't be called
+    5 |   return image | conv(4, k=3)
+      |                  ^~~~
+  help: here 'conv' is a variable, which hides the 'conv' of the language: rename it
 )net"},
     {"misspelt switch", R"net(net 1
 model m {

@@ -255,4 +255,12 @@ TEST(Dump, ShowsTheTree) {
             "  return x\n");
 }
 
+TEST(Settings, MayBindNamesOnTheWay) {
+  std::string diagnostics;
+  auto network = elaborateText("net 1\nmodel m(c=1) {\n  input image: [3, 8, 8]\n  return image | conv(c, k=1)\n}\n",
+                               diagnostics, "", "c=if true { x = 3\n for i in 0..2 { x = x + i }\n x } else { 1 }");
+  ASSERT_TRUE(network) << diagnostics;
+  EXPECT_EQ(network->layers.back().output, (Shape{4, 8, 8}));
+}
+
 } // namespace netc::frontend

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
+#include <filesystem>
 #include <random>
 
 namespace netc::frontend {
@@ -130,12 +132,56 @@ TEST(Limits, ChainsOfBlocksEndInAnError) {
   EXPECT_NE(diagnostics.find("blocks are nested more than 64 deep"), std::string::npos);
 }
 
-TEST(Limits, AGiantFileIsNotRead) {
+TEST(Limits, AGigabyteIsNotRead) {
   writeText("giant.net", std::string(5u << 20, '('));
+  std::filesystem::resize_file("giant.net", 1u << 30); // the rest takes no room on the disk
+  const std::string why = "netc: error: can't read 'giant.net': it is larger than 4 MiB, the most a .net file may have\n";
   std::string diagnostics;
   EXPECT_FALSE(elaborateFile("giant.net", {}, diagnostics));
-  EXPECT_EQ(diagnostics, "netc: error: can't read 'giant.net': it is larger than 4 MiB, the most "
-                         "a .net file may have\n");
+  EXPECT_EQ(diagnostics, why);
+  diagnostics.clear();
+  EXPECT_FALSE(dumpAst("giant.net", diagnostics));
+  EXPECT_EQ(diagnostics, why);
+  std::filesystem::remove("giant.net");
+}
+
+TEST(Limits, ParenthesesUpToTheLargestFileAreToldOnce) {
+  std::string diagnostics;
+  EXPECT_FALSE(elaborateText("net 1\n" + std::string(4'000'000, '('), diagnostics));
+  EXPECT_NE(diagnostics.find("test.net:2:201: error: brackets are nested more than 200 deep\n"), std::string::npos);
+  EXPECT_EQ(diagnostics.find("error: "), diagnostics.rfind("error: ")) << diagnostics;
+}
+
+/// Files of which one list grows with `count`: work that is quadratic in it would take minutes.
+static std::vector<std::string> longFiles(int count) {
+  auto numbered = [&](const std::string &before, const std::string &after) {
+    std::string text;
+    for (int i = 0; i < count; ++i)
+      text += before + std::to_string(i) + after;
+    return text;
+  };
+  std::string model = "model m {\n  input image: [3, 8, 8]\n  return image | relu\n}\n";
+  return {around("[" + times("1, ", count) + "1]"),
+          around("1" + times(" + 1", count)),
+          around("image" + times(" | identity", count)),
+          around("image | relu(" + numbered("p", "=1, ") + "x=1)"),
+          around("if true { 1 }" + times(" else if true { 1 }", count) + " else { 2 }"),
+          "net 1\nmodel m {\n  input image: [3, 8, 8]\n  " + numbered("a", ", ") + "b = 1\n  return image | relu\n}\n",
+          "net 1\nblock b(" + numbered("p", "=1, ") + "q=1) {\n  return q\n}\n" + model,
+          "net 1\n" + numbered("model m", "() = n()\n"),
+          "net 1\n" + model + "train m {\n" + numbered("  c", " 1\n") + "}\n",
+          "net 1\n" + model + "block b(x) {\n  return x | relu\n}\n" + times("block b(x) {\n  return x\n", count)};
+}
+
+TEST(Limits, LongFilesTakeLinearTime) {
+  for (const std::string &source : longFiles(50'000)) {
+    std::clock_t start = std::clock();
+    std::string ignored;
+    elaborateText(source, ignored);
+    dumpAst("test.net", ignored);
+    formatSource("test.net", source, ignored);
+    EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 20) << source.substr(0, 100);
+  }
 }
 
 TEST(Limits, ListsAndStringsStaySmall) {

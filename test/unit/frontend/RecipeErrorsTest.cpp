@@ -6,6 +6,25 @@
 namespace netc::frontend {
 
 static const ErrorCase recipeErrors[] = {
+    {"layer in a recipe", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | relu
+}
+train m {
+  batch      conv(3, k=1)
+  epochs     a: relu(3)
+}
+)net", "", "",
+     R"net(test.net:7:14: error: layer 'conv' can't be called here: no model runs
+    7 |   batch      conv(3, k=1)
+      |              ^~~~
+  help: here stand numbers, strings, lists and what is computed from them
+test.net:8:17: error: layer 'relu' can't be called here: no model runs
+    8 |   epochs     a: relu(3)
+      |                 ^~~~
+  help: here stand numbers, strings, lists and what is computed from them
+)net"},
     {"recipe for a model that is not there", R"net(net 1
 model m {
   input image: [3, 8, 8]
@@ -88,19 +107,19 @@ train m {
   ema 1.5
 }
 )net", "", "",
-     R"net(test.net:7:17: error: 'alpha' of 'mixup' must be a number above 0
+     R"net(test.net:7:17: error: 'alpha' of 'mixup' must be a number above 0, have the integer 0
     7 |   augment mixup(0)
       |                 ^
-test.net:8:34: error: 'beta2' of 'adam' must be a number from 0 to below 1
+test.net:8:34: error: 'beta2' of 'adam' must be a number from 0 to below 1, have the integer 1
     8 |   optimizer adam(lr=0.001, beta2=1)
       |                                  ^
-test.net:9:13: error: 'clip_norm' must be a number above 0
+test.net:9:13: error: 'clip_norm' must be a number above 0, have the integer 0
     9 |   clip_norm 0
       |             ^
-test.net:10:14: error: 'accumulate' must be an integer from 1 to 1000000
+test.net:10:14: error: 'accumulate' must be an integer from 1 to 1000000, have the number 0.5
    10 |   accumulate 0.5
       |              ^~~
-test.net:11:7: error: 'ema' must be a number from 0 to below 1
+test.net:11:7: error: 'ema' must be a number from 0 to below 1, have the number 1.5
    11 |   ema 1.5
       |       ^~~
 )net"},
@@ -113,7 +132,7 @@ train m {
   normalize(mean=0.5, std=[0.2, 0, 0.2])
 }
 )net", "", "",
-     R"net(test.net:7:27: error: 'std' of 'normalize' must be a number or a list of numbers, above 0
+     R"net(test.net:7:27: error: 'std' of 'normalize' must be a number or a list of numbers, above 0, have the list [0.2, 0, 0.2]
     7 |   normalize(mean=0.5, std=[0.2, 0, 0.2])
       |                           ^
 )net"},
@@ -182,7 +201,7 @@ train m {
   schedule step(at=[60, 30])
 }
 )net", "", "",
-     R"net(test.net:7:20: error: 'at' of 'step' must be a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions ([0.5, 0.75])
+     R"net(test.net:7:20: error: 'at' of 'step' must be a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions ([0.5, 0.75]), have the list [60, 30]
     7 |   schedule step(at=[60, 30])
       |                    ^
 )net"},
@@ -195,7 +214,7 @@ train m {
   epochs 64k
 }
 )net", "", "",
-     R"net(test.net:7:10: error: 'epochs' must be an integer from 1 to 1000000
+     R"net(test.net:7:10: error: 'epochs' must be an integer from 1 to 1000000, have the iterations 64k
     7 |   epochs 64k
       |          ^~~
   help: only points of the schedule may be iterations
@@ -246,7 +265,7 @@ train m {
   optimizer sgd(lr=0.1, momentum="high")
 }
 )net", "", "",
-     R"net(test.net:7:34: error: 'momentum' of 'sgd' must be a number from 0 on
+     R"net(test.net:7:34: error: 'momentum' of 'sgd' must be a number from 0 on, have the string "high"
     7 |   optimizer sgd(lr=0.1, momentum="high")
       |                                  ^~~~~~
 )net"},

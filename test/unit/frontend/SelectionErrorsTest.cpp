@@ -17,6 +17,26 @@ model c(n) {
      R"net(netc: error: the file has 2 models: choose one with --model
   help: the models are a and b
 )net"},
+    {"several candidates, and typos in each", R"net(net 1
+model a {
+  input image: [3, 8, 8]
+  return image | flaten | linear(2)
+}
+model b {
+  input image: [3, 8, 8]
+  return image | flatten | linear(2, bia=false)
+}
+)net", "", "",
+     R"net(netc: error: the file has 2 models: choose one with --model
+  help: the models are a and b
+test.net:4:18: error: unknown name 'flaten'; did you mean 'flatten'?
+    4 |   return image | flaten | linear(2)
+      |                  ^~~~~~
+test.net:8:38: error: 'linear' has no argument 'bia'; did you mean 'bias'?
+    8 |   return image | flatten | linear(2, bia=false)
+      |                                      ^~~
+  help: it takes x, c, bias, init and bias_init
+)net"},
     {"no such model", R"net(net 1
 model m {
   input image: [3, 8, 8]
@@ -24,7 +44,7 @@ model m {
 }
 )net", "n", "",
      R"net(netc: error: --model n: there is no such model
-  help: the models are m
+  help: the model is m
 )net"},
     {"parameter without a value", R"net(net 1
 model c(n) {
@@ -55,6 +75,31 @@ model c(classes=10) {
      R"net(--set classes:1:4: error: expected an expression, have the end of the line
     1 | 3 +
       |    ^
+)net"},
+    {"layer in a setting", R"net(net 1
+model c(classes=10) {
+  input image: [3, 8, 8]
+  return image | conv(classes, k=1)
+}
+)net", "", "classes=3 | relu",
+     R"net(--set classes:1:5: error: layer 'relu' can't be called here: no model runs
+    1 | 3 | relu
+      |     ^~~~
+  help: here stand numbers, strings, lists and what is computed from them
+)net"},
+    {"block in a setting", R"net(net 1
+block b(x) {
+  return x
+}
+model c(classes=10) {
+  input image: [3, 8, 8]
+  return image | conv(classes, k=1)
+}
+)net", "", "classes=b(3)",
+     R"net(--set classes:1:1: error: block 'b' can't be called here: no model runs
+    1 | b(3)
+      | ^
+  help: here stand numbers, strings, lists and what is computed from them
 )net"},
     {"setting of a wrong shape", R"net(net 1
 model c(classes=10) {

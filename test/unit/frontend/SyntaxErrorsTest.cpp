@@ -12,6 +12,10 @@ static const ErrorCase syntaxErrors[] = {
     1 | model m { }
       | ^~~~~
   help: begin the file with the language version: net 1
+test.net:1:7: error: model 'm' returns nothing
+    1 | model m { }
+      |       ^
+  help: its last line must be 'return value'
 )net"},
     {"another version", R"net(net 2
 model m { }
@@ -127,6 +131,12 @@ test.net:5:12: error: '&' is no part of the language
     5 |   return x && x
       |            ^
   help: write 'and'
+test.net:5:10: error: expected true or false, have a tensor [3, 8, 8]
+    5 |   return x && x
+      |          ^
+test.net:5:15: error: expected true or false, have a tensor [3, 8, 8]
+    5 |   return x && x
+      |               ^
 )net"},
     {"branch that does not end in a value", R"net(net 1
 model m {
@@ -313,11 +323,143 @@ model m {
       |     ^
   help: a newline ends a statement: put '+' at the end of the line before
 )net"},
+    {"mistakes of form and of meaning in one run", R"net(net 1
+block b(x, c) {
+  return x | conv(c, k=3,, pad=1)
+}
+model m {
+  input image: [3, 8, 8]
+  y = image | con(3, k=1)
+  z = image + (image | maxpool(k=2))
+  return y | b(4) | linear(2)
+}
+block c(x) {
+  for i 0..3 {
+    inner = x | relu
+  }
+  return inner | rleu
+}
+block d(x) {
+  return x | tahn
+}
+)net", "", "",
+     R"net(test.net:3:26: error: expected an expression, have ','
+    3 |   return x | conv(c, k=3,, pad=1)
+      |                          ^
+test.net:12:9: error: expected 'in', have '0'
+   12 |   for i 0..3 {
+      |         ^
+  help: write for i in 0..n { ... }
+test.net:7:15: error: unknown name 'con'; did you mean 'conv'?
+    7 |   y = image | con(3, k=1)
+      |               ^~~
+test.net:8:13: error: skip-add of unequal shapes: [3, 8, 8] + [3, 4, 4]
+    8 |   z = image + (image | maxpool(k=2))
+      |             ^
+test.net:6:9: note: [3, 8, 8] comes from 'image'
+    6 |   input image: [3, 8, 8]
+      |         ^~~~~
+test.net:8:24: note: [3, 4, 4] comes from 'maxpool1'
+    8 |   z = image + (image | maxpool(k=2))
+      |                        ^~~~~~~
+  help: bring both to one height and width: the same stride on both ways
+test.net:18:14: error: unknown name 'tahn'; did you mean 'tanh'?
+   18 |   return x | tahn
+      |              ^~~~
+)net"},
+    {"brace of an inner body never closed", R"net(net 1
+block b(x) {
+  for i in 0..3 {
+    x = x | relu
+  return x
+}
+
+model m {
+  input image: [3, 8, 8]
+  return image | b
+}
+)net", "", "",
+     R"net(test.net:2:12: error: this '{' is never closed
+    2 | block b(x) {
+      |            ^
+test.net:3:17: note: or is it this one? the '}' that closes it, in line 6, is indented less
+    3 |   for i in 0..3 {
+      |                 ^
+  help: add '}'
+)net"},
+    {"letters of other alphabets", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  x = image | rélu
+  λ = 3
+  return image → relu
+}
+)net", "", "",
+     R"net(test.net:4:16: error: 'é' is no part of the language
+    4 |   x = image | rélu
+      |                ^
+  help: a name is made of the letters a to z and A to Z, digits and '_'
+test.net:5:3: error: 'λ' is no part of the language
+    5 |   λ = 3
+      |   ^
+test.net:6:16: error: '→' is no part of the language
+    6 |   return image → relu
+      |                ^
+)net"},
+    {"label that begins with a number", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | 0: relu
+}
+)net", "", "",
+     R"net(test.net:4:18: error: expected a layer or block after '|', have '0'
+    4 |   return image | 0: relu
+      |                  ^
+  help: a label that begins with a number has it in braces: {0}: conv(...)
+)net"},
+    {"pipe that is missing", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image conv(4, k=3)
+}
+)net", "", "",
+     R"net(test.net:4:16: error: expected the end of the statement, have 'conv'
+    4 |   return image conv(4, k=3)
+      |                ^~~~
+  help: '|' passes a tensor on: ... | conv(...)
+)net"},
+    {"block that returns nothing, used", R"net(net 1
+block b(x) {
+  y = x | relu
+}
+model m {
+  input image: [3, 8, 8]
+  return image | b | rleu
+}
+)net", "", "",
+     R"net(test.net:2:7: error: block 'b' returns nothing
+    2 | block b(x) {
+      |       ^
+  help: its last line must be 'return value'
+test.net:7:22: error: unknown name 'rleu'; did you mean 'relu'?
+    7 |   return image | b | rleu
+      |                      ^~~~
+)net"},
 };
 
 class SyntaxErrors : public ::testing::TestWithParam<ErrorCase> {};
 
 TEST_P(SyntaxErrors, AreToldInFull) { expectDiagnostics(GetParam()); }
+
+TEST(BinaryFiles, AreToldOnce) {
+  std::string diagnostics;
+  EXPECT_FALSE(elaborateText(std::string("net 1\n\0\x7f\x01\0\0", 11), diagnostics));
+  EXPECT_EQ(diagnostics, R"net(test.net:2:1: error: byte 0x00: this file is no text
+    2 | ?????
+      | ^
+  help: a .net file is plain text, in ASCII or UTF-8
+)net");
+}
 
 INSTANTIATE_TEST_SUITE_P(Frontend, SyntaxErrors, ::testing::ValuesIn(syntaxErrors));
 
