@@ -17,10 +17,15 @@ namespace netc::runtime {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-static constexpr int formatVersion = 2;
+static constexpr int formatVersion = 3;
 static constexpr const char *indexName = "checkpoint.json";
 
 static std::string hex(uint64_t value) { return fmt::format("{:016x}", value); }
+
+static std::string checksumOf(std::string_view bytes) {
+  uint32_t crc = uint32_t(crc32_z(0, reinterpret_cast<const Bytef *>(bytes.data()), bytes.size()));
+  return fmt::format("{:08x}", crc);
+}
 
 /// The state's slots as tensors: "state0.conv1.weight", …
 static std::vector<Tensor> stateTensors(const Executor &executor) {
@@ -112,6 +117,7 @@ void saveCheckpoint(const std::string &folder, const Executor &executor,
   json["files"] = {{"weights", describeFile(weights, weightsFile)},
                    {"optimizer", describeFile(optimizer, optimizerFile)}};
   json["recipe"] = Json::parse(identity.recipe);
+  json["crc32"] = checksumOf(json.dump());
   std::string text = json.dump(2) + "\n";
   if (epochEnd)
     writeFileAtomically(folder + "/" + keptName(position.step), text);
@@ -130,11 +136,9 @@ static std::string checkFile(const std::string &folder, const Json &entry) {
   uint64_t expected = entry.at("bytes").get<uint64_t>();
   if (bytes.size() != expected)
     fail("{}: {} bytes, the checkpoint expects {}", path, bytes.size(), expected);
-  uint32_t crc =
-      uint32_t(crc32_z(0, reinterpret_cast<const Bytef *>(bytes.data()), bytes.size()));
-  if (fmt::format("{:08x}", crc) != entry.at("crc32").get<std::string>())
-    fail("{}: damaged: its checksum is {:08x}, the checkpoint expects {}", path, crc,
-         entry.at("crc32").get<std::string>());
+  std::string crc = checksumOf(bytes), expectedCrc = entry.at("crc32").get<std::string>();
+  if (crc != expectedCrc)
+    fail("{}: damaged: its checksum is {}, the checkpoint expects {}", path, crc, expectedCrc);
   return path;
 }
 
@@ -147,6 +151,11 @@ std::optional<Checkpoint> findCheckpoint(const std::string &folder, std::optiona
     Json json = Json::parse(readFile(path));
     if (int format = json.at("format").get<int>(); format != formatVersion)
       fail("{}: format {}, this executable reads format {}", path, format, formatVersion);
+    // Of the description without its checksum, however it is laid out.
+    std::string expected = json.at("crc32").get<std::string>();
+    json.erase("crc32");
+    if (std::string crc = checksumOf(json.dump()); crc != expected)
+      fail("{}: damaged: its checksum is {}, expected {}", path, crc, expected);
     const Json &model = json.at("model"), &data = json.at("data");
     result.identity.model = model.at("name").get<std::string>();
     result.identity.modelFingerprint =

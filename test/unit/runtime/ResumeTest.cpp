@@ -156,6 +156,19 @@ TEST(Resume, DamagedCheckpointsAreNamed) {
   Outcome outcome = shell(command);
   EXPECT_EQ(outcome.code, 1);
   EXPECT_HAS(outcome.err, optimizer + ": damaged: its checksum is");
+
+  // The description as well: no digit of it can be another.
+  std::string index = folder / "out/checkpoint/checkpoint.json", description = readFile(index);
+  std::mt19937 random(5);
+  for (int i = 0; i < 40; ++i) {
+    std::string flipped = description;
+    size_t at = random() % (flipped.size() - 1);
+    if (flipped[at] == ' ' || flipped[at] == '\n')
+      continue;
+    flipped[at] ^= 1;
+    writeFileAtomically(index, flipped);
+    EXPECT_EQ(shell(command).code, 1) << description.substr(at < 20 ? 0 : at - 20, 40);
+  }
 }
 
 TEST(Resume, DivergenceStopsAndKeepsTheCheckpoint) {
