@@ -4,6 +4,7 @@
     bench/peers.py --setup                                   # Python environments from PyPI, one a peer, some GB
     bench/peers.py --model resnet50 --batch 1
     bench/peers.py --model resnet18 --batch 8 --train --markdown table.md --json table.json
+    bench/peers.py --table --markdown table.md                # all of docs/performance.md's rows: an hour
 
 All run on the same threads with the same weights and input, in f32, and inference must give the same logits. Each peer is a warm process in
 an environment of its own; rounds alternate between the contestants, so that a drifting clock or a neighbour meets all of
@@ -32,6 +33,10 @@ INFERENCE = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "co
 TRAINING = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last")]
 FILES = {"resnet18": "resnet.net", "resnet50": "resnet.net", "vgg16": "vgg.net", "alexnet": "alexnet.net", "resnet20": "resnet_cifar.net"}
 AGREE = 1e-3  # of logits, by the largest
+# Model, batch, training.
+TABLE = [("resnet50", 1, False), ("resnet50", 16, False), ("resnet18", 1, False), ("resnet18", 16, False), ("vgg16", 1, False),
+         ("vgg16", 8, False), ("alexnet", 1, False), ("alexnet", 16, False), ("resnet20", 128, True), ("resnet18", 8, True),
+         ("resnet50", 8, True), ("resnet50", 16, True)]
 
 
 def set_up(folder):
@@ -172,23 +177,8 @@ def report(options, about, contestants, missing, rounds):
     return "\n".join(lines).strip() + "\n", result
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--setup", action="store_true", help="make the environments and end")
-    parser.add_argument("--environments", type=pathlib.Path, default=ROOT / "build/peers", help="folder of the Python environments")
-    parser.add_argument("--netc", type=pathlib.Path, default=ROOT / "build/bin/netc")
-    parser.add_argument("--model", choices=FILES, default="resnet50")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--train", action="store_true")
-    parser.add_argument("--peers", nargs="*", help="only those whose title holds one of these words")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--iterations", type=int, default=10)
-    parser.add_argument("--markdown", type=pathlib.Path)
-    parser.add_argument("--json", type=pathlib.Path)
-    options = parser.parse_args()
-    if options.setup:
-        return set_up(options.environments)
+def compare(options):
+    """One model, batch and program: all contestants in one interleaved run."""
     about = machine.describe()
     with tempfile.TemporaryDirectory(prefix="peers-") as name:
         folder = pathlib.Path(name)
@@ -203,12 +193,56 @@ def main():
         rounds = measure(options, contestants)
         for _, contestant in contestants:
             contestant.close()
-        text, result = report(options, about, contestants, missing, rounds)
-    print(text)
+        return report(options, about, contestants, missing, rounds)
+
+
+def summary(results):
+    """A row a case: netc, the best of PyTorch's settings and the best of the others."""
+    def best(result, is_torch):
+        found = [(values["median_ms"], title, values) for title, values in result["contestants"].items()
+                 if title != "netc" and title.startswith("torch") == is_torch]
+        return f"{min(found)[0]:.1f}, {min(found)[1].removeprefix('torch ')}: {min(found)[2]['ratio']:.2f}x" if found else "–"
+    lines = ["| | netc, ms | PyTorch's best setting | best of the others | peak memory, MiB: netc, PyTorch |", "|---|---|---|---|---|"]
+    for result in results:
+        mine = result["contestants"]["netc"]
+        torch = min((v["peak_rss_bytes"] for t, v in result["contestants"].items() if t.startswith("torch")), default=0)
+        lines.append(f"| {result['model']}, batch {result['batch']}, {result['what']} | {mine['median_ms']:.1f} | {best(result, True)} | "
+                     f"{best(result, False)} | {mine['peak_rss_bytes'] / 2**20:.0f}, {torch / 2**20:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setup", action="store_true", help="make the environments and end")
+    parser.add_argument("--environments", type=pathlib.Path, default=ROOT / "build/peers", help="folder of the Python environments")
+    parser.add_argument("--netc", type=pathlib.Path, default=ROOT / "build/bin/netc")
+    parser.add_argument("--model", choices=FILES, default="resnet50")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--table", action="store_true", help="all rows of docs/performance.md in turn; --model, --batch and --train do not count")
+    parser.add_argument("--peers", nargs="*", help="only those whose title holds one of these words")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    options = parser.parse_args()
+    if options.setup:
+        return set_up(options.environments)
+    cases = TABLE if options.table else [(options.model, options.batch, options.train)]
+    texts, results = [], []
+    for options.model, options.batch, options.train in cases:
+        text, result = compare(options)
+        print(text, flush=True)
+        texts.append(text)
+        results.append(result)
+    if options.table:
+        texts.insert(0, summary(results))
+        print(texts[0])
     if options.markdown:
-        options.markdown.write_text(text)
+        options.markdown.write_text("\n".join(texts))
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(results if options.table else results[0], indent=2) + "\n")
 
 
 if __name__ == "__main__":
