@@ -1,0 +1,84 @@
+//===- ContractForward.h - state of a direct convolution's kernel -*- C++ -*-===//
+#ifndef NETC_CODEGEN_CPU_CONTRACTFORWARD_H
+#define NETC_CODEGEN_CPU_CONTRACTFORWARD_H
+
+#include "codegen/cpu/Epilogue.h"
+#include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Sweep.h"
+
+namespace netc::cpu {
+
+/// What a micro-kernel is specialised on.
+struct TileShape {
+  int64_t pixels, vectors, lastLanes;
+  int64_t tapsH, tapsW;
+};
+
+/// One axis of a strided input gradient at one residue: output i + pad = S q + residue meets taps
+/// k = residue + S t, t < taps, at cotangent q - t.
+struct Residue {
+  int64_t taps, firstTap; ///< firstTap: of the flipped window, where t = taps - 1
+};
+
+/// Emits a forward contraction or an input gradient by the direct algorithm: ContractForward.cpp the loops around the
+/// micro-kernels, ForwardTile.cpp the micro-kernels.
+class ForwardEmitter {
+public:
+  ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
+  void emit();
+
+private:
+  void emitItem(Value item, Value rowsOfGrid);
+  void emitStripItem(Value row, Value block);
+  void emitFlatItem(Value row, Value block);
+  void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
+  void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
+  void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid, Value index);
+  void choosePieces();
+  void overPieces(llvm::function_ref<void()> body);
+  void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);
+  Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
+  /// `index`: of the tile's first pixel in the item; null with residues.
+  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid, Value index,
+                int64_t weightOffset = 0);
+  TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
+  mlir::func::FuncOp tileFunction(TileShape shape);
+  void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
+  void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
+  void emitEpilogue(KernelEmitter &t, TileShape shape, llvm::ArrayRef<Value> accumulators, ValueRange arguments);
+  ValueRange epilogueArguments(ValueRange arguments) const;
+  llvm::SmallVector<int64_t> pixelOffsets(TileShape shape) const;
+  Strip strip();
+
+  KernelEmitter &k;
+  kern::ContractOp op;
+  const Launch &launch;
+  kern::GeometryAttr g;
+  kern::ScheduleAttr s;
+  bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
+  bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
+  int64_t prefetches = 0;               ///< lines of the next weights that an iteration of a tile asks for
+  Value weights, hyper;
+  Values lhs;
+  Epilogue epilogue;
+  int64_t inH, inW, inC, outH, outW, outC; ///< of this direction
+  int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
+  int64_t stride, strideW;                 ///< between source pixels in the strip
+  int64_t columns;
+  int64_t pitch;                           ///< floats between the source pixels of a tile's strip
+  bool byResidue;
+  int64_t mostH, mostW;                    ///< most taps of a residue
+  int64_t outStep, tapStepH, tapStepW;     ///< between pixels of a tile; between taps of the packed window
+  int64_t piece = 0, pieces = 1;           ///< steps of the reduction that go together, 0: all; how many pieces
+  Value partials;                          ///< accumulators between pieces, [pixels of the item, tile], in scratch
+  struct {
+    Value index, source, weight; ///< number; offsets in floats
+  } current;                     ///< piece
+};
+
+/// Steps of the reduction that an iteration of a micro-kernel takes.
+int64_t unrollOf(int64_t run);
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_CONTRACTFORWARD_H
