@@ -15,7 +15,7 @@ namespace netc::runtime {
 
 static constexpr auto redrawEvery = std::chrono::milliseconds(100);
 static constexpr auto lineEvery = std::chrono::seconds(30);
-static constexpr int barCells = 24;
+static constexpr size_t mostCells = 24, leastCells = 4;
 
 void note(const std::string &message) { fmt::print(stderr, "note: {}\n", message); }
 void warn(const std::string &message) { fmt::print(stderr, "warning: {}\n", message); }
@@ -46,6 +46,22 @@ static size_t terminalWidth() {
   return 80;
 }
 
+std::string progressLine(const std::string &title, double fraction, const std::string &detail, size_t width) {
+  std::string rest = fmt::format("{:3.0f}%  {}", fraction * 100, detail);
+  // The last column stays free: terminals differ in what they do after it. Where it is narrow, the bar goes before the numbers do.
+  size_t taken = title.size() + std::string_view(" [] ").size() + rest.size() + 1;
+  size_t cells = std::min(mostCells, width > taken ? width - taken : 0);
+  std::string bar;
+  if (cells >= leastCells) {
+    size_t full = size_t(fraction * double(cells));
+    bar = fmt::format("[{}{}] ", std::string(full, '='), std::string(cells - full, ' '));
+  }
+  std::string text = fmt::format("{} {}{}", title, bar, rest);
+  if (text.size() >= width)
+    text.resize(width > 0 ? width - 1 : 0);
+  return text;
+}
+
 void Progress::show(const std::string &title, int64_t done, int64_t total,
                     const std::string &detail) {
   auto now = Clock::now();
@@ -58,11 +74,7 @@ void Progress::show(const std::string &title, int64_t done, int64_t total,
     std::fflush(stderr);
     return;
   }
-  int full = int(fraction * barCells);
-  std::string text = fmt::format("{} [{}{}] {:3.0f}%  {}", title, std::string(size_t(full), '='),
-                                 std::string(size_t(barCells - full), ' '), fraction * 100, detail);
-  if (text.size() >= terminalWidth())
-    text.resize(terminalWidth() - 1);
+  std::string text = progressLine(title, fraction, detail, terminalWidth());
   fmt::print(stderr, "\r{}\033[K", text);
   std::fflush(stderr);
   drawn = true;

@@ -132,12 +132,20 @@ static double normOf(const float *values, int64_t count) {
   return std::sqrt(sum);
 }
 
-/// |found - expected| beyond what the differences cannot tell, relative to `scale`.
-static double relativeError(double found, double expected, double noise, double scale) {
+namespace {
+struct RelativeError {
+  double shown = INFINITY;  ///< |found - expected|
+  double judged = INFINITY; ///< of that what lies beyond the difference's own rounding
+};
+} // namespace
+
+/// Both relative to `scale`.
+static RelativeError relativeError(double found, double expected, double noise, double scale) {
   double error = std::abs(found - expected);
   if (!std::isfinite(error))
-    return INFINITY;
-  return std::max(0.0, error - noise) / std::max(scale, 1e-300);
+    return {};
+  scale = std::max(scale, 1e-300);
+  return {error / scale, std::max(0.0, error - noise) / scale};
 }
 
 /// `largest`: the norm of the largest gradient of all parameters.
@@ -166,15 +174,18 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
   // within the step is not met again in a much smaller one; a wrong gradient is.
   double rounding = lossNoise * std::max(1.0, std::abs(exact.loss()));
   auto compare = [&](double found, double size, double share, double tolerance) {
-    double step = std::clamp(rounding / (share * size), leastStep, mostStep), best = INFINITY;
+    double step = std::clamp(rounding / (share * size), leastStep, mostStep);
+    RelativeError best;
     for (double smaller : {1.0, 0.25, 0.0625}) {
       double expected = difference(step * smaller);
-      best = std::min(best, relativeError(found, expected, rounding / (step * smaller),
-                                          std::max(size, std::abs(expected))));
-      if (best <= tolerance)
+      RelativeError error = relativeError(found, expected, rounding / (step * smaller), std::max(size, std::abs(expected)));
+      if (error.judged < best.judged || smaller == 1.0)
+        best = error;
+      if (best.judged <= tolerance)
         break;
     }
-    return best;
+    finding.ok &= best.judged <= tolerance;
+    return best.shown;
   };
   for (int d = 0; d < directions; ++d) {
     double found = 0;
@@ -200,7 +211,6 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
         finding.elementError, compare(found, std::max({std::abs(found), rms, negligible * largest}),
                                       elementNoise, options.elementTolerance));
   }
-  finding.ok = finding.directionError <= options.tolerance && finding.elementError <= options.elementTolerance;
   return finding;
 }
 

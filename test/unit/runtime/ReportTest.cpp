@@ -1,4 +1,5 @@
 // report.html: whole, self-contained, and of the whole run.
+#include "runtime/Progress.h"
 #include "runtime/report/Chart.h"
 #include "runtime/report/Html.h"
 #include "runtime/report/Mistakes.h"
@@ -35,6 +36,16 @@ static std::string unbalanced(const std::string &page) {
       open.pop_back();
   }
   return open.empty() ? "" : open.back() + " stays open";
+}
+
+TEST(Progress, NarrowTerminalsKeepTheNumbers) {
+  std::string detail = "loss 2.2683  accuracy 15.82%  1183 images/s  ETA 0:49";
+  std::string wide = progressLine("epoch 12/30", 0.5, detail, 120), usual = progressLine("epoch 12/30", 0.5, detail, 80);
+  EXPECT_EQ(wide, "epoch 12/30 [============            ]  50%  " + detail);
+  EXPECT_EQ(usual, "epoch 12/30 [==   ]  50%  " + detail);
+  EXPECT_EQ(usual.size(), 79u);
+  EXPECT_EQ(progressLine("epoch 12/30", 0.5, detail, 78), "epoch 12/30  50%  " + detail);
+  EXPECT_EQ(progressLine("epoch 12/30", 0.5, detail, 20).size(), 19u);
 }
 
 TEST(Report, IsOneWholePageThatNeedsNothingElse) {
