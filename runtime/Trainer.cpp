@@ -261,7 +261,7 @@ void Training::fitMemory() {
     fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch needs less",
          describeBytes(options.memory), recipe.batch, describeBytes(resident + wanted),
          describeBytes(resident + wanted - options.memory));
-  if (executor.leanStep())
+  if (executor.leanStep() && wanted <= granted) // else `reserve` says what is missing
     note(fmt::format("to fit {}, parts of the forward pass are computed again in the backward pass",
                      options.memory ? shortBytes(options.memory) : "the memory that there is"));
 }
