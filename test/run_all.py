@@ -93,13 +93,14 @@ def run_script(tally, script, environment):
     name = f"{script.parent.name}/{script.stem}"
     text, code = tally.run(name, ["/usr/bin/python3", "-u", script], environment)
     verdicts = {"PASS": "passed", "FAIL": "failed", "UNSUPPORTED": "skipped"}
-    found = 0
+    found = failed = 0
     lines = text.splitlines()
     for index, line in enumerate(lines):
         match = re.match(r"(PASS|FAIL|UNSUPPORTED) ([^:]+)(?:: (.*))?$", line)
         if not match:
             continue
         found += 1
+        failed += match.group(1) == "FAIL"
         rest = []
         for more in lines[index + 1:index + 30]:
             if not more.startswith("    ") or " took " in more:
@@ -108,6 +109,8 @@ def run_script(tally, script, environment):
         tally.add(verdicts[match.group(1)], match.group(2), "\n".join([match.group(3) or ""] + rest)[:3000])
     if not found and code in (0, 1):
         tally.add("failed", name, "no verdict\n" + text[-1000:])
+    elif code == 1 and not failed:  # it died on the way
+        tally.add("failed", name, "exit code 1 without a failed case\n" + text[-1000:])
 
 
 def find_lit(llvm_bin):
