@@ -61,7 +61,7 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   if (isRun || piece) {
     // As few an iteration as bring all of the next weights by the end of this item's tiles.
     int64_t steps = piece ? piece : inC, lines = steps * tile / 16, iterations = steps / unrollOf(steps);
-    int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW, p = std::min(s.getTilePixels(), isRun ? pixels : outW);
+    int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW, p = std::min(pixelsOfTile(), pixels);
     int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
     prefetches = std::clamp<int64_t>((lines + calls * iterations - 1) / (calls * iterations), 1, 4);
   }
@@ -76,8 +76,7 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
 void ForwardEmitter::choosePieces() {
   if (lanewise || byResidue || g.getGroups() > 1)
     return;
-  bool merged = g.getDw() == 1 && pitch == inC;
-  int64_t run = merged ? g.getKw() * inC : inC, all = g.getKh() * g.getKw() * inC;
+  int64_t run = isMerged() ? g.getKw() * inC : inC, all = g.getKh() * g.getKw() * inC;
   int64_t most = kPieceBytes / 4 / tile;
   if (all <= 2 * most)
     return;
@@ -90,8 +89,7 @@ void ForwardEmitter::choosePieces() {
 void ForwardEmitter::overPieces(llvm::function_ref<void()> body) {
   if (!piece)
     return body();
-  bool merged = g.getDw() == 1 && pitch == inC;
-  int64_t runs = merged ? 1 : g.getKw(), piecesOfRun = (merged ? g.getKw() : 1) * inC / piece;
+  int64_t runs = isMerged() ? 1 : g.getKw(), piecesOfRun = (isMerged() ? g.getKw() : 1) * inC / piece;
   k.loop(0, pieces, 1, [&](Value index) {
     Value run = k.div(index, piecesOfRun), kh = k.div(run, runs), kw = k.rem(run, runs);
     Value tap = k.add(k.mul(kh, g.getDh() * columns * pitch), k.mul(kw, g.getDw() * pitch));
@@ -326,8 +324,8 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
   Values arguments{source, weight};
   if (prefetches) {
     // Each tile asks for some of the weights that come next.
-    int64_t p = std::min(s.getTilePixels(), isRun ? s.getTilePixels() : outW), each = steps / unrollOf(steps) * prefetches * 16;
-    Value done = k.mul(k.div(index, p), each), next = k.c(piece ? piece * tile : tileFloats);
+    int64_t each = steps / unrollOf(steps) * prefetches * 16;
+    Value done = k.mul(k.div(index, pixelsOfTile()), each), next = k.c(piece ? piece * tile : tileFloats);
     arguments.push_back(k.at(weight, k.select(k.less(done, next), k.add(done, next), k.c(0))));
   }
   if (piece)

@@ -34,6 +34,9 @@ private:
   void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
   void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
   void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid, Value index);
+  /// Whether columns of the window and channels lie side by side, in the source and in the packed weights.
+  bool isMerged() const { return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC; }
+  int64_t pixelsOfTile() const { return isRun ? s.getTilePixels() : std::min(s.getTilePixels(), outW); }
   void choosePieces();
   void overPieces(llvm::function_ref<void()> body);
   void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);

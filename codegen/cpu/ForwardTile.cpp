@@ -71,8 +71,7 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
 void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
   Value source = arguments[0], weight = arguments[1];
-  // Columns and channels lie side by side, in the source and in the packed window.
-  bool merged = g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC;
+  bool merged = isMerged();
   int64_t run = merged ? shape.tapsW * groupIn : groupIn, runs = merged ? 1 : shape.tapsW;
   if (piece)
     run = piece, runs = shape.tapsH = 1;

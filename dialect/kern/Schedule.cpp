@@ -216,8 +216,8 @@ static int64_t chooseWinograd(ContractKind kind, GeometryAttr g, const TargetFac
 static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t m, const TargetFacts &target) {
   if (!isWinogradShape(g, target))
     return {};
-  auto [channels, depth, rows, columns] = Direction(kind, g);
-  int64_t tiles = ceilDiv(rows, m) * ceilDiv(columns, m), points = (m + 2) * (m + 2);
+  Direction d(kind, g);
+  int64_t channels = d.channels, depth = d.depth, tiles = d.tiles(m), points = (m + 2) * (m + 2);
   // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights' traffic shows.
   int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;
   int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * 4), 16, 64);
