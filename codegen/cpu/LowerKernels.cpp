@@ -1,11 +1,16 @@
 //===- LowerKernels.cpp - kernels to LLVM ---------------------------------===//
 #include "codegen/cpu/LowerKernels.h"
 
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -23,7 +28,7 @@ static void expandMath(ModuleOp kernels) {
       (void)applyPatternsGreedily(function, frozen);
 }
 
-LogicalResult netc::cpu::lowerKernels(ModuleOp kernels) {
+std::unique_ptr<llvm::Module> netc::cpu::lowerKernels(ModuleOp kernels, llvm::LLVMContext &context) {
   expandMath(kernels);
   PassManager pm(kernels.getContext());
   pm.addPass(createCanonicalizerPass());
@@ -35,5 +40,12 @@ LogicalResult netc::cpu::lowerKernels(ModuleOp kernels) {
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
-  return pm.run(kernels);
+  if (failed(pm.run(kernels)))
+    return nullptr;
+  registerBuiltinDialectTranslation(*kernels.getContext());
+  registerLLVMDialectTranslation(*kernels.getContext());
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(kernels, context, "netc");
+  if (!code)
+    kernels.emitError("kernels do not translate to LLVM IR");
+  return code;
 }

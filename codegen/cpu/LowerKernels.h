@@ -4,11 +4,18 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <memory>
+
+namespace llvm {
+class LLVMContext;
+class Module;
+} // namespace llvm
+
 namespace netc::cpu {
 
-/// Lowers arith, math, vector, scf and func to the LLVM dialect. exp, log and tanh
-/// become polynomials, so that kernels need no vector math library.
-mlir::LogicalResult lowerKernels(mlir::ModuleOp kernels);
+/// Lowers arith, math, vector, scf and func to LLVM IR, a module of `context`. exp, log and tanh become polynomials, so
+/// that kernels need no vector math library. Null: an error was reported.
+std::unique_ptr<llvm::Module> lowerKernels(mlir::ModuleOp kernels, llvm::LLVMContext &context);
 
 } // namespace netc::cpu
 

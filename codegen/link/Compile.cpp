@@ -7,9 +7,6 @@
 
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 
 using namespace mlir;
 using namespace netc;
@@ -47,14 +44,12 @@ LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeK
   cpu::KernelSet kernels(*module.getContext(), target.lanes);
   CpuKernels view(kernels);
   ModelTable table(module, view, modelJson(module, target));
-  if (failed(table.collect()) || failed(cpu::lowerKernels(kernels.module())))
+  if (failed(table.collect()))
     return failure();
-  registerBuiltinDialectTranslation(*module.getContext());
-  registerLLVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(kernels.module(), context, "netc");
+  std::unique_ptr<llvm::Module> code = cpu::lowerKernels(kernels.module(), context);
   if (!code)
-    return module.emitError("kernels do not translate to LLVM IR");
+    return failure();
   table.emit(*code, symbols);
   return writeCode(module, *code, target, kind, out);
 }

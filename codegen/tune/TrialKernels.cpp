@@ -13,9 +13,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 
 #include <algorithm>
 #include <chrono>
@@ -110,14 +107,10 @@ FailureOr<std::unique_ptr<TrialKernels>> TrialKernels::compile(kern::ContractOp 
       trial.launches.push_back({launch, index, nullptr, set.kernels()[index].scratchBytes});
     }
   }
-  if (mlir::failed(cpu::lowerKernels(set.module())))
-    return failure();
-  registerBuiltinDialectTranslation(*context);
-  registerLLVMDialectTranslation(*context);
   llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(set.module(), llvmContext, "trial");
+  std::unique_ptr<llvm::Module> code = cpu::lowerKernels(set.module(), llvmContext);
   if (!code)
-    return op.emitError("candidates do not translate to LLVM IR");
+    return failure();
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream out(object);
   if (mlir::failed(writeCode(set.module(), *code, target, CodeKind::Object, out)))
