@@ -14,9 +14,11 @@
 namespace netc::runtime {
 
 MappedFile::MappedFile(const std::string &path) {
-  if (int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC); descriptor >= 0) {
-    struct stat status;
-    if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+  struct stat status;
+  // A pipe is opened once, by readFile: whoever writes to it would find it closed.
+  bool isFile = stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  if (int descriptor = isFile ? open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1; descriptor >= 0) {
+    if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
       void *pages = mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
       if (pages != MAP_FAILED) {
         base = static_cast<const char *>(pages);

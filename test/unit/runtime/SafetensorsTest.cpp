@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace netc::runtime;
@@ -93,6 +94,23 @@ TEST(Safetensors, RejectsOverlapsAndHoles) {
                                         R"("b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
                                         "123456789012")),
              "belong to no tensor");
+}
+
+// Files are mapped, which a pipe cannot be.
+TEST(Safetensors, ReadsFromAPipe) {
+  ScratchFolder folder;
+  std::string path = folder / "pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::string text = assemble(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "1234");
+  std::thread writer([&] {
+    int pipe = open(path.c_str(), O_WRONLY);
+    EXPECT_EQ(write(pipe, text.data(), text.size()), ssize_t(text.size()));
+    close(pipe);
+  });
+  Safetensors file = Safetensors::read(path);
+  writer.join();
+  ASSERT_NE(file.find("a"), nullptr);
+  EXPECT_EQ(std::string(file.find("a")->data, 4), "1234");
 }
 
 TEST(Safetensors, ConvertsOtherFloats) {
