@@ -1,10 +1,10 @@
 //===- ContractFilterGrad.cpp - backward-weights on the CPU ---------------===//
 //
 // dW[kh, kw, c, o] = sum over images and pixels of x dy. A grid item is a chunk of the
-// batch (their number does not depend on the threads) and a block of output channels; its
-// partial gradient stays resident. For each strip, x (with halo) and dy are packed with
-// their prologues applied; a tile keeps A (column, channel) rows x U vectors of dW in
-// registers while the pixels of the strip go by.
+// batch (their number does not depend on the threads), a block of output channels and, where
+// there are many, one of input channels; its partial gradient stays in the second cache. For
+// each strip, x (with halo) and dy are packed with their prologues applied; a tile keeps A
+// (column, channel) rows x U vectors of dW in registers while the pixels of the strip go by.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
@@ -25,6 +25,8 @@ private:
   void emitItem(Value item);
   void emitImage(Value image, Value channel, Value count);
   void emitFlatChunk(Value low, Value high, Value channel, Value count);
+  void zeroPartial(Value channel, Value count);
+  void prefetchNext(Value channelTile, Value row);
   void emitTiles(Value x, Value dy, Value dyPitchBase, Value rows, Value channel, Value count);
   int64_t tapsOfLane();
   void emitLanewiseTiles(Value x, Value dy, Value rows);
@@ -41,11 +43,14 @@ private:
   kern::ScheduleAttr s;
   Values lhs, rhs;
   Value output, hyper;
-  Value partial; ///< this item's gradient
+  Value partial; ///< this item's chunk
+  Value depth;   ///< first input channel of this item, null: all are taken
+  Value nextPixel, firstChannel; ///< of the strip that comes next, where strips are runs of pixels; of this item
   Value xScratch, dyScratch;
   int64_t groupIn, groupOut, tile, tiles, stride, columns, gradSize;
   int64_t inner, runs;     ///< rows of dW that lie side by side in x; times
-  int64_t block, dyPitch;  ///< channels of a block; floats a packed pixel of dy
+  int64_t block, dyPitch;  ///< output channels of a block; floats a packed pixel of dy
+  int64_t depths, xPitch;  ///< input channels of a block; floats a packed pixel of x
   int64_t dyColumns, xRowPitch;
   bool lanewise;
 };
@@ -70,13 +75,16 @@ FilterGradEmitter::FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, cons
   stride = compact ? 1 : g.getSh();
   columns = (g.getOw() - 1) * (compact ? 1 : g.getSw()) + (g.getKw() - 1) * g.getDw() + 1;
   gradSize = (lanewise ? 1 : g.getGroups()) * tiles * g.getKh() * g.getKw() * groupIn * tile;
-  bool merged = g.getDw() == 1 && g.getGroups() == 1;
-  inner = merged ? g.getKw() * groupIn : groupIn, runs = merged ? 1 : g.getKw();
-  block = s.getChannelBlock();
+  block = s.getChannelBlock(), depths = kern::filterGradDepthBlock(g, s);
+  bool merged = kern::mergesWindowRow(g);
+  inner = merged ? g.getKw() * groupIn : std::min(depths, groupIn), runs = merged ? 1 : g.getKw();
+  // Pixels a power of two apart would share a few sets of the first cache, where a tile reads a few channels of each.
+  auto spread = [&](int64_t floats) { return floats % 64 == 0 ? floats + 16 : floats; };
+  xPitch = merged || g.getGroups() > 1 ? g.getIc() : spread(depths);
   // Groups read at channel offsets that need not be whole vectors; leave a vector of slack.
-  dyPitch = g.getGroups() > 1 ? g.getOc() : (block + s.getLanes() - 1) / s.getLanes() * s.getLanes();
+  dyPitch = g.getGroups() > 1 ? g.getOc() : spread((block + s.getLanes() - 1) / s.getLanes() * s.getLanes());
   dyColumns = s.getFlat() ? 1 : g.getOw();
-  xRowPitch = s.getFlat() ? g.getIc() : stride * columns * g.getIc();
+  xRowPitch = s.getFlat() ? xPitch : stride * columns * xPitch;
 }
 
 Strip FilterGradEmitter::xStrip() {
@@ -91,7 +99,7 @@ Strip FilterGradEmitter::xStrip() {
   bool compact = g.getKh() == 1 && g.getKw() == 1;
   strip.gather = compact ? g.getSh() : 1;
   strip.gatherColumns = compact ? g.getSw() : 1;
-  strip.count = strip.pitch = g.getIc();
+  strip.count = depths, strip.pitch = xPitch;
   strip.random.hyper = hyper;
   return strip;
 }
@@ -111,7 +119,7 @@ Strip FilterGradEmitter::dyStrip() {
 
 void FilterGradEmitter::emit() {
   int64_t xRows = s.getFlat() ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
-  int64_t xFloats = xRows * (s.getFlat() ? 1 : columns) * g.getIc();
+  int64_t xFloats = xRows * (s.getFlat() ? 1 : columns) * xPitch;
   xFloats = (xFloats + 15) / 16 * 16;
   // The last tile of a group may read past its channels, and so past the packed rows.
   int64_t dyFloats = s.getStripRows() * dyColumns * dyPitch + tile;
@@ -122,15 +130,15 @@ void FilterGradEmitter::emit() {
 }
 
 void FilterGradEmitter::emitItem(Value item) {
-  int64_t blocks = (g.getOc() + block - 1) / block;
+  int64_t blocks = (g.getOc() + block - 1) / block, depthBlocks = g.getIc() / depths;
+  if (depthBlocks > 1) {
+    depth = k.mul(k.rem(item, depthBlocks), depths);
+    item = k.div(item, depthBlocks);
+  }
   Value chunk = k.div(item, blocks), channel = k.mul(k.rem(item, blocks), block);
   Value count = k.min(k.c(block), k.sub(k.c(g.getOc()), channel));
   partial = k.at(output, k.mul(chunk, gradSize));
-  int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile;
-  if (g.getGroups() > 1)
-    k.fillZero(partial, k.c(gradSize));
-  else
-    k.fillZero(k.at(partial, k.mul(k.div(channel, tile), tileFloats)), k.mul(k.ceilDiv(count, tile), tileFloats));
+  zeroPartial(channel, count);
   int64_t total = s.getFlat() ? g.getOh() * g.getOw() : 1;
   Value rows = k.mul(launch.images, total);
   Value low = k.div(k.mul(chunk, rows), s.getChunks()), high = k.div(k.mul(k.add(chunk, 1), rows), s.getChunks());
@@ -138,6 +146,19 @@ void FilterGradEmitter::emitItem(Value item) {
     emitFlatChunk(low, high, channel, count);
   else
     k.loop(low, high, 1, [&](Value image) { emitImage(image, channel, count); });
+}
+
+/// Zeroes this item's part of its chunk.
+void FilterGradEmitter::zeroPartial(Value channel, Value count) {
+  if (g.getGroups() > 1)
+    return k.fillZero(partial, k.c(gradSize));
+  int64_t windowFloats = groupIn * tile, tileFloats = g.getKh() * g.getKw() * windowFloats;
+  Value first = k.at(partial, k.mul(k.div(channel, tile), tileFloats)), ofBlock = k.ceilDiv(count, tile);
+  if (!depth)
+    return k.fillZero(first, k.mul(ofBlock, tileFloats));
+  k.loop(k.c(0), k.mul(ofBlock, g.getKh() * g.getKw()), 1, [&](Value window) {
+    k.fillZero(k.at(first, k.add(k.mul(window, windowFloats), k.mul(depth, tile))), k.c(depths * tile));
+  });
 }
 
 /// Calls body with the static number of channels of a block: all are equal but the last.
@@ -156,7 +177,7 @@ void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
   k.loop(0, g.getOh(), s.getStripRows(), [&](Value first) {
     Value rows = k.min(k.c(s.getStripRows()), k.sub(k.c(g.getOh()), first));
     Value needed = k.add(k.mul(k.sub(rows, k.c(1)), stride), (g.getKh() - 1) * g.getDh() + 1);
-    emitStrip(k, x, xScratch, image, k.mul(first, stride), needed);
+    emitStrip(k, x, xScratch, image, k.mul(first, stride), needed, depth);
     overBlockSizes(k, count, block, g.getOc(), [&](int64_t channels) {
       Strip dy = dyStrip();
       dy.count = channels;
@@ -183,10 +204,10 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
       return sweep;
     };
     Value x = k.at(lhs[0], k.mul(first, g.getIc()));
-    if (kern::blockOf(op.getLhsPrologue())) {
-      Sweep sweep = sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), k.c(0));
+    if (kern::blockOf(op.getLhsPrologue()) || depth || xPitch != g.getIc()) {
+      Sweep sweep = sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), depth ? depth : k.c(0));
       sweep.output = xScratch;
-      sweep.outputPitch = sweep.channels = g.getIc();
+      sweep.outputPitch = xPitch, sweep.channels = depths;
       emitSweep(k, sweep);
       x = xScratch;
     }
@@ -197,6 +218,7 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
       sweep.channels = channels;
       emitSweep(k, sweep);
     });
+    nextPixel = k.add(first, s.getStripRows()), firstChannel = channel;
     emitTiles(x, dyScratch, {}, rows, channel, count);
   });
 }
@@ -208,10 +230,13 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
     Value tileBase = k.mul(k.add(k.mul(group, tiles), channelTile), g.getKh() * g.getKw() * groupIn * tile);
     k.loop(0, g.getKh() * runs, 1, [&](Value window) {
       Value kh = k.div(window, runs), kw = k.rem(window, runs);
-      Value xAt = k.add(k.add(k.mul(kh, g.getDh() * columns * g.getIc()), k.mul(kw, g.getDw() * g.getIc())),
+      Value xAt = k.add(k.add(k.mul(kh, g.getDh() * columns * xPitch), k.mul(kw, g.getDw() * xPitch)),
                         k.mul(group, groupIn));
-      Value grad = k.add(tileBase, k.mul(window, inner * tile));
+      Value grad = k.add(tileBase, k.mul(window, (runs > 1 ? groupIn : g.getKw() * groupIn) * tile));
+      if (depth)
+        grad = k.add(grad, k.mul(depth, tile));
       auto callRows = [&](int64_t count, Value m) {
+        prefetchNext(channelTile, m);
         k.call(tileFunction(count, vectors), {k.at(x, k.add(xAt, m)), dyAt,
                                               k.at(partial, k.add(grad, k.mul(m, tile))), rows});
       };
@@ -305,10 +330,32 @@ func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {
                   [&](KernelEmitter &t, ValueRange arguments) { emitTile(t, rows, vectors, arguments); });
 }
 
+/// A tile asks for its share of the operands of the next strip, that their memory's time hides behind products.
+void FilterGradEmitter::prefetchNext(Value channelTile, Value row) {
+  if (!nextPixel)
+    return;
+  int64_t a = std::min(s.getTilePixels(), inner), rowCalls = (inner + a - 1) / a;
+  int64_t calls = rowCalls * ((std::min(block, g.getOc()) + tile - 1) / tile);
+  Value call = k.add(k.mul(k.sub(channelTile, k.div(firstChannel, tile)), rowCalls), k.div(row, a));
+  auto ofOperand = [&](Value pointer, int64_t channels, int64_t taken, Value first) {
+    int64_t linesOfPixel = (taken + 15) / 16, lines = s.getStripRows() * linesOfPixel, each = (lines + calls - 1) / calls;
+    for (int64_t j = 0; j < each; ++j) {
+      Value line = k.add(k.mul(call, each), j), pixel = k.add(nextPixel, k.div(line, linesOfPixel));
+      k.prefetch(k.at(pointer, k.add(k.add(k.mul(pixel, channels), first), k.mul(k.rem(line, linesOfPixel), 16))));
+    }
+  };
+  for (auto [pointer, operand] : llvm::zip(lhs, op.getLhs()))
+    if (accessOf(operand, g.getIh() * g.getIw()) == Access::Full)
+      ofOperand(pointer, g.getIc(), depths, depth ? depth : k.c(0));
+  for (auto [pointer, operand] : llvm::zip(rhs, op.getRhs()))
+    if (accessOf(operand, g.getOh() * g.getOw()) == Access::Full)
+      ofOperand(pointer, g.getOc(), std::min(block, g.getOc()), firstChannel);
+}
+
 /// dW[m, o] += sum over the strip's pixels of x[pixel, m] dy[pixel, o].
 void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments) {
   Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
-  int64_t xPixel = (s.getFlat() ? 1 : (g.getKh() == 1 && g.getKw() == 1 ? 1 : g.getSw())) * g.getIc();
+  int64_t xPixel = (s.getFlat() ? 1 : (g.getKh() == 1 && g.getKw() == 1 ? 1 : g.getSw())) * xPitch;
   auto at = [&](int64_t m, int64_t u) { return t.at(grad, m * tile + u * t.lanes); };
   Values accumulators;
   for (int64_t m = 0; m < rows; ++m)

@@ -58,13 +58,7 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
     packed = true;
   }
   choosePieces();
-  if (isRun || piece) {
-    // As few an iteration as bring all of the next weights by the end of this item's tiles.
-    int64_t steps = piece ? piece : inC, lines = steps * tile / 16, iterations = steps / unrollOf(steps);
-    int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW, p = std::min(pixelsOfTile(), pixels);
-    int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
-    prefetches = std::clamp<int64_t>((lines + calls * iterations - 1) / (calls * iterations), 1, 4);
-  }
+  choosePrefetches();
   for (size_t i = 0; i < op.getLhs().size(); ++i)
     lhs.push_back(launch.buffers[i]);
   weights = launch.buffers[op.getLhs().size()];
@@ -83,6 +77,29 @@ void ForwardEmitter::choosePieces() {
   for (int64_t steps = std::min(most, run); steps >= 32 && !piece; --steps)
     if (run % steps == 0)
       piece = steps, pieces = all / steps;
+}
+
+/// What a tile asks for ahead of time: as few lines as bring all of it by the end of an item's tiles.
+void ForwardEmitter::choosePrefetches() {
+  auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  int64_t steps = piece ? piece : inC, iterations = steps / unrollOf(steps);
+  int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW, p = std::min(pixelsOfTile(), pixels);
+  if (isRun || piece) {
+    int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
+    prefetches = std::clamp<int64_t>(ceilDiv(steps * tile / 16, calls * iterations), 1, 4);
+  }
+  if (!flat)
+    return;
+  // A flat item's operands are one run of memory, read at its beginning: the last item's products bring it from memory.
+  for (auto [index, operand] : llvm::enumerate(op.getLhs()))
+    if (accessOf(operand, inH * inW) == Access::Full)
+      streams.push_back(static_cast<unsigned>(index));
+  int64_t calls = ceilDiv(std::min(s.getChannelBlock(), outC), tile) * pieces * ceilDiv(pixels, p);
+  streamLines = ceilDiv(pixels * inC, 16 * calls);
+  if (streamLines > 4) {
+    streamSteps = ceilDiv(streamLines, iterations);
+    streamLines = std::min(streamLines, streamSteps * iterations);
+  }
 }
 
 /// Runs body for each piece of the reduction, with `current` set.
@@ -179,6 +196,8 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
 void ForwardEmitter::emitFlatItem(Value row, Value block) {
   int64_t rows = s.getStripRows();
   Value first = k.mul(row, rows);
+  nextInput = k.mul(k.add(first, rows), inC);
+  firstTile = k.mul(block, s.getChannelBlock() / tile);
   Value total = k.mul(launch.images, outH * outW);
   Value count = k.min(k.c(rows), k.sub(total, first));
   Value source = k.at(lhs[0], k.mul(first, inC));
@@ -330,6 +349,16 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
   }
   if (piece)
     llvm::append_range(arguments, Values{k.at(partials, k.mul(index, tile)), current.index});
+  if (!streams.empty()) {
+    int64_t rowTiles = (s.getStripRows() + pixelsOfTile() - 1) / pixelsOfTile();
+    Value call = k.sub(channelTile, firstTile);
+    if (piece)
+      call = k.add(k.mul(call, pieces), current.index);
+    call = k.add(k.mul(call, rowTiles), k.div(index, pixelsOfTile()));
+    Value from = k.add(nextInput, k.mul(call, streamLines * 16));
+    for (unsigned stream : streams)
+      arguments.push_back(k.at(lhs[stream], from));
+  }
   llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, channel));
   k.call(tileFunction(shape), arguments);
 }

@@ -50,6 +50,8 @@ private:
   void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitEpilogue(KernelEmitter &t, TileShape shape, llvm::ArrayRef<Value> accumulators, ValueRange arguments);
   ValueRange epilogueArguments(ValueRange arguments) const;
+  void choosePrefetches();
+  void prefetchInput(KernelEmitter &t, ValueRange arguments, Value iteration);
   llvm::SmallVector<int64_t> pixelOffsets(TileShape shape) const;
   Strip strip();
 
@@ -61,6 +63,9 @@ private:
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
   bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
   int64_t prefetches = 0;               ///< lines of the next weights that an iteration of a tile asks for
+  llvm::SmallVector<unsigned> streams;  ///< operands of which a tile asks for some of the next item's pixels
+  int64_t streamLines = 0, streamSteps = 0; ///< lines a tile of each; iterations of the tile that ask, 0: all at once
+  Value nextInput, firstTile;           ///< first element of the next item, first channel tile of this one
   Value weights, hyper;
   Values lhs;
   Epilogue epilogue;

@@ -78,7 +78,9 @@ void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int6
   for (size_t i = 0; i < extra.size(); ++i)
     if (access[i] != Access::Full)
       still[i] = t.loadVector(t.at(arguments[1 + i], vector), valid);
-  Values sums(terms);
+  // Everything is read before anything is written: pixels often lie 4 KiB apart, where a load waits for an older store
+  // whose address has the same low twelve bits.
+  Values sums(terms), stored;
   for (auto [value, pixelOffset] : llvm::zip(values, offsets)) {
     int64_t offset = pixelOffset + vector;
     Values inputs{value};
@@ -88,10 +90,12 @@ void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int6
     if (random)
       source = {arguments[arguments.size() - 2], t.add(arguments.back(), offset)};
     Values results = formula ? emitFormula(t, *formula, inputs, source) : Values{value};
-    t.storeVector(results[0], t.at(arguments[0], offset), valid);
+    stored.push_back(results[0]);
     for (int64_t i = 0; i < terms; ++i)
       sums[i] = sums[i] ? t.fadd(sums[i], results[1 + i]) : results[1 + i];
   }
+  for (auto [value, pixelOffset] : llvm::zip(stored, offsets))
+    t.storeVector(value, t.at(arguments[0], pixelOffset + vector), valid);
   for (int64_t i = 0; i < terms; ++i) {
     Value at = t.at(arguments[1 + extra.size()], i * channels + vector);
     t.storeVector(t.fadd(t.loadVector(at, valid), sums[i]), at, valid);

@@ -23,6 +23,7 @@ func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
   SmallVector<Type> types(prefetches ? 3 : 2, k.pointerType());
   if (piece)
     llvm::append_range(types, std::initializer_list<Type>{k.pointerType(), k.i64()});
+  types.append(streams.size(), k.pointerType());
   llvm::append_range(types, epilogue.argumentTypes(k));
   // The destination may share memory with an operand of the epilogue: no noalias there.
   SmallVector<bool> noalias{true, true};
@@ -68,6 +69,15 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
   emitEpilogue(t, shape, accumulators, arguments);
 }
 
+/// Asks for the part of the next item's pixels that is this tile's, of each stream.
+void ForwardEmitter::prefetchInput(KernelEmitter &t, ValueRange arguments, Value iteration) {
+  int64_t lines = iteration ? streamSteps : streamLines;
+  ValueRange pointers = arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0)).take_front(streams.size());
+  for (Value pointer : pointers)
+    for (int64_t j = 0; j < lines; ++j)
+      t.prefetch(t.at(pointer, iteration ? t.add(t.mul(iteration, 16 * lines), 16 * j) : t.c(16 * j)));
+}
+
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
 void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
   Value source = arguments[0], weight = arguments[1];
@@ -82,6 +92,8 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
       Value at = t.at(src, i), row = t.at(wei, t.mul(i, tile));
       for (int64_t j = 0; j < prefetches; ++j)
         t.prefetch(t.at(arguments[2], t.add(t.mul(t.div(i, unroll), 16 * prefetches), 16 * j)));
+      if (streamSteps)
+        prefetchInput(t, arguments, t.div(i, unroll));
       for (int64_t j = 0; j < unroll; ++j) {
         Values w;
         for (int64_t u = 0; u < shape.vectors; ++u)
@@ -108,6 +120,8 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     t.when(t.less(t.c(pieces - 2), arguments[next + 1]), prefetch);
   else
     prefetch();
+  if (!streamSteps)
+    prefetchInput(t, arguments, {});
   if (piece)
     accumulators = t.chooseValues(
         t.less(t.c(0), arguments[next + 1]),
@@ -145,7 +159,7 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
 
 /// A micro-kernel's arguments behind source, weights, what to prefetch and what a piece has.
 ValueRange ForwardEmitter::epilogueArguments(ValueRange arguments) const {
-  return arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0));
+  return arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0) + streams.size());
 }
 
 /// Floats from the first pixel's result to each.

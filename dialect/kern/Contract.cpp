@@ -13,10 +13,8 @@ Grid ContractOp::getGrid() {
   ScheduleAttr s = getSchedule();
   if (GpuScheduleAttr gpu = getGpuAttr())
     return gpuGrid(getKind(), g, s, gpu);
-  if (getKind() == ContractKind::FilterGrad && s.getWinograd())
-    return {s.getChunks() * (g.getOc() / s.getChannelBlock()) * (g.getIc() / winogradDepthBlock(g)), 0, 1};
   if (getKind() == ContractKind::FilterGrad)
-    return {s.getChunks() * ceilDiv(g.getOc(), s.getChannelBlock()), 0, 1};
+    return {s.getChunks() * ceilDiv(g.getOc(), s.getChannelBlock()) * (g.getIc() / filterGradDepthBlock(g, s)), 0, 1};
   bool forward = getKind() == ContractKind::Forward;
   int64_t channels = forward ? g.getOc() : g.getIc(), rows = forward ? g.getOh() : g.getIh();
   int64_t columns = forward ? g.getOw() : g.getIw();

@@ -88,6 +88,21 @@ static int64_t evenBlock(int64_t channels, int64_t most) {
 
 int64_t netc::kern::winogradDepthBlock(GeometryAttr g) { return evenBlock(g.getIc(), 128); }
 
+bool netc::kern::mergesWindowRow(GeometryAttr g) {
+  return g.getGroups() == 1 && g.getDw() == 1 && g.getKw() > 1 && g.getIc() < 64;
+}
+
+int64_t netc::kern::filterGradDepthBlock(GeometryAttr g, ScheduleAttr s) {
+  if (s.getWinograd())
+    return winogradDepthBlock(g);
+  if (g.getGroups() > 1 || g.getIc() < 64)
+    return g.getIc();
+  // The block's gradient, 160 KiB at most, stays in L2 while the strips go by.
+  int64_t most = (40 << 10) / (g.getKh() * g.getKw() * s.getChannelBlock());
+  int64_t block = evenBlock(g.getIc(), std::clamp<int64_t>(most / 32 * 32, 32, 256));
+  return block ? block : g.getIc();
+}
+
 static bool isWinogradShape(GeometryAttr g, const TargetFacts &target) {
   return g.getKh() == 3 && g.getKw() == 3 && g.getSh() == 1 && g.getSw() == 1 && g.getDh() == 1 && g.getDw() == 1 &&
          g.getGroups() == 1 && g.getIc() >= target.lanes && g.getOc() >= target.lanes;
@@ -146,20 +161,22 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target, 
   Tile tile = chooseTile(inner, outputs, target, except);
   if (isLanewise(g, target.lanes))
     tile = {1, 1};
-  int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(64, target.lanes * tile.vectors));
+  int64_t most = flat || (g.getKh() == 1 && g.getKw() == 1) ? 128 : 64;
+  int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(most, target.lanes * tile.vectors));
   block = ceilDiv(block, target.lanes * tile.vectors) * target.lanes * tile.vectors;
   if (g.getGroups() > 1 || block > g.getOc())
     block = g.getOc();
   // As many chunks as keep the partial gradients below 2 MiB: enough items for any number of threads.
   int64_t bytes = 4 * g.getOc() * (g.getIc() / g.getGroups()) * g.getKh() * g.getKw();
   int64_t chunks = std::clamp<int64_t>((2 << 20) / std::max<int64_t>(bytes, 1), 1, 16);
-  // A strip of x and of the cotangent stays in L2.
-  int64_t columns = flat ? 1 : g.getOw();
-  int64_t rowBytes = 4 * (flat ? g.getIc() + block
-                               : (g.getIw() + 2 * g.getPl()) * g.getSh() * g.getIc() + columns * block);
-  int64_t limit = flat ? 256 : g.getOh();
-  int64_t rows = std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, limit);
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat, 0);
+  auto ofRows = [&](int64_t rows) {
+    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat, 0);
+  };
+  // A strip of x and of the cotangent stays in L2, what a tile reads of it in L1.
+  int64_t depths = filterGradDepthBlock(g, ofRows(1));
+  int64_t rowBytes = 4 * (flat ? depths + block : (g.getIw() + 2 * g.getPl()) * g.getSh() * depths + g.getOw() * block);
+  int64_t limit = flat ? std::clamp<int64_t>(target.l1Bytes / 8 / (target.lanes * tile.vectors + 16), 32, 256) : g.getOh();
+  return ofRows(std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, limit));
 }
 
 /// Cycles in which a core reads the weights of one image's share. One image reads weights that no cache holds; in a

@@ -47,6 +47,12 @@ bool isByResidue(ContractKind kind, GeometryAttr geometry, int64_t lanes);
 /// Input channels that an item of a filter gradient by Winograd's algorithm takes; divides them. 0: there is no such number.
 int64_t winogradDepthBlock(GeometryAttr geometry);
 
+/// Whether a filter gradient takes the columns of a window and its channels as one run: where there are few channels.
+bool mergesWindowRow(GeometryAttr geometry);
+
+/// Input channels that an item of a filter gradient takes; divides them.
+int64_t filterGradDepthBlock(GeometryAttr geometry, ScheduleAttr schedule);
+
 /// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m + 2, m + 2, reduction
 /// channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
 llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
