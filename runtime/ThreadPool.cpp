@@ -16,8 +16,9 @@ namespace netc::runtime {
 // About 30 microseconds: longer than the gap between two commands of a step,
 // shorter than what an oversubscribed machine would notice.
 static constexpr int spins = 1500;
-// Enough chunks a thread to even out unequal speeds, few enough to be cheap.
-static constexpr int64_t chunksPerThread = 4;
+// A claim takes this share of what is left for each thread: large runs of neighbours first, single items in the end,
+// so that threads end together whatever their speed (Polychronopoulos and Kuck, 1987: guided self-scheduling).
+static constexpr uint32_t sharesPerThread = 2;
 
 static void sleepWhile(std::atomic<uint32_t> &word, uint32_t value) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAIT_PRIVATE, value, nullptr,
@@ -55,13 +56,14 @@ ThreadPool::~ThreadPool() {
     worker.join();
 }
 
-// The claim word: generation, number of chunks, next chunk.
+// The claim word: generation, number of units, next unit. A unit is one item, or a few where there are very many.
+static constexpr int64_t mostUnits = 0xffff;
 static uint64_t claimWord(uint32_t generation, uint32_t total) { return uint64_t(generation) << 32 | total << 16; }
 static uint32_t generationOf(uint64_t word) { return uint32_t(word >> 32); }
 static uint32_t totalOf(uint64_t word) { return uint32_t(word >> 16) & 0xffff; }
 static uint32_t nextOf(uint64_t word) { return uint32_t(word) & 0xffff; }
 
-void ThreadPool::finishChunks(uint32_t count, uint32_t total) {
+void ThreadPool::finishUnits(uint32_t count, uint32_t total) {
   // seq_cst pairs with the caller's store to callerSleeps: one of the two sees the other.
   if (finished.fetch_add(count) + count == total && callerSleeps.load())
     wake(finished, 1);
@@ -72,22 +74,23 @@ void ThreadPool::drain(uint32_t generation, unsigned thread) {
   uint64_t current = claim.load(std::memory_order_acquire);
   while (generationOf(current) == generation && nextOf(current) < totalOf(current)) {
     // The description may already be the next grid's, but then the claim below fails: the
-    // word changes before a next grid begins, and ends only when every claimed chunk is done.
+    // word changes before a next grid begins, and ends only when every claimed unit is done.
     Task run = task.load(std::memory_order_relaxed);
     void *argument = context.load(std::memory_order_relaxed);
     int64_t all = items.load(std::memory_order_relaxed);
-    int64_t step = chunkItems.load(std::memory_order_relaxed);
-    if (!claim.compare_exchange_weak(current, current + 1, std::memory_order_acq_rel,
+    int64_t unit = unitItems.load(std::memory_order_relaxed);
+    uint32_t left = totalOf(current) - nextOf(current), taken = std::max(1u, left / (sharesPerThread * size()));
+    if (!claim.compare_exchange_weak(current, current + taken, std::memory_order_acq_rel,
                                      std::memory_order_acquire))
       continue;
     total = totalOf(current);
-    int64_t begin = nextOf(current) * step;
-    run(argument, thread, begin, std::min(all, begin + step));
-    ++done;
+    int64_t begin = nextOf(current) * unit;
+    run(argument, thread, begin, std::min(all, begin + taken * unit));
+    done += taken;
     current = claim.load(std::memory_order_acquire);
   }
   if (done)
-    finishChunks(done, total);
+    finishUnits(done, total);
 }
 
 void ThreadPool::work(unsigned thread) {
@@ -118,14 +121,12 @@ void ThreadPool::run(int64_t count, Task function, void *argument) {
   if (workers.empty() || count == 1)
     return function(argument, 0, 0, count);
 
-  // At most twice this many chunks, which has to fit the claim word.
-  int64_t wanted = std::min<int64_t>(int64_t(size()) * chunksPerThread, 0x7fff);
-  int64_t step = std::max<int64_t>(1, count / wanted);
+  int64_t unit = (count + mostUnits - 1) / mostUnits;
   task.store(function, std::memory_order_relaxed);
   context.store(argument, std::memory_order_relaxed);
   items.store(count, std::memory_order_relaxed);
-  chunkItems.store(step, std::memory_order_relaxed);
-  uint32_t total = uint32_t((count + step - 1) / step);
+  unitItems.store(unit, std::memory_order_relaxed);
+  uint32_t total = uint32_t((count + unit - 1) / unit);
   finished.store(0, std::memory_order_relaxed);
 
   uint32_t generation = announced.load(std::memory_order_relaxed) + 1;

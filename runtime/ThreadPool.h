@@ -10,7 +10,7 @@
 namespace netc::runtime {
 
 /// Runs grids of independent items. The calling thread is thread 0 and works
-/// too; chunks are claimed dynamically. Only one thread may call `run`.
+/// too; runs of items are claimed dynamically. Only one thread may call `run`.
 ///
 /// All threads flush denormals to zero: momentum of dead units would otherwise
 /// decay into denormals and slow every update down.
@@ -31,12 +31,12 @@ public:
 
 private:
   void work(unsigned thread);
-  /// Claims and runs chunks of grid `generation` until none is left.
+  /// Claims and runs units of grid `generation` until none is left.
   void drain(uint32_t generation, unsigned thread);
-  void finishChunks(uint32_t count, uint32_t total);
+  void finishUnits(uint32_t count, uint32_t total);
 
-  // Generation, number of chunks and next chunk in one word: a late worker cannot claim
-  // a chunk of a grid whose description it has not read, nor one beyond the last.
+  // Generation, number of units and next unit in one word: a late worker cannot claim
+  // a unit of a grid whose description it has not read, nor one beyond the last.
   alignas(64) std::atomic<uint64_t> claim{0};
   // The generation alone, for workers to sleep on.
   alignas(64) std::atomic<uint32_t> announced{0};
@@ -49,7 +49,7 @@ private:
   alignas(64) std::atomic<Task> task{nullptr};
   std::atomic<void *> context{nullptr};
   std::atomic<int64_t> items{0};
-  std::atomic<int64_t> chunkItems{0};
+  std::atomic<int64_t> unitItems{0};
   std::atomic<bool> stopping{false};
 
   std::vector<std::thread> workers;

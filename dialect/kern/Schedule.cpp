@@ -283,13 +283,19 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
-  // Small images: split the output channels, so that one image keeps several threads busy.
+  // Small images: split the output channels, so that one image, or a small batch, keeps several threads busy. Each
+  // block packs the input again, so a batch is split no further than that.
   int64_t block = channels;
-  if (g.getGroups() == 1 && channels > 128 && rows * columns <= 1024)
-    block = ceilDiv(128, lanesOfTile) * lanesOfTile;
-  int64_t blocks = ceilDiv(channels, block);
+  auto splitChannels = [&](int64_t strips) {
+    if (g.getGroups() > 1 || channels <= 128 || rows * columns > 1024)
+      return;
+    int64_t least = target.batch == 1 ? 128 : std::max<int64_t>(128, channels / ceilDiv(32, strips));
+    block = ceilDiv(least, lanesOfTile) * lanesOfTile;
+  };
   if (flat) {
     int64_t pixels = std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows);
+    splitChannels(ceilDiv(target.batch * rows * columns, pixels));
+    int64_t blocks = ceilDiv(channels, block);
     if (target.batch == 1 && rows * columns > 1)
       pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, 0.03);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
@@ -300,8 +306,9 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / (heavy ? 2 : 4) / rowBytes, 1, rows);
   // A whole number of equal strips.
   strip = ceilDiv(rows, ceilDiv(rows, strip));
+  splitChannels(target.batch * ceilDiv(rows, strip));
   if (target.batch == 1 && !byResidue)
-    strip = balancedStrip(rows, strip, 1, blocks, 0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0));
+    strip = balancedStrip(rows, strip, 1, ceilDiv(channels, block), 0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0));
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false, 0);
