@@ -51,12 +51,13 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   packed = !flat || kern::blockOf(op.getLhsPrologue());
   isRun = g.getGroups() == 1 && (flat || (compact && g.getPt() == 0 && g.getPl() == 0 &&
                                           (outH - 1) * g.getSh() < inH && (outW - 1) * g.getSw() < inW));
-  pitch = inC;
   // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's rows then overflow.
-  if (!lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8) {
-    pitch += s.getLanes();
-    packed = true;
-  }
+  packed |= !lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8;
+  // In scratch they needn't; nor where a store would have the low twelve bits of the loads that follow it.
+  pitch = inC;
+  bool onPowers = g.getKw() == 1 ? inC % 64 == 0 : inC * strideW % 1024 == 0 && s.getTilePixels() > 8;
+  if (packed && onPowers && !lanewise && g.getGroups() == 1)
+    pitch += 16;
   choosePieces();
   choosePrefetches();
   for (size_t i = 0; i < op.getLhs().size(); ++i)
