@@ -113,8 +113,11 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     int64_t at = static_cast<int64_t>(i), p = at / shape.vectors, u = at % shape.vectors;
     return t.at(arguments[next], p * tile + u * t.lanes);
   };
-  // The products take long enough for the epilogue's operands to come.
+  // The products take long enough for the epilogue's operands to come; short ones, a few tiles' products.
   SmallVector<int64_t> offsets = pixelOffsets(shape);
+  int64_t cycles = shape.tapsH * runs * run * shape.pixels * shape.vectors / 2, ahead = 1000 / std::max<int64_t>(cycles, 1);
+  for (int64_t &offset : offsets)
+    offset += std::min<int64_t>(ahead, 4) * shape.pixels * outStep * outC;
   auto prefetch = [&] { epilogue.prefetch(t, epilogueArguments(arguments), shape.vectors * t.lanes, offsets); };
   if (piece)
     t.when(t.less(t.c(pieces - 2), arguments[next + 1]), prefetch);
