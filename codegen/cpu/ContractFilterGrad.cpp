@@ -26,7 +26,7 @@ private:
   void emitImage(Value image, Value channel, Value count);
   void emitFlatChunk(Value low, Value high, Value channel, Value count);
   void zeroPartial(Value channel, Value count);
-  void prefetchNext(Value channelTile, Value row);
+  void prefetchNext(Value channelTile, Value window, Value row);
   void emitTiles(Value x, Value dy, Value dyPitchBase, Value rows, Value channel, Value count);
   int64_t tapsOfLane();
   void emitLanewiseTiles(Value x, Value dy, Value rows);
@@ -45,7 +45,8 @@ private:
   Value output, hyper;
   Value partial; ///< this item's chunk
   Value depth;   ///< first input channel of this item, null: all are taken
-  Value nextPixel, firstChannel; ///< of the strip that comes next, where strips are runs of pixels; of this item
+  Value nextX, nextDy;    ///< first source pixels of the strip that comes next
+  Value firstChannel;     ///< output channel of this item
   Value xScratch, dyScratch;
   int64_t groupIn, groupOut, tile, tiles, stride, columns, gradSize;
   int64_t inner, runs;     ///< rows of dW that lie side by side in x; times
@@ -183,6 +184,9 @@ void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
       dy.count = channels;
       emitStrip(k, dy, dyScratch, image, first, rows, channel);
     });
+    Value next = k.add(first, s.getStripRows());
+    nextX = k.mul(k.add(k.mul(image, g.getIh()), k.mul(next, g.getSh())), g.getIw());
+    nextDy = k.mul(k.add(k.mul(image, g.getOh()), next), g.getOw()), firstChannel = channel;
     emitTiles(xScratch, dyScratch, {}, rows, channel, count);
   });
 }
@@ -218,7 +222,7 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
       sweep.channels = channels;
       emitSweep(k, sweep);
     });
-    nextPixel = k.add(first, s.getStripRows()), firstChannel = channel;
+    nextX = nextDy = k.add(first, s.getStripRows()), firstChannel = channel;
     emitTiles(x, dyScratch, {}, rows, channel, count);
   });
 }
@@ -236,7 +240,7 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
       if (depth)
         grad = k.add(grad, k.mul(depth, tile));
       auto callRows = [&](int64_t count, Value m) {
-        prefetchNext(channelTile, m);
+        prefetchNext(channelTile, window, m);
         k.call(tileFunction(count, vectors), {k.at(x, k.add(xAt, m)), dyAt,
                                               k.at(partial, k.add(grad, k.mul(m, tile))), rows});
       };
@@ -331,25 +335,31 @@ func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {
 }
 
 /// A tile asks for its share of the operands of the next strip, that their memory's time hides behind products.
-void FilterGradEmitter::prefetchNext(Value channelTile, Value row) {
-  if (!nextPixel)
+void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row) {
+  if (g.getGroups() > 1)
     return;
-  int64_t a = std::min(s.getTilePixels(), inner), rowCalls = (inner + a - 1) / a;
-  int64_t calls = rowCalls * ((std::min(block, g.getOc()) + tile - 1) / tile);
-  Value call = k.add(k.mul(k.sub(channelTile, k.div(firstChannel, tile)), rowCalls), k.div(row, a));
-  auto ofOperand = [&](Value pointer, int64_t channels, int64_t taken, Value first) {
-    int64_t linesOfPixel = (taken + 15) / 16, lines = s.getStripRows() * linesOfPixel, each = (lines + calls - 1) / calls;
+  int64_t a = std::min(s.getTilePixels(), inner), rowCalls = (inner + a - 1) / a, windows = g.getKh() * runs;
+  int64_t calls = rowCalls * windows * ((std::min(block, g.getOc()) + tile - 1) / tile);
+  Value call = k.sub(channelTile, k.div(firstChannel, tile));
+  call = k.add(k.mul(k.add(k.mul(call, windows), window), rowCalls), k.div(row, a));
+  bool compact = g.getKh() == 1 && g.getKw() == 1 && !s.getFlat();
+  int64_t dyPixels = s.getStripRows() * dyColumns, xPixels = compact || s.getFlat() ? dyPixels : s.getStripRows() * stride * g.getIw();
+  auto ofOperand = [&](Value pointer, Value base, int64_t pixels, bool gathers, int64_t channels, int64_t taken, Value first) {
+    int64_t linesOfPixel = (taken + 15) / 16, each = (pixels * linesOfPixel + calls - 1) / calls;
     for (int64_t j = 0; j < each; ++j) {
-      Value line = k.add(k.mul(call, each), j), pixel = k.add(nextPixel, k.div(line, linesOfPixel));
-      k.prefetch(k.at(pointer, k.add(k.add(k.mul(pixel, channels), first), k.mul(k.rem(line, linesOfPixel), 16))));
+      Value line = k.add(k.mul(call, each), j), pixel = k.div(line, linesOfPixel);
+      if (gathers)
+        pixel = k.add(k.mul(k.div(pixel, g.getOw()), g.getSh() * g.getIw()), k.mul(k.rem(pixel, g.getOw()), g.getSw()));
+      Value element = k.add(k.mul(k.add(base, pixel), channels), first);
+      k.prefetch(k.at(pointer, k.add(element, k.mul(k.rem(line, linesOfPixel), 16))));
     }
   };
   for (auto [pointer, operand] : llvm::zip(lhs, op.getLhs()))
     if (accessOf(operand, g.getIh() * g.getIw()) == Access::Full)
-      ofOperand(pointer, g.getIc(), depths, depth ? depth : k.c(0));
+      ofOperand(pointer, nextX, xPixels, compact, g.getIc(), depths, depth ? depth : k.c(0));
   for (auto [pointer, operand] : llvm::zip(rhs, op.getRhs()))
     if (accessOf(operand, g.getOh() * g.getOw()) == Access::Full)
-      ofOperand(pointer, g.getOc(), std::min(block, g.getOc()), firstChannel);
+      ofOperand(pointer, nextDy, dyPixels, false, g.getOc(), std::min(block, g.getOc()), firstChannel);
 }
 
 /// dW[m, o] += sum over the strip's pixels of x[pixel, m] dy[pixel, o].

@@ -161,7 +161,8 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target, 
   Tile tile = chooseTile(inner, outputs, target, except);
   if (isLanewise(g, target.lanes))
     tile = {1, 1};
-  int64_t most = flat || (g.getKh() == 1 && g.getKw() == 1) ? 128 : 64;
+  bool compact = g.getKh() == 1 && g.getKw() == 1; // packs no pixel that it does not use
+  int64_t most = compact ? 256 : 64;
   int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(most, target.lanes * tile.vectors));
   block = ceilDiv(block, target.lanes * tile.vectors) * target.lanes * tile.vectors;
   if (g.getGroups() > 1 || block > g.getOc())
@@ -174,7 +175,8 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target, 
   };
   // A strip of x and of the cotangent stays in L2, what a tile reads of it in L1.
   int64_t depths = filterGradDepthBlock(g, ofRows(1));
-  int64_t rowBytes = 4 * (flat ? depths + block : (g.getIw() + 2 * g.getPl()) * g.getSh() * depths + g.getOw() * block);
+  int64_t xPixels = compact ? g.getOw() : (g.getIw() + 2 * g.getPl()) * g.getSh();
+  int64_t rowBytes = 4 * (flat ? depths + block : xPixels * depths + g.getOw() * block);
   int64_t limit = flat ? std::clamp<int64_t>(target.l1Bytes / 8 / (target.lanes * tile.vectors + 16), 32, 256) : g.getOh();
   return ofRows(std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, limit));
 }
