@@ -55,7 +55,7 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   packed |= !lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8;
   // In scratch they needn't; nor where a store would have the low twelve bits of the loads that follow it.
   pitch = inC;
-  bool onPowers = g.getKw() == 1 ? inC % 64 == 0 : inC * strideW % 1024 == 0 && s.getTilePixels() > 8;
+  bool onPowers = inC % 64 == 0 && (g.getKw() == 1 || inC * strideW % 1024 == 0);
   if (packed && onPowers && !lanewise && g.getGroups() == 1)
     pitch += 16;
   choosePieces();
