@@ -115,43 +115,53 @@ void PoolEmitter::emitMaxGrad() {
     Value flat = arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), k.add(k.mul(h, g.getIw()), w));
     return vector::BroadcastOp::create(k.b, k.loc, i32Vector, flat);
   };
-  auto ofVector = [&](Value image, Value channel, int64_t valid) {
-    k.loop(0, g.getIh() * g.getIw(), 1, [&](Value p) {
-      k.storeVector(k.zeros(), k.at(dx, k.add(k.mul(k.add(k.mul(image, g.getIh() * g.getIw()), p), channels), channel)), valid);
+  auto ofWindow = [&](Value image, Value oh, Value ow, Span rows, Span cols, Value channel, int64_t valid) {
+    Value minus = k.splat(-std::numeric_limits<double>::infinity());
+    // The first position, in case nothing is above minus infinity.
+    Value first = indexOf(rows.low, cols.low);
+    Values best = k.reduce(rows.low, rows.high, 1, {minus, first}, [&](Value h, ValueRange acc) {
+      return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
+        Value v = k.loadVector(k.at(x, k.add(inAt(image, h, w), channel)), valid);
+        Value wins = greater(v, inside[0]);
+        return Values{k.select(wins, v, inside[0]), k.select(wins, indexOf(h, w), inside[1])};
+      });
     });
-    k.loop(0, out(0), 1, [&](Value oh) {
-      Value unused;
-      Span rows = taps(0, oh, unused);
-      k.loop(0, out(1), 1, [&](Value ow) {
-        Span cols = taps(1, ow, unused);
-        Value minus = k.splat(-std::numeric_limits<double>::infinity());
-        // The first position, in case nothing is above minus infinity.
-        Value first = indexOf(rows.low, cols.low);
-        Values best = k.reduce(rows.low, rows.high, 1, {minus, first}, [&](Value h, ValueRange acc) {
-          return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-            Value v = k.loadVector(k.at(x, k.add(inAt(image, h, w), channel)), valid);
-            Value wins = greater(v, inside[0]);
-            return Values{k.select(wins, v, inside[0]), k.select(wins, indexOf(h, w), inside[1])};
-          });
-        });
-        Value gradient = k.loadVector(k.at(dy, k.add(outAt(image, oh, ow), channel)), valid);
-        k.loop(rows.low, rows.high, 1, [&](Value h) {
-          k.loop(cols.low, cols.high, 1, [&](Value w) {
-            Value at = k.at(dx, k.add(inAt(image, h, w), channel));
-            Value mine = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
-            k.storeVector(k.fadd(k.loadVector(at, valid), k.select(mine, gradient, k.zeros())), at, valid);
-          });
-        });
+    Value gradient = k.loadVector(k.at(dy, k.add(outAt(image, oh, ow), channel)), valid);
+    k.loop(rows.low, rows.high, 1, [&](Value h) {
+      k.loop(cols.low, cols.high, 1, [&](Value w) {
+        Value at = k.at(dx, k.add(inAt(image, h, w), channel));
+        Value mine = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
+        k.storeVector(k.fadd(k.loadVector(at, valid), k.select(mine, gradient, k.zeros())), at, valid);
       });
     });
   };
   int64_t whole = channels / k.lanes * k.lanes;
+  // A pixel's channels of the item one after the other: memory passes by once.
+  auto overItem = [&](Value low, llvm::function_ref<void(Value, int64_t)> body) {
+    k.loop(low, k.min(k.add(low, 64), k.c(whole)), k.lanes, [&](Value channel) { body(channel, k.lanes); });
+    if (channels > whole)
+      k.when(k.less(k.c(channels - 1), k.add(low, 64)), [&] { body(k.c(whole), channels - whole); });
+  };
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     Value image = arith::RemUIOp::create(k.b, k.loc, item, launch.images);
     Value low = k.mul(arith::DivUIOp::create(k.b, k.loc, item, launch.images), 64);
-    k.loop(low, k.min(k.add(low, 64), k.c(whole)), k.lanes, [&](Value channel) { ofVector(image, channel, k.lanes); });
-    if (channels > whole)
-      k.when(k.less(k.c(channels - 1), k.add(low, 64)), [&] { ofVector(image, k.c(whole), channels - whole); });
+    auto zeroRows = [&](Value from, Value to) {
+      k.loop(k.mul(from, g.getIw()), k.mul(to, g.getIw()), 1, [&](Value p) {
+        Value pixel = k.at(dx, k.mul(k.add(k.mul(image, g.getIh() * g.getIw()), p), channels));
+        overItem(low, [&](Value channel, int64_t valid) { k.storeVector(k.zeros(), k.at(pixel, channel), valid); });
+      });
+    };
+    Value unused;
+    k.loop(0, out(0), 1, [&](Value oh) {
+      Span rows = taps(0, oh, unused), above = taps(0, k.add(oh, -1), unused);
+      // Rows that no window before this one has reached.
+      zeroRows(k.select(k.less(oh, k.c(1)), k.c(0), above.high), rows.high);
+      k.loop(0, out(1), 1, [&](Value ow) {
+        Span cols = taps(1, ow, unused);
+        overItem(low, [&](Value channel, int64_t valid) { ofWindow(image, oh, ow, rows, cols, channel, valid); });
+      });
+    });
+    zeroRows(taps(0, k.c(out(0) - 1), unused).high, k.c(g.getIh()));
   });
 }
 
