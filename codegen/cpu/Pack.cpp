@@ -55,18 +55,23 @@ void PackEmitter::emitItem(Value item) {
   Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
   outputBase = k.mul(k.div(groupBlock, blocks), groupOut);
   Value block = k.at(out, k.mul(groupBlock, points * depth * tile));
-  for (int64_t vector = 0; vector < tile; vector += k.lanes) {
-    packed = k.at(block, vector);
-    laneBase = k.add(first, vector);
-    if (window > 1 || (transposed && window == 1)) {
-      k.loop(low, high, 1, [&](Value d) { emitWindow(d); });
-      continue;
+  // All vectors of a step of the reduction at once: they share lines of the result. (A transform writes so many lines at
+  // a time that a pass for each vector is faster.)
+  auto overVectors = [&](llvm::function_ref<void()> body) {
+    for (int64_t vector = 0; vector < tile; vector += k.lanes) {
+      packed = k.at(block, vector);
+      laneBase = k.add(first, vector);
+      body();
     }
-    // 1x1: the channels of the reduction lie side by side.
-    Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.lanes), k.lanes));
-    k.loop(low, whole, k.lanes, [&](Value d) { emitColumns(d, k.lanes); });
-    k.loop(whole, high, 1, [&](Value d) { emitColumns(d, 1); });
-  }
+  };
+  if (op.getWinograd())
+    return overVectors([&] { k.loop(low, high, 1, [&](Value d) { emitWindow(d); }); });
+  if (window > 1 || (transposed && window == 1))
+    return k.loop(low, high, 1, [&](Value d) { overVectors([&] { emitWindow(d); }); });
+  // 1x1: the channels of the reduction lie side by side.
+  Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.lanes), k.lanes));
+  k.loop(low, whole, k.lanes, [&](Value d) { overVectors([&] { emitColumns(d, k.lanes); }); });
+  k.loop(whole, high, 1, [&](Value d) { overVectors([&] { emitColumns(d, 1); }); });
 }
 
 /// `columns` floats from `from` on of each lane, as one vector of lanes a column.
