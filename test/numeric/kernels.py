@@ -122,6 +122,18 @@ def winograd(height, width):
     return net
 
 
+def wide(height, width):
+    """Channels enough that filter gradients go in blocks of input and of output channels, whole and ragged, and that pixels
+    lie off the powers of two; with and without what is computed on load."""
+    net = Net(3, height, width, seed=13)
+    for inputs, outputs, arguments in ((320, 80, {"k": 1}), (512, 136, {"k": 1}), (128, 96, {"k": 3, "stride": 2, "pad": 1}), (96, 72, {"k": 5, "pad": 2})):
+        net.branch([pre(inputs), ("conv", {"c": outputs, **arguments, "bias": "true"}), ("tanh", {}), pre(3)])
+    for inputs, outputs, arguments in ((64, 264, {"k": 1}), (256, 300, {"k": 1, "stride": 2}), (96, 130, {"k": 3, "dilation": 2, "pad": 2}),
+                                       (130, 40, {"k": [3, 1], "stride": [2, 1], "pad": [1, 0]})):
+        net.branch([("conv", {"c": inputs, "k": 1}), ("bn", {}), ("silu", {}), ("conv", {"c": outputs, **arguments}), ("bn", {}), ("tanh", {}), pre(3)])
+    return net
+
+
 def pools():
     net = Net(3, 13, 10, seed=8)
     settings = [{"k": 2}, {"k": 3, "stride": 2}, {"k": 3, "stride": 2, "pad": 1}, {"k": 3, "stride": 2, "round": "up"},
@@ -237,6 +249,7 @@ def cases():
     # The narrower level has other tiles; where it is this machine's own, this is the same again.
     yield "avx2_winograd_9x7", winograd(9, 7)
     yield "avx2_conv_8x8", convolutions(8, 8, 8, 12, 6)
+    yield "wide_7x6", wide(7, 6)
     yield "pool", pools()
     yield "pointwise", pointwise()
     yield "lrn", norms_over_channels()
