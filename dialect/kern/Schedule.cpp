@@ -303,6 +303,8 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
   }
   int64_t rowBytes = 4 * (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * depth * (forward ? g.getSh() : 1);
+  if (run) // packs no pixel that it does not use
+    rowBytes = 4 * columns * depth;
   // Large weights pass by once a strip: longer strips then.
   bool heavy = 4 * g.getKh() * g.getKw() * depth * lanesOfTile > target.l2Bytes / 4;
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / (heavy ? 2 : 4) / rowBytes, 1, rows);
