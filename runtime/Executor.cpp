@@ -286,6 +286,14 @@ void Executor::runObserved(Program which, int64_t n, const std::function<bool(ui
   }
 }
 
+void Executor::runCommands(Program which, int64_t n, const std::function<void(uint64_t)> &after) {
+  const NetcProgram &program = table(which);
+  for (uint64_t i = 0; i < program.command_count; ++i) {
+    launch(program.commands[i], program, n);
+    after(i);
+  }
+}
+
 void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
   using Clock = std::chrono::steady_clock;
   const NetcProgram &program = table(which);

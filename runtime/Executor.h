@@ -76,6 +76,9 @@ public:
   /// given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
 
+  /// Runs one program, not on a device; `after` hears the index of each command when it is done.
+  void runCommands(Program program, int64_t n, const std::function<void(uint64_t)> &after);
+
   /// Clears the arena, then runs a program command by command; `after` hears the index
   /// of each and stops the rest by returning false. For finding faults: slow.
   void runObserved(Program program, int64_t n, const std::function<bool(uint64_t)> &after);

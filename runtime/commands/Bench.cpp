@@ -1,6 +1,7 @@
 //===- Bench.cpp - how fast the model runs here ---------------------------===//
 #include "runtime/CpuFeatures.h"
 #include "runtime/Error.h"
+#include "runtime/EventCounter.h"
 #include "runtime/Executor.h"
 #include "runtime/Initialize.h"
 #include "runtime/Philox.h"
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <map>
 #include <numeric>
+#include <optional>
 
 namespace netc::runtime {
 
@@ -24,6 +26,7 @@ using Clock = std::chrono::steady_clock;
 
 static constexpr int warmUps = 2;
 static constexpr int leastIterations = 10;
+static constexpr int countedIterations = 3;
 static constexpr double leastSeconds = 2, mostSeconds = 60;
 
 namespace {
@@ -33,7 +36,12 @@ struct Row {
   double milliseconds = 0; // mean of the timed iterations
   double flops = 0;        // whole batch
   int64_t commands = 0;
+  double operandBytes = 0; // whole batch, each operand once
+  double countedBytes = 0; // read from memory, mean of the counted iterations
 };
+
+/// What was measured of each command, a list a program.
+using PerCommand = std::vector<std::vector<double>>;
 } // namespace
 
 static void fillBatch(const Executor &executor, int64_t n) {
@@ -73,9 +81,36 @@ static double flopsOf(const Executor &executor, bool train, int64_t n) {
   return flops;
 }
 
-static std::vector<Row> collectRows(const Executor &executor, const std::vector<Program> &programs,
-                                    const std::vector<std::vector<double>> &seconds,
-                                    int iterations, int64_t n) {
+/// Bytes of all operands of a command.
+static double operandBytes(const NetcModel &model, const NetcCommand &command, int64_t n) {
+  double bytes = 0;
+  for (uint32_t i = 0; i < command.buffer_count; ++i) {
+    const NetcBuffer &buffer = model.buffers[command.first_buffer + i];
+    bytes += double(buffer.bytes_fixed) + double(n) * double(buffer.bytes_per_image);
+  }
+  return bytes;
+}
+
+/// Bytes that each command reads from memory: the mean of a few runs of their own, as counting takes time.
+static PerCommand countReads(Executor &executor, const std::vector<Program> &programs, int64_t n, const MemoryReadCounter &counter) {
+  PerCommand bytes;
+  for (Program program : programs)
+    bytes.emplace_back(executor.table(program).command_count);
+  for (int i = 0; i < countedIterations; ++i)
+    for (size_t p = 0; p < programs.size(); ++p) {
+      double before = counter.bytes();
+      executor.runCommands(programs[p], n, [&](uint64_t command) {
+        double now = counter.bytes();
+        bytes[p][command] += (now - before) / countedIterations;
+        before = now;
+      });
+    }
+  return bytes;
+}
+
+/// `counted` is empty where nothing is counted.
+static std::vector<Row> collectRows(const Executor &executor, const std::vector<Program> &programs, const PerCommand &seconds,
+                                    int iterations, const PerCommand &counted, int64_t n) {
   const ModelInfo &info = executor.info();
   std::vector<Row> rows;
   std::map<std::pair<uint32_t, uint32_t>, size_t> index;
@@ -96,6 +131,9 @@ static std::vector<Row> collectRows(const Executor &executor, const std::vector<
       row.milliseconds += seconds[p][i] * 1e3 / iterations;
       row.flops += double(command.flops_per_image) * double(n);
       ++row.commands;
+      row.operandBytes += operandBytes(executor.model(), command, n);
+      if (!counted.empty())
+        row.countedBytes += counted[p][i];
     }
   }
   return rows;
@@ -105,19 +143,23 @@ static double rate(double flops, double milliseconds) {
   return milliseconds > 0 ? flops / milliseconds / 1e6 : 0; // GFLOP/s
 }
 
-static Json describeRows(const std::vector<Row> &rows) {
+static Json describeRows(const std::vector<Row> &rows, bool isCounted) {
   Json layers = Json::array();
-  for (const Row &row : rows)
+  for (const Row &row : rows) {
     layers.push_back({{"name", row.layer},
                       {"kind", row.kind},
                       {"kernel", row.kernel},
                       {"commands", row.commands},
                       {"ms", row.milliseconds},
-                      {"gflops_per_s", rate(row.flops, row.milliseconds)}});
+                      {"gflops_per_s", rate(row.flops, row.milliseconds)},
+                      {"operand_bytes", row.operandBytes}});
+    if (isCounted)
+      layers.back()["memory_read_bytes"] = row.countedBytes;
+  }
   return layers;
 }
 
-static void printRows(std::vector<Row> rows) {
+static void printRows(const std::vector<Row> &rows, bool isCounted) {
   size_t layerWidth = 5, kernelWidth = 6;
   double total = 0;
   for (const Row &row : rows) {
@@ -125,12 +167,13 @@ static void printRows(std::vector<Row> rows) {
     kernelWidth = std::max(kernelWidth, row.kernel.size());
     total += row.milliseconds;
   }
-  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>6}  {:>9}\n", "layer", layerWidth, "kernel", kernelWidth,
-             "ms", "%", "GFLOP/s");
+  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>6}  {:>9}  {:>8}{}\n", "layer", layerWidth, "kernel", kernelWidth,
+             "ms", "%", "GFLOP/s", "MiB", isCounted ? "  read MiB" : "");
   for (const Row &row : rows)
-    fmt::print("{:<{}}  {:<{}}  {:>9.3f}  {:>6.1f}  {:>9.1f}\n", row.layer, layerWidth, row.kernel,
+    fmt::print("{:<{}}  {:<{}}  {:>9.3f}  {:>6.1f}  {:>9.1f}  {:>8.2f}{}\n", row.layer, layerWidth, row.kernel,
                kernelWidth, row.milliseconds, total > 0 ? row.milliseconds / total * 100 : 0,
-               rate(row.flops, row.milliseconds));
+               rate(row.flops, row.milliseconds), row.operandBytes / 0x1p20,
+               isCounted ? fmt::format("  {:>8.2f}", row.countedBytes / 0x1p20) : "");
   fmt::print("\n");
 }
 
@@ -180,6 +223,10 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   requireCpuFeatures(info.name, info.features);
   Recipe recipe = parseRecipe(info, {});
   int64_t n = options.batch.value_or(recipe.batch);
+  bool perCommand = options.perLayer || options.json;
+  std::optional<MemoryReadCounter> reads; // before the threads that it counts
+  if (perCommand && !model.gpu)
+    reads.emplace();
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   executor.reserve(n, options.train);
@@ -193,7 +240,7 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
     executor.run(Program::Prepare, 1);
 
   std::vector<Program> programs = programsOf(options.train);
-  std::vector<std::vector<double>> seconds(programs.size());
+  PerCommand seconds(programs.size());
   auto once = [&](bool timed) {
     auto start = Clock::now();
     for (size_t p = 0; p < programs.size(); ++p)
@@ -203,7 +250,6 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   };
   for (int i = 0; i < warmUps; ++i)
     once(false);
-  bool perCommand = options.perLayer || options.json;
   std::vector<double> times;
   double spent = 0;
   while (options.iterations
@@ -218,8 +264,10 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
     for (int i = 0; i < timedIterations; ++i)
       once(true);
   std::vector<Row> rows;
+  bool isCounted = reads && reads->isCounted();
   if (perCommand)
-    rows = collectRows(executor, programs, seconds, timedIterations, n);
+    rows = collectRows(executor, programs, seconds, timedIterations,
+                       isCounted ? countReads(executor, programs, n, *reads) : PerCommand(), n);
   std::sort(times.begin(), times.end());
   double median = times.size() % 2 ? times[times.size() / 2]
                                    : (times[times.size() / 2 - 1] + times[times.size() / 2]) / 2;
@@ -240,12 +288,14 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
     if (executor.onDevice())
       json["device"] = executor.deviceName();
     json["iterations"] = times.size();
-    json["layers"] = describeRows(rows);
+    json["layers"] = describeRows(rows, isCounted);
     fmt::print("{}\n", json.dump(2));
     return 0;
   }
   if (options.perLayer)
-    printRows(rows);
+    printRows(rows, isCounted);
+  if (options.perLayer && reads && !isCounted)
+    fmt::print("what comes from memory is not counted here: perf_event_open: {}\n", reads->whyNot());
   std::string where = executor.onDevice() ? executor.deviceName() : fmt::format("{} threads", pool.size());
   fmt::print("{} {}: batch {}, {}: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
              "{:.1f} GFLOP/s, peak memory {}\n",

@@ -100,6 +100,18 @@ class Lenet:
         wrong = sum(name != f"class{label}" for name, label in zip(found, labels))
         return [("images without a prediction", 100 - len(found), 0.5), ("wrong of 100", wrong, 45)]
 
+    def benches(self):
+        """Bytes of a launch's operands; those that memory sent where the machine counts them, else why it does not."""
+        words = ["bench", "--batch", 3, "--iterations", 1]
+        layers = json.loads(self.run(*words, "--json"))["layers"]
+        pool = next(layer for layer in layers if layer["name"] == "maxpool1")
+        counted = ["memory_read_bytes" in layer for layer in layers]
+        text = self.run(*words, "--per-layer")
+        head, said = text.splitlines()[0], "what comes from memory is not counted here: perf_event_open: " in text
+        return [("difference of a pool's bytes", abs(pool["operand_bytes"] - 3 * 4 * 6 * (28 * 28 + 14 * 14)), 0.5),
+                ("rows with a count beside rows without", len(set(counted)) - 1, 0.5),
+                ("column of counted bytes", int(("read MiB" in head) != counted[0]), 0.5), ("why there is none", int(said == counted[0]), 0.5)]
+
     def standalone(self):
         needed = [line.split()[0] for line in call(["ldd", self.executable]).splitlines()]
         allowed = ("linux-vdso.so.1", "libm.so.6", "libc.so.6", "/lib64/ld-linux-x86-64.so.2")
@@ -192,6 +204,7 @@ def main():
         report.case("resumes_after_kills", lenet.resumes)
         report.case("resumes_at_a_checkpoint", lenet.resumes_at_a_checkpoint)
         report.case("predicts_real_images", lenet.predicts)
+        report.case("benches", lenet.benches)
         report.case("needs_only_the_c_library", lenet.standalone)
         report.case("nan_keeps_checkpoint", nan_keeps_checkpoint, lenet)
         for case, words, code, message in bad_inputs(lenet):

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <mutex>
+
 using namespace netc::runtime;
 
 namespace {
@@ -46,7 +49,7 @@ TEST(ControlGroup, QuotasLimitTheCores) {
 TEST(ThreadPool, VisitsEveryItemOnce) {
   for (unsigned threads : {1u, 2u, 3u, 8u}) {
     ThreadPool pool(threads);
-    for (int64_t items : {1, 2, 7, 64, 1000}) {
+    for (int64_t items : {1, 2, 7, 64, 1000, 65535, 65536, 200001}) {
       Counters counters{std::vector<std::atomic<int>>(size_t(items)), threads};
       pool.run(items, visit, &counters);
       for (auto &count : counters.visits)
@@ -54,6 +57,24 @@ TEST(ThreadPool, VisitsEveryItemOnce) {
       EXPECT_FALSE(counters.bad);
     }
   }
+}
+
+// Threads end together: no claim is larger than its share of what is left, and the last ones are single items.
+TEST(ThreadPool, ClaimsShrinkTowardsTheEnd) {
+  struct Claims {
+    std::mutex lock;
+    std::vector<std::pair<int64_t, int64_t>> ranges;
+  } claims;
+  ThreadPool pool(2);
+  pool.run(40, [](void *context, unsigned, int64_t begin, int64_t end) {
+    Claims &all = *static_cast<Claims *>(context);
+    std::lock_guard guard(all.lock);
+    all.ranges.emplace_back(begin, end);
+  }, &claims);
+  std::sort(claims.ranges.begin(), claims.ranges.end());
+  for (auto [begin, end] : claims.ranges)
+    EXPECT_LE(end - begin, std::max<int64_t>(1, (40 - begin) / 4));
+  EXPECT_EQ(claims.ranges.back(), std::pair(int64_t(39), int64_t(40)));
 }
 
 TEST(ThreadPool, SurvivesManySmallGrids) {
