@@ -92,6 +92,11 @@ static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
   return text;
 }
 
+static std::string describePool(kern::PoolingAttr pool) {
+  StringRef kind = pool.getKind() == kern::PoolKind::Max ? "max" : "average";
+  return llvm::formatv("; on store: {0} pool {1}x{2}", kind, pool.getKh(), pool.getKw());
+}
+
 static std::string describeContract(kern::ContractOp op) {
   if (kern::GpuScheduleAttr gpu = op.getGpuAttr())
     return describeGpu(op, gpu);
@@ -164,6 +169,8 @@ static Row rowOf(kern::KernelOpInterface launch, llvm::StringMap<Place> &places)
       row.recomputed = row.loaded;
     row.loaded.insert_range(namesIn(contract.getRhsPrologue(), &places));
     row.stored = namesIn(contract.getEpilogue(), &places);
+    if (kern::PoolingAttr pool = contract.getPoolAttr())
+      row.how += describePool(pool);
     if (contract.getOuts().size() > 1)
       row.how += "; sums by channel";
     return row;
@@ -259,12 +266,13 @@ static std::string rightAligned(const std::string &text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
-/// How often memory is passed over, in units of what the convolutions write in the forward pass.
+/// How often memory is passed over, in units of what the convolutions yield in the forward pass, before any pool.
 static std::string passes(func::FuncOp function, int64_t bytes) {
   int64_t outputs = 0;
   function.walk([&](kern::ContractOp op) {
+    kern::GeometryAttr g = op.getGeometry();
     if (op.getKind() == kern::ContractKind::Forward && kern::shapedType(op.getOuts()[0]).getRank() == 4)
-      outputs += bytesAnImage(op.getOuts()[0]);
+      outputs += 4 * g.getOh() * g.getOw() * g.getOc();
   });
   return outputs ? llvm::formatv("{0:f2} passes over the convolutions' outputs", static_cast<double>(bytes) / outputs).str() : "";
 }

@@ -142,6 +142,21 @@ def LowerToKern : Pass<"net-lower-to-kern", "mlir::ModuleOp"> {
   let statistics = [Statistic<"numLaunches", "launches", "kern ops made">];
 }
 
+def FusePooling : Pass<"kern-fuse-pooling", "mlir::ModuleOp"> {
+  let summary = "a convolution pools what it stores where its tiles hold the pool's windows";
+  let description = [{
+    Input: kern on tensors. A max or average pool whose windows lie side by side without padding, and which alone reads a
+    forward contraction, becomes an attribute of it where `poolsOnStore` of its schedule allows.
+    ```mlir
+    %y = kern.contract forward lhs(%x) … outs(%a : tensor<?x8x8x32xf32>)
+    %z = kern.pool max ins(%y) outs(%b : tensor<?x4x4x32xf32>) {kh = 2, kw = 2, sh = 2, sw = 2}
+    // becomes
+    %z = kern.contract forward lhs(%x) … outs(%b : tensor<?x4x4x32xf32>) {pool = <kind = max, kh = 2, kw = 2>}
+    ```
+  }];
+  let statistics = [Statistic<"numFused", "fused", "pools that became part of a convolution">];
+}
+
 //===----------------------------------------------------------------------===//
 // memory
 //===----------------------------------------------------------------------===//

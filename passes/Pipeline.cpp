@@ -51,6 +51,8 @@ static void buildKernStage(OpPassManager &pm, const PipelineOptions &options) {
   lower.tensorCores = options.tensorCores;
   pm.addPass(createLowerToKern(lower));
   // Still on tensors: what a launch depends on is in plain sight.
+  if (!options.gpu)
+    pm.addPass(createFusePooling());
   pm.addPass(createHoistPrepare());
   pm.addPass(createBufferize());
   pm.addPass(createPlanMemory());

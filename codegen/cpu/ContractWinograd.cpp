@@ -4,7 +4,8 @@
 // output channels. It transforms the windows of its tiles once, [points, tiles, channels], in
 // scratch; then for each tile of output channels it multiplies every point's matrix with that
 // point's weights and transforms the products back through the epilogue. Weights stream by
-// once, in the order in which they lie. Backward-data is the same on the cotangent.
+// once, in the order in which they lie. Backward-data is the same on the cotangent. A pool whose
+// windows tiles hold whole is applied to a tile before it is stored.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Epilogue.h"
@@ -40,6 +41,8 @@ private:
   WinogradTiles input;
   Value weights, transformed, products, window; ///< the last three lie in scratch
   int64_t m, points, outH, outW, outC, tile;
+  int64_t usedH, usedW; ///< pixels of the result that are wanted: those that the pool's windows cover
+  int64_t poolH = 1, poolW = 1;
   int64_t chunk, productPitch; ///< tiles of an item; floats between points of the products
 };
 } // namespace
@@ -50,6 +53,9 @@ WinogradEmitter::WinogradEmitter(KernelEmitter &k, kern::ContractOp op, const La
   m = s.getWinograd(), points = (m + 2) * (m + 2);
   outH = forward ? g.getOh() : g.getIh(), outW = forward ? g.getOw() : g.getIw();
   outC = forward ? g.getOc() : g.getIc();
+  if (kern::PoolingAttr pool = op.getPoolAttr())
+    poolH = pool.getKh(), poolW = pool.getKw();
+  usedH = outH / poolH * poolH, usedW = outW / poolW * poolW;
   tile = s.getLanes() * s.getTileVectors();
   int64_t p = s.getTilePixels();
   chunk = (s.getStripRows() + p - 1) / p * p; // the last micro-kernel may run over
@@ -62,7 +68,7 @@ WinogradEmitter::WinogradEmitter(KernelEmitter &k, kern::ContractOp op, const La
     input.accesses.push_back(accessOf(operand, input.height * input.width));
   }
   input.m = m, input.size = m + 2;
-  input.tilesHigh = (outH + m - 1) / m, input.tilesWide = (outW + m - 1) / m;
+  input.tilesHigh = (usedH + m - 1) / m, input.tilesWide = (usedW + m - 1) / m;
   input.padTop = forward ? g.getPt() : 2 - g.getPt();
   input.padLeft = forward ? g.getPl() : 2 - g.getPl();
   input.transform = inputTransform, input.name = "input";
@@ -105,13 +111,17 @@ void WinogradEmitter::emitChannelTile(Value channelTile, int64_t valid, Value fi
   int64_t vectors = (valid + s.getLanes() - 1) / s.getLanes();
   emitProducts(k.at(weights, k.mul(channelTile, points * input.channels * tile)), vectors, count);
   int64_t tilesOfImage = input.tilesHigh * input.tilesWide;
-  int64_t lastRows = outH - (input.tilesHigh - 1) * m, lastColumns = outW - (input.tilesWide - 1) * m;
+  int64_t lastRows = usedH - (input.tilesHigh - 1) * m, lastColumns = usedW - (input.tilesWide - 1) * m;
   k.loop(k.c(0), count, 1, [&](Value t) {
     Value index = k.add(first, t), image = k.div(index, tilesOfImage), rest = k.rem(index, tilesOfImage);
     Value tileRow = k.div(rest, input.tilesWide), tileColumn = k.rem(rest, input.tilesWide);
     Value pixel = k.add(k.mul(k.add(k.mul(image, outH), k.mul(tileRow, m)), outW), k.mul(tileColumn, m));
+    Value destination;
+    if (op.getPoolAttr())
+      destination = k.add(k.mul(k.add(k.mul(image, outH / poolH), k.mul(tileRow, m / poolH)), outW / poolW),
+                          k.mul(tileColumn, m / poolW));
     Values arguments{k.at(products, k.mul(t, tile))};
-    llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, k.mul(channelTile, tile)));
+    llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, k.mul(channelTile, tile), destination));
     auto ofSize = [&](int64_t rows, int64_t columns) { k.call(outputFunction(rows, columns, valid), arguments); };
     auto ofRows = [&](int64_t rows) {
       if (lastColumns == m)
@@ -196,14 +206,23 @@ func::FuncOp WinogradEmitter::outputFunction(int64_t rows, int64_t columns, int6
       Values values;
       for (int64_t point = 0; point < points; ++point)
         values.push_back(t.loadVector(t.at(arguments[0], point * productPitch + first)));
-      Values pixels = transformTile(t, m, outputTransform, m + 2, values), stored;
-      SmallVector<int64_t> offsets;
-      for (int64_t y = 0; y < rows; ++y)
-        for (int64_t x = 0; x < columns; ++x) {
-          stored.push_back(pixels[y * m + x]);
-          offsets.push_back((y * outW + x) * outC);
+      Values pixels = transformTile(t, m, outputTransform, m + 2, values), wanted;
+      SmallVector<int64_t> offsets, destinations;
+      // Window by window; without a pool a window is a pixel.
+      for (int64_t top = 0; top < rows; top += poolH)
+        for (int64_t left = 0; left < columns; left += poolW) {
+          destinations.push_back((top / poolH * (outW / poolW) + left / poolW) * outC);
+          for (int64_t y = top; y < top + poolH; ++y)
+            for (int64_t x = left; x < left + poolW; ++x) {
+              wanted.push_back(pixels[y * m + x]);
+              offsets.push_back((y * outW + x) * outC);
+            }
         }
-      epilogue.emit(t, arguments.drop_front(1), first, std::min(valid - first, t.lanes), stored, offsets);
+      int64_t lanes = std::min(valid - first, t.lanes);
+      if (op.getPoolAttr())
+        epilogue.emitPooled(t, arguments.drop_front(1), first, lanes, wanted, offsets, destinations);
+      else
+        epilogue.emit(t, arguments.drop_front(1), first, lanes, wanted, offsets);
     }
   });
 }

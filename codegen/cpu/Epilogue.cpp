@@ -36,9 +36,9 @@ void Epilogue::beginItem(KernelEmitter &k, Value row, Value block) {
     k.fillZero(k.at(partialRow, k.add(first, t * channels)), count);
 }
 
-Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel) {
+Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination) {
   Value element = k.add(k.mul(pixel, channels), channel);
-  Values arguments{k.at(output, element)};
+  Values arguments{k.at(output, destination ? k.add(k.mul(destination, channels), channel) : element)};
   for (auto [pointer, how] : llvm::zip(extra, access)) {
     Value offset = element;
     if (how == Access::Channel)
@@ -71,16 +71,15 @@ void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats, 
           t.prefetchNear(t.at(arguments[1 + i], offset + at));
 }
 
-void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
-                    ArrayRef<int64_t> offsets) {
+/// What is to be stored for each value; adds the terms that are summed by channel to `sums`.
+Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
+                       ArrayRef<int64_t> offsets, Values &sums) {
   Block *formula = kern::blockOf(op.getEpilogue());
   Values still(extra.size());
   for (size_t i = 0; i < extra.size(); ++i)
     if (access[i] != Access::Full)
       still[i] = t.loadVector(t.at(arguments[1 + i], vector), valid);
-  // Everything is read before anything is written: pixels often lie 4 KiB apart, where a load waits for an older store
-  // whose address has the same low twelve bits.
-  Values sums(terms), stored;
+  Values stored;
   for (auto [value, pixelOffset] : llvm::zip(values, offsets)) {
     int64_t offset = pixelOffset + vector;
     Values inputs{value};
@@ -94,10 +93,41 @@ void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int6
     for (int64_t i = 0; i < terms; ++i)
       sums[i] = sums[i] ? t.fadd(sums[i], results[1 + i]) : results[1 + i];
   }
+  return stored;
+}
+
+void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
+                    ArrayRef<int64_t> offsets) {
+  // Everything is read before anything is written: pixels often lie 4 KiB apart, where a load waits for an older store
+  // whose address has the same low twelve bits.
+  Values sums(terms), stored = apply(t, arguments, vector, valid, values, offsets, sums);
   for (auto [value, pixelOffset] : llvm::zip(stored, offsets))
     t.storeVector(value, t.at(arguments[0], pixelOffset + vector), valid);
   for (int64_t i = 0; i < terms; ++i) {
     Value at = t.at(arguments[1 + extra.size()], i * channels + vector);
     t.storeVector(t.fadd(t.loadVector(at, valid), sums[i]), at, valid);
+  }
+}
+
+void Epilogue::emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
+                          ArrayRef<int64_t> offsets, ArrayRef<int64_t> destinations) {
+  Values sums, computed = apply(t, arguments, vector, valid, values, offsets, sums);
+  kern::PoolingAttr pool = op.getPoolAttr();
+  size_t window = pool.getKh() * pool.getKw();
+  for (auto [index, destination] : llvm::enumerate(destinations)) {
+    ArrayRef<Value> pixels = ArrayRef(computed).slice(index * window, window);
+    // In the order of kern.pool, for the same bits.
+    Value result;
+    if (pool.getKind() == kern::PoolKind::Max) {
+      result = pixels[0];
+      for (Value pixel : pixels.drop_front())
+        result = t.poolMax(result, pixel);
+    } else {
+      result = t.zeros();
+      for (Value pixel : pixels)
+        result = t.fadd(result, pixel);
+      result = t.fmul(result, t.splat(1.0 / static_cast<double>(window)));
+    }
+    t.storeVector(result, t.at(arguments[0], destination + vector), valid);
   }
 }

@@ -15,8 +15,9 @@ public:
   /// Points the item's sums at partial row `row` and zeroes those of channel block `block`.
   void beginItem(KernelEmitter &k, Value row, Value block);
 
-  /// Destination, other operands, sums and random source at a pixel (of all images) and a channel.
-  Values argumentsAt(KernelEmitter &k, Value pixel, Value channel);
+  /// Destination, other operands, sums and random source at a pixel (of all images) and a channel. `destination`: the
+  /// pixel of a pooled result.
+  Values argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination = {});
   llvm::SmallVector<Type> argumentTypes(KernelEmitter &k);
 
   /// Asks for what `emit` will read at these pixels, `floats` channels each.
@@ -27,7 +28,15 @@ public:
   void emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
             llvm::ArrayRef<int64_t> offsets);
 
+  /// The same, but each run of values as long as the pool's window goes to one pixel, `destinations` floats from the
+  /// arguments' one.
+  void emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
+                  llvm::ArrayRef<int64_t> offsets, llvm::ArrayRef<int64_t> destinations);
+
 private:
+  Values apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
+               llvm::ArrayRef<int64_t> offsets, Values &sums);
+
   kern::ContractOp op;
   Value output, partials, hyper; ///< null where there are none
   Value partialRow;

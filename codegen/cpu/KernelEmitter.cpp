@@ -40,6 +40,11 @@ Value KernelEmitter::fsub(Value x, Value y) { return arith::SubFOp::create(b, lo
 Value KernelEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
 Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
 Value KernelEmitter::fma(Value x, Value y, Value z) { return vector::FMAOp::create(b, loc, x, y, z); }
+Value KernelEmitter::poolMax(Value best, Value x) {
+  // NaN wins, as in PyTorch: keep the old value only where it is at least x.
+  Value keep = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
+  return select(keep, best, x);
+}
 
 /// Swaps blocks off the diagonal at each power of two (Eklundh, 1972).
 Values KernelEmitter::transpose(Values rows) {

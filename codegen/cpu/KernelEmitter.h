@@ -64,6 +64,8 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
+  /// The larger of what a max pool has and a further value.
+  Value poolMax(Value best, Value x);
   /// `lanes` vectors as the rows of a square matrix to its columns.
   Values transpose(Values rows);
   /// Lanes of `vector` at and beyond `count`, a run-time number, become zero.

@@ -94,11 +94,7 @@ void PoolEmitter::emitForwardRows(bool isMax) {
         Values best = k.reduce(rows.low, rows.high, 1, start, [&](Value h, ValueRange acc) {
           return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
             Value x = k.loadVector(k.at(launch.buffers[0], k.add(inAt(image, h, w), channel)), valid);
-            if (!isMax)
-              return Values{k.fadd(inside[0], x)};
-            // NaN wins, as in PyTorch: keep the old value only where it is at least x.
-            Value keep = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, inside[0], x);
-            return Values{k.select(keep, inside[0], x)};
+            return Values{isMax ? k.poolMax(inside[0], x) : k.fadd(inside[0], x)};
           });
         });
         Value result = isMax ? best[0] : k.fmul(best[0], scale);

@@ -28,7 +28,8 @@ TrialKernels::~TrialKernels() = default;
 // One schedule's launches
 //===----------------------------------------------------------------------===//
 
-/// `op` with operands of its own and `schedule`: shapes of packed weights, partial sums and gradients follow it.
+/// `op` with operands of its own and `schedule`: shapes of packed weights, partial sums and gradients follow it. It does
+/// not pool what it stores, which not every schedule can.
 static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule) {
   IRMapping map;
   auto fresh = [&](Value old, Type type) {
@@ -45,9 +46,13 @@ static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::Sched
     shape.insert(shape.begin(), schedule.getChunks());
     fresh(op.getOuts()[0], reshaped(op.getOuts()[0], shape));
   }
+  kern::GeometryAttr g = op.getGeometry();
+  if (op.getPoolAttr())
+    fresh(op.getOuts()[0], reshaped(op.getOuts()[0], {ShapedType::kDynamic, g.getOh(), g.getOw(), g.getOc()}));
   for (Value operand : op->getOperands())
     fresh(operand, operand.getType());
   auto clone = cast<kern::ContractOp>(b.clone(*op, map));
+  clone.removePoolAttr();
   clone.setScheduleAttr(schedule);
   if (clone.getOuts().size() > 1) { // partial sums: as many rows as the schedule has items
     Value sums = clone.getOuts()[1];

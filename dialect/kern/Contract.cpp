@@ -21,14 +21,32 @@ Grid ContractOp::getGrid() {
   int64_t blocks = ceilDiv(channels, s.getChannelBlock());
   if (s.getFlat())
     return {blocks, rows * columns, s.getStripRows()};
-  if (int64_t m = s.getWinograd())
+  if (int64_t m = s.getWinograd()) {
+    if (PoolingAttr pool = getPoolAttr()) // what no window covers is not computed
+      rows -= rows % pool.getKh(), columns -= columns % pool.getKw();
     return {blocks, ceilDiv(rows, m) * ceilDiv(columns, m), s.getStripRows()};
+  }
   return {blocks, ceilDiv(rows, s.getStripRows()), 1};
 }
 
 int64_t ContractOp::getFlopsPerImage() {
   GeometryAttr g = getGeometry();
   return 2 * g.getOh() * g.getOw() * g.getOc() * g.getKh() * g.getKw() * (g.getIc() / g.getGroups());
+}
+
+static LogicalResult verifyPool(ContractOp op, PoolingAttr pool) {
+  if (pool.getKind() != PoolKind::Max && pool.getKind() != PoolKind::Average)
+    return op.emitOpError() << "expected a max or an average pool but it is " << stringifyPoolKind(pool.getKind());
+  if (op.getKind() != ContractKind::Forward || op.getGpuAttr() || !poolsOnStore(op.getSchedule(), pool))
+    return op.emitOpError() << "pools on store but its tiles do not hold whole windows";
+  if (op.getOuts().size() != 1)
+    return op.emitOpError() << "pools on store but also sums by channel";
+  GeometryAttr g = op.getGeometry();
+  ArrayRef<int64_t> have = shapedType(op.getOuts()[0]).getShape();
+  SmallVector<int64_t> want{g.getOh() / pool.getKh(), g.getOw() / pool.getKw(), g.getOc()};
+  if (have.drop_front() != ArrayRef(want))
+    return op.emitOpError() << "stores images of [" << have.drop_front() << "] but pools to [" << want << "]";
+  return success();
 }
 
 LogicalResult ContractOp::verify() {
@@ -47,5 +65,6 @@ LogicalResult ContractOp::verify() {
       failed(checkRegion(getRhsPrologue(), getRhs().size(), "rhs_prologue")) ||
       failed(checkRegion(getEpilogue(), getExtra().size() + 1, "epilogue")))
     return failure();
-  return success();
+  PoolingAttr pool = getPoolAttr();
+  return pool ? verifyPool(*this, pool) : success();
 }

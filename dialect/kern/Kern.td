@@ -109,6 +109,25 @@ def Kern_ChoiceAttr : AttrDef<Kern_Dialect, "Choice"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Kern_PoolKind : I32EnumAttr<"PoolKind", "which pooling", [
+    I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"MaxGrad", 1, "max_grad">,
+    I32EnumAttrCase<"Average", 2, "average">, I32EnumAttrCase<"AverageGrad", 3, "average_grad">,
+    I32EnumAttrCase<"Adaptive", 4, "adaptive">, I32EnumAttrCase<"AdaptiveGrad", 5, "adaptive_grad">]> {
+  let cppNamespace = "::netc::kern";
+  let genSpecializedAttr = 0;
+}
+def Kern_PoolKindAttr : EnumAttr<Kern_Dialect, Kern_PoolKind, "pool_kind">;
+
+def Kern_PoolingAttr : AttrDef<Kern_Dialect, "Pooling"> {
+  let mnemonic = "pooling";
+  let summary = "a pool of kh x kw windows side by side, without padding; max or average";
+  let description = [{
+    What windows do not cover at the bottom and at the right is dropped: [H, W] becomes [H / kh, W / kw].
+  }];
+  let parameters = (ins EnumParameter<Kern_PoolKind>:$kind, "int64_t":$kh, "int64_t":$kw);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
   let summary = "convolution or linear layer, forward and backward, with prologues and an epilogue";
   let description = [{
@@ -118,11 +137,14 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
     The prologues map the elements of lhs (rhs) to the operand, padding is zero after them. The epilogue maps
     the product and the elements of `extra` to the stored value and to terms that are summed by channel
     into outs[1] [N, strips, terms, C].
+    `pool`, of forward alone: what the epilogue yields is pooled before it is stored, outs[0] is
+    [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/kern/Schedule.h.
     `flat` views all pixels of all images as rows of one matrix.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,
       Variadic<Kern_Buffer>:$extra, Variadic<Kern_Buffer>:$outs, Kern_ContractKindAttr:$kind,
-      Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule, OptionalAttr<Kern_GpuScheduleAttr>:$gpu);
+      Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule, OptionalAttr<Kern_GpuScheduleAttr>:$gpu,
+      OptionalAttr<Kern_PoolingAttr>:$pool);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$lhs_prologue, AnyRegion:$rhs_prologue, AnyRegion:$epilogue);
   let assemblyFormat = [{
@@ -217,15 +239,6 @@ def Kern_MoveOp : Kern_UnaryKernel<"move"> {
       DenseI64ArrayAttr:$spreads, DenseI64ArrayAttr:$offsets, I64Attr:$channel_offset, I64Attr:$out_channel,
       I64Attr:$channels, I64Attr:$lanes);
 }
-
-def Kern_PoolKind : I32EnumAttr<"PoolKind", "which pooling", [
-    I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"MaxGrad", 1, "max_grad">,
-    I32EnumAttrCase<"Average", 2, "average">, I32EnumAttrCase<"AverageGrad", 3, "average_grad">,
-    I32EnumAttrCase<"Adaptive", 4, "adaptive">, I32EnumAttrCase<"AdaptiveGrad", 5, "adaptive_grad">]> {
-  let cppNamespace = "::netc::kern";
-  let genSpecializedAttr = 0;
-}
-def Kern_PoolKindAttr : EnumAttr<Kern_Dialect, Kern_PoolKind, "pool_kind">;
 
 def Kern_PoolOp : Kern_KernelOp<"pool"> {
   let summary = "sliding-window reduction and its gradient";

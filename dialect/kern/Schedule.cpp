@@ -329,6 +329,11 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, 
   return m ? scheduleWinograd(kind, g, m, target) : scheduleDirect(kind, g, target);
 }
 
+bool netc::kern::poolsOnStore(ScheduleAttr s, PoolingAttr pool) {
+  int64_t m = s.getWinograd();
+  return m && m % pool.getKh() == 0 && m % pool.getKw() == 0;
+}
+
 SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   llvm::SmallSetVector<ScheduleAttr, 8> candidates;
   candidates.insert(scheduleContraction(kind, g, target));

@@ -32,6 +32,9 @@ TargetFacts cpuFacts(int64_t lanes, int64_t registers);
 /// Tile sizes of one contraction.
 ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
+/// Whether a forward contraction of this schedule can pool what it stores: its tiles hold whole windows.
+bool poolsOnStore(ScheduleAttr schedule, PoolingAttr pool);
+
 /// What is worth timing where a machine is at hand: scheduleContraction's answer first, then other algorithms and tiles.
 llvm::SmallVector<ScheduleAttr> scheduleCandidates(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 

@@ -200,7 +200,7 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   auto contract = kern::ContractOp::create(k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()),
                                            outside(rhs.getArrayRef()), Value(), ValueRange{},
                                            ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
-                                           kern::gpuSchedule(c.kind, c.geometry, k.target));
+                                           kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr());
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (!isa<BlockArgument>(c.rhs))
@@ -244,7 +244,7 @@ LogicalResult FusionLowering::lowerContraction() {
   auto make = [&](TypeRange resultTypes, ValueRange destinations) {
     return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
                                     packed, extraTensors, destinations, c.kind, c.geometry, schedule,
-                                    kern::gpuSchedule(c.kind, c.geometry, k.target));
+                                    kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr());
   };
   kern::Grid grid;
   if (!terms.empty()) {

@@ -150,6 +150,53 @@ def pools():
     return net
 
 
+def pooled_on_store(height, width):
+    """What a convolution pools before it stores: windows that do and don't divide its tiles and the image."""
+    net = Net(3, height, width, seed=13)
+    for inputs, outputs, kind, window in ((16, 16, "maxpool", 2), (17, 40, "maxpool", 2), (40, 13, "avgpool", 2), (32, 32, "avgpool", [1, 2]),
+                                          (33, 17, "maxpool", [2, 1]), (16, 24, "maxpool", 4), (24, 24, "avgpool", [2, 4])):
+        net.branch([pre(inputs), ("conv", {"c": outputs, "k": 3, "pad": 1, "bias": "true"}), ("tanh", {}), (kind, {"k": window})])
+    net.branch([pre(32), ("conv", {"c": 32, "k": 3, "pad": 1}), ("bn", {}), ("silu", {}), ("conv", {"c": 48, "k": 3, "pad": 1}), ("bn", {}),
+                ("tanh", {}), ("maxpool", {"k": 2}), ("silu", {}), pre(3)])
+    net.branch([pre(16), ("conv", {"c": 16, "k": 3, "pad": 1}), ("maxpool", {"k": 3, "stride": 2, "pad": 1})])
+    net.branch([pre(16), ("conv", {"c": 16, "k": 3, "pad": 1}), ("maxpool", {"k": 2, "round": "up"})])
+
+    def conv(name, part, c, x, kernel=1, pad=0):
+        return net.layer_conv(f"{name}.{part}", {"c": c, "k": kernel, "pad": pad, "bias": "true"}, x)
+
+    def skip_add(b, x):
+        p = conv(b, "p", 20, x).tanh()
+        return conv(b, "r", 3, torch.nn.functional.max_pool2d((conv(b, "q", 20, p, 3, 1) + p).tanh(), 2))
+
+    def two_readers(b, x):
+        q = conv(b, "q", 24, conv(b, "p", 20, x), 3, 1).tanh()
+        return torch.cat([torch.nn.functional.max_pool2d(q, 2), torch.nn.functional.avg_pool2d(q, 2)], 1)
+
+    net.custom("""p = image | {b}.p: conv(20, k=1, bias=true) | tanh
+                  q = p | {b}.q: conv(20, k=3, pad=1, bias=true)
+                  value = tanh(q + p) | maxpool(k=2) | {b}.r: conv(3, k=1, bias=true)""", skip_add)
+    net.custom("""q = image | {b}.p: conv(20, k=1, bias=true) | {b}.q: conv(24, k=3, pad=1, bias=true) | tanh
+                  value = concat(q | maxpool(k=2), q | avgpool(k=2))""", two_readers)
+    return net
+
+
+def pooled_bits(report):
+    """A pool alone reads a convolution, and a second reader keeps it from fusing: the same bits."""
+    text = "net 1\nmodel test {{\n  input image: [24, 22, 19]\n  y = image | c: conv(40, k=3, pad=1, bias=true) | relu\n  return {} | flatten\n}}\n"
+    together = {kind: f"y | {kind}(k=2)" for kind in ("maxpool", "avgpool")}
+    random = numpy.random.default_rng(3)
+    weights = {"c.weight": random.standard_normal((40, 24, 3, 3), numpy.float32), "c.bias": random.standard_normal(40, numpy.float32)}
+    inputs = {"input": random.standard_normal((3, 24, 22, 19), numpy.float32)}
+    executables = [Compiled.from_text(text.format(value), options=["--mode", "infer"])
+                   for value in (*together.values(), f"concat({', '.join(together.values())})")]
+    wanted = dict(zip(together, numpy.split(executables[-1].run(weights, inputs)["output"], 2, axis=1)))
+    for kind, executable in zip(together, executables):
+        for threads in (1, 2, 3):
+            found = executable.run(weights, inputs, threads=threads)["output"]
+            report.check(f"pooled_on_store/bits/{kind}/threads_{threads}",
+                         [("values that differ from a pool's own launch", int((found != wanted[kind]).sum()), 0.5)])
+
+
 ACTIVATIONS = [("relu", {}), ("relu6", {}), ("leaky_relu", {}), ("leaky_relu", {"slope": 0.2}), ("tanh", {}), ("sigmoid", {}),
                ("silu", {}), ("hardswish", {})]
 
@@ -251,6 +298,9 @@ def cases():
     yield "avx2_conv_8x8", convolutions(8, 8, 8, 12, 6)
     yield "wide_7x6", wide(7, 6)
     yield "pool", pools()
+    for height, width in ((18, 21), (7, 7), (5, 9), (4, 5)):
+        yield f"pooled_on_store_{height}x{width}", pooled_on_store(height, width)
+    yield "avx2_pooled_on_store_7x10", pooled_on_store(7, 10)
     yield "pointwise", pointwise()
     yield "lrn", norms_over_channels()
     yield "shapes", shapes()
@@ -343,6 +393,8 @@ def main():
             check(report, name, net)
         except Exception as error:
             report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
+    if len(sys.argv) == 1 or any(word in "pooled_bits" for word in sys.argv[1:]):
+        pooled_bits(report)
     report.close()
 
 
