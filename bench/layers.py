@@ -28,44 +28,6 @@ SHAPES = {"stem 7x7/2 3-64@224": (3, 64, 224, 7, 2), "1x1 64-256@56": (64, 256, 
           "3x3 128-128@28": (128, 128, 28, 3, 1), "1x1 512-128@28": (512, 128, 28, 1, 1), "3x3 256-256@14": (256, 256, 14, 3, 1),
           "1x1 1024-256@14": (1024, 256, 14, 1, 1), "1x1/2 1024-2048@14": (1024, 2048, 14, 1, 2), "3x3 512-512@7": (512, 512, 7, 3, 1),
           "1x1 512-2048@7": (512, 2048, 7, 1, 1), "1x1 2048-512@7": (2048, 512, 7, 1, 1), "linear 4096-4096": (4096, 4096, 1, 1, 1)}
-PEAK = """
-#include <chrono>
-#include <cstdio>
-typedef float V __attribute__((vector_size(BYTES)));
-int main() {
-  V a[ACCUMULATORS] = {}, x = a[0] + 0.5f, y = a[0] + 0.25f;
-  double best = 0;
-  for (int round = 0; round < 20; ++round) {
-    auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < 400000; ++i) {
-#pragma clang loop unroll(full)
-      for (int j = 0; j < ACCUMULATORS; ++j) a[j] = a[j] * x + y;
-      asm volatile("" : "+v"(a[0]));
-    }
-    double s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    double rate = 400000.0 * ACCUMULATORS * 2 * (BYTES / 4) / s / 1e9;
-    best = rate > best ? rate : best;
-  }
-  float sum = 0;
-  for (auto &v : a) sum += v[0];
-  volatile float keep = sum;
-  std::printf("%f\\n", best);
-}
-"""
-
-
-def measure_peak(folder, about):
-    """GFLOP/s of one core, or None without a compiler."""
-    source, program = folder / "peak.cpp", folder / "peak"
-    size, count = (64, 24) if about["vectors"] == "AVX-512" else (32, 12)
-    source.write_text(PEAK.replace("BYTES", str(size)).replace("ACCUMULATORS", str(count)))
-    for compiler in ("clang++-22", "clang++"):
-        try:
-            subprocess.run([compiler, "-O2", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast", source, "-o", program], check=True, capture_output=True)
-            return float(subprocess.run([program], check=True, capture_output=True, text=True).stdout)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-    return None
 
 
 def sizes(shape):
@@ -132,8 +94,8 @@ def main():
     about, rows = machine.describe(), {}
     with tempfile.TemporaryDirectory(prefix="layers-") as name:
         folder = pathlib.Path(name)
-        peak = measure_peak(folder, about)
-        peak = peak and peak * options.threads
+        peak = machine.peaks(options.threads)
+        peak = peak and peak["gflops"]
         print(f"batch {options.batch}, {options.threads} threads; PyTorch {torch.__version__}'s oneDNN; {machine.sentence(about)}; "
               f"peak {f'{peak:.0f} GFLOP/s' if peak else 'not measured: no clang++'}\n")
         print("| layer | netc GFLOP/s | of the peak | oneDNN GFLOP/s | time against netc |\n|---|---|---|---|---|")

@@ -1,5 +1,8 @@
 """What a measurement says about the machine it was taken on."""
 import os
+import pathlib
+import subprocess
+import tempfile
 
 
 def describe():
@@ -16,3 +19,20 @@ def describe():
 
 def sentence(machine):
     return f"{machine['cores']}-core {machine['vectors']} server ({machine['cpu']}), load {machine['load_1m']} at the start"
+
+
+def peaks(threads):
+    """What `threads` threads reach: {"gflops": f32 multiply-adds in registers, "gb_per_s": reading memory}, or None without a compiler."""
+    size, count = (64, 24) if describe()["vectors"] == "AVX-512" else (32, 12)
+    source = pathlib.Path(__file__).with_name("peak.cpp")
+    with tempfile.TemporaryDirectory(prefix="peak-") as name:
+        program = pathlib.Path(name) / "peak"
+        for compiler in ("clang++-22", "clang++"):
+            try:
+                subprocess.run([compiler, "-std=c++20", "-O2", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast", "-pthread",
+                                f"-DBYTES={size}", f"-DACCUMULATORS={count}", source, "-o", program], check=True, capture_output=True)
+                words = subprocess.run([program, str(threads)], check=True, capture_output=True, text=True).stdout.split()
+                return {"gflops": float(words[0]), "gb_per_s": float(words[1])}
+            except (OSError, subprocess.CalledProcessError):
+                continue
+    return None

@@ -119,8 +119,13 @@ class Netc:
         found = json.loads(self.call("bench", "--json", *weights, "--batch", options.batch, "--threads", options.threads, "--iterations",
                                      iterations, *(["--train"] if options.train else [])))
         self.peak = max(self.peak, found["peak_rss_bytes"])
-        self.gflops = found["gflops_per_s"]
+        self.gflops, self.layers = found["gflops_per_s"], found["layers"]
         return found["ms_median"]
+
+    def roofline_ms(self, peaks):
+        """The least time if each launch took what its multiply-adds (of a direct algorithm) or its operands' bytes, each read or written
+        once from memory, take at the machine's peaks, whichever is more."""
+        return sum(max(row["gflops_per_s"] * row["ms"] / peaks["gflops"], row["operand_bytes"] / peaks["gb_per_s"] / 1e6) for row in self.layers)
 
     def close(self):
         pass
@@ -172,7 +177,13 @@ def report(options, about, contestants, missing, rounds):
         lines.append(f"| {title} {contestant.version} | {median:.2f} | {min(values):.2f} | {median / ours:.2f}x | {contestant.peak / 2**20:.0f} |")
         result["contestants"][title] = {"version": contestant.version, "median_ms": median, "min_ms": min(values), "rounds_ms": values,
                                         "ratio": median / ours, "peak_rss_bytes": contestant.peak}
-    result["netc_gflops_per_s"] = dict(contestants)["netc"].gflops
+    netc = dict(contestants)["netc"]
+    result["netc_gflops_per_s"] = netc.gflops
+    if options.peaks:
+        least = netc.roofline_ms(options.peaks)
+        result.update(peaks=options.peaks, roofline_ms=least, of_roofline=least / ours)
+        lines += ["", f"netc reaches {100 * least / ours:.0f}% of the roofline, {least:.2f} ms at {options.peaks['gflops']:.0f} GFLOP/s and "
+                  f"{options.peaks['gb_per_s']:.1f} GB/s, each launch by itself (Winograd's multiply less, caches spare bytes: more than 100% is possible)."]
     lines += ["", *(f"Not to be had: {title}: {why}" for title, why in missing.items())]
     return "\n".join(lines).strip() + "\n", result
 
@@ -202,11 +213,13 @@ def summary(results):
         found = [(values["median_ms"], title, values) for title, values in result["contestants"].items()
                  if title != "netc" and title.startswith("torch") == is_torch]
         return f"{min(found)[0]:.1f}, {min(found)[1].removeprefix('torch ')}: {min(found)[2]['ratio']:.2f}x" if found else "–"
-    lines = ["| | netc, ms | PyTorch's best setting | best of the others | peak memory, MiB: netc, PyTorch |", "|---|---|---|---|---|"]
+    lines = ["| | netc, ms | of the roofline | PyTorch's best setting | best of the others | peak memory, MiB: netc, PyTorch |",
+             "|---|---|---|---|---|---|"]
     for result in results:
         mine = result["contestants"]["netc"]
         torch = min((v["peak_rss_bytes"] for t, v in result["contestants"].items() if t.startswith("torch")), default=0)
-        lines.append(f"| {result['model']}, batch {result['batch']}, {result['what']} | {mine['median_ms']:.1f} | {best(result, True)} | "
+        share = f"{100 * result['of_roofline']:.0f}%" if "of_roofline" in result else "–"
+        lines.append(f"| {result['model']}, batch {result['batch']}, {result['what']} | {mine['median_ms']:.1f} | {share} | {best(result, True)} | "
                      f"{best(result, False)} | {mine['peak_rss_bytes'] / 2**20:.0f}, {torch / 2**20:.0f} |")
     return "\n".join(lines) + "\n"
 
@@ -230,6 +243,7 @@ def main():
     if options.setup:
         return set_up(options.environments)
     cases = TABLE if options.table else [(options.model, options.batch, options.train)]
+    options.peaks = machine.peaks(options.threads)
     texts, results = [], []
     for options.model, options.batch, options.train in cases:
         text, result = compare(options)

@@ -1,0 +1,64 @@
+// What the machine can do: peak THREADS prints the GFLOP/s of independent f32 multiply-adds in registers and the GB/s at which memory is
+// read, of all threads together, the best of several rounds. Compiled for the machine by machine.py with BYTES, a vector's, and
+// ACCUMULATORS.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <thread>
+#include <vector>
+
+typedef float Vector __attribute__((vector_size(BYTES), aligned(4), may_alias));
+
+static double multiplyAdds() {
+  constexpr int iterations = 400000;
+  Vector a[ACCUMULATORS] = {}, x = a[0] + 0.5f, y = a[0] + 0.25f;
+  auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < iterations; ++i) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < ACCUMULATORS; ++j)
+      a[j] = a[j] * x + y;
+    asm volatile("" : "+v"(a[0]));
+  }
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  float sum = 0;
+  for (auto &v : a)
+    sum += v[0];
+  volatile float keep = sum;
+  (void)keep;
+  return 2.0 * iterations * ACCUMULATORS * (BYTES / 4) / seconds / 1e9;
+}
+
+// Twice 128 MiB a thread: no last cache of today's servers holds a core's share of that.
+static double reads(const std::vector<float> &memory) {
+  Vector sum[8] = {};
+  auto start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i + 2 * BYTES <= memory.size(); i += 2 * BYTES)
+    for (size_t j = 0; j < 8; ++j)
+      sum[j] += *reinterpret_cast<const Vector *>(&memory[i + j * (BYTES / 4)]);
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  volatile float keep = (sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7])[0];
+  (void)keep;
+  return 4.0 * double(memory.size()) / seconds / 1e9;
+}
+
+static double best(int threads, const std::function<double(int)> &work) {
+  double most = 0;
+  for (int round = 0; round < 12; ++round) {
+    std::vector<double> rates(static_cast<size_t>(threads));
+    std::vector<std::thread> running;
+    for (int t = 0; t < threads; ++t)
+      running.emplace_back([&, t] { rates[size_t(t)] = work(t); });
+    double sum = 0;
+    for (int t = 0; t < threads; ++t)
+      running[size_t(t)].join(), sum += rates[size_t(t)];
+    most = sum > most ? sum : most;
+  }
+  return most;
+}
+
+int main(int, char **arguments) {
+  int threads = std::atoi(arguments[1]);
+  std::vector<std::vector<float>> memory(size_t(threads), std::vector<float>(64 << 20, 1.0f));
+  std::printf("%f %f\n", best(threads, [](int) { return multiplyAdds(); }), best(threads, [&](int t) { return reads(memory[size_t(t)]); }));
+}
