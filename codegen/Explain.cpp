@@ -175,6 +175,12 @@ static Row rowOf(kern::KernelOpInterface launch, llvm::StringMap<Place> &places)
       row.how += "; sums by channel";
     return row;
   }
+  if (auto pool = dyn_cast<kern::PoolOp>(launch.getOperation())) {
+    row.loaded = namesIn(pool.getPrologue(), &places);
+    if (pool.getKind() == kern::PoolKind::MaxGrad)
+      row.recomputed = row.loaded;
+    return row;
+  }
   // What a sweep computes on the way to its result stands before it.
   Names all;
   for (Region &region : launch->getRegions())

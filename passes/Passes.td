@@ -143,9 +143,9 @@ def LowerToKern : Pass<"net-lower-to-kern", "mlir::ModuleOp"> {
 }
 
 def FusePooling : Pass<"kern-fuse-pooling", "mlir::ModuleOp"> {
-  let summary = "a convolution pools what it stores where its tiles hold the pool's windows";
+  let summary = "a convolution pools what it stores, a pool normalises what it reads";
   let description = [{
-    Input: kern on tensors. A max or average pool whose windows lie side by side without padding, and which alone reads a
+    Input: kern on tensors. On store: a max or average pool whose windows lie side by side without padding, and which alone reads a
     forward contraction, becomes an attribute of it where `poolsOnStore` of its schedule allows.
     ```mlir
     %y = kern.contract forward lhs(%x) … outs(%a : tensor<?x8x8x32xf32>)
@@ -153,8 +153,17 @@ def FusePooling : Pass<"kern-fuse-pooling", "mlir::ModuleOp"> {
     // becomes
     %z = kern.contract forward lhs(%x) … outs(%b : tensor<?x4x4x32xf32>) {pool = <kind = max, kh = 2, kw = 2>}
     ```
+    On load: a formula of one image tensor and of channel vectors whose only readers are pools (max pooling and its gradient)
+    and sweeps (ReLU's mask) becomes their prologue where `computesOnLoad` allows: batch norm and ReLU in training.
+    ```mlir
+    %x = kern.pointwise ins(%y, %scale, %shift) … body { ^bb0(…): … }
+    %z = kern.pool max ins(%x) …
+    // becomes
+    %z = kern.pool max ins(%y, %scale, %shift) … prologue { ^bb0(…): … }
+    ```
   }];
-  let statistics = [Statistic<"numFused", "fused", "pools that became part of a convolution">];
+  let statistics = [Statistic<"numOnStore", "on-store", "pools that became part of a convolution">,
+                    Statistic<"numOnLoad", "on-load", "pointwise launches that became prologues of pools">];
 }
 
 //===----------------------------------------------------------------------===//

@@ -2,6 +2,7 @@
 //
 // Vectorised over channels. Forward and average gradients: an item is a row of the
 // result. The max gradient scatters, so its item is an image and 64 channels of it.
+// A prologue is applied to each element that a window reads.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
@@ -21,7 +22,13 @@ struct Span {
 class PoolEmitter {
 public:
   PoolEmitter(KernelEmitter &k, kern::PoolOp op, const Launch &launch)
-      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()) {}
+      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()), output(launch.buffers[op.getInputs().size()]) {
+    size_t first = op.getInputs().size() - op.getSources().size();
+    for (auto [index, operand] : llvm::enumerate(op.getSources())) {
+      sources.push_back(launch.buffers[first + index]);
+      accesses.push_back(accessOf(operand, g.getIh() * g.getIw()));
+    }
+  }
 
   void emitForwardRows(bool isMax);
   void emitMaxGrad();
@@ -46,6 +53,10 @@ private:
   Value outAt(Value image, Value h, Value w) {
     return k.mul(k.add(k.mul(k.add(k.mul(image, g.getOh()), h), g.getOw()), w), channels);
   }
+  /// Operands of the prologue that are the same for all pixels of an image; null for the others.
+  Values stillAt(Value image, Value channel, int64_t valid);
+  /// `valid` lanes of x at a pixel.
+  Value loadInput(Value image, Value h, Value w, Value channel, int64_t valid, ArrayRef<Value> still);
   Value toF32(Value count) { return arith::SIToFPOp::create(k.b, k.loc, k.f32(), count); }
   Value greater(Value x, Value y) {
     return arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, x, y);
@@ -56,8 +67,28 @@ private:
   const Launch &launch;
   kern::GeometryAttr g;
   int64_t channels;
+  Value output;
+  Values sources; ///< of x
+  SmallVector<Access> accesses;
 };
 } // namespace
+
+Values PoolEmitter::stillAt(Value image, Value channel, int64_t valid) {
+  Values still;
+  for (auto [source, access] : llvm::zip(sources, accesses)) {
+    Value offset = access == Access::ImageChannel ? k.add(k.mul(image, channels), channel) : channel;
+    still.push_back(access == Access::Full ? Value() : k.loadVector(k.at(source, offset), valid));
+  }
+  return still;
+}
+
+Value PoolEmitter::loadInput(Value image, Value h, Value w, Value channel, int64_t valid, ArrayRef<Value> still) {
+  Values inputs;
+  for (auto [source, known] : llvm::zip(sources, still))
+    inputs.push_back(known ? known : k.loadVector(k.at(source, k.add(inAt(image, h, w), channel)), valid));
+  Block *prologue = kern::blockOf(op.getPrologue());
+  return prologue ? emitFormula(k, *prologue, inputs)[0] : inputs[0];
+}
 
 Span PoolEmitter::taps(int axis, Value o, Value &count) {
   if (adaptive()) {
@@ -90,34 +121,36 @@ void PoolEmitter::emitForwardRows(bool isMax) {
       Span cols = taps(1, ow, columnCount);
       Value scale = isMax ? Value() : k.splat(k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount))));
       k.overChannels(channels, [&](Value channel, int64_t valid) {
+        Values still = stillAt(image, channel, valid);
         Value start = isMax ? k.splat(-std::numeric_limits<double>::infinity()) : k.zeros();
         Values best = k.reduce(rows.low, rows.high, 1, start, [&](Value h, ValueRange acc) {
           return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-            Value x = k.loadVector(k.at(launch.buffers[0], k.add(inAt(image, h, w), channel)), valid);
+            Value x = loadInput(image, h, w, channel, valid, still);
             return Values{isMax ? k.poolMax(inside[0], x) : k.fadd(inside[0], x)};
           });
         });
         Value result = isMax ? best[0] : k.fmul(best[0], scale);
-        k.storeVector(result, k.at(launch.buffers[1], k.add(outAt(image, oh, ow), channel)), valid);
+        k.storeVector(result, k.at(output, k.add(outAt(image, oh, ow), channel)), valid);
       });
     });
   });
 }
 
 void PoolEmitter::emitMaxGrad() {
-  Value dy = launch.buffers[0], x = launch.buffers[1], dx = launch.buffers[2];
+  Value dy = launch.buffers[0], dx = output;
   auto i32Vector = VectorType::get({k.lanes}, k.b.getI32Type());
   auto indexOf = [&](Value h, Value w) -> Value {
     Value flat = arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), k.add(k.mul(h, g.getIw()), w));
     return vector::BroadcastOp::create(k.b, k.loc, i32Vector, flat);
   };
   auto ofWindow = [&](Value image, Value oh, Value ow, Span rows, Span cols, Value channel, int64_t valid) {
+    Values still = stillAt(image, channel, valid);
     Value minus = k.splat(-std::numeric_limits<double>::infinity());
     // The first position, in case nothing is above minus infinity.
     Value first = indexOf(rows.low, cols.low);
     Values best = k.reduce(rows.low, rows.high, 1, {minus, first}, [&](Value h, ValueRange acc) {
       return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-        Value v = k.loadVector(k.at(x, k.add(inAt(image, h, w), channel)), valid);
+        Value v = loadInput(image, h, w, channel, valid, still);
         Value wins = greater(v, inside[0]);
         return Values{k.select(wins, v, inside[0]), k.select(wins, indexOf(h, w), inside[1])};
       });
@@ -179,7 +212,7 @@ void PoolEmitter::emitAverageGrad() {
             return Values{k.fadd(inside[0], k.fmul(gradient, k.splat(scale)))};
           });
         });
-        k.storeVector(sum[0], k.at(launch.buffers[1], k.add(inAt(image, ih, iw), channel)), valid);
+        k.storeVector(sum[0], k.at(output, k.add(inAt(image, ih, iw), channel)), valid);
       });
     });
   });

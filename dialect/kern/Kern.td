@@ -245,12 +245,22 @@ def Kern_PoolOp : Kern_KernelOp<"pool"> {
   let description = [{
     max, average, adaptive: ins x [N, ih, iw, C]. max_grad: ins dy, x. average_grad, adaptive_grad: ins dy.
     `end_pads`: bottom and right padding as written, for the divisor of partial windows.
+    With a prologue x stands for several operands, [N, ih, iw, C], [N, 1, 1, C] or [C], whose elements it maps to x's.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_PoolKindAttr:$kind,
       Kern_GeometryAttr:$geometry, DenseI64ArrayAttr:$end_pads, I64Attr:$lanes);
   let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region AnyRegion:$prologue);
   let assemblyFormat = [{
     $kind `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+    (`prologue` $prologue^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = declareDps # [{
+    /// Whether the operands include x: all but the gradients of averages.
+    bool readsInput();
+    /// Those that are x, or that the prologue makes it of.
+    ::mlir::OperandRange getSources();
   }];
 }
 

@@ -95,6 +95,26 @@ Grid UnpackOp::getGrid() {
 Grid TransposeOp::getGrid() { return {1, 1, 1}; }
 Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }
 
+bool PoolOp::readsInput() { return getKind() != PoolKind::AverageGrad && getKind() != PoolKind::AdaptiveGrad; }
+
+OperandRange PoolOp::getSources() {
+  if (!readsInput())
+    return getInputs().take_front(0);
+  return getKind() == PoolKind::MaxGrad ? getInputs().drop_front() : getInputs();
+}
+
+LogicalResult PoolOp::verify() {
+  Block *prologue = blockOf(getPrologue());
+  if (!prologue)
+    return success();
+  if (!readsInput())
+    return emitOpError() << stringifyPoolKind(getKind()) << " reads no input that a prologue could make";
+  size_t have = prologue->getNumArguments(), want = getSources().size();
+  if (have != want)
+    return emitOpError() << "prologue takes " << have << " values but there are " << want;
+  return success();
+}
+
 Grid PoolOp::getGrid() {
   // Max gradients scatter within an image, so an image is one item, split by channels.
   GeometryAttr g = getGeometry();

@@ -334,6 +334,11 @@ bool netc::kern::poolsOnStore(ScheduleAttr s, PoolingAttr pool) {
   return m && m % pool.getKh() == 0 && m % pool.getKw() == 0;
 }
 
+bool netc::kern::computesOnLoad(GeometryAttr pool) {
+  // Each element again for 2.25 windows (3x3, stride 2) is cheaper than memory; for nine (stride 1) it is not.
+  return pool.getKh() * pool.getKw() <= 3 * pool.getSh() * pool.getSw();
+}
+
 SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   llvm::SmallSetVector<ScheduleAttr, 8> candidates;
   candidates.insert(scheduleContraction(kind, g, target));

@@ -35,6 +35,9 @@ ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const
 /// Whether a forward contraction of this schedule can pool what it stores: its tiles hold whole windows.
 bool poolsOnStore(ScheduleAttr schedule, PoolingAttr pool);
 
+/// Whether a pool should compute what it reads, a few multiply-adds an element, at each of its windows.
+bool computesOnLoad(GeometryAttr pool);
+
 /// What is worth timing where a machine is at hand: scheduleContraction's answer first, then other algorithms and tiles.
 llvm::SmallVector<ScheduleAttr> scheduleCandidates(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 

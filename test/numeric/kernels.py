@@ -134,6 +134,19 @@ def wide(height, width):
     return net
 
 
+def pooled_on_load(height, width):
+    """Normalised and activated while a pool and its gradient read: overlapping, padded and whole windows, ragged channels."""
+    net = Net(3, height, width, seed=14)
+    for channels, activation, kind, arguments in (
+            (17, "hardswish", "maxpool", {"k": 3, "stride": 2, "pad": 1}), (40, "hardswish", "maxpool", {"k": 2}),
+            (13, "leaky_relu", "maxpool", {"k": 3, "stride": 2, "round": "up"}), (8, "hardswish", "avgpool", {"k": 3, "stride": 2, "pad": 1}),
+            (33, "leaky_relu", "avgpool", {"global": "true"}), (5, "hardswish", "maxpool", {"k": 3, "stride": 1, "pad": 1})):
+        conv = ("conv", {"c": channels, "k": 1})  # a bias before a batch norm has no gradient but rounding
+        net.branch([conv, ("bn", {}), (activation, {}), (kind, arguments), pre(4)])
+        net.branch([conv, ("bn", {}), (kind, arguments), ("tanh", {})])
+    return net
+
+
 def pools():
     net = Net(3, 13, 10, seed=8)
     settings = [{"k": 2}, {"k": 3, "stride": 2}, {"k": 3, "stride": 2, "pad": 1}, {"k": 3, "stride": 2, "round": "up"},
@@ -301,6 +314,8 @@ def cases():
     for height, width in ((18, 21), (7, 7), (5, 9), (4, 5)):
         yield f"pooled_on_store_{height}x{width}", pooled_on_store(height, width)
     yield "avx2_pooled_on_store_7x10", pooled_on_store(7, 10)
+    yield "pooled_on_load_13x10", pooled_on_load(13, 10)
+    yield "pooled_on_load_4x7", pooled_on_load(4, 7)
     yield "pointwise", pointwise()
     yield "lrn", norms_over_channels()
     yield "shapes", shapes()

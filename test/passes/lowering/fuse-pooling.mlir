@@ -195,3 +195,100 @@ func.func @keeps_pool_when_convolution_sums_by_channel(%x: tensor<?x9x8x32xf32>,
      end_pads = array<i64: 0, 0>, lanes = 8 : i64} -> tensor<?x4x4x32xf32>
   return %z, %s : tensor<?x4x4x32xf32>, tensor<?x1x1x32xf32>
 }
+
+#windows = #kern.geometry<ih = 9, iw = 8, ic = 32, oh = 5, ow = 4, oc = 32, kh = 3, kw = 3, sh = 2, sw = 2, pt = 1, pl = 1, dh = 1, dw = 1, groups = 1>
+#dense = #kern.geometry<ih = 9, iw = 8, ic = 32, oh = 9, ow = 8, oc = 32, kh = 3, kw = 3, sh = 1, sw = 1, pt = 1, pl = 1, dh = 1, dw = 1, groups = 1>
+
+// Batch norm and ReLU before a max pool, as in training: the pool, its gradient and ReLU's mask compute them from %y.
+// CHECK-LABEL: func.func @on_load(
+// CHECK-SAME: %[[Y:[^:]*]]: tensor<?x9x8x32xf32>, %[[S:[^:]*]]: tensor<32xf32>, %[[DZ:[^:]*]]: tensor<?x5x4x32xf32>
+// CHECK-NOT: maximumf
+// CHECK: kern.pool max ins(%[[Y]], %[[S]] :
+// CHECK: prologue {
+// CHECK: arith.mulf
+// CHECK: arith.maximumf
+// CHECK: kern.pool max_grad ins(%[[DZ]], %[[Y]], %[[S]] :
+// CHECK: prologue {
+// CHECK: arith.maximumf
+// CHECK: kern.pointwise ins(%{{.*}}, %[[Y]], %[[S]] :
+// CHECK: ^bb0(%[[D:.*]]: f32, %[[A:.*]]: f32, %[[B:.*]]: f32):
+// CHECK: %[[P:.*]] = arith.mulf %[[A]], %[[B]]
+// CHECK: %[[X:.*]] = arith.maximumf %[[P]]
+// CHECK: %[[M:.*]] = arith.mulf %[[X]], %[[D]]
+// CHECK: arith.addf %[[M]], %[[A]]
+func.func @on_load(%y: tensor<?x9x8x32xf32>, %s: tensor<32xf32>, %dz: tensor<?x5x4x32xf32>) -> (tensor<?x5x4x32xf32>, tensor<?x9x8x32xf32>) {
+  %xe = kern.empty : tensor<?x9x8x32xf32>
+  %x = kern.pointwise ins(%y, %s : tensor<?x9x8x32xf32>, tensor<32xf32>) outs(%xe : tensor<?x9x8x32xf32>) {lanes = 8 : i64, space = array<i64: 9, 8, 32>, stores = 1 : i64} -> tensor<?x9x8x32xf32> body {
+  ^bb0(%a: f32, %b: f32):
+    %zero = arith.constant 0.0 : f32
+    %p = arith.mulf %a, %b : f32
+    %r = arith.maximumf %p, %zero : f32
+    kern.yield %r : f32
+  }
+  %ze = kern.empty : tensor<?x5x4x32xf32>
+  %z = kern.pool max ins(%x : tensor<?x9x8x32xf32>) outs(%ze : tensor<?x5x4x32xf32>) {geometry = #windows, end_pads = array<i64: 1, 1>, lanes = 8 : i64} -> tensor<?x5x4x32xf32>
+  %de = kern.empty : tensor<?x9x8x32xf32>
+  %d = kern.pool max_grad ins(%dz, %x : tensor<?x5x4x32xf32>, tensor<?x9x8x32xf32>) outs(%de : tensor<?x9x8x32xf32>) {geometry = #windows, end_pads = array<i64: 1, 1>, lanes = 8 : i64} -> tensor<?x9x8x32xf32>
+  %me = kern.empty : tensor<?x9x8x32xf32>
+  %m = kern.pointwise ins(%x, %d, %y : tensor<?x9x8x32xf32>, tensor<?x9x8x32xf32>, tensor<?x9x8x32xf32>) outs(%me : tensor<?x9x8x32xf32>) {lanes = 8 : i64, space = array<i64: 9, 8, 32>, stores = 1 : i64} -> tensor<?x9x8x32xf32> body {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %p = arith.mulf %a, %b : f32
+    %q = arith.addf %p, %c : f32
+    kern.yield %q : f32
+  }
+  return %z, %m : tensor<?x5x4x32xf32>, tensor<?x9x8x32xf32>
+}
+
+// Nine windows of stride 1 would compute each element nine times.
+// CHECK-LABEL: func.func @keeps_launch_before_dense_windows(
+// CHECK: kern.pointwise
+// CHECK: kern.pool max
+// CHECK-NOT: prologue
+// CHECK: return
+func.func @keeps_launch_before_dense_windows(%y: tensor<?x9x8x32xf32>) -> tensor<?x9x8x32xf32> {
+  %xe = kern.empty : tensor<?x9x8x32xf32>
+  %x = kern.pointwise ins(%y : tensor<?x9x8x32xf32>) outs(%xe : tensor<?x9x8x32xf32>) {lanes = 8 : i64, space = array<i64: 9, 8, 32>, stores = 1 : i64} -> tensor<?x9x8x32xf32> body {
+  ^bb0(%a: f32):
+    %p = arith.mulf %a, %a : f32
+    kern.yield %p : f32
+  }
+  %ze = kern.empty : tensor<?x9x8x32xf32>
+  %z = kern.pool max ins(%x : tensor<?x9x8x32xf32>) outs(%ze : tensor<?x9x8x32xf32>) {geometry = #dense, end_pads = array<i64: 1, 1>, lanes = 8 : i64} -> tensor<?x9x8x32xf32>
+  return %z : tensor<?x9x8x32xf32>
+}
+
+// An exponential is dearer than a pass over memory.
+// CHECK-LABEL: func.func @keeps_launch_of_dear_formula(
+// CHECK: kern.pointwise
+// CHECK: kern.pool max
+// CHECK-NOT: prologue
+// CHECK: return
+func.func @keeps_launch_of_dear_formula(%y: tensor<?x9x8x32xf32>) -> tensor<?x5x4x32xf32> {
+  %xe = kern.empty : tensor<?x9x8x32xf32>
+  %x = kern.pointwise ins(%y : tensor<?x9x8x32xf32>) outs(%xe : tensor<?x9x8x32xf32>) {lanes = 8 : i64, space = array<i64: 9, 8, 32>, stores = 1 : i64} -> tensor<?x9x8x32xf32> body {
+  ^bb0(%a: f32):
+    %p = math.exp %a : f32
+    kern.yield %p : f32
+  }
+  %ze = kern.empty : tensor<?x5x4x32xf32>
+  %z = kern.pool max ins(%x : tensor<?x9x8x32xf32>) outs(%ze : tensor<?x5x4x32xf32>) {geometry = #windows, end_pads = array<i64: 1, 1>, lanes = 8 : i64} -> tensor<?x5x4x32xf32>
+  return %z : tensor<?x5x4x32xf32>
+}
+
+// Somebody else wants the value: it is stored anyway.
+// CHECK-LABEL: func.func @keeps_launch_when_value_is_returned(
+// CHECK: kern.pointwise
+// CHECK: kern.pool max
+// CHECK-NOT: prologue
+// CHECK: return
+func.func @keeps_launch_when_value_is_returned(%y: tensor<?x9x8x32xf32>) -> (tensor<?x5x4x32xf32>, tensor<?x9x8x32xf32>) {
+  %xe = kern.empty : tensor<?x9x8x32xf32>
+  %x = kern.pointwise ins(%y : tensor<?x9x8x32xf32>) outs(%xe : tensor<?x9x8x32xf32>) {lanes = 8 : i64, space = array<i64: 9, 8, 32>, stores = 1 : i64} -> tensor<?x9x8x32xf32> body {
+  ^bb0(%a: f32):
+    %p = arith.mulf %a, %a : f32
+    kern.yield %p : f32
+  }
+  %ze = kern.empty : tensor<?x5x4x32xf32>
+  %z = kern.pool max ins(%x : tensor<?x9x8x32xf32>) outs(%ze : tensor<?x5x4x32xf32>) {geometry = #windows, end_pads = array<i64: 1, 1>, lanes = 8 : i64} -> tensor<?x5x4x32xf32>
+  return %z, %x : tensor<?x5x4x32xf32>, tensor<?x9x8x32xf32>
+}
