@@ -184,6 +184,7 @@ void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
       dy.count = channels;
       emitStrip(k, dy, dyScratch, image, first, rows, channel);
     });
+    // Behind the last strip of an image lies the next image, as a rule.
     Value next = k.add(first, s.getStripRows());
     nextX = k.mul(k.add(k.mul(image, g.getIh()), k.mul(next, g.getSh())), g.getIw());
     nextDy = k.mul(k.add(k.mul(image, g.getOh()), next), g.getOw()), firstChannel = channel;
@@ -222,7 +223,8 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
       sweep.channels = channels;
       emitSweep(k, sweep);
     });
-    nextX = nextDy = k.add(first, s.getStripRows()), firstChannel = channel;
+    Value next = k.add(first, s.getStripRows());
+    nextX = nextDy = k.select(k.less(next, high), next, first), firstChannel = channel;
     emitTiles(x, dyScratch, {}, rows, channel, count);
   });
 }

@@ -89,7 +89,7 @@ void ForwardEmitter::choosePrefetches() {
     int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
     prefetches = std::clamp<int64_t>(ceilDiv(steps * tile / 16, calls * iterations), 1, 4);
   }
-  if (!flat)
+  if (!flat || outH * outW == 1) // a linear layer's pixels are few: memory is its weights'
     return;
   // A flat item's operands are one run of memory, read at its beginning: the last item's products bring it from memory.
   for (auto [index, operand] : llvm::enumerate(op.getLhs()))
@@ -197,7 +197,9 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
 void ForwardEmitter::emitFlatItem(Value row, Value block) {
   int64_t rows = s.getStripRows();
   Value first = k.mul(row, rows);
-  nextInput = k.mul(k.add(first, rows), inC);
+  // Behind the last item lies what nobody wants.
+  Value next = k.add(first, rows);
+  nextInput = k.mul(k.select(k.less(next, k.mul(launch.images, outH * outW)), next, first), inC);
   firstTile = k.mul(block, s.getChannelBlock() / tile);
   Value total = k.mul(launch.images, outH * outW);
   Value count = k.min(k.c(rows), k.sub(total, first));

@@ -41,7 +41,7 @@ Value KernelEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, lo
 Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
 Value KernelEmitter::fma(Value x, Value y, Value z) { return vector::FMAOp::create(b, loc, x, y, z); }
 Value KernelEmitter::poolMax(Value best, Value x) {
-  // NaN wins, as in PyTorch: keep the old value only where it is at least x.
+  // A NaN replaces what was there, and a later number the NaN.
   Value keep = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
   return select(keep, best, x);
 }
