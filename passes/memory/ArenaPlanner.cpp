@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 using namespace netc::memory;
 
@@ -159,6 +160,14 @@ ArenaPlan netc::memory::planArena(const std::vector<Lifetime> &lifetimes) {
   for (auto [longFit, shortFit] : {std::pair(Fit::Lowest, Fit::Highest), std::pair(Fit::Best, Fit::Best)})
     if (!goodEnough())
       consider(planInTime(lifetimes, longFit, shortFit));
+  // From the end backwards, what frees last comes first: another plan, as good a one.
+  std::vector<Lifetime> backwards = lifetimes;
+  for (Lifetime &life : backwards)
+    std::tie(life.first, life.last) = std::pair(-life.last, -life.first);
+  for (auto [longFit, shortFit] :
+       {std::pair(Fit::Lowest, Fit::Lowest), std::pair(Fit::Lowest, Fit::Highest), std::pair(Fit::Best, Fit::Best)})
+    if (!goodEnough())
+      consider(planInTime(backwards, longFit, shortFit));
   if (lifetimes.size() <= 4096)
     for (bool byArea : {false, true})
       if (!goodEnough())
