@@ -26,14 +26,23 @@ std::unique_ptr<EventCounter> EventCounter::open(uint32_t type, uint64_t config,
 
 EventCounter::~EventCounter() { close(descriptor); }
 
-double EventCounter::count() const {
-  struct {
-    uint64_t value, enabled, running;
-  } read{};
-  if (::read(descriptor, &read, sizeof read) != sizeof read || read.running == 0)
-    return 0;
-  return double(read.value) * double(read.enabled) / double(read.running);
+namespace {
+struct Reading {
+  uint64_t value = 0, enabled = 0, running = 0;
+};
+} // namespace
+
+static Reading readFrom(int descriptor) {
+  Reading reading;
+  return ::read(descriptor, &reading, sizeof reading) == sizeof reading ? reading : Reading();
 }
+
+double EventCounter::count() const {
+  Reading reading = readFrom(descriptor);
+  return reading.running ? double(reading.value) * double(reading.enabled) / double(reading.running) : 0;
+}
+
+bool EventCounter::hasRun() const { return readFrom(descriptor).running != 0; }
 
 MemoryReadCounter::MemoryReadCounter() {
   auto lastCacheMiss = [](uint64_t operation) {
@@ -41,13 +50,22 @@ MemoryReadCounter::MemoryReadCounter() {
   };
   auto add = [&](uint64_t operation, std::string &why) {
     auto counter = EventCounter::open(PERF_TYPE_HW_CACHE, lastCacheMiss(operation), why);
-    if (counter)
-      misses.push_back(std::move(counter));
-    return !misses.empty();
+    if (!counter)
+      return false;
+    for (volatile int i = 0; i < 100000; i = i + 1) { // gives it its turn
+    }
+    if (!counter->hasRun()) {
+      why = "the counter never runs";
+      return false;
+    }
+    misses.push_back(std::move(counter));
+    return true;
   };
   std::string unused;
-  if (add(PERF_COUNT_HW_CACHE_OP_READ, reason))
+  if (add(PERF_COUNT_HW_CACHE_OP_READ, reason)) {
+    add(PERF_COUNT_HW_CACHE_OP_WRITE, unused);
     add(PERF_COUNT_HW_CACHE_OP_PREFETCH, unused);
+  }
 }
 
 double MemoryReadCounter::bytes() const {

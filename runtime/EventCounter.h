@@ -20,16 +20,19 @@ public:
   EventCounter(const EventCounter &) = delete;
   EventCounter &operator=(const EventCounter &) = delete;
 
-  /// Events since it was opened, scaled to the whole time where counters had to be shared.
+  /// Events since it was opened, scaled to the whole time where counters had to be shared; 0 where it never ran.
   double count() const;
+  /// Whether it has run at all: a counter may be granted and never get its turn.
+  bool hasRun() const;
 
 private:
   explicit EventCounter(int descriptor) : descriptor(descriptor) {}
   int descriptor;
 };
 
-/// Bytes that come from memory: misses of the last cache by reads, and by prefetches where those are counted
-/// too, each a line of 64 bytes. What caches write back is not counted.
+/// Bytes that come from memory on demand: misses of the last cache by reads and by writes (which bring their line in
+/// first), and by prefetches where those are counted too, each a line of 64 bytes. What hardware prefetches, on most
+/// processors, and what caches write back is not counted.
 class MemoryReadCounter {
 public:
   /// To be made before the threads that it is to count. Check isCounted().

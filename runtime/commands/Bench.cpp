@@ -101,7 +101,7 @@ static PerCommand countReads(Executor &executor, const std::vector<Program> &pro
       double before = counter.bytes();
       executor.runCommands(programs[p], n, [&](uint64_t command) {
         double now = counter.bytes();
-        bytes[p][command] += (now - before) / countedIterations;
+        bytes[p][command] += std::max(0.0, now - before) / countedIterations; // scaled readings may step back
         before = now;
       });
     }

@@ -103,12 +103,14 @@ class Lenet:
     def benches(self):
         """Bytes of a launch's operands; those that memory sent where the machine counts them, else why it does not."""
         words = ["bench", "--batch", 3, "--iterations", 1]
+        train = json.loads(self.run(*words, "--train", "--json"))["layers"]
         layers = json.loads(self.run(*words, "--json"))["layers"]
         pool = next(layer for layer in layers if layer["name"] == "maxpool1")
         counted = ["memory_read_bytes" in layer for layer in layers]
         text = self.run(*words, "--per-layer")
         head, said = text.splitlines()[0], "what comes from memory is not counted here: perf_event_open: " in text
         return [("difference of a pool's bytes", abs(pool["operand_bytes"] - 3 * 4 * 6 * (28 * 28 + 14 * 14)), 0.5),
+                ("launches of a step without operands", sum(layer["operand_bytes"] <= 0 for layer in train), 0.5),
                 ("rows with a count beside rows without", len(set(counted)) - 1, 0.5),
                 ("column of counted bytes", int(("read MiB" in head) != counted[0]), 0.5), ("why there is none", int(said == counted[0]), 0.5)]
 

@@ -37,6 +37,7 @@ TEST(EventCounter, CountsThreadsMadeLater) {
   touchPages(300);
   double mine = counter->count();
   EXPECT_GE(mine, 300);
+  EXPECT_TRUE(counter->hasRun());
   asked = 1;
   while (done == 0)
     std::this_thread::yield();
