@@ -29,7 +29,7 @@ static double multiplyAdds() {
   return 2.0 * iterations * ACCUMULATORS * (BYTES / 4) / seconds / 1e9;
 }
 
-// Twice 128 MiB a thread: no last cache of today's servers holds a core's share of that.
+// 256 MiB a thread: no last cache of today's servers holds a core's share of that.
 static double reads(const std::vector<float> &memory) {
   Vector sum[8] = {};
   auto start = std::chrono::steady_clock::now();

@@ -53,7 +53,7 @@ private:
   int64_t block, dyPitch;  ///< output channels of a block; floats a packed pixel of dy
   int64_t depths, xPitch;  ///< input channels of a block; floats a packed pixel of x
   int64_t dyColumns, xRowPitch;
-  bool lanewise;
+  bool lanewise, compact; ///< compact: a 1x1 window, of whose input only the pixels in use are packed
 };
 } // namespace
 
@@ -72,7 +72,7 @@ FilterGradEmitter::FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, cons
   if (lanewise)
     groupOut = g.getOc();
   tile = s.getLanes() * s.getTileVectors(), tiles = (groupOut + tile - 1) / tile;
-  bool compact = g.getKh() == 1 && g.getKw() == 1;
+  compact = g.getKh() == 1 && g.getKw() == 1;
   stride = compact ? 1 : g.getSh();
   columns = (g.getOw() - 1) * (compact ? 1 : g.getSw()) + (g.getKw() - 1) * g.getDw() + 1;
   gradSize = (lanewise ? 1 : g.getGroups()) * tiles * g.getKh() * g.getKw() * groupIn * tile;
@@ -97,7 +97,6 @@ Strip FilterGradEmitter::xStrip() {
   strip.height = g.getIh(), strip.width = g.getIw(), strip.channels = g.getIc();
   strip.columns = columns;
   strip.padTop = g.getPt(), strip.padLeft = g.getPl();
-  bool compact = g.getKh() == 1 && g.getKw() == 1;
   strip.gather = compact ? g.getSh() : 1;
   strip.gatherColumns = compact ? g.getSw() : 1;
   strip.count = depths, strip.pitch = xPitch;
@@ -238,7 +237,7 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
       Value kh = k.div(window, runs), kw = k.rem(window, runs);
       Value xAt = k.add(k.add(k.mul(kh, g.getDh() * columns * xPitch), k.mul(kw, g.getDw() * xPitch)),
                         k.mul(group, groupIn));
-      Value grad = k.add(tileBase, k.mul(window, (runs > 1 ? groupIn : g.getKw() * groupIn) * tile));
+      Value grad = k.add(tileBase, k.mul(window, g.getKw() / runs * groupIn * tile));
       if (depth)
         grad = k.add(grad, k.mul(depth, tile));
       auto callRows = [&](int64_t count, Value m) {
@@ -297,7 +296,7 @@ void FilterGradEmitter::emitLanewiseTiles(Value x, Value dy, Value rows) {
 
 void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueRange arguments) {
   Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
-  int64_t xPixel = (g.getKh() == 1 && g.getKw() == 1 ? 1 : g.getSw()) * g.getIc();
+  int64_t xPixel = (compact ? 1 : g.getSw()) * g.getIc();
   SmallVector<SmallVector<int64_t>> masks(groupIn);
   for (int64_t j = 0; j < groupIn; ++j)
     for (int64_t lane = 0; lane < t.lanes; ++lane)
@@ -344,8 +343,7 @@ void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row)
   int64_t calls = rowCalls * windows * ((std::min(block, g.getOc()) + tile - 1) / tile);
   Value call = k.sub(channelTile, k.div(firstChannel, tile));
   call = k.add(k.mul(k.add(k.mul(call, windows), window), rowCalls), k.div(row, a));
-  bool compact = g.getKh() == 1 && g.getKw() == 1 && !s.getFlat();
-  int64_t dyPixels = s.getStripRows() * dyColumns, xPixels = compact || s.getFlat() ? dyPixels : s.getStripRows() * stride * g.getIw();
+  int64_t dyPixels = s.getStripRows() * dyColumns, xPixels = compact ? dyPixels : s.getStripRows() * stride * g.getIw();
   auto ofOperand = [&](Value pointer, Value base, int64_t pixels, bool gathers, int64_t channels, int64_t taken, Value first) {
     int64_t linesOfPixel = (taken + 15) / 16, each = (pixels * linesOfPixel + calls - 1) / calls;
     for (int64_t j = 0; j < each; ++j) {
@@ -358,7 +356,7 @@ void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row)
   };
   for (auto [pointer, operand] : llvm::zip(lhs, op.getLhs()))
     if (accessOf(operand, g.getIh() * g.getIw()) == Access::Full)
-      ofOperand(pointer, nextX, xPixels, compact, g.getIc(), depths, depth ? depth : k.c(0));
+      ofOperand(pointer, nextX, xPixels, compact && !s.getFlat(), g.getIc(), depths, depth ? depth : k.c(0));
   for (auto [pointer, operand] : llvm::zip(rhs, op.getRhs()))
     if (accessOf(operand, g.getOh() * g.getOw()) == Access::Full)
       ofOperand(pointer, nextDy, dyPixels, false, g.getOc(), std::min(block, g.getOc()), firstChannel);
@@ -367,7 +365,7 @@ void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row)
 /// dW[m, o] += sum over the strip's pixels of x[pixel, m] dy[pixel, o].
 void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments) {
   Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
-  int64_t xPixel = (s.getFlat() ? 1 : (g.getKh() == 1 && g.getKw() == 1 ? 1 : g.getSw())) * xPitch;
+  int64_t xPixel = (compact ? 1 : g.getSw()) * xPitch;
   auto at = [&](int64_t m, int64_t u) { return t.at(grad, m * tile + u * t.lanes); };
   Values accumulators;
   for (int64_t m = 0; m < rows; ++m)

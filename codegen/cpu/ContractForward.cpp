@@ -197,12 +197,12 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
 void ForwardEmitter::emitFlatItem(Value row, Value block) {
   int64_t rows = s.getStripRows();
   Value first = k.mul(row, rows);
-  // Behind the last item lies what nobody wants.
-  Value next = k.add(first, rows);
-  nextInput = k.mul(k.select(k.less(next, k.mul(launch.images, outH * outW)), next, first), inC);
-  firstTile = k.mul(block, s.getChannelBlock() / tile);
   Value total = k.mul(launch.images, outH * outW);
   Value count = k.min(k.c(rows), k.sub(total, first));
+  // Behind the last item lies what nobody wants.
+  Value next = k.add(first, rows);
+  nextInput = k.mul(k.select(k.less(next, total), next, first), inC);
+  firstTile = k.mul(block, s.getChannelBlock() / tile);
   Value source = k.at(lhs[0], k.mul(first, inC));
   if (packed) {
     Sweep sweep;

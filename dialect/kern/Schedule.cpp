@@ -302,9 +302,10 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
       pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, 0.03);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
   }
-  int64_t rowBytes = 4 * (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * depth * (forward ? g.getSh() : 1);
+  int64_t rowPixels = (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * (forward ? g.getSh() : 1);
   if (run) // packs no pixel that it does not use
-    rowBytes = 4 * columns * depth;
+    rowPixels = columns;
+  int64_t rowBytes = 4 * rowPixels * depth;
   // Large weights pass by once a strip: longer strips then.
   bool heavy = 4 * g.getKh() * g.getKw() * depth * lanesOfTile > target.l2Bytes / 4;
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / (heavy ? 2 : 4) / rowBytes, 1, rows);

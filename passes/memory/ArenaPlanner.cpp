@@ -2,9 +2,11 @@
 #include "passes/memory/ArenaPlanner.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 using namespace netc::memory;
 
@@ -151,23 +153,22 @@ static int64_t peakOf(const std::vector<Lifetime> &lifetimes) {
 ArenaPlan netc::memory::planArena(const std::vector<Lifetime> &lifetimes) {
   using Fit = FreeList::Fit;
   int64_t peak = peakOf(lifetimes);
-  ArenaPlan best = planInTime(lifetimes, Fit::Lowest, Fit::Lowest);
+  ArenaPlan best;
+  best.size = std::numeric_limits<int64_t>::max();
   auto goodEnough = [&] { return best.size <= peak + peak / 50; };
   auto consider = [&](ArenaPlan plan) {
     if (plan.size < best.size)
       best = std::move(plan);
   };
-  for (auto [longFit, shortFit] : {std::pair(Fit::Lowest, Fit::Highest), std::pair(Fit::Best, Fit::Best)})
-    if (!goodEnough())
-      consider(planInTime(lifetimes, longFit, shortFit));
   // From the end backwards, what frees last comes first: another plan, as good a one.
   std::vector<Lifetime> backwards = lifetimes;
   for (Lifetime &life : backwards)
     std::tie(life.first, life.last) = std::pair(-life.last, -life.first);
-  for (auto [longFit, shortFit] :
-       {std::pair(Fit::Lowest, Fit::Lowest), std::pair(Fit::Lowest, Fit::Highest), std::pair(Fit::Best, Fit::Best)})
-    if (!goodEnough())
-      consider(planInTime(backwards, longFit, shortFit));
+  for (const std::vector<Lifetime> *order : {&lifetimes, &std::as_const(backwards)})
+    for (auto [longFit, shortFit] :
+         {std::pair(Fit::Lowest, Fit::Lowest), std::pair(Fit::Lowest, Fit::Highest), std::pair(Fit::Best, Fit::Best)})
+      if (!goodEnough())
+        consider(planInTime(*order, longFit, shortFit));
   if (lifetimes.size() <= 4096)
     for (bool byArea : {false, true})
       if (!goodEnough())
