@@ -283,6 +283,21 @@ static std::string passes(func::FuncOp function, int64_t bytes) {
   return outputs ? llvm::formatv("{0:f2} passes over the convolutions' outputs", static_cast<double>(bytes) / outputs).str() : "";
 }
 
+/// By the index of its first launch, what is said of a section of several.
+static llvm::DenseMap<size_t, std::string> sectionTexts(func::FuncOp function) {
+  llvm::DenseMap<size_t, std::string> texts;
+  auto sections = function->getAttrOfType<ArrayAttr>("sections");
+  if (!sections)
+    return texts;
+  size_t first = 0;
+  for (kern::SectionAttr section : sections.getAsRange<kern::SectionAttr>()) {
+    texts[first] = llvm::formatv("- {0} launches that a group of images passes together: {1:f1} KiB an image, {2:f1} KiB of weights\n",
+                                 section.getLaunches(), section.getLiveBytes() / 1024.0, section.getWeightBytes() / 1024.0);
+    first += static_cast<size_t>(section.getLaunches());
+  }
+  return texts;
+}
+
 std::string Tables::launches(func::FuncOp function, const std::vector<Row> &rows) {
   size_t width = 8;
   for (const Row &row : rows)
@@ -301,7 +316,9 @@ std::string Tables::launches(func::FuncOp function, const std::vector<Row> &rows
                                     padded(layers, width), padded(does, 18), f / 1e6, r / 1024.0, w / 1024.0, how);
     out << StringRef(row).rtrim() << "\n";
   };
-  for (const Row &row : rows) {
+  llvm::DenseMap<size_t, std::string> above = sectionTexts(function);
+  for (auto [index, row] : llvm::enumerate(rows)) {
+    out << above.lookup(index);
     print(lineText(row.place), listed(row.own, {}), row.does, row.flops, row.read, row.written, howText(row));
     flops += row.flops, read += row.read, written += row.written;
   }
@@ -375,7 +392,8 @@ std::string Tables::run() {
   severalFiles = files.size() > 1;
   std::string text = "Activations lie channels last ([N, H, W, C]), filters packed by tiles; KiB are of activations, an image.\n"
                      "Layers named \"on load\" are computed while the operand is read, \"on store\" before the result is\n"
-                     "written, and never stored themselves; those listed together, or \"with\" another, share its launch.\n";
+                     "written, and never stored themselves; those listed together, or \"with\" another, share its launch.\n"
+                     "Inference passes as many images together as fit most of the last cache, launch by launch of a section.\n";
   if (files.size() == 1)
     text += "Lines are of " + files.front().str() + ".\n";
   if (auto choices = module->getAttrOfType<ArrayAttr>("kern.choices"))

@@ -185,8 +185,11 @@ def PlanMemory : Pass<"kern-plan-memory", "mlir::ModuleOp"> {
   let summary = "place every kern.alloc in the arena, by lifetime";
   let description = [{
     Batch-proportional buffers share one plan in bytes an image, fixed ones another. Sets on each function
-    `arena_bytes_per_image`, `arena_bytes_fixed` and the peaks of live bytes that bound them from below.
+    `arena_bytes_per_image`, `arena_bytes_fixed` and the peaks of live bytes that bound them from below. With
+    `depth-first`, @infer gets `sections` (kern.section) and what lives within one lies in `arena_group`; its bytes
+    an image are then those of a batch that is one group.
   }];
+  let options = [Option<"depthFirst", "depth-first", "bool", "false", "let groups of images pass @infer section by section">];
   let statistics = [Statistic<"arenaBytes", "arena-bytes-per-image", "bytes an image">];
 }
 

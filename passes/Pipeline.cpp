@@ -55,7 +55,9 @@ static void buildKernStage(OpPassManager &pm, const PipelineOptions &options) {
     pm.addPass(createFusePooling());
   pm.addPass(createHoistPrepare());
   pm.addPass(createBufferize());
-  pm.addPass(createPlanMemory());
+  PlanMemoryOptions plan;
+  plan.depthFirst = !options.gpu; // a GPU wants whole batches
+  pm.addPass(createPlanMemory(plan));
   pm.addPass(createVerifyPlan());
 }
 

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 5
+#define NETC_ABI_VERSION 6
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {
@@ -35,7 +35,8 @@ enum NetcSpace {
                               ///< with instead of LABELS where mixup or cutmix are to work. The
                               ///< runtime fills it where any buffer lies there.
   NETC_SPACE_ACCUMULATED = 12, ///< sums of gradients over batches, same offsets as GRADIENTS
-  NETC_SPACE_COUNT = 13
+  NETC_SPACE_ARENA_GROUP = 13, ///< arena, within a section; the offset is multiplied by the group
+  NETC_SPACE_COUNT = 14
 };
 
 /// What may differ from step to step. Generated code reads it by offset.
@@ -66,7 +67,6 @@ enum NetcBufferFlags {
   NETC_BUFFER_F32 = 2,     ///< its elements are f32
 };
 
-/// Its size is bytes_fixed + n * bytes_per_image, without padding to lines.
 typedef struct {
   float rate_scale;  ///< times lr; 0: frozen
   float decay_scale; ///< times weight_decay
@@ -74,6 +74,7 @@ typedef struct {
   float reserved;
 } NetcParameterHyper;
 
+/// Its size is bytes_fixed + n * bytes_per_image, without padding to lines.
 typedef struct {
   uint32_t space; ///< enum NetcSpace
   uint32_t flags; ///< enum NetcBufferFlags
@@ -110,12 +111,25 @@ typedef struct {
   int64_t flops_per_image; ///< useful multiply-adds times 2, for `bench`
 } NetcCommand;
 
-/// Arena bytes a batch of n needs: n * arena_bytes_per_image + arena_bytes_fixed.
+/// Launches that may run for a group of images before the next group begins (depth first), so that what they
+/// hand on stays in a cache. Images do not see each other: the bits are the same for any group. While it runs, a
+/// batch of n in groups of g takes n * batch_bytes_per_image of the arena and g * group_bytes_per_image behind them.
+typedef struct {
+  uint64_t command_count;
+  uint64_t batch_bytes_per_image;
+  uint64_t group_bytes_per_image;
+  uint64_t live_bytes_per_image; ///< most that are alive at one of its launches, input and output included
+  uint64_t weight_bytes;         ///< that each group reads beside
+} NetcSection;
+
+/// Arena bytes a batch of n needs: n * arena_bytes_per_image + arena_bytes_fixed, at most where there are sections.
 typedef struct {
   const NetcCommand *commands;
   uint64_t command_count; ///< 0: left out (`--mode infer` has no step)
   uint64_t arena_bytes_per_image;
   uint64_t arena_bytes_fixed;
+  const NetcSection *sections; ///< they cover the commands in order; null: each command runs for the whole batch
+  uint64_t section_count;
 } NetcProgram;
 
 /// How a kernel is launched on a GPU: one block of `threads` an item of the command's grid, with

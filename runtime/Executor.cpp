@@ -1,6 +1,7 @@
 //===- Executor.cpp - runs the command tables of a model ------------------===//
 #include "runtime/Executor.h"
 
+#include "runtime/CacheSize.h"
 #include "runtime/Error.h"
 
 #include <algorithm>
@@ -39,7 +40,7 @@ static uint64_t hyperBytes(const ModelInfo &info) {
 }
 
 Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool)
-    : tables(model), description(info), pool(pool), parameters(model.parameter_bytes, "parameters"),
+    : tables(model), description(info), pool(pool), cacheBytes(lastCacheBytes() / 4 * 3), parameters(model.parameter_bytes, "parameters"),
       small(hyperBytes(info) + line, "hyper-parameters") {
   checkTables();
   for (lean = tables.lean_step_count; lean > 0; --lean)
@@ -90,6 +91,36 @@ void Executor::checkProgram(const NetcProgram &program) const {
     if (command.rows_per_image != 0 && command.rows_per_item <= 0)
       fail("executable is damaged: command {} has {} rows per item", i, command.rows_per_item);
   }
+  uint64_t covered = 0;
+  for (uint64_t i = 0; i < program.section_count; ++i)
+    covered += program.sections[i].command_count;
+  if (program.section_count && covered != program.command_count)
+    fail("executable is damaged: sections have {} commands of {}", covered, program.command_count);
+}
+
+int64_t Executor::groupSize(const NetcSection &section, int64_t n) const {
+  // Weights that take most of a cache are read from memory by each group: the fewer groups the better.
+  if (section.weight_bytes > cacheBytes / 2 || section.live_bytes_per_image == 0)
+    return n;
+  auto fits = int64_t((cacheBytes - section.weight_bytes) / section.live_bytes_per_image);
+  if (fits == 0 || fits >= n)
+    return n;
+  int64_t groups = (n + fits - 1) / fits; // as even as can be
+  return (n + groups - 1) / groups;
+}
+
+/// Bytes of the arena before its fixed part.
+uint64_t Executor::imageArena(const NetcProgram &program, int64_t n) const {
+  uint64_t images = uint64_t(n);
+  if (!program.section_count || tables.gpu)
+    return saturatingMulAdd(images, program.arena_bytes_per_image, 0);
+  uint64_t most = 0;
+  for (uint64_t i = 0; i < program.section_count; ++i) {
+    const NetcSection &section = program.sections[i];
+    uint64_t batch = saturatingMulAdd(images, section.batch_bytes_per_image, 0);
+    most = std::max(most, saturatingMulAdd(uint64_t(groupSize(section, n)), section.group_bytes_per_image, batch));
+  }
+  return most;
 }
 
 void Executor::checkTables() const {
@@ -107,8 +138,7 @@ MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
     if (!training && program != Program::Prepare && program != Program::Infer)
       continue;
     const NetcProgram &commands = table(program);
-    bytes.arena = std::max(bytes.arena, saturatingMulAdd(n, commands.arena_bytes_per_image,
-                                                         commands.arena_bytes_fixed));
+    bytes.arena = std::max(bytes.arena, saturatingMulAdd(1, imageArena(commands, batch), commands.arena_bytes_fixed));
   }
   uint64_t classes = uint64_t(description.classes);
   uint64_t input = uint64_t(description.inputElements()) * sizeof(float) + sizeof(int64_t) +
@@ -227,17 +257,27 @@ void Executor::bind(NetcSpace space, void *memory) {
   newest[space] = Newest::Host;
 }
 
-void Executor::resolve(const NetcCommand &command, const NetcProgram &program, int64_t n) {
+/// Images [first, first + size) of a batch that pass the commands of a section together.
+struct Executor::Group {
+  int64_t first, size;
+  uint64_t batch;      ///< images
+  uint64_t groupAt;    ///< where the group's part of the arena begins
+  uint64_t fixedAt;    ///< where its fixed part begins
+};
+
+void Executor::resolve(const NetcCommand &command, const Group &group) {
   operands.resize(std::max<size_t>(operands.size(), command.buffer_count));
   for (uint32_t i = 0; i < command.buffer_count; ++i) {
     const NetcBuffer &buffer = tables.buffers[command.first_buffer + i];
-    // The fixed part of the arena lies behind the part that grows with the batch.
+    uint64_t before = uint64_t(group.first) * buffer.bytes_per_image; // of the batch's images
     if (buffer.space == NETC_SPACE_ARENA_IMAGE)
-      operands[i] = arena.data() + uint64_t(n) * buffer.offset;
+      operands[i] = arena.data() + group.batch * buffer.offset + before;
+    else if (buffer.space == NETC_SPACE_ARENA_GROUP)
+      operands[i] = arena.data() + group.groupAt + uint64_t(group.size) * buffer.offset;
     else if (buffer.space == NETC_SPACE_ARENA_FIXED)
-      operands[i] = arena.data() + uint64_t(n) * program.arena_bytes_per_image + buffer.offset;
+      operands[i] = arena.data() + group.fixedAt + buffer.offset;
     else
-      operands[i] = bases[buffer.space] + buffer.offset;
+      operands[i] = bases[buffer.space] + buffer.offset + before;
   }
 }
 
@@ -257,58 +297,79 @@ static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end)
             end);
 }
 
-void Executor::launch(const NetcCommand &command, const NetcProgram &program, int64_t n) {
-  resolve(command, program, n);
-  Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
-                scratchPerThread, n};
-  pool.run(gridItems(command, n), runChunk, &launch);
+void Executor::launch(const NetcCommand &command, const Group &group) {
+  resolve(command, group);
+  Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(), scratchPerThread, group.size};
+  pool.run(gridItems(command, group.size), runChunk, &launch);
+}
+
+/// Each section for each group of images; a program without sections is one, for the whole batch. `after`, where
+/// given, hears of each command that is done; false stops the rest.
+void Executor::launchAll(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
+  const NetcProgram &program = table(which);
+  const NetcSection whole{program.command_count, 0, 0, 0, 0};
+  const NetcSection *sections = program.section_count ? program.sections : &whole;
+  uint64_t fixedAt = imageArena(program, n), begin = 0;
+  for (uint64_t s = 0; s < std::max<uint64_t>(program.section_count, 1); ++s) {
+    const NetcSection &section = sections[s];
+    int64_t size = groupSize(section, n);
+    for (int64_t first = 0; first < n; first += size) {
+      Group group{first, std::min(size, n - first), uint64_t(n), uint64_t(n) * section.batch_bytes_per_image, fixedAt};
+      for (uint64_t i = begin; i < begin + section.command_count; ++i) {
+        launch(program.commands[i], group);
+        if (after && !after(i))
+          return;
+      }
+    }
+    begin += section.command_count;
+  }
 }
 
 void Executor::runObserved(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
-  const NetcProgram &program = table(which);
   // What an earlier step left would be taken for this one's.
-  if (device) {
-    device->zero(NETC_SPACE_ARENA_IMAGE, 0, arenaOnDevice);
-    send(which, n);
-  } else {
+  if (!device) {
     std::memset(arena.data(), 0, arena.size());
+    launchAll(which, n, after);
+    return;
   }
+  const NetcProgram &program = table(which);
+  device->zero(NETC_SPACE_ARENA_IMAGE, 0, arenaOnDevice);
+  send(which, n);
   for (uint64_t i = 0; i < program.command_count; ++i) {
-    if (device) {
-      device->run(program, i, i + 1, n, nullptr);
-      observed = {&program, i};
-      markWritten(which, n);
-    } else {
-      launch(program.commands[i], program, n);
-    }
+    device->run(program, i, i + 1, n, nullptr);
+    observed = {&program, i};
+    markWritten(which, n);
     if (!after(i))
       return;
   }
 }
 
 void Executor::runCommands(Program which, int64_t n, const std::function<void(uint64_t)> &after) {
-  const NetcProgram &program = table(which);
-  for (uint64_t i = 0; i < program.command_count; ++i) {
-    launch(program.commands[i], program, n);
-    after(i);
-  }
+  launchAll(which, n, [&](uint64_t command) {
+    after(command);
+    return true;
+  });
 }
 
 void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
   using Clock = std::chrono::steady_clock;
-  const NetcProgram &program = table(which);
   if (n < 1 || n > reservedBatch)
     fail("internal error: batch {} outside the reserved 1..{}", n, reservedBatch);
   if (seconds)
-    seconds->resize(program.command_count);
+    seconds->resize(table(which).command_count);
   if (device)
     return runOnDevice(which, n, seconds);
-  for (uint64_t i = 0; i < program.command_count; ++i) {
-    auto start = seconds ? Clock::now() : Clock::time_point();
-    launch(program.commands[i], program, n);
-    if (seconds)
-      (*seconds)[i] += std::chrono::duration<double>(Clock::now() - start).count();
+  if (!seconds) {
+    launchAll(which, n, nullptr);
+    return;
   }
+  auto start = Clock::now();
+  launchAll(which, n, [&](uint64_t command) {
+    auto now = Clock::now();
+    (*seconds)[command] += std::chrono::duration<double>(now - start).count();
+    start = now;
+    return true;
+  });
 }
 
 } // namespace netc::runtime

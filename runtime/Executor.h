@@ -55,6 +55,13 @@ public:
   /// Of NetcModel::lean_steps the one in use, counted from 1; 0: the step as it is.
   uint64_t leanStep() const { return lean; }
 
+  /// Of inference: a group of images takes at most this much of a cache, weights included, where the model is cut
+  /// into sections and a cache of it helps; 0: whole batches. From the start most of the last cache of this machine.
+  /// The bits do not depend on it. Call it before `reserve`.
+  void fillCache(uint64_t bytes) { cacheBytes = bytes; }
+  /// Images that pass `section` together, of a batch of n.
+  int64_t groupSize(const NetcSection &section, int64_t n) const;
+
   /// Points a space at other memory (INPUT and LABELS of a prepared batch).
   void bind(NetcSpace space, void *memory);
 
@@ -76,7 +83,8 @@ public:
   /// given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
 
-  /// Runs one program, not on a device; `after` hears the index of each command when it is done.
+  /// Runs one program, not on a device; `after` hears the index of each command when it is done, once for each group
+  /// of images.
   void runCommands(Program program, int64_t n, const std::function<void(uint64_t)> &after);
 
   /// Clears the arena, then runs a program command by command; `after` hears the index
@@ -122,8 +130,11 @@ public:
 private:
   void checkTables() const;
   void checkProgram(const NetcProgram &program) const;
-  void resolve(const NetcCommand &command, const NetcProgram &program, int64_t n);
-  void launch(const NetcCommand &command, const NetcProgram &program, int64_t n);
+  struct Group;
+  void resolve(const NetcCommand &command, const Group &group);
+  void launch(const NetcCommand &command, const Group &group);
+  void launchAll(Program program, int64_t n, const std::function<bool(uint64_t)> &after);
+  uint64_t imageArena(const NetcProgram &program, int64_t n) const;
   uint64_t spaceBytes(NetcSpace space, int64_t n) const;
   void fetch(NetcSpace space) const;
   uint64_t deviceArena(int64_t n, bool training) const;
@@ -138,6 +149,7 @@ private:
   ThreadPool &pool;
   int64_t reservedBatch = 0;
   uint64_t lean = 0;
+  uint64_t cacheBytes;
   uint64_t scratchPerThread = 0;
   Region parameters, gradients, accumulated, state, prepared, arena, scratch, batchBuffers, small;
   std::array<char *, NETC_SPACE_COUNT> bases{};

@@ -42,6 +42,14 @@ static void addThreads(CLI::App *command, unsigned &threads) {
       ->capture_default_str();
 }
 
+static void addCache(CLI::App *command, std::optional<uint64_t> &bytes) {
+  command->add_option("--cache", bytes,
+                      "Cache that the images computed together may fill, as 8MiB; 0: whole batches (default: most of the last "
+                      "cache; the results don't depend on it)")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->type_name("SIZE");
+}
+
 /// A finite number from 0 on.
 static std::string checkAmount(const std::string &text) {
   char *end = nullptr;
@@ -130,6 +138,7 @@ static void addEval(CLI::App &app, EvalOptions &options) {
   command->add_option("--batch", options.batch, "Images at once")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   addThreads(command, options.threads);
+  addCache(command, options.cache);
   command->add_option("--workers", options.workers, "Threads that decode (default: by data)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--per-class", options.perClass, "A table of accuracy by class");
@@ -192,6 +201,7 @@ static void addBench(CLI::App &app, BenchOptions &options) {
   command->add_option("--batch", options.batch, "Images at once (default: the recipe's)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   addThreads(command, options.threads);
+  addCache(command, options.cache);
   command->add_option("--iterations", options.iterations, "Timed runs (default: two seconds' worth)")
       ->check(CLI::Range(1, 1 << 30));
   command->add_flag("--per-layer", options.perLayer, "Time by layer and kernel");
@@ -208,6 +218,7 @@ static void addRun(CLI::App &app, RunOptions &options) {
   command->add_flag("--train", options.train,
                     "One forward and backward step without update: loss, gradients, running_*");
   addThreads(command, options.threads);
+  addCache(command, options.cache);
 }
 
 static int dispatch(const NetcModel &model, const CLI::App &app, const Options &options) {

@@ -41,9 +41,10 @@ Value KernelEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, lo
 Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
 Value KernelEmitter::fma(Value x, Value y, Value z) { return vector::FMAOp::create(b, loc, x, y, z); }
 Value KernelEmitter::poolMax(Value best, Value x) {
-  // A NaN replaces what was there, and a later number the NaN.
-  Value keep = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
-  return select(keep, best, x);
+  // A NaN replaces what was there and stays, as in PyTorch.
+  Value larger = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
+  Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, best, best);
+  return select(arith::OrIOp::create(b, loc, larger, isNaN), best, x);
 }
 
 /// Swaps blocks off the diagonal at each power of two (Eklundh, 1972).

@@ -54,6 +54,12 @@ private:
   Value compare(arith::CmpFPredicate predicate, Value x, Value y) {
     return arith::CmpFOp::create(k.b, k.loc, predicate, x, y);
   }
+  /// A NaN replaces what was there and stays, as in PyTorch.
+  Value larger(Value best, Value x) {
+    Value keep = arith::OrIOp::create(k.b, k.loc, compare(arith::CmpFPredicate::OGE, best, x),
+                                      compare(arith::CmpFPredicate::UNO, best, best));
+    return k.select(keep, best, x);
+  }
 
   GpuEmitter &k;
   kern::PoolOp op;
@@ -94,9 +100,7 @@ void PoolEmitter::emitForward(bool isMax) {
       return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
         Values x = k.loadChunk(k.at(launch.buffers[0], inAt(image, h, w, channel)), width), next;
         for (int64_t lane = 0; lane < width; ++lane) {
-          // NaN wins, as in PyTorch: keep the old value only where it is at least x.
-          next.push_back(isMax ? k.select(compare(arith::CmpFPredicate::OGE, inside[lane], x[lane]), inside[lane], x[lane])
-                               : k.fadd(inside[lane], x[lane]));
+          next.push_back(isMax ? larger(inside[lane], x[lane]) : k.fadd(inside[lane], x[lane]));
         }
         return next;
       });

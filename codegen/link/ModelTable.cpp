@@ -8,7 +8,7 @@
 using namespace mlir;
 using namespace netc;
 
-static constexpr uint32_t kAbiVersion = 5; // NETC_ABI_VERSION
+static constexpr uint32_t kAbiVersion = 6; // NETC_ABI_VERSION
 static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
 static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
 static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update", "norm", "accumulate"};
@@ -66,6 +66,8 @@ LogicalResult ModelTable::collect(StringRef name, Program &program) {
   };
   program.bytesPerImage = bytes("arena_bytes_per_image");
   program.bytesFixed = bytes("arena_bytes_fixed");
+  if (auto sections = function->getAttrOfType<ArrayAttr>("sections"))
+    llvm::append_range(program.sections, sections.getAsRange<kern::SectionAttr>());
   for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>()) {
     Command command;
     FailureOr<unsigned> kernel = kernels.kernelOf(launch);
@@ -136,15 +138,23 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
                                                                     wide(buffer.bytesPerImage), wide(buffer.bytesFixed)}));
 
   auto *commandType = llvm::StructType::get(i32, i32, i32, i32, i64, i64, i64, i64);
-  auto *programType = llvm::StructType::get(pointer, i64, i64, i64);
+  auto *programType = llvm::StructType::get(pointer, i64, i64, i64, pointer, i64);
+  auto *sectionType = llvm::StructType::get(i64, i64, i64, i64, i64);
   auto program = [&](const Program &p, StringRef name) {
     SmallVector<llvm::Constant *> commands;
     for (const Command &c : p.commands)
       commands.push_back(llvm::ConstantStruct::get(
           commandType, {word(c.kernel), word(c.firstBuffer), word(c.bufferCount), word(c.layer), wide(c.grid.outer),
                         wide(c.grid.rowsPerImage), wide(c.grid.rowsPerItem), wide(c.flops)}));
+    SmallVector<llvm::Constant *> sections;
+    for (kern::SectionAttr s : p.sections)
+      sections.push_back(llvm::ConstantStruct::get(
+          sectionType, {wide(s.getLaunches()), wide(s.getBatchBytes()), wide(s.getGroupBytes()), wide(s.getLiveBytes()),
+                        wide(s.getWeightBytes())}));
     return llvm::ConstantStruct::get(programType, {array(commandType, commands, ("netc_" + name).str()),
-                                                   wide(p.commands.size()), wide(p.bytesPerImage), wide(p.bytesFixed)});
+                                                   wide(p.commands.size()), wide(p.bytesPerImage), wide(p.bytesFixed),
+                                                   array(sectionType, sections, ("netc_sections_" + name).str()),
+                                                   wide(p.sections.size())});
   };
   auto moduleBytes = [&](StringRef name) {
     auto attr = module->getAttrOfType<IntegerAttr>(name);

@@ -71,6 +71,7 @@ private:
   struct Program {
     std::vector<Command> commands;
     uint64_t bytesPerImage = 0, bytesFixed = 0;
+    llvm::SmallVector<kern::SectionAttr> sections;
   };
 
   mlir::LogicalResult collect(llvm::StringRef function, Program &program);

@@ -330,6 +330,20 @@ def Kern_ReshapeOp : Kern_Op<"reshape", [Pure, DeclareOpInterfaceMethods<ViewLik
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
 }
 
+def Kern_SectionAttr : AttrDef<Kern_Dialect, "Section"> {
+  let mnemonic = "section";
+  let summary = "launches that a group of images passes before the next group begins";
+  let description = [{
+    A function's `sections`, an array of these, covers its launches in order. Of the arena the section uses batch_bytes
+    an image of the batch (arena_image), then group_bytes an image of the group (arena_group). live_bytes: most bytes an
+    image that are alive at one of the launches. weight_bytes: what each group reads beside. See NetcSection of
+    runtime/Abi.h.
+  }];
+  let parameters = (ins "int64_t":$launches, "int64_t":$batch_bytes, "int64_t":$group_bytes, "int64_t":$live_bytes,
+      "int64_t":$weight_bytes);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/Abi.h", [
     I32EnumAttrCase<"ArenaImage", 0, "arena_image">, I32EnumAttrCase<"ArenaFixed", 1, "arena_fixed">,
     I32EnumAttrCase<"Parameters", 2, "parameters">, I32EnumAttrCase<"Gradients", 3, "gradients">,
@@ -337,14 +351,15 @@ def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/Abi.h", [
     I32EnumAttrCase<"Input", 6, "input">, I32EnumAttrCase<"Labels", 7, "labels">,
     I32EnumAttrCase<"Output", 8, "output">, I32EnumAttrCase<"Loss", 9, "loss">,
     I32EnumAttrCase<"Hyper", 10, "hyper">, I32EnumAttrCase<"Targets", 11, "targets">,
-    I32EnumAttrCase<"Accumulated", 12, "accumulated">]> {
+    I32EnumAttrCase<"Accumulated", 12, "accumulated">,
+    I32EnumAttrCase<"ArenaGroup", 13, "arena_group">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }
 def Kern_SpaceAttr : EnumAttr<Kern_Dialect, Kern_Space, "space">;
 
 def Kern_BufferOp : Kern_Op<"buffer", [Pure]> {
-  let summary = "a buffer at a byte offset of a space; in arena_image the offset is an image's";
+  let summary = "a buffer at a byte offset of a space; in arena_image and arena_group the offset is an image's";
   let arguments = (ins Kern_SpaceAttr:$space, I64Attr:$offset);
   let results = (outs Kern_Buffer:$result);
   let assemblyFormat = "$space $offset attr-dict `:` type($result)";

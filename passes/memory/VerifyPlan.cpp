@@ -1,7 +1,9 @@
 //===- VerifyPlan.cpp - stage verifier of the memory plan -----------------===//
 //
 // From here on: no kern.alloc is left, and buffers of one arena whose lifetimes meet
-// do not overlap. A sweep over time with the live buffers sorted by offset.
+// do not overlap. A sweep over time with the live buffers sorted by offset. Where groups of
+// images pass sections, what a section hands on lives as long as the sections that touch it
+// run, and nothing of a group's part outlives its section.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -67,18 +69,56 @@ static LogicalResult verifyDisjoint(std::vector<Live> &lives) {
   return success();
 }
 
+/// By launch the index of its section, or of itself where there are none; fails where they do not cover the launches.
+static FailureOr<std::vector<int64_t>> sectionsOf(func::FuncOp function) {
+  std::vector<int64_t> result;
+  int64_t launches = llvm::range_size(function.getBody().front().getOps<kern::KernelOpInterface>());
+  auto sections = function->getAttrOfType<ArrayAttr>("sections");
+  if (!sections) {
+    for (int64_t i = 0; i < launches; ++i)
+      result.push_back(i);
+    return result;
+  }
+  for (auto [index, section] : llvm::enumerate(sections.getAsRange<kern::SectionAttr>()))
+    result.insert(result.end(), static_cast<size_t>(section.getLaunches()), static_cast<int64_t>(index));
+  if (static_cast<int64_t>(result.size()) != launches)
+    return function.emitError() << "stage plan: sections have " << result.size() << " launches, the function " << launches;
+  return result;
+}
+
+/// Lives are in launches, of the buffers of one function.
+static LogicalResult verifySections(func::FuncOp function, std::vector<Live> &image, std::vector<Live> &group,
+                                    ArrayRef<int64_t> sectionOf) {
+  auto sections = function->getAttrOfType<ArrayAttr>("sections");
+  for (Live &life : group) {
+    int64_t section = sectionOf[static_cast<size_t>(life.first)];
+    if (!sections || section != sectionOf[static_cast<size_t>(life.last)])
+      return life.buffer.emitError() << "stage plan: a buffer of a group's outlives its section";
+    if (life.end > cast<kern::SectionAttr>(sections[static_cast<size_t>(section)]).getGroupBytes())
+      return life.buffer.emitError() << "stage plan: a buffer ends behind its section's group_bytes";
+  }
+  for (Live &life : image) {
+    life.first = sectionOf[static_cast<size_t>(life.first)];
+    life.last = sectionOf[static_cast<size_t>(life.last)];
+    for (int64_t i = life.first; sections && i <= life.last; ++i)
+      if (life.end > cast<kern::SectionAttr>(sections[static_cast<size_t>(i)]).getBatchBytes())
+        return life.buffer.emitError() << "stage plan: a buffer ends behind its section's batch_bytes";
+  }
+  return success();
+}
+
 void VerifyPlan::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     llvm::MapVector<Operation *, Live> lives;
-    int64_t time = 0;
+    int64_t launch = -1;
     for (Operation &op : function.getBody().front()) {
-      ++time;
       if (isa<kern::AllocOp>(op)) {
         op.emitError() << "stage plan: a buffer has no place";
         return signalPassFailure();
       }
       if (!isa<kern::KernelOpInterface>(op))
         continue;
+      ++launch;
       for (Value operand : op.getOperands()) {
         while (auto reshape = operand.getDefiningOp<kern::ReshapeOp>())
           operand = reshape.getSource();
@@ -86,18 +126,22 @@ void VerifyPlan::runOnOperation() {
         if (!buffer)
           continue;
         int64_t begin = buffer.getOffset();
-        auto [it, isNew] = lives.insert({buffer, {buffer, begin, begin + bytesOf(buffer.getType()), time, time}});
-        it->second.last = time;
+        auto [it, isNew] = lives.insert({buffer, {buffer, begin, begin + bytesOf(buffer.getType()), launch, launch}});
+        it->second.last = launch;
       }
     }
-    std::vector<Live> image, fixed;
+    std::vector<Live> image, fixed, group;
     for (auto &[op, life] : lives) {
       if (life.buffer.getSpace() == kern::Space::ArenaImage)
         image.push_back(life);
       else if (life.buffer.getSpace() == kern::Space::ArenaFixed)
         fixed.push_back(life);
+      else if (life.buffer.getSpace() == kern::Space::ArenaGroup)
+        group.push_back(life);
     }
-    if (failed(verifyDisjoint(image)) || failed(verifyDisjoint(fixed)))
+    FailureOr<std::vector<int64_t>> sections = sectionsOf(function);
+    if (failed(sections) || failed(verifySections(function, image, group, *sections)) || failed(verifyDisjoint(image)) ||
+        failed(verifyDisjoint(fixed)) || failed(verifyDisjoint(group)))
       return signalPassFailure();
   }
 }

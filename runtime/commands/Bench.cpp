@@ -229,6 +229,8 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
     reads.emplace();
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
+  if (options.cache)
+    executor.fillCache(*options.cache);
   executor.reserve(n, options.train);
   if (options.weights.empty())
     initializeParameters(executor, 0);

@@ -13,9 +13,18 @@ namespace netc::runtime {
 using Json = nlohmann::ordered_json;
 
 static Json arenaJson(const NetcProgram &program) {
-  return {{"arena_bytes_per_image", program.arena_bytes_per_image},
-          {"arena_bytes_fixed", program.arena_bytes_fixed},
-          {"commands", program.command_count}};
+  Json json = {{"arena_bytes_per_image", program.arena_bytes_per_image},
+               {"arena_bytes_fixed", program.arena_bytes_fixed},
+               {"commands", program.command_count}};
+  for (uint64_t i = 0; i < program.section_count; ++i) {
+    const NetcSection &section = program.sections[i];
+    json["sections"].push_back({{"commands", section.command_count},
+                                {"batch_bytes_per_image", section.batch_bytes_per_image},
+                                {"group_bytes_per_image", section.group_bytes_per_image},
+                                {"live_bytes_per_image", section.live_bytes_per_image},
+                                {"weight_bytes", section.weight_bytes}});
+  }
+  return json;
 }
 
 /// The program whose arena decides what a batch needs.
@@ -76,9 +85,9 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
   fmt::print("\nparameters       {}\n", info.trainableElements());
   fmt::print("forward          {:.3f} MFLOP an image\n", double(info.flopsPerImage) / 1e6);
   auto printArena = [](const char *what, const NetcProgram &program) {
-    fmt::print("{:<16} {} an image + {}, {} commands\n", what,
-               shortBytes(program.arena_bytes_per_image), shortBytes(program.arena_bytes_fixed),
-               program.command_count);
+    fmt::print("{:<16} {} an image + {}, {} commands{}\n", what,
+               shortBytes(program.arena_bytes_per_image), shortBytes(program.arena_bytes_fixed), program.command_count,
+               program.section_count > 1 ? fmt::format(" in {} sections", program.section_count) : "");
   };
   printArena("inference arena", model.infer);
   if (model.step.command_count)

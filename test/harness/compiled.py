@@ -48,15 +48,15 @@ class Compiled:
     def info(self):
         return json.loads(call([self.executable, "info", "--json"]))
 
-    def run(self, weights, inputs, train=False, threads=2):
+    def run(self, weights, inputs, train=False, threads=2, options=()):
         """`output`, and with `train` also `loss`, `grad.*` and the running statistics."""
         safetensors.save(self.path / "weights.safetensors", weights)
-        return self.run_again(inputs, train, threads)
+        return self.run_again(inputs, train, threads, options)
 
-    def run_again(self, inputs, train=False, threads=2):
+    def run_again(self, inputs, train=False, threads=2, options=()):
         """As `run`, with the weights of the last one."""
         safetensors.save(self.path / "in.safetensors", inputs)
         out = self.path / "out.safetensors"
         call([self.executable, "run", "--weights", self.path / "weights.safetensors", "--in", self.path / "in.safetensors",
-              "--out", out, "--threads", threads] + (["--train"] if train else []))
+              "--out", out, "--threads", threads, *options] + (["--train"] if train else []))
         return safetensors.load(out)

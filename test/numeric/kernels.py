@@ -210,6 +210,49 @@ def pooled_bits(report):
                          [("values that differ from a pool's own launch", int((found != wanted[kind]).sum()), 0.5)])
 
 
+def pooled_nan(report):
+    """A NaN anywhere in a max pool's window is its largest value, as in PyTorch."""
+    image = numpy.random.default_rng(4).standard_normal((3, 16, 12, 12), numpy.float32)
+    for n, c, h, w in ((0, 0, 4, 6), (1, 5, 5, 7), (2, 15, 11, 11), (2, 9, 4, 7)):
+        image[n, c, h, w] = numpy.nan
+    for size, stride, pad in ((2, 2, 0), (3, 2, 1)):
+        text = f"net 1\nmodel test {{\n  input image: [16, 12, 12]\n  return image | maxpool(k={size}, stride={stride}, pad={pad}) | flatten\n}}\n"
+        found = Compiled.from_text(text, options=["--mode", "infer"]).run({}, {"input": image})["output"]
+        wanted = torch.nn.functional.max_pool2d(torch.from_numpy(image), size, stride, pad).flatten(1).numpy()
+        report.check(f"pooled_nan/{size}x{size}", [("values that differ from PyTorch's", int((~numpy.isclose(found, wanted, 0, 0, equal_nan=True)).sum()), 0.5)])
+
+
+def group_bits(report):
+    """A few images at a time pass a section of the network: the same bits as a whole batch, whatever the group and the threads."""
+    text = """net 1
+model test {
+  input image: [3, 67, 61]
+  x = image | a: conv(32, k=5, pad=2) | relu | b: conv(40, k=3, pad=1) | relu | maxpool(k=3, stride=2, pad=1)
+  y = x | c: conv(40, k=3, pad=1, groups=40) | relu
+  z = concat(relu(x + y), y) | d: conv(33, k=1) | relu | e: conv(48, k=3, pad=1) | relu | maxpool(k=2)
+  u = z | f: conv(48, k=3, stride=2, pad=1) | relu
+  return u | g: conv(64, k=3, pad=1, groups=4) | relu | avgpool(global) | flatten | h: linear(10)
+}
+"""
+    shapes = {"a": (32, 3, 5, 5), "b": (40, 32, 3, 3), "c": (40, 1, 3, 3), "d": (33, 80, 1, 1), "e": (48, 33, 3, 3),
+              "f": (48, 48, 3, 3), "g": (64, 12, 3, 3), "h": (10, 64)}
+    random = numpy.random.default_rng(5)
+    weights = {f"{name}.weight": random.normal(0, (2 / numpy.prod(shape[1:])) ** 0.5, shape).astype(numpy.float32)
+               for name, shape in shapes.items()}
+    weights |= {f"{name}.bias": random.standard_normal(shape[0], numpy.float32) for name, shape in shapes.items()}
+    executable = Compiled.from_text(text, options=["--mode", "infer"])
+    inputs = {"input": random.standard_normal((7, 3, 67, 61), numpy.float32)}
+    wanted = executable.run(weights, inputs, options=["--cache", 0])["output"]
+    sections = executable.info()["memory"]["infer"]["sections"]
+    report.check("groups/sections", [("sections missing", max(0, 2 - len(sections)), 0.5)])
+    first = sections[0]
+    for images in (1, 2, 3, 6):
+        cache = max(first["weight_bytes"] + images * first["live_bytes_per_image"], 2 * first["weight_bytes"])
+        for threads in (1, 2, 3):
+            found = executable.run_again(inputs, threads=threads, options=["--cache", cache])["output"]
+            report.check(f"groups/{images}_images/threads_{threads}", [("values that differ", int((found != wanted).sum()), 0.5)])
+
+
 ACTIVATIONS = [("relu", {}), ("relu6", {}), ("leaky_relu", {}), ("leaky_relu", {"slope": 0.2}), ("tanh", {}), ("sigmoid", {}),
                ("silu", {}), ("hardswish", {})]
 
@@ -410,6 +453,10 @@ def main():
             report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
     if len(sys.argv) == 1 or any(word in "pooled_bits" for word in sys.argv[1:]):
         pooled_bits(report)
+    if len(sys.argv) == 1 or any(word in "pooled_nan" for word in sys.argv[1:]):
+        pooled_nan(report)
+    if len(sys.argv) == 1 or any(word in "groups" for word in sys.argv[1:]):
+        group_bits(report)
     report.close()
 
 
