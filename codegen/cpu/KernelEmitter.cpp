@@ -105,6 +105,13 @@ void KernelEmitter::storeVector(Value vector, Value pointer, int64_t valid) {
     LLVM::MaskedStoreOp::create(b, loc, vector, pointer, prefixMask(*this, lanes, valid), 4u);
 }
 
+void KernelEmitter::streamVector(Value vector, Value pointer) {
+  LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * lanes), /*isVolatile=*/false, /*isNonTemporal=*/true);
+}
+void KernelEmitter::fenceStreams() {
+  LLVM::CallIntrinsicOp::create(b, loc, b.getStringAttr("llvm.x86.sse.sfence"), ValueRange{});
+}
+
 void KernelEmitter::fillZero(Value pointer, Value count) {
   Value zero = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0));
   LLVM::MemsetOp::create(b, loc, pointer, zero, mul(count, 4), false);

@@ -64,6 +64,9 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
+  /// Stores a vector past the caches; `pointer` is a multiple of its bytes. Call fenceStreams before other threads read.
+  void streamVector(Value vector, Value pointer);
+  void fenceStreams();
   /// The larger of what a max pool has and a further value.
   Value poolMax(Value best, Value x);
   /// `lanes` vectors as the rows of a square matrix to its columns.

@@ -123,10 +123,11 @@ def winograd(height, width):
 
 
 def wide(height, width):
-    """Channels enough that filter gradients go in blocks of input and of output channels, whole and ragged, and that pixels
-    lie off the powers of two; with and without what is computed on load."""
+    """Channels enough that filter gradients go in blocks of input and of output channels, whole and ragged, that pixels lie
+    off the powers of two, and that transformed filters are written past the caches; with and without what is computed on load."""
     net = Net(3, height, width, seed=13)
-    for inputs, outputs, arguments in ((320, 80, {"k": 1}), (512, 136, {"k": 1}), (128, 96, {"k": 3, "stride": 2, "pad": 1}), (96, 72, {"k": 5, "pad": 2})):
+    for inputs, outputs, arguments in ((320, 80, {"k": 1}), (512, 136, {"k": 1}), (128, 96, {"k": 3, "stride": 2, "pad": 1}), (96, 72, {"k": 5, "pad": 2}),
+                                       (515, 520, {"k": 3, "pad": 1})):
         net.branch([pre(inputs), ("conv", {"c": outputs, **arguments, "bias": "true"}), ("tanh", {}), pre(3)])
     for inputs, outputs, arguments in ((64, 264, {"k": 1}), (256, 300, {"k": 1, "stride": 2}), (96, 130, {"k": 3, "dilation": 2, "pad": 2}),
                                        (130, 40, {"k": [3, 1], "stride": [2, 1], "pad": [1, 0]})):
