@@ -257,6 +257,16 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t 
                            m);
 }
 
+/// When `threads` that take the next item whenever they are done end, in rows: `blocks` times `rows` in strips of
+/// `strip`, the last one of a block maybe shorter.
+static int64_t makespan(int64_t rows, int64_t strip, int64_t blocks, size_t threads) {
+  SmallVector<int64_t, 4> busy(threads, 0);
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t row = 0; row < rows; row += strip)
+      *llvm::min_element(busy) += std::min(strip, rows - row);
+  return *llvm::max_element(busy);
+}
+
 /// Rows of a strip: at most `limit`, or somewhat more where that gives two and four threads equal work on one image.
 /// `each` is what a strip costs besides its rows, in rows: packing its halo, reading the weights once more. Strips are
 /// multiples of `multiple`.
@@ -264,9 +274,9 @@ static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int6
   int64_t best = std::min(limit, rows);
   double least = std::numeric_limits<double>::max();
   for (int64_t strip = multiple; strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
-    int64_t taken = std::min(strip, rows), items = ceilDiv(rows, taken) * blocks;
-    double work = static_cast<double>(rows * blocks);
-    double idle = 0.5 * (ceilDiv(items, 2) * 2 * taken / work + ceilDiv(items, 4) * 4 * taken / work);
+    int64_t taken = std::min(strip, rows);
+    double idle = static_cast<double>(2 * makespan(rows, taken, blocks, 2) + 4 * makespan(rows, taken, blocks, 4)) /
+                  static_cast<double>(2 * rows * blocks);
     double cost = idle * (1 + each / taken);
     if (cost < least * 0.999)
       least = cost, best = taken;
@@ -298,8 +308,10 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     int64_t pixels = std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows);
     splitChannels(ceilDiv(target.batch * rows * columns, pixels));
     int64_t blocks = ceilDiv(channels, block);
+    // Weights that L2 does not hold come from the last cache again for each strip.
+    bool far = 4 * depth * block > target.l2Bytes / 2;
     if (target.batch == 1 && rows * columns > 1)
-      pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, 0.03);
+      pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, far ? 1.1 : 0.03);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
   }
   int64_t rowPixels = (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * (forward ? g.getSh() : 1);
