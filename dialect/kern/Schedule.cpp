@@ -366,6 +366,12 @@ SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, Geom
   ScheduleAttr first = direct(0);
   consider(first);
   consider(direct(first.getTileVectors()));
+  // One image's pixels by single tiles, which threads share evenly, or by strips that read weights less often.
+  if (!gradient && first.getFlat() && target.batch == 1)
+    for (int64_t tiles : {1, 16})
+      if (tiles * first.getTilePixels() < g.getOh() * g.getOw() && !isByResidue(kind, g, target.lanes))
+        consider(ScheduleAttr::get(g.getContext(), first.getLanes(), first.getTilePixels(), first.getTileVectors(),
+                                   tiles * first.getTilePixels(), first.getChannelBlock(), 1, true, 0));
   for (int64_t m : {2, 4})
     consider(gradient ? winogradFilterGrad(g, m, target) : scheduleWinograd(kind, g, m, target));
   return candidates.takeVector();
