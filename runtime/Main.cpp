@@ -3,6 +3,7 @@
 
 #include "runtime/CpuFeatures.h"
 #include "runtime/Error.h"
+#include "runtime/Memory.h"
 #include "runtime/Model.h"
 #include "runtime/ThreadPool.h"
 #include "runtime/commands/Commands.h"
@@ -10,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -58,6 +60,30 @@ static std::string checkAmount(const std::string &text) {
   return good ? "" : text + " is no number from 0 on";
 }
 
+/// A finite number from 0 to 1; CLI::Range takes NaN for one.
+static std::string checkFraction(const std::string &text) {
+  return checkAmount(text).empty() && std::strtod(text.c_str(), nullptr) <= 1 ? "" : text + " is no number from 0 to 1";
+}
+
+/// Replaces an amount of memory by its bytes.
+static std::string amountToBytes(std::string &text) {
+  std::optional<uint64_t> bytes = parseBytes(text);
+  if (!bytes)
+    return text + " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB";
+  text = std::to_string(*bytes);
+  return "";
+}
+
+/// What a seed of 64 bits holds; negative ones count from the end, as PyTorch's. CLI11 takes larger ones for the largest.
+static std::string checkSeed(const std::string &text) {
+  bool negative = text.starts_with('-');
+  const char *begin = text.data() + negative, *end = text.data() + text.size();
+  uint64_t size = 0;
+  auto [after, error] = std::from_chars(begin, end, size);
+  bool good = error == std::errc() && after == end && (!negative || size <= uint64_t(1) << 63);
+  return good ? "" : text + " is no integer of 64 bits";
+}
+
 static void addInfo(CLI::App &app, InfoOptions &options) {
   CLI::App *command = app.add_subcommand("info", "Layers, parameters, FLOPs, memory plan, target");
   command->add_flag("--json", options.json, "As one JSON object");
@@ -85,15 +111,15 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--lr", overrides.lr, "Learning rate instead of the recipe's; schedules scale it")
       ->check(checkAmount);
-  command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")->check(checkFraction);
   command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")->check(checkAmount);
-  command->add_option("--label-smoothing", overrides.labelSmoothing, "Instead of the recipe's")->check(CLI::Range(0.0, 1.0));
+  command->add_option("--label-smoothing", overrides.labelSmoothing, "Instead of the recipe's")->check(checkFraction);
   command->add_option("--clip-norm", overrides.clipNorm, "Bound on the norm of all gradients together; 0: none")
       ->check(checkAmount);
   command->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   command->add_option("--memory", options.memory, "Bytes that training may take, as 4GiB: computes again what does not fit")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->transform(CLI::Validator(amountToBytes, ""))
       ->type_name("SIZE");
   command->add_option("--set", overrides.set, "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
       ->type_name("NAME=VALUE");
@@ -109,6 +135,7 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
           "A learning rate of their own: 'fc.*=0.1'; may be repeated; schedules scale it too")
       ->type_name("PATTERN=LR");
   command->add_option("--seed", overrides.seed, "Of initialisation, order, augmentation, dropout")
+      ->check(checkSeed)
       ->capture_default_str();
   addThreads(command, options.threads);
   command->add_option("--workers", options.workers, "Threads that decode and augment (default: by data)")
@@ -169,7 +196,7 @@ static void addAugment(CLI::App &app, ContactSheetOptions &options) {
   command->add_option("--columns", options.columns, "The image itself, then epochs of training")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command->add_option("--seed", options.seed, "As train's")->capture_default_str();
+  command->add_option("--seed", options.seed, "As train's")->check(checkSeed)->capture_default_str();
   addThreads(command, options.threads);
 }
 
@@ -181,12 +208,12 @@ static void addGradCheck(CLI::App &app, GradCheckOptions &options) {
   command->add_option("--batch", options.batch, "Images")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
       ->capture_default_str();
-  command->add_option("--seed", options.seed, "Of weights, noise, directions")->capture_default_str();
+  command->add_option("--seed", options.seed, "Of weights, noise, directions")->check(checkSeed)->capture_default_str();
   command->add_option("--tolerance", options.tolerance, "Relative error along directions")
-      ->check(CLI::Range(0.0, 1e9))
+      ->check(checkAmount)
       ->capture_default_str();
   command->add_option("--element-tolerance", options.elementTolerance, "Relative error at single elements")
-      ->check(CLI::Range(0.0, 1e9))
+      ->check(checkAmount)
       ->capture_default_str();
   addThreads(command, options.threads);
   command->add_flag("--json", options.json, "As one JSON object");

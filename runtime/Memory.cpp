@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 namespace netc::runtime {
@@ -137,6 +140,49 @@ std::string describeBytes(uint64_t bytes) {
   if (bytes < 1024 || bytes == UINT64_MAX)
     return shortBytes(bytes);
   return fmt::format("{} bytes ({})", bytes, shortBytes(bytes));
+}
+
+/// Of one `unit` in lower case: "", "b", "g", "gb", "gi", "gib"; nothing where there is no such unit.
+static std::optional<uint64_t> unitBytes(std::string unit) {
+  if (unit.empty() || unit == "b")
+    return 1;
+  if (unit.ends_with('b'))
+    unit.pop_back();
+  uint64_t thousand = unit.ends_with('i') ? 1024 : 1000;
+  if (thousand == 1024)
+    unit.pop_back();
+  size_t power = std::string_view("kmgtpe").find(unit);
+  if (unit.size() != 1 || power == std::string_view::npos)
+    return std::nullopt;
+  uint64_t bytes = thousand;
+  for (size_t i = 0; i < power; ++i)
+    bytes *= thousand;
+  return bytes;
+}
+
+std::optional<uint64_t> parseBytes(const std::string &text) {
+  size_t end = std::min(text.find_first_not_of("0123456789."), text.size());
+  size_t unitBegin = std::min(text.find_first_not_of(' ', end), text.size());
+  std::string unitName = text.substr(unitBegin);
+  for (char &c : unitName)
+    c = char(std::tolower(static_cast<unsigned char>(c)));
+  std::optional<uint64_t> unit = unitBytes(unitName);
+  if (end == 0 || !unit)
+    return std::nullopt;
+  const char *begin = text.data(), *after = begin + end;
+  uint64_t whole = 0, bytes = 0;
+  auto [wholeEnd, error] = std::from_chars(begin, after, whole);
+  if (error == std::errc() && wholeEnd == after) {
+    if (__builtin_mul_overflow(whole, *unit, &bytes))
+      return std::nullopt;
+  } else {
+    double part = 0;
+    auto [partEnd, wrong] = std::from_chars(begin, after, part);
+    if (wrong != std::errc() || partEnd != after || !(part * double(*unit) < 0x1p63))
+      return std::nullopt;
+    bytes = uint64_t(part * double(*unit));
+  }
+  return bytes >= 1 && bytes <= INT64_MAX ? std::optional(bytes) : std::nullopt;
 }
 
 uint64_t peakResidentBytes() {

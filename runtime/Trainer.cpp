@@ -251,16 +251,25 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
+/// What a process takes after its plan is made: code that has not run yet, ends of huge pages, an epoch's figures and files.
+static constexpr uint64_t laterBytes = uint64_t(4) << 20;
+
 /// Chooses a training step for the bytes that there are, or that the user grants: of the GPU, where it trains there.
 void Training::fitMemory() {
-  uint64_t resident = executor.onDevice() ? 0 : residentBytes(); // the data set and what every process has
-  uint64_t granted = options.memory ? options.memory - std::min(options.memory, resident) : executor.stepMemory();
+  bool accumulates = recipe.accumulate > 1;
+  if (accumulates)
+    executor.reserveAccumulation(); // from here on a GPU's need counts it
+  uint64_t beside = 0;              // the step: the data set and what every process has, sums of gradients
+  if (!executor.onDevice())
+    beside = (options.memory ? residentBytes() + laterBytes : 0) + (accumulates ? executor.model().parameter_bytes : 0);
+  uint64_t budget = options.memory ? options.memory : executor.stepMemory();
+  uint64_t granted = budget - std::min(budget, beside);
   executor.fitStep(recipe.batch, Loader::copies + 1, granted);
   uint64_t wanted = executor.stepNeed(recipe.batch, Loader::copies + 1);
   if (options.memory && wanted > granted)
     fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch needs less",
-         describeBytes(options.memory), recipe.batch, describeBytes(resident + wanted),
-         describeBytes(resident + wanted - options.memory));
+         describeBytes(options.memory), recipe.batch, describeBytes(beside + wanted),
+         describeBytes(beside + wanted - options.memory));
   if (executor.leanStep() && wanted <= granted) // else `reserve` says what is missing
     note(fmt::format("to fit {}, parts of the forward pass are computed again in the backward pass",
                      options.memory ? shortBytes(options.memory) : "the memory that there is"));

@@ -11,6 +11,8 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Diagnostics.h"
 
+#include <algorithm>
+
 using namespace mlir;
 using namespace netc;
 using namespace netc::tune;
@@ -27,29 +29,55 @@ void ChoiceCache::warn(const llvm::Twine &what) const {
   emitWarning(UnknownLoc::get(context)) << file << ": " << what;
 }
 
-ChoiceCache::ChoiceCache(MLIRContext *context, std::string file) : context(context), file(std::move(file)) {
-  if (!this->file.empty() && llvm::sys::fs::exists(this->file))
-    load();
+/// What is written here nests five deep. A file that goes far beyond would overrun the stack of a parser.
+static bool nestsTooDeep(StringRef text) {
+  constexpr int kMost = 16;
+  int depth = 0;
+  for (char c : text) {
+    if (StringRef("[{(<").contains(c) && ++depth > kMost)
+      return true;
+    if (StringRef("]})>").contains(c))
+      depth = std::max(depth - 1, 0);
+  }
+  return false;
 }
 
-void ChoiceCache::load() {
+ChoiceCache::ChoiceCache(MLIRContext *context, std::string file) : context(context), file(std::move(file)) {
+  if (this->file.empty() || !llvm::sys::fs::exists(this->file))
+    return;
+  std::string problem;
+  entries = read(problem);
+  for (const auto &[key, choice] : entries)
+    readAtFirst.insert(key);
+  if (!problem.empty())
+    warn(problem);
+}
+
+ChoiceCache::Entries ChoiceCache::read(std::string &problem) const {
+  Entries result;
   auto buffer = llvm::MemoryBuffer::getFile(file, /*IsText=*/true);
-  if (!buffer)
-    return warn("cannot read the timed schedules: " + buffer.getError().message());
-  llvm::Expected<llvm::json::Value> parsed = llvm::json::parse((*buffer)->getBuffer());
+  if (!buffer) {
+    problem = "cannot read the timed schedules: " + buffer.getError().message();
+    return result;
+  }
+  StringRef text = (*buffer)->getBuffer();
+  llvm::Expected<llvm::json::Value> parsed = llvm::json::parse(nestsTooDeep(text) ? "" : text);
   llvm::json::Object *root = parsed ? parsed->getAsObject() : nullptr;
   llvm::json::Array *list = root ? root->getArray("choices") : nullptr;
   if (!parsed)
     llvm::consumeError(parsed.takeError());
-  if (!list)
-    return warn("holds no timed schedules; they are timed anew");
+  if (!list) {
+    problem = "holds no timed schedules; they are timed anew";
+    return result;
+  }
   if (root->getInteger("version") != kVersion)
-    return;
+    return result;
   ScopedDiagnosticHandler quiet(context, [](Diagnostic &) { return success(); });
-  for (const llvm::json::Value &text : *list)
-    if (auto string = text.getAsString())
+  for (const llvm::json::Value &item : *list)
+    if (auto string = item.getAsString())
       if (auto choice = dyn_cast_or_null<kern::ChoiceAttr>(parseAttribute(*string, context)))
-        add(choice.getKind(), choice.getBatch(), choice.getGeometry(), choice.getSchedule());
+        result[keyOf(choice.getKind(), choice.getBatch(), choice.getGeometry())] = choice;
+  return result;
 }
 
 void ChoiceCache::add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry, kern::ScheduleAttr schedule) {
@@ -63,24 +91,34 @@ ArrayAttr ChoiceCache::choices() const {
   return ArrayAttr::get(context, all);
 }
 
-void ChoiceCache::save() const {
-  if (file.empty())
+void ChoiceCache::save() {
+  if (file.empty() || !isWritable)
     return;
+  // Another netc may have written since.
+  Entries all = entries;
+  std::string ignored;
+  for (const auto &[key, choice] : read(ignored))
+    if (!readAtFirst.contains(key))
+      all.insert({key, choice});
   llvm::json::Array list;
-  for (const auto &[key, choice] : entries) {
+  for (const auto &[key, choice] : all) {
     std::string text;
     llvm::raw_string_ostream out(text);
     Attribute(choice).print(out);
     list.push_back(text);
   }
   llvm::json::Value root = llvm::json::Object{{"version", kVersion}, {"choices", std::move(list)}};
+  auto giveUp = [&](const std::string &why) {
+    warn("cannot keep the timed schedules: " + why);
+    isWritable = false;
+  };
   if (std::error_code error = llvm::sys::fs::create_directories(llvm::sys::path::parent_path(file)))
-    return warn("cannot keep the timed schedules: " + error.message());
+    return giveUp(error.message());
   // Beside its place, then renamed: another netc may be reading.
   llvm::Error written = llvm::writeToOutput(file, [&](llvm::raw_ostream &out) {
     out << llvm::formatv("{0:2}\n", root);
     return llvm::Error::success();
   });
   if (written)
-    warn("cannot keep the timed schedules: " + llvm::toString(std::move(written)));
+    giveUp(llvm::toString(std::move(written)));
 }

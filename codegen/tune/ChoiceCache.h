@@ -4,6 +4,7 @@
 
 #include "dialect/kern/KernDialect.h"
 
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 
 #include <string>
@@ -29,15 +30,21 @@ public:
 
   /// All of them, for a module's `kern.choices`.
   mlir::ArrayAttr choices() const;
-  void save() const;
+  /// Keeps what another netc has written there meanwhile. The first failure is a warning and the last attempt.
+  void save();
 
 private:
-  void load();
+  using Entries = llvm::MapVector<mlir::Attribute, kern::ChoiceAttr>;
+
+  /// What the file holds; `problem` says why that is nothing.
+  Entries read(std::string &problem) const;
   void warn(const llvm::Twine &what) const;
 
   mlir::MLIRContext *context;
   std::string file;
-  llvm::MapVector<mlir::Attribute, kern::ChoiceAttr> entries;
+  Entries entries;
+  llvm::DenseSet<mlir::Attribute> readAtFirst; ///< keys; one that is no entry any more was forgotten
+  bool isWritable = true;
 };
 
 } // namespace netc::tune

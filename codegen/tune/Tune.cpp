@@ -86,9 +86,8 @@ FailureOr<ArrayAttr> netc::tuneSchedules(ModuleOp planned, const CpuTarget &targ
     if (failed(kernels))
       return failure();
     cache.add(one.op.getKind(), one.batch, one.op.getGeometry(), fastest(one, (*kernels)->trials()));
+    cache.save(); // interrupted, the next run goes on from here
   }
   options.progress(done, cases.size());
-  if (!cases.empty())
-    cache.save();
   return cache.choices();
 }

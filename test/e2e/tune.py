@@ -3,9 +3,11 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy
 
@@ -27,6 +29,16 @@ train small {
 }
 """
 
+# Shapes enough that timing takes longer than noticing that it has begun.
+MANY = """net 1
+model many(classes=10) {
+  input image: [8, 10, 10]
+  x = image
+  for i in 1..16 { x = x | conv(8 + 8 * i, k=3, pad=1) | relu }
+  return x | avgpool(global) | flatten | fc: linear(classes)
+}
+"""
+
 
 class Bench:
     """A model file, a cache folder, and netc with both."""
@@ -36,11 +48,23 @@ class Bench:
         self.path = pathlib.Path(self.folder.name)
         self.file = self.path / "small.net"
         self.file.write_text(TEXT)
+        self.many = self.path / "many.net"
+        self.many.write_text(MANY)
         self.cache = self.path / "cache"
 
-    def netc(self, *words):
-        return subprocess.run([str(word) for word in (NETC, self.file, *words)], capture_output=True, text=True,
+    def netc(self, *words, file=None):
+        return subprocess.run([str(word) for word in (NETC, file or self.file, *words)], capture_output=True, text=True,
                               env={**os.environ, "NETC_CACHE": str(self.cache)})
+
+    def start_many(self, cache):
+        """netc at work on many shapes, with the empty folder `cache`, once it has kept its first choice."""
+        self.cache = self.path / cache
+        process = subprocess.Popen([NETC, self.many, "--tune", "--mode", "infer", "-o", self.path / "many"], stderr=subprocess.DEVNULL,
+                                   env={**os.environ, "NETC_CACHE": str(self.cache)})
+        while not list(self.cache.glob("schedules-*.json")):
+            assert process.poll() is None, "it ended without a choice in the cache"
+            time.sleep(0.002)
+        return process
 
     def cached(self):
         files = list(self.cache.glob("schedules-*.json"))
@@ -94,12 +118,15 @@ def check_strange_choices(bench):
     bench.cached().write_text(json.dumps(choices))
     done = bench.netc("--tune", "-o", bench.path / "tuned")
     left = json.loads(bench.cached().read_text())["choices"]
-    return [("it ends in an error", done.returncode, 0.5), ("strange choices left", sum("tile_pixels = 9" in choice for choice in left), 0.5),
+    return [("it ends in an error", abs(done.returncode), 0.5),
+            ("strange choices left", sum("tile_pixels = 9" in choice for choice in left), 0.5),
             ("choices lost", len(right) - len(left), 0.5)]
 
 
 def check_damage(bench):
     """A damaged cache is named, ignored and replaced; one that cannot be written is a warning."""
+    bench.cached().write_text("[" * 100000)
+    nested = bench.netc("--tune", "-o", bench.path / "tuned")
     bench.cached().write_text("{")
     damaged = bench.netc("--tune", "-o", bench.path / "tuned")
     replaced = json.loads(bench.cached().read_text())["choices"]
@@ -107,17 +134,46 @@ def check_damage(bench):
     unwritten = bench.netc("--tune", "-o", bench.path / "tuned")
     bench.cache = bench.path / "cache"
     gpu = bench.netc("--tune", "--target", "cuda")
-    return [("damage ends it", damaged.returncode, 0.5), ("damage is not named", int("holds no timed schedules" not in damaged.stderr), 0.5),
-            ("not replaced", int(not replaced), 0.5), ("no place for the cache ends it", unwritten.returncode, 0.5),
+    return [("brackets without end end it", abs(nested.returncode), 0.5),
+            ("damage ends it", abs(damaged.returncode), 0.5), ("damage is not named", int("holds no timed schedules" not in damaged.stderr), 0.5),
+            ("not replaced", int(not replaced), 0.5), ("no place for the cache ends it", abs(unwritten.returncode), 0.5),
             ("no place for the cache is not named", int("cannot keep the timed schedules" not in unwritten.stderr), 0.5),
             ("--tune with a GPU", int(gpu.returncode != 1 or "--tune times kernels for the CPU" not in gpu.stderr), 0.5)]
+
+
+def check_interruption(bench):
+    """What was timed before Ctrl-C is kept, and not timed again."""
+    folder = bench.cache
+    process = bench.start_many("interrupted")
+    process.send_signal(signal.SIGINT)
+    code = process.wait()
+    kept = json.loads(bench.cached().read_text())["choices"]
+    again = bench.netc("--tune", "--mode", "infer", "-o", bench.path / "many", file=bench.many)
+    left = json.loads(bench.cached().read_text())["choices"]
+    bench.cache = folder
+    return [("exit code of success", int(code == 0), 0.5), ("all was timed before the first was kept", int(len(kept) >= len(left)), 0.5),
+            ("the next run fails", abs(again.returncode), 0.5), ("choices that were timed again", int(left[:len(kept)] != kept), 0.5)]
+
+
+def check_side_by_side(bench):
+    """Two netc with one cache: neither loses what the other has timed."""
+    folder = bench.cache
+    process = bench.start_many("shared")
+    process.send_signal(signal.SIGSTOP)
+    other = bench.netc("--tune", "--mode", "infer", "-o", bench.path / "other")
+    process.send_signal(signal.SIGCONT)
+    code = process.wait()
+    left = json.loads(bench.cached().read_text())["choices"]
+    bench.cache = folder
+    others = [choice for choice in left if "ih = 14" in choice or "ih = 7" in choice]
+    return [("exit codes", abs(code) + abs(other.returncode), 0.5), ("choices of the other that are lost", 3 - len(others), 0.5)]
 
 
 def main():
     report = Report("tune")
     bench = Bench()
     for name, function in (("choice", check_choice), ("results", check_results), ("strange choices", check_strange_choices),
-                           ("damage", check_damage)):
+                           ("interruption", check_interruption), ("side by side", check_side_by_side), ("damage", check_damage)):
         report.case(name, function, bench)
     report.close()
 

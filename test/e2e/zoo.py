@@ -88,7 +88,7 @@ def drawn(name, file):
     done = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True)
     layers = len(json.loads(emit("json", file, name, []))["layers"])
     nodes = len(set(re.findall(r'<g id="node\d+" class="node">', done.stdout)))
-    return [("exit code of dot", done.returncode, 0.5), (f"warnings: {done.stderr[:200]}", len(done.stderr), 0.5),
+    return [("exit code of dot", abs(done.returncode), 0.5), (f"warnings: {done.stderr[:200]}", len(done.stderr), 0.5),
             (f"{nodes} nodes for {layers} layers", int(nodes < layers), 0.5)]
 
 

@@ -139,6 +139,29 @@ TEST(CommandLine, MemoryRefusalNamesTheBytes) {
   EXPECT_HAS(limited.err, "error: batch 20000 needs ");
 }
 
+TEST(CommandLine, MemoryIsAnAmountFromOneByteOn) {
+  ScratchFolder folder;
+  auto given = [&](const std::string &amount) { return shell(train(folder / "out", "--epochs 0 --memory '" + amount + "'")); };
+  for (const char *amount : {"0", "0GiB", "-1", "0.1", "99999999999999999999", "16EiB", "1XB", "4GiBB", "1..5GiB", "iB", "nan", "1e9"})
+    EXPECT_EQ(given(amount).err, std::string("error: --memory: ") + amount +
+                                     " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB "
+                                     "(see toy_model train --help)\n")
+        << amount;
+  for (const char *amount : {"1GiB", "0.5 GiB", "1gb", "1g", "1.5gi", "1073741824", "1073741824B", "9223372036854775807"})
+    EXPECT_EQ(given(amount).code, 0) << given(amount).err;
+  EXPECT_HAS(given("1.5KiB").err, "error: --memory 1536 bytes (1.50 KiB): training with batch ");
+  EXPECT_HAS(given("2.5k").err, "error: --memory 2500 bytes (2.44 KiB): training with batch ");
+}
+
+TEST(CommandLine, NumbersOutOfRangeAreRefused) {
+  ScratchFolder folder;
+  for (const char *option : {"--momentum nan", "--label-smoothing nan", "--seed 99999999999999999999", "--seed 1.5"})
+    EXPECT_EQ(shell(train(folder / "out", std::string("--epochs 0 ") + option)).code, 2) << option;
+  for (const char *option : {"--tolerance nan", "--element-tolerance nan"}) // no error is above NaN
+    EXPECT_EQ(shell(toy + " gradcheck " + option).code, 2) << option;
+  EXPECT_EQ(shell(train(folder / "out", "--epochs 0 --seed -1")).code, 0);
+}
+
 TEST(CommandLine, TrainsEvaluatesPredicts) {
   ScratchFolder folder;
   Outcome trained = shell(toy + " train --data synthetic:1000 --epochs 3 --out " + folder / "out");
