@@ -44,14 +44,6 @@ static void addThreads(CLI::App *command, unsigned &threads) {
       ->capture_default_str();
 }
 
-static void addCache(CLI::App *command, std::optional<uint64_t> &bytes) {
-  command->add_option("--cache", bytes,
-                      "Cache that the images computed together may fill, as 8MiB; 0: whole batches (default: most of the last "
-                      "cache; the results don't depend on it)")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
-      ->type_name("SIZE");
-}
-
 /// A finite number from 0 on.
 static std::string checkAmount(const std::string &text) {
   char *end = nullptr;
@@ -72,6 +64,14 @@ static std::string amountToBytes(std::string &text) {
     return text + " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB";
   text = std::to_string(*bytes);
   return "";
+}
+
+static void addCache(CLI::App *command, std::optional<uint64_t> &bytes) {
+  command->add_option("--cache", bytes,
+                      "Cache that the images computed together may fill, as 8MiB; 0: whole batches (default: most of the last "
+                      "cache; the results don't depend on it)")
+      ->transform(CLI::Validator([](std::string &text) { return text == "0" ? std::string() : amountToBytes(text); }, ""))
+      ->type_name("SIZE");
 }
 
 /// What a seed of 64 bits holds; negative ones count from the end, as PyTorch's. CLI11 takes larger ones for the largest.

@@ -9,6 +9,8 @@
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -16,6 +18,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+
+#include <sys/mman.h>
 
 using namespace mlir;
 using namespace netc;
@@ -146,11 +151,20 @@ FailureOr<std::unique_ptr<TrialKernels>> TrialKernels::compile(kern::ContractOp 
 // Time
 //===----------------------------------------------------------------------===//
 
-static constexpr size_t kLine = 64;
+static constexpr size_t kLine = 64, kHugePage = 2 << 20;
 
-static char *aligned(std::vector<char> &bytes) {
-  auto address = reinterpret_cast<uintptr_t>(bytes.data());
-  return bytes.data() + (kLine - address % kLine) % kLine;
+/// Zero-filled but for `fill`, and on huge pages where it is large, as in an executable.
+char *Trial::take(size_t bytes, float fill) {
+  size_t alignment = bytes >= kHugePage / 2 ? kHugePage : kLine, size = llvm::alignTo(bytes + kLine, alignment);
+  char *data = static_cast<char *>(std::aligned_alloc(alignment, size));
+  if (!data)
+    llvm::report_bad_alloc_error("no memory to time schedules in");
+  memory.emplace_back(data);
+  if (alignment == kHugePage)
+    madvise(data, size, MADV_HUGEPAGE); // where there are none, small ones do
+  std::memset(data, 0, size);
+  std::fill_n(reinterpret_cast<float *>(data), bytes / sizeof(float), fill);
+  return data;
 }
 
 static int64_t elements(ShapedType type, int64_t batch) {
@@ -160,30 +174,34 @@ static int64_t elements(ShapedType type, int64_t batch) {
   return count;
 }
 
-/// One image meets weights that no cache holds: the other layers' have passed since.
+static void readLines(const char *data, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += kLine)
+    (void)*static_cast<const volatile char *>(data + i);
+}
+
+/// One image meets weights that no cache holds: the other layers' have passed since. What is read here is never written, so
+/// that nothing is left to write back while a launch is timed.
 static void forgetCaches() {
-  static std::vector<char> other(64 << 20);
-  for (size_t i = 0; i < other.size(); i += kLine)
-    ++other[i];
+  static const std::vector<char> other(64 << 20, 1);
+  readLines(other.data(), other.size());
 }
 
 void Trial::prepare(int64_t images) {
   batch = images;
   DenseMap<Value, char *> known;
   size_t scratchBytes = 0;
-  auto take = [&](size_t bytes, float fill) {
-    std::vector<char> &fresh = memory.emplace_back(bytes + 2 * kLine);
-    auto *floats = reinterpret_cast<float *>(aligned(fresh));
-    std::fill(floats, floats + bytes / sizeof(float), fill);
-    return aligned(fresh);
-  };
   for (TrialLaunch &launch : launches) {
     std::vector<char *> &pointers = operands.emplace_back();
-    for (Value operand : launch.op->getOperands()) {
-      char *&at = known[operand];
+    auto dps = cast<DestinationStyleOpInterface>(launch.op.getOperation());
+    for (OpOperand &operand : launch.op->getOpOperands()) {
+      ShapedType type = kern::shapedType(operand.get());
+      size_t bytes = static_cast<size_t>(4 * elements(type, batch));
+      char *&at = known[operand.get()];
       if (!at)
-        at = take(4 * elements(kern::shapedType(operand), batch), 0.5f);
+        at = take(bytes, 0.5f);
       pointers.push_back(at);
+      if (!type.hasStaticShape() && !dps.isDpsInit(&operand))
+        activations.emplace_back(at, bytes);
     }
     pointers.push_back(take(4096, 0)); // the hyper block, where one is read: dropout is off
     scratchBytes = std::max<size_t>(scratchBytes, launch.scratchBytes);
@@ -209,6 +227,8 @@ double Trial::seconds() {
   };
   if (batch == 1) {
     forgetCaches();
+    for (auto [data, bytes] : activations)
+      readLines(data, bytes);
     return timed();
   }
   double spent = 0;
@@ -220,6 +240,7 @@ double Trial::seconds() {
 
 void Trial::release() {
   memory.clear();
+  activations.clear();
   operands.clear();
   scratch = nullptr;
 }

@@ -8,7 +8,9 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <cstdlib>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace llvm::orc {
@@ -36,7 +38,7 @@ public:
 
   /// Allocates and fills what the launches touch for `batch` images, and runs them once.
   void prepare(int64_t batch);
-  /// Of one run: in training the mean over at least a millisecond, for one image with nothing in the caches.
+  /// Of one run: in training the mean over at least a millisecond, for one image with activations alone in the caches.
   double seconds();
   void release();
 
@@ -44,7 +46,13 @@ private:
   void run();
 
   int64_t batch = 0;
-  std::vector<std::vector<char>> memory; ///< of operands, launch by launch, then scratch
+  struct Free {
+    void operator()(char *memory) const { std::free(memory); }
+  };
+  char *take(size_t bytes, float fill);
+
+  std::vector<std::unique_ptr<char, Free>> memory; ///< of operands, launch by launch, then scratch
+  std::vector<std::pair<const char *, size_t>> activations; ///< what layers before have just written, and its bytes
   std::vector<std::vector<char *>> operands;
   char *scratch = nullptr;
 };

@@ -119,8 +119,8 @@ struct WholeModel {
     buffers.push_back({NETC_SPACE_HYPER, 0, 0, 0, sizeof(NetcHyper)});
     model.kernels = kernels.data(), model.kernel_count = kernels.size();
     model.buffers = buffers.data(), model.buffer_count = buffers.size();
-    model.norm = {&norm, 1, 0, 0};
-    model.accumulate = {&accumulate, 1, 0, 0};
+    model.norm = {&norm, 1, 0, 0, nullptr, 0};
+    model.accumulate = {&accumulate, 1, 0, 0, nullptr, 0};
   }
 };
 
