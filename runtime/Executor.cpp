@@ -98,18 +98,22 @@ void Executor::checkProgram(const NetcProgram &program) const {
     fail("executable is damaged: sections have {} commands of {}", covered, program.command_count);
 }
 
-int64_t Executor::groupSize(const NetcSection &section, int64_t n) const {
+int64_t Executor::mostTogether(const NetcSection &section, int64_t n) const {
   // Weights that take most of a cache are read from memory by each group: the fewer groups the better.
   if (section.weight_bytes > cacheBytes / 2 || section.live_bytes_per_image == 0)
     return n;
   auto fits = int64_t((cacheBytes - section.weight_bytes) / section.live_bytes_per_image);
-  if (fits == 0 || fits >= n)
-    return n;
-  int64_t groups = (n + fits - 1) / fits; // as even as can be
+  return fits == 0 ? n : std::min(fits, n);
+}
+
+int64_t Executor::groupSize(const NetcSection &section, int64_t n) const {
+  int64_t most = mostTogether(section, n);
+  int64_t groups = (n + most - 1) / most; // as even as can be
   return (n + groups - 1) / groups;
 }
 
-/// Bytes of the arena before its fixed part.
+/// Bytes of the arena before its fixed part. They grow with n: a ragged last batch may pass in a larger group than whole
+/// ones, whose groups are even.
 uint64_t Executor::imageArena(const NetcProgram &program, int64_t n) const {
   uint64_t images = uint64_t(n);
   if (!program.section_count || tables.gpu)
@@ -118,7 +122,7 @@ uint64_t Executor::imageArena(const NetcProgram &program, int64_t n) const {
   for (uint64_t i = 0; i < program.section_count; ++i) {
     const NetcSection &section = program.sections[i];
     uint64_t batch = saturatingMulAdd(images, section.batch_bytes_per_image, 0);
-    most = std::max(most, saturatingMulAdd(uint64_t(groupSize(section, n)), section.group_bytes_per_image, batch));
+    most = std::max(most, saturatingMulAdd(uint64_t(mostTogether(section, n)), section.group_bytes_per_image, batch));
   }
   return most;
 }

@@ -134,6 +134,7 @@ private:
   void resolve(const NetcCommand &command, const Group &group);
   void launch(const NetcCommand &command, const Group &group);
   void launchAll(Program program, int64_t n, const std::function<bool(uint64_t)> &after);
+  int64_t mostTogether(const NetcSection &section, int64_t n) const;
   uint64_t imageArena(const NetcProgram &program, int64_t n) const;
   uint64_t spaceBytes(NetcSpace space, int64_t n) const;
   void fetch(NetcSpace space) const;

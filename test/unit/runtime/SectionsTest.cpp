@@ -115,6 +115,26 @@ TEST(Sections, TheArenaHoldsOneGroup) {
   EXPECT_EQ(executor.need(8, false, 1).arena, 8 * Doubling::image + 2 * (Doubling::image + 64));
 }
 
+TEST(Sections, ARaggedLastBatchFitsTheArenaOfWholeOnes) {
+  Doubling doubling;
+  ThreadPool pool(1);
+  Executor executor(doubling.model, doubling.info, pool);
+  executor.fillCache(18 * Doubling::image); // nine images of the first section: ten pass in groups of five, nine at once
+  uint64_t before = 0;
+  for (int64_t n = 1; n <= 40; ++n) {
+    uint64_t arena = executor.need(n, false, 1).arena;
+    EXPECT_GE(arena, before) << n;
+    before = arena;
+  }
+  EXPECT_EQ(executor.groupSize(doubling.sections[0], 10), 5);
+  executor.reserve(10, false);
+  for (int64_t i = 0; i < 9 * pixels; ++i)
+    executor.at<float>(NETC_SPACE_INPUT)[i] = float(i % 1000);
+  executor.run(Program::Infer, 9);
+  const float *output = executor.at<float>(NETC_SPACE_OUTPUT);
+  EXPECT_EQ(std::vector<float>(output, output + 90), expected(9));
+}
+
 TEST(Sections, SecondsAndObserversAddUpGroups) {
   Doubling doubling;
   ThreadPool pool(1);
