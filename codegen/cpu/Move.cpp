@@ -51,12 +51,13 @@ void netc::cpu::emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch
   });
 }
 
-/// Item: one image [R, S] to [S, R].
+/// Item: some columns of an image [R, S], to rows of [S, R].
 void netc::cpu::emitTranspose(KernelEmitter &k, kern::TransposeOp op, const Launch &launch) {
-  int64_t rows = op.getRows(), columns = op.getColumns();
-  k.loop(launch.begin, launch.end, 1, [&](Value image) {
-    Value base = k.mul(image, rows * columns);
-    k.loop(0, columns, 1, [&](Value s) {
+  int64_t rows = op.getRows(), columns = op.getColumns(), pieces = op.getGrid().rowsPerImage;
+  int64_t each = (columns + pieces - 1) / pieces;
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value base = k.mul(k.div(item, pieces), rows * columns), first = k.mul(k.rem(item, pieces), each);
+    k.loop(first, k.min(k.add(first, each), k.c(columns)), 1, [&](Value s) {
       k.loop(0, rows, 1, [&](Value r) {
         Value value = k.load(k.at(launch.buffers[0], k.add(base, k.add(k.mul(r, columns), s))));
         k.store(value, k.at(launch.buffers[1], k.add(base, k.add(k.mul(s, rows), r))));

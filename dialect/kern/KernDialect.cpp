@@ -92,7 +92,7 @@ Grid UnpackOp::getGrid() {
   ArrayRef<int64_t> packed = shapedType(getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
   return {packed[1] * packed[2] * ceilDiv(packed[5], kPackedDepth), 0, 1};
 }
-Grid TransposeOp::getGrid() { return {1, 1, 1}; }
+Grid TransposeOp::getGrid() { return {1, ceilDiv(static_cast<int64_t>(getColumns()), kTransposedColumns), 1}; }
 Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }
 
 bool PoolOp::readsInput() { return getKind() != PoolKind::AverageGrad && getKind() != PoolKind::AdaptiveGrad; }

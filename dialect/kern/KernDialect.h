@@ -23,6 +23,8 @@ struct Grid {
 
 /// Channels of the reduction that an item of kern.pack or kern.unpack takes.
 constexpr int64_t kPackedDepth = 32;
+/// Columns of an image that an item of a transposition has at most.
+constexpr int64_t kTransposedColumns = 8192;
 
 } // namespace netc::kern
 
