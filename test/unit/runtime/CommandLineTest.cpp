@@ -153,6 +153,14 @@ TEST(CommandLine, MemoryIsAnAmountFromOneByteOn) {
   EXPECT_HAS(given("2.5k").err, "error: --memory 2500 bytes (2.44 KiB): training with batch ");
 }
 
+TEST(CommandLine, CacheIsAnAmountOrNone) {
+  auto given = [](const std::string &amount) { return shell(toy + " bench --iterations 1 --batch 2 --cache '" + amount + "'"); };
+  for (const char *amount : {"-1", "1XB", "99999999999999999999"})
+    EXPECT_EQ(given(amount).code, 2) << amount;
+  for (const char *amount : {"0", "1.5MiB", "64KiB"})
+    EXPECT_EQ(given(amount).code, 0) << given(amount).err;
+}
+
 TEST(CommandLine, NumbersOutOfRangeAreRefused) {
   ScratchFolder folder;
   for (const char *option : {"--momentum nan", "--label-smoothing nan", "--seed 99999999999999999999", "--seed 1.5"})
