@@ -114,12 +114,13 @@ def check_strange_choices(bench):
     """A choice in the file that is no candidate, here of tiles that no register file holds, is timed anew."""
     choices = json.loads(bench.cached().read_text())
     right = list(choices["choices"])
-    choices["choices"] = [choice.replace("tile_pixels = ", "tile_pixels = 9") for choice in right]
+    choices["choices"] = [choice.replace("tile_pixels = ", "tile_pixels = 900") for choice in right]
     bench.cached().write_text(json.dumps(choices))
     done = bench.netc("--tune", "-o", bench.path / "tuned")
     left = json.loads(bench.cached().read_text())["choices"]
     return [("it ends in an error", abs(done.returncode), 0.5),
-            ("strange choices left", sum("tile_pixels = 9" in choice for choice in left), 0.5),
+            ("none was planted", int("tile_pixels = 900" not in "".join(choices["choices"])), 0.5),
+            ("strange choices left", sum("tile_pixels = 900" in choice for choice in left), 0.5),
             ("choices lost", len(right) - len(left), 0.5)]
 
 
