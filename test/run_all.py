@@ -124,7 +124,7 @@ def find_lit(llvm_bin):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=TESTS.parent / "build")
-    parser.add_argument("--only", nargs="+", default=["unit", "lit", "numeric", "e2e"], help="some of: unit lit numeric e2e")
+    parser.add_argument("--only", nargs="+", default=["unit", "lit", "structure", "numeric", "e2e"], help="some of: unit lit structure numeric e2e")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     tally = Tally(build / "test" / "log")
@@ -141,7 +141,7 @@ def main():
             run_lit(tally, build, lit)
         else:
             tally.add("skipped", "lit", "lit is not installed (llvm-22-tools)")
-    for room in ("numeric", "e2e"):
+    for room in ("structure", "numeric", "e2e"):
         if room in arguments.only:
             for script in sorted((TESTS / room).glob("*.py")):
                 if script.read_text().startswith("#!"):  # the others are modules

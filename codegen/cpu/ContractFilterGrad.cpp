@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/Sweep.h"
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 using namespace mlir;
 using namespace netc;

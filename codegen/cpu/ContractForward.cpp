@@ -15,7 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/ContractForward.h"
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 #include "llvm/ADT/SetVector.h"
 

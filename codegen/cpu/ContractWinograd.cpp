@@ -11,7 +11,7 @@
 #include "codegen/cpu/Epilogue.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/WinogradTiles.h"
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 #include "llvm/ADT/SetVector.h"
 

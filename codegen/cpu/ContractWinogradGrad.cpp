@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/WinogradTiles.h"
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 using namespace mlir;
 using namespace netc;

@@ -2,7 +2,7 @@
 #ifndef NETC_CODEGEN_CPU_KERNELSET_H
 #define NETC_CODEGEN_CPU_KERNELSET_H
 
-#include "codegen/KernelSignatures.h"
+#include "codegen/common/KernelSignatures.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"

@@ -8,7 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/GpuKernels.h"
 #include "codegen/cuda/GpuTile.h"
-#include "dialect/kern/GpuSchedule.h"
+#include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
 using namespace netc;

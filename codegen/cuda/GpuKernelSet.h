@@ -2,7 +2,7 @@
 #ifndef NETC_CODEGEN_CUDA_GPUKERNELSET_H
 #define NETC_CODEGEN_CUDA_GPUKERNELSET_H
 
-#include "codegen/KernelSignatures.h"
+#include "codegen/common/KernelSignatures.h"
 #include "codegen/cuda/GpuEmitter.h"
 
 #include "mlir/IR/OwningOpRef.h"

@@ -2,8 +2,8 @@
 #include "codegen/tune/TrialKernels.h"
 #include "codegen/cpu/KernelSet.h"
 #include "codegen/cpu/LowerKernels.h"
-#include "codegen/link/ObjectFile.h"
-#include "dialect/kern/Schedule.h"
+#include "codegen/package/ObjectFile.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"

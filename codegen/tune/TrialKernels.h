@@ -2,7 +2,7 @@
 #ifndef NETC_CODEGEN_TUNE_TRIALKERNELS_H
 #define NETC_CODEGEN_TUNE_TRIALKERNELS_H
 
-#include "codegen/Target.h"
+#include "codegen/common/Target.h"
 #include "dialect/kern/KernDialect.h"
 
 #include "mlir/IR/BuiltinOps.h"

@@ -3,7 +3,7 @@
 #include "codegen/cpu/KernelSet.h"
 #include "codegen/tune/ChoiceCache.h"
 #include "codegen/tune/TrialKernels.h"
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"

@@ -1,6 +1,6 @@
 //===- Tune.h - schedules timed on this machine -----------------*- C++ -*-===//
 //
-// For each distinct contraction the candidates of dialect/kern/Schedule.h are compiled in
+// For each distinct contraction the candidates of dialect/schedule/cpu/Schedule.h are compiled in
 // process and timed beside each other. What was found is kept in a file, so that a
 // machine times a shape once. All candidates compute the same up to rounding.
 //
@@ -8,7 +8,7 @@
 #ifndef NETC_CODEGEN_TUNE_TUNE_H
 #define NETC_CODEGEN_TUNE_TUNE_H
 
-#include "codegen/Target.h"
+#include "codegen/common/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
 

@@ -1,6 +1,6 @@
 //===- Contract.cpp - convolution and linear layers as kernels ------------===//
-#include "dialect/kern/GpuSchedule.h"
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/gpu/GpuSchedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 
 using namespace mlir;
 using namespace netc::kern;

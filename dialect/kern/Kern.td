@@ -26,7 +26,7 @@ def Kern_Dialect : Dialect {
 def KernelOpInterface : OpInterface<"KernelOpInterface"> {
   let cppNamespace = "::netc::kern";
   let methods = [
-    InterfaceMethod<"The launch grid (see NetcCommand in runtime/Abi.h).", "::netc::kern::Grid", "getGrid", (ins)>,
+    InterfaceMethod<"The launch grid (see NetcCommand in runtime/abi/Abi.h).", "::netc::kern::Grid", "getGrid", (ins)>,
     InterfaceMethod<"Useful multiply-adds times 2 for one image.", "int64_t", "getFlopsPerImage", (ins), "", "return 0;">
   ];
 }
@@ -56,7 +56,7 @@ def Kern_GeometryAttr : AttrDef<Kern_Dialect, "Geometry"> {
 
 def Kern_ScheduleAttr : AttrDef<Kern_Dialect, "Schedule"> {
   let mnemonic = "schedule";
-  let summary = "how a contraction is tiled; chosen by dialect/kern/Schedule.cpp";
+  let summary = "how a contraction is tiled; chosen by dialect/schedule/cpu/Schedule.cpp";
   let description = [{
     lanes: floats a vector. tile_pixels x tile_vectors accumulators a micro-kernel. strip_rows: output rows
     (flat: pixels) a grid item. channel_block: output channels a grid item. chunks: partial sums of a filter
@@ -77,7 +77,7 @@ def Kern_GpuAlgorithm : I32EnumAttr<"GpuAlgorithm", "how a block of threads mult
 
 def Kern_GpuScheduleAttr : AttrDef<Kern_Dialect, "GpuSchedule"> {
   let mnemonic = "gpu_schedule";
-  let summary = "how a contraction is tiled on a GPU; chosen by dialect/kern/GpuSchedule.cpp";
+  let summary = "how a contraction is tiled on a GPU; chosen by dialect/schedule/gpu/GpuSchedule.cpp";
   let description = [{
     A block of `threads` computes rows x columns of the product (implicit GEMM: rows are pixels, of a filter gradient
     taps and input channels; columns are output channels), `depth` of the reduction at a time. direct: a thread
@@ -101,7 +101,7 @@ def Kern_ChoiceAttr : AttrDef<Kern_Dialect, "Choice"> {
   let mnemonic = "choice";
   let summary = "the schedule that was timed as the best for contractions of a kind, a batch and sizes";
   let description = [{
-    A module's `kern.choices`, an array of these, takes precedence over dialect/kern/Schedule.cpp's own rule. Batch as in
+    A module's `kern.choices`, an array of these, takes precedence over dialect/schedule/cpu/Schedule.cpp's own rule. Batch as in
     TargetFacts: 1 in inference, more in training.
   }];
   let parameters = (ins EnumParameter<Kern_ContractKind>:$kind, "int64_t":$batch, "::netc::kern::GeometryAttr":$geometry,
@@ -138,7 +138,7 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
     the product and the elements of `extra` to the stored value and to terms that are summed by channel
     into outs[1] [N, strips, terms, C].
     `pool`, of forward alone: what the epilogue yields is pooled before it is stored, outs[0] is
-    [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/kern/Schedule.h.
+    [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/schedule/cpu/Schedule.h.
     `flat` views all pixels of all images as rows of one matrix.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,
@@ -337,14 +337,14 @@ def Kern_SectionAttr : AttrDef<Kern_Dialect, "Section"> {
     A function's `sections`, an array of these, covers its launches in order. Of the arena the section uses batch_bytes
     an image of the batch (arena_image), then group_bytes an image of the group (arena_group). live_bytes: most bytes an
     image that are alive at one of the launches. weight_bytes: what each group reads beside. See NetcSection of
-    runtime/Abi.h.
+    runtime/abi/Abi.h.
   }];
   let parameters = (ins "int64_t":$launches, "int64_t":$batch_bytes, "int64_t":$group_bytes, "int64_t":$live_bytes,
       "int64_t":$weight_bytes);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
-def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/Abi.h", [
+def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/abi/Abi.h", [
     I32EnumAttrCase<"ArenaImage", 0, "arena_image">, I32EnumAttrCase<"ArenaFixed", 1, "arena_fixed">,
     I32EnumAttrCase<"Parameters", 2, "parameters">, I32EnumAttrCase<"Gradients", 3, "gradients">,
     I32EnumAttrCase<"State", 4, "state">, I32EnumAttrCase<"Prepared", 5, "prepared">,

@@ -7,7 +7,7 @@
 // Other pools stay as they are.
 //
 //===----------------------------------------------------------------------===//
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 #include "passes/Passes.h"
 
 #include "llvm/ADT/SetVector.h"

@@ -2,7 +2,7 @@
 #ifndef NETC_PASSES_LOWERING_KERNBUILDER_H
 #define NETC_PASSES_LOWERING_KERNBUILDER_H
 
-#include "dialect/kern/Schedule.h"
+#include "dialect/schedule/cpu/Schedule.h"
 #include "passes/Passes.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -35,7 +35,7 @@ public:
   mlir::Value get(mlir::Value value);
   void set(mlir::Value value, mlir::Value lowered) { values.map(value, lowered); }
 
-  /// As it was timed, else as dialect/kern/Schedule.h says.
+  /// As it was timed, else as dialect/schedule/cpu/Schedule.h says.
   kern::ScheduleAttr schedule(kern::ContractKind kind, kern::GeometryAttr geometry) const;
 
   /// A fresh destination.

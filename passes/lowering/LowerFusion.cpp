@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lowering/KernBuilder.h"
-#include "dialect/kern/GpuSchedule.h"
+#include "dialect/schedule/gpu/GpuSchedule.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 

@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_COMMANDS_COMMANDS_H
 #define NETC_RUNTIME_COMMANDS_COMMANDS_H
 
-#include "runtime/Trainer.h"
+#include "runtime/train/Trainer.h"
 
 #include <optional>
 #include <string>

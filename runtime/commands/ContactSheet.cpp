@@ -1,8 +1,8 @@
 //===- ContactSheet.cpp - what augmentation makes of the images -----------===//
-#include "runtime/AtomicFile.h"
-#include "runtime/Error.h"
-#include "runtime/Mix.h"
-#include "runtime/Scaling.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/base/Error.h"
+#include "runtime/augment/Mix.h"
+#include "runtime/data/Scaling.h"
 #include "runtime/commands/Commands.h"
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 //===- Eval.cpp - accuracy of weights on a data set -----------------------===//
-#include "runtime/AtomicFile.h"
-#include "runtime/CpuFeatures.h"
-#include "runtime/Error.h"
-#include "runtime/Evaluate.h"
-#include "runtime/Progress.h"
-#include "runtime/Scaling.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/base/Error.h"
+#include "runtime/evaluate/Evaluate.h"
+#include "runtime/base/Progress.h"
+#include "runtime/data/Scaling.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/data/Loader.h"
 

@@ -6,13 +6,13 @@
 // compared with. Dropout is off, batch norm uses the batch's statistics.
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/CpuFeatures.h"
-#include "runtime/Error.h"
-#include "runtime/Initialize.h"
-#include "runtime/Philox.h"
-#include "runtime/Progress.h"
-#include "runtime/Scaling.h"
-#include "runtime/Weights.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/base/Error.h"
+#include "runtime/train/Initialize.h"
+#include "runtime/base/Philox.h"
+#include "runtime/base/Progress.h"
+#include "runtime/data/Scaling.h"
+#include "runtime/weights/Weights.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/reference/Reference.h"
 

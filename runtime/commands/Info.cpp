@@ -1,7 +1,7 @@
 //===- Info.cpp - layers, parameters, FLOPs, memory plan ------------------===//
-#include "runtime/Error.h"
-#include "runtime/Executor.h"
-#include "runtime/Memory.h"
+#include "runtime/base/Error.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/system/Memory.h"
 #include "runtime/commands/Commands.h"
 
 #include <nlohmann/json.hpp>

@@ -1,10 +1,10 @@
 //===- Predict.cpp - classes of image files -------------------------------===//
-#include "runtime/AtomicFile.h"
-#include "runtime/CpuFeatures.h"
-#include "runtime/Error.h"
-#include "runtime/Evaluate.h"
-#include "runtime/ImageFiles.h"
-#include "runtime/Scaling.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/base/Error.h"
+#include "runtime/evaluate/Evaluate.h"
+#include "runtime/image/ImageFiles.h"
+#include "runtime/data/Scaling.h"
 #include "runtime/commands/Commands.h"
 
 #include <nlohmann/json.hpp>

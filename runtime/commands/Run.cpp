@@ -1,8 +1,8 @@
 //===- Run.cpp - one batch from tensors to tensors ------------------------===//
-#include "runtime/CpuFeatures.h"
-#include "runtime/Error.h"
-#include "runtime/Executor.h"
-#include "runtime/Weights.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/base/Error.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/weights/Weights.h"
 #include "runtime/commands/Commands.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 //===- ByteFile.cpp - data files, compressed or not -----------------------===//
 #include "runtime/data/ByteFile.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 
 #include <cerrno>
 #include <cstring>

@@ -4,8 +4,8 @@
 // 32x32 bytes.
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/Error.h"
-#include "runtime/Philox.h"
+#include "runtime/base/Error.h"
+#include "runtime/base/Philox.h"
 #include "runtime/data/ByteFile.h"
 #include "runtime/data/Dataset.h"
 

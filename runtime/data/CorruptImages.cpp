@@ -1,7 +1,7 @@
 //===- CorruptImages.cpp - which files did not decode ---------------------===//
 #include "runtime/data/CorruptImages.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 
 namespace netc::runtime {
 

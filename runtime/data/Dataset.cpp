@@ -1,7 +1,7 @@
 //===- Dataset.cpp - from KIND:PATH to labelled images --------------------===//
 #include "runtime/data/Dataset.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 
 #include <algorithm>
 #include <charconv>

@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_DATA_DATASET_H
 #define NETC_RUNTIME_DATA_DATASET_H
 
-#include "runtime/Image.h"
+#include "runtime/image/Image.h"
 
 #include <memory>
 #include <string>

@@ -1,10 +1,10 @@
 //===- ImageFolder.cpp - a folder a class ---------------------------------===//
-#include "runtime/AtomicFile.h"
-#include "runtime/Error.h"
-#include "runtime/ImageFiles.h"
-#include "runtime/Philox.h"
-#include "runtime/Progress.h"
-#include "runtime/Utf8.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/base/Error.h"
+#include "runtime/image/ImageFiles.h"
+#include "runtime/base/Philox.h"
+#include "runtime/base/Progress.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/data/Dataset.h"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 //===- Loader.cpp - batches prepared while the step runs ------------------===//
 #include "runtime/data/Loader.h"
 
-#include "runtime/Error.h"
-#include "runtime/Mix.h"
-#include "runtime/ThreadPool.h"
+#include "runtime/base/Error.h"
+#include "runtime/augment/Mix.h"
+#include "runtime/system/ThreadPool.h"
 
 #include <algorithm>
 #include <numeric>

@@ -2,8 +2,8 @@
 #ifndef NETC_RUNTIME_DATA_LOADER_H
 #define NETC_RUNTIME_DATA_LOADER_H
 
-#include "runtime/Augment.h"
-#include "runtime/Memory.h"
+#include "runtime/augment/Augment.h"
+#include "runtime/system/Memory.h"
 #include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
 

@@ -1,9 +1,9 @@
 //===- Statistics.cpp - what the training set's pixels are like -----------===//
 #include "runtime/data/Statistics.h"
 
-#include "runtime/Color.h"
-#include "runtime/Error.h"
-#include "runtime/Geometry.h"
+#include "runtime/augment/Color.h"
+#include "runtime/base/Error.h"
+#include "runtime/augment/Geometry.h"
 
 #include <algorithm>
 #include <array>

@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_DATA_STATISTICS_H
 #define NETC_RUNTIME_DATA_STATISTICS_H
 
-#include "runtime/Augment.h"
+#include "runtime/augment/Augment.h"
 #include "runtime/data/Dataset.h"
 
 namespace netc::runtime {

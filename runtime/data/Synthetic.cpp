@@ -1,5 +1,5 @@
 //===- Synthetic.cpp - images that need no files --------------------------===//
-#include "runtime/Philox.h"
+#include "runtime/base/Philox.h"
 #include "runtime/data/Dataset.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 //===- Graph.cpp - what a model computes, as written ----------------------===//
 #include "runtime/reference/Graph.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 
 #include <nlohmann/json.hpp>
 

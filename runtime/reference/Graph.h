@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_REFERENCE_GRAPH_H
 #define NETC_RUNTIME_REFERENCE_GRAPH_H
 
-#include "runtime/Model.h"
+#include "runtime/exec/Model.h"
 
 #include <string>
 #include <vector>

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/reference/Layers.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 //===- Reference.cpp - a model's loss in double precision -----------------===//
 #include "runtime/reference/Reference.h"
 
-#include "runtime/Error.h"
-#include "runtime/Memory.h"
+#include "runtime/base/Error.h"
+#include "runtime/system/Memory.h"
 #include "runtime/reference/Layers.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 //===- Html.cpp - text and pictures inside a page -------------------------===//
 #include "runtime/report/Html.h"
 
-#include "runtime/Utf8.h"
+#include "runtime/base/Utf8.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_REPORT_HTML_H
 #define NETC_RUNTIME_REPORT_HTML_H
 
-#include "runtime/Image.h"
+#include "runtime/image/Image.h"
 
 #include <string>
 #include <string_view>

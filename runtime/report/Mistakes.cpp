@@ -1,7 +1,7 @@
 //===- Mistakes.cpp - what a model takes for what -------------------------===//
 #include "runtime/report/Mistakes.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 #include "runtime/report/Html.h"
 
 #include <algorithm>

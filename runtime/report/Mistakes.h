@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_REPORT_MISTAKES_H
 #define NETC_RUNTIME_REPORT_MISTAKES_H
 
-#include "runtime/Evaluate.h"
+#include "runtime/evaluate/Evaluate.h"
 
 #include <string>
 #include <vector>

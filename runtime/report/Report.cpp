@@ -1,10 +1,10 @@
 //===- Report.cpp - report.html: a run on one page ------------------------===//
 #include "runtime/report/Report.h"
 
-#include "runtime/AtomicFile.h"
-#include "runtime/Memory.h"
-#include "runtime/Progress.h"
-#include "runtime/ThreadPool.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/Memory.h"
+#include "runtime/base/Progress.h"
+#include "runtime/system/ThreadPool.h"
 #include "runtime/report/Chart.h"
 #include "runtime/report/Html.h"
 #include "runtime/report/Mistakes.h"

@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_REPORT_REPORT_H
 #define NETC_RUNTIME_REPORT_REPORT_H
 
-#include "runtime/Evaluate.h"
+#include "runtime/evaluate/Evaluate.h"
 
 #include <string>
 #include <utility>

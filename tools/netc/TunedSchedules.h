@@ -2,7 +2,7 @@
 #ifndef NETC_TOOLS_NETC_TUNEDSCHEDULES_H
 #define NETC_TOOLS_NETC_TUNEDSCHEDULES_H
 
-#include "codegen/Target.h"
+#include "codegen/common/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
 

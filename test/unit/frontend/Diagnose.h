@@ -2,7 +2,7 @@
 #ifndef NETC_TEST_UNIT_FRONTEND_DIAGNOSE_H
 #define NETC_TEST_UNIT_FRONTEND_DIAGNOSE_H
 
-#include "frontend/Frontend.h"
+#include "frontend/elaborate/Frontend.h"
 
 #include <ostream>
 #include <string>

@@ -1,9 +1,9 @@
-#include "runtime/Augment.h"
+#include "runtime/augment/Augment.h"
 
-#include "runtime/Color.h"
-#include "runtime/Error.h"
-#include "runtime/Mix.h"
-#include "runtime/Scaling.h"
+#include "runtime/augment/Color.h"
+#include "runtime/base/Error.h"
+#include "runtime/augment/Mix.h"
+#include "runtime/data/Scaling.h"
 #include "runtime/data/Statistics.h"
 #include "test/unit/runtime/Scratch.h"
 

@@ -1,6 +1,6 @@
 // The toy executables as users would run them.
-#include "runtime/Image.h"
-#include "runtime/Safetensors.h"
+#include "runtime/image/Image.h"
+#include "runtime/weights/Safetensors.h"
 #include "runtime/data/Dataset.h"
 
 #include "test/unit/runtime/Scratch.h"

@@ -1,6 +1,6 @@
 #include "runtime/data/Dataset.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>

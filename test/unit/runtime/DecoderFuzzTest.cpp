@@ -1,7 +1,7 @@
 // Whatever is done to an image file, decoding it ends with an image or with an Error that names it. The program
 // runtime_sanitized holds these tests again with the decoders under the address and undefined-behaviour sanitizers.
-#include "runtime/Augment.h"
-#include "runtime/Error.h"
+#include "runtime/augment/Augment.h"
+#include "runtime/base/Error.h"
 
 #include "test/unit/runtime/TestImages.h"
 

@@ -1,9 +1,9 @@
 // The executor on a device with memory of its own: here one that runs the toy model's kernels on copies.
-#include "runtime/Device.h"
-#include "runtime/Diagnosis.h"
-#include "runtime/Executor.h"
-#include "runtime/Initialize.h"
-#include "runtime/Optimizer.h"
+#include "runtime/exec/Device.h"
+#include "runtime/exec/Diagnosis.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/train/Initialize.h"
+#include "runtime/train/Optimizer.h"
 #include "runtime/data/Loader.h"
 #include "test/unit/runtime/Scratch.h"
 

@@ -1,7 +1,7 @@
 // A step that goes wrong is traced to the layer where the first bad value appeared.
-#include "runtime/Diagnosis.h"
+#include "runtime/exec/Diagnosis.h"
 
-#include "runtime/Initialize.h"
+#include "runtime/train/Initialize.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "runtime/EventCounter.h"
+#include "runtime/system/EventCounter.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "runtime/Executor.h"
+#include "runtime/exec/Executor.h"
 
-#include "runtime/CpuFeatures.h"
-#include "runtime/Error.h"
-#include "runtime/Initialize.h"
-#include "runtime/Weights.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/base/Error.h"
+#include "runtime/train/Initialize.h"
+#include "runtime/weights/Weights.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
-#include "runtime/Image.h"
+#include "runtime/image/Image.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 #include "runtime/data/Dataset.h"
 #include "test/unit/runtime/Scratch.h"
 #include "test/unit/runtime/TestImages.h"

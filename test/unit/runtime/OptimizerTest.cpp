@@ -1,6 +1,6 @@
 // Patterns, recipes of optimizers, and what the command line may change of them.
-#include "runtime/Error.h"
-#include "runtime/Optimizer.h"
+#include "runtime/base/Error.h"
+#include "runtime/train/Optimizer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/Philox.h"
+#include "runtime/base/Philox.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // report.html: whole, self-contained, and of the whole run.
-#include "runtime/Progress.h"
+#include "runtime/base/Progress.h"
 #include "runtime/report/Chart.h"
 #include "runtime/report/Html.h"
 #include "runtime/report/Mistakes.h"

@@ -1,6 +1,6 @@
-#include "runtime/Schedule.h"
+#include "runtime/recipe/Schedule.h"
 
-#include "runtime/Error.h"
+#include "runtime/base/Error.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>

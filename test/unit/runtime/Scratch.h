@@ -2,7 +2,7 @@
 #ifndef NETC_TEST_UNIT_RUNTIME_SCRATCH_H
 #define NETC_TEST_UNIT_RUNTIME_SCRATCH_H
 
-#include "runtime/AtomicFile.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <cstdlib>
 #include <filesystem>

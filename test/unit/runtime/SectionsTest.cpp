@@ -1,7 +1,7 @@
 // Groups of images pass a section together: the same results, less of the arena, and no group where a cache does not help.
-#include "runtime/CacheSize.h"
-#include "runtime/Error.h"
-#include "runtime/Executor.h"
+#include "runtime/system/CacheSize.h"
+#include "runtime/base/Error.h"
+#include "runtime/exec/Executor.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-#include "runtime/ControlGroup.h"
-#include "runtime/ThreadPool.h"
+#include "runtime/system/ControlGroup.h"
+#include "runtime/system/ThreadPool.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>

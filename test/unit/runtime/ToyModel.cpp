@@ -5,7 +5,7 @@
 // an auxiliary head that only exists in name.
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/Abi.h"
+#include "runtime/abi/Abi.h"
 
 #include <cmath>
 #include <cstddef>

@@ -1,5 +1,5 @@
 //===- BanksTest.cpp - passes over the banks of shared memory -------------===//
-#include "runtime/sim/Banks.h"
+#include "runtime/device/sim/Banks.h"
 #include "test/unit/sim/Gpu.h"
 
 #include <functional>

@@ -2,7 +2,7 @@
 #ifndef NETC_TEST_UNIT_SIM_GPU_H
 #define NETC_TEST_UNIT_SIM_GPU_H
 
-#include "runtime/sim/Simulator.h"
+#include "runtime/device/sim/Simulator.h"
 
 #include <gtest/gtest.h>
 

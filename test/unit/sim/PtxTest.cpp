@@ -1,7 +1,7 @@
 //===- PtxTest.cpp - what does not load, and why --------------------------===//
 #include "test/unit/sim/Gpu.h"
 
-#include "runtime/sim/Ptx.h"
+#include "runtime/device/sim/Ptx.h"
 
 #include <random>
 

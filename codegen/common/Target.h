@@ -1,0 +1,40 @@
+//===- Target.h - what code is generated for --------------------*- C++ -*-===//
+#ifndef NETC_CODEGEN_COMMON_TARGET_H
+#define NETC_CODEGEN_COMMON_TARGET_H
+
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace netc {
+
+/// A level of x86-64 and what kernels use of it.
+struct CpuTarget {
+  std::string name;                  ///< "x86-64-v3"
+  std::vector<std::string> features; ///< LLVM names; the executable checks them at start
+  int64_t lanes = 4;                 ///< f32 lanes of a vector register
+  int64_t registers = 16;            ///< vector registers
+
+  /// "+avx2,+fma,…"
+  std::string featureString() const;
+};
+
+/// The level named by `--cpu`: x86-64-v2, -v3, -v4, or native: the best that this
+/// machine runs. Features are named, not a CPU: its name may promise too little.
+std::optional<CpuTarget> lookupCpuTarget(llvm::StringRef name);
+
+/// Whether this machine has all that `target` uses.
+bool hostRuns(const CpuTarget &target);
+
+/// Levels separated by commas, best first, each once. False: `error` names the one that is unknown.
+bool parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error);
+
+/// The names that lookupCpuTarget knows, for messages.
+llvm::StringRef cpuTargetNames();
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_COMMON_TARGET_H

@@ -1,0 +1,102 @@
+//===- Compile.cpp - planned kern functions to code -----------------------===//
+#include "codegen/package/Compile.h"
+#include "codegen/cpu/KernelSet.h"
+#include "codegen/cpu/LowerKernels.h"
+#include "codegen/package/ModelTable.h"
+#include "codegen/package/ObjectFile.h"
+
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+
+using namespace mlir;
+using namespace netc;
+
+namespace {
+class CpuKernels : public LaunchKernels {
+public:
+  explicit CpuKernels(cpu::KernelSet &set) : set(set) {}
+  FailureOr<unsigned> kernelOf(kern::KernelOpInterface launch) override { return set.get(launch); }
+  kern::Grid gridOf(kern::KernelOpInterface launch, unsigned) override { return launch.getGrid(); }
+  size_t size() override { return set.kernels().size(); }
+  StringRef name(size_t kernel) override { return set.kernels()[kernel].name; }
+  uint64_t scratchBytes(size_t kernel) override { return set.kernels()[kernel].scratchBytes; }
+
+private:
+  cpu::KernelSet &set;
+};
+
+class GpuKernels : public LaunchKernels {
+public:
+  explicit GpuKernels(cuda::GpuKernelSet &set) : set(set) {}
+  FailureOr<unsigned> kernelOf(kern::KernelOpInterface launch) override { return set.get(launch); }
+  kern::Grid gridOf(kern::KernelOpInterface, unsigned kernel) override { return set.kernels()[kernel].grid; }
+  size_t size() override { return set.kernels().size(); }
+  StringRef name(size_t kernel) override { return set.kernels()[kernel].name; }
+  uint64_t scratchBytes(size_t) override { return 0; }
+
+private:
+  cuda::GpuKernelSet &set;
+};
+} // namespace
+
+LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeKind kind,
+                                 llvm::raw_pwrite_stream &out, const ModelSymbols &symbols) {
+  cpu::KernelSet kernels(*module.getContext(), target.lanes);
+  CpuKernels view(kernels);
+  ModelTable table(module, view, modelJson(module, target));
+  if (failed(table.collect()))
+    return failure();
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> code = cpu::lowerKernels(kernels.module(), context);
+  if (!code)
+    return failure();
+  table.emit(*code, symbols);
+  return writeCode(module, *code, target, kind, out);
+}
+
+/// The oldest PTX that serves each chip: chips with the same features share one.
+static std::vector<unsigned> ptxLevels(const cuda::GpuTarget &gpu) {
+  std::vector<unsigned> levels;
+  for (unsigned chip : gpu.chips) {
+    unsigned level = cuda::featuresOf(chip).asyncCopy ? 80 : 75;
+    if (levels.empty() || levels.back() != level)
+      levels.push_back(level);
+  }
+  return levels;
+}
+
+LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &gpu, const CpuTarget &host, CodeKind kind,
+                                       llvm::raw_pwrite_stream &out) {
+  GpuCode images;
+  images.simulated = gpu.simulated;
+  std::optional<std::string> ptxas = gpu.assembled ? cuda::findPtxas() : std::nullopt;
+  std::vector<unsigned> levels = ptxLevels(gpu);
+  llvm::LLVMContext context;
+  llvm::Module code("netc", context);
+  for (auto [index, level] : llvm::enumerate(levels)) {
+    cuda::GpuKernelSet kernels(*module.getContext(), cuda::featuresOf(level));
+    GpuKernels view(kernels);
+    ModelTable table(module, view, modelJson(module, host, &gpu));
+    if (failed(table.collect()))
+      return failure();
+    FailureOr<std::string> ptx = cuda::emitPtx(module, kernels, level);
+    if (failed(ptx))
+      return failure();
+    if (kind == CodeKind::Ptx) {
+      out << *ptx;
+      return success();
+    }
+    images.images.push_back({level, false, *ptx, kernels.kernels()});
+    for (unsigned chip : gpu.chips) {
+      if (!ptxas || cuda::featuresOf(chip).asyncCopy != cuda::featuresOf(level).asyncCopy)
+        continue;
+      FailureOr<std::string> assembled = cuda::assemble(module, *ptxas, *ptx, chip);
+      if (failed(assembled))
+        return failure();
+      images.images.push_back({chip, true, *assembled, kernels.kernels()});
+    }
+    if (index + 1 == levels.size())
+      table.emit(code, ModelSymbols(), &images);
+  }
+  return writeCode(module, code, host, kind, out);
+}

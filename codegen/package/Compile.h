@@ -1,0 +1,28 @@
+//===- Compile.h - planned kern functions to code ---------------*- C++ -*-===//
+#ifndef NETC_CODEGEN_PACKAGE_COMPILE_H
+#define NETC_CODEGEN_PACKAGE_COMPILE_H
+
+#include "codegen/common/Target.h"
+#include "codegen/package/ModelTable.h"
+#include "codegen/cuda/GpuTarget.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace netc {
+
+enum class CodeKind { LlvmIr, Assembly, Object, Ptx };
+
+/// Emits kernels and model table of `module` (after the kern stage) to `out`.
+/// Reports through the module's diagnostics.
+mlir::LogicalResult compileModel(mlir::ModuleOp module, const CpuTarget &target, CodeKind kind,
+                                 llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {});
+
+/// The same for a GPU: the object holds the tables and the kernels as PTX, and as machine code for each
+/// chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.
+mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu, const CpuTarget &host,
+                                       CodeKind kind, llvm::raw_pwrite_stream &out);
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_PACKAGE_COMPILE_H

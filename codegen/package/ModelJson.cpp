@@ -1,0 +1,103 @@
+//===- ModelJson.cpp - what an executable is told about its model ---------===//
+#include "codegen/package/ModelTable.h"
+
+#include "dialect/net/NetDialect.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/JSON.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace netc;
+namespace json = llvm::json;
+
+static json::Array toJson(ArrayRef<int64_t> values) {
+  json::Array list;
+  for (int64_t value : values)
+    list.push_back(value);
+  return list;
+}
+
+static json::Object describeParameter(net::ParameterOp parameter) {
+  StringRef kind = cast<StringAttr>(parameter.getInit()[0]).getValue();
+  double a = cast<FloatAttr>(parameter.getInit()[1]).getValueAsDouble();
+  double b = cast<FloatAttr>(parameter.getInit()[2]).getValueAsDouble();
+  json::Object init{{"kind", kind}};
+  if (kind == "normal") {
+    init["mean"] = a;
+    init["std"] = b;
+  } else if (kind == "uniform") {
+    init["low"] = a;
+    init["high"] = b;
+  } else {
+    init["value"] = a;
+  }
+  return json::Object{{"name", parameter.getSymName()},
+                      {"shape", toJson(cast<ShapedType>(parameter.getType()).getShape())},
+                      {"offset", parameter->getAttrOfType<IntegerAttr>("offset").getInt()},
+                      {"trainable", parameter.getTrainable()},
+                      {"decay", parameter.getDecay()},
+                      {"init", std::move(init)},
+                      {"layer", static_cast<int64_t>(parameter.getLayer())},
+                      {"aux", parameter.getAuxiliary()}};
+}
+
+std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu) {
+  json::Array parameters;
+  std::vector<int64_t> ofLayer;
+  auto layerList = module->getAttrOfType<ArrayAttr>("net.layers");
+  ofLayer.resize(layerList.size());
+  for (auto parameter : module.getOps<net::ParameterOp>()) {
+    parameters.push_back(describeParameter(parameter));
+    if (parameter.getTrainable())
+      ofLayer[parameter.getLayer()] += cast<ShapedType>(parameter.getType()).getNumElements();
+  }
+  json::Array layers;
+  int64_t total = 0;
+  for (auto [index, attr] : llvm::enumerate(layerList)) {
+    auto layer = cast<DictionaryAttr>(attr);
+    int64_t flops = layer.getAs<IntegerAttr>("flops").getInt();
+    bool auxiliary = layer.contains("auxiliary");
+    total += auxiliary ? 0 : flops;
+    layers.push_back(json::Object{{"name", layer.getAs<StringAttr>("name").getValue()},
+                                  {"kind", layer.getAs<StringAttr>("kind").getValue()},
+                                  {"output", toJson(layer.getAs<DenseI64ArrayAttr>("output").asArrayRef())},
+                                  {"parameters", ofLayer[index]},
+                                  {"flops", flops},
+                                  {"line", layer.getAs<IntegerAttr>("line").getInt()},
+                                  {"aux", auxiliary}});
+  }
+  json::Array features;
+  if (!gpu)
+    for (const std::string &feature : target.features)
+      features.push_back(feature);
+  std::vector<std::string> chips;
+  if (gpu)
+    for (unsigned chip : gpu->chips)
+      chips.push_back("sm_" + std::to_string(chip));
+  auto output = module->getAttrOfType<DenseI64ArrayAttr>("net.output");
+  int64_t classes = 1;
+  for (int64_t dim : output.asArrayRef())
+    classes *= dim;
+  auto recipe = json::parse(module->getAttrOfType<StringAttr>("net.recipe").getValue());
+  bool trains = static_cast<bool>(module.lookupSymbol<func::FuncOp>("step"));
+  json::Value value = json::Object{{"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
+                                   {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},
+                                   {"netc", "0.1.0"},
+                                   {"target", !gpu ? "cpu" : gpu->simulated ? "sim" : "cuda"},
+                                   {"cpu", gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name},
+                                   {"features", std::move(features)},
+                                   {"input", toJson(module->getAttrOfType<DenseI64ArrayAttr>("net.input").asArrayRef())},
+                                   {"classes", classes},
+                                   {"mode", trains ? "both" : "infer"},
+                                   {"flops_per_image", total},
+                                   {"layers", std::move(layers)},
+                                   {"parameters", std::move(parameters)},
+                                   {"recipe", recipe ? std::move(*recipe) : json::Value(nullptr)}};
+  if (auto graph = module->getAttrOfType<StringAttr>("net.graph"))
+    if (auto parsed = json::parse(graph.getValue()))
+      (*value.getAsObject())["graph"] = std::move(*parsed);
+  std::string text;
+  llvm::raw_string_ostream(text) << value;
+  return text;
+}

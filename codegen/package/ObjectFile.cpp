@@ -1,0 +1,75 @@
+//===- ObjectFile.cpp - LLVM IR to text or object -------------------------===//
+#include "codegen/package/ObjectFile.h"
+
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace netc;
+
+static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target, std::string &error) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return nullptr;
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
+  options.FunctionSections = true;
+  return std::unique_ptr<llvm::TargetMachine>(
+      backend->createTargetMachine(triple, "x86-64", target.featureString(), options, llvm::Reloc::PIC_, std::nullopt,
+                                   llvm::CodeGenOptLevel::Default));
+}
+
+/// Kernels are vectorised and unrolled by hand: only the scalar clean-up is wanted.
+static void optimise(llvm::Module &code, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager sccs;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(sccs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, sccs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
+}
+
+LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarget &target, CodeKind kind,
+                              llvm::raw_pwrite_stream &out) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(target, error);
+  if (!machine)
+    return source.emitError() << "this LLVM cannot generate code for this machine: " << error;
+  code.setTargetTriple(machine->getTargetTriple());
+  code.setDataLayout(machine->createDataLayout());
+  std::string width = std::to_string(target.lanes * 32);
+  for (llvm::Function &function : code) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-features", target.featureString());
+    function.addFnAttr("prefer-vector-width", width);
+  }
+  optimise(code, *machine);
+  if (kind == CodeKind::LlvmIr) {
+    code.print(out, nullptr);
+    return success();
+  }
+  llvm::legacy::PassManager passes;
+  auto type = kind == CodeKind::Assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  if (machine->addPassesToEmitFile(passes, out, nullptr, type))
+    return source.emitError("this LLVM cannot write such a file");
+  passes.run(code);
+  return success();
+}

@@ -1,0 +1,413 @@
+//===- Expressions.cpp - evaluates compile-time expressions ---------------===//
+#include "frontend/elaborate/Elaborator.h"
+
+#include <fmt/format.h>
+
+namespace netc::frontend {
+
+/// One step of work; false once the run has used up its share.
+bool Elaborator::spend(Range at) {
+  if (stopped)
+    return false;
+  if (--fuel > 0)
+    return true;
+  stopped = true;
+  error(at, fmt::format("elaboration takes more than {} steps", maxSteps))
+      .suggest("is the count of a loop right?");
+  return false;
+}
+
+std::string Elaborator::describeValue(const Value &value) const {
+  if (const auto *tensor = value.as<Value::Tensor>())
+    return "a tensor " + spell(network.layers[tensor->layer].output);
+  return describe(value);
+}
+
+Value Elaborator::evaluate(const Expr &expr) {
+  if (!spend(expr.range))
+    return Value::poison();
+  if (depth >= maxDepth) {
+    error(expr.range, fmt::format("evaluation is nested more than {} deep", maxDepth));
+    stopped = true;
+    return Value::poison();
+  }
+  ++depth;
+  Value result = Value::poison();
+  const auto &node = expr.node;
+  if (const auto *integer = std::get_if<int64_t>(&node))
+    result = {*integer};
+  else if (const auto *number = std::get_if<double>(&node))
+    result = {*number};
+  else if (const auto *flag = std::get_if<bool>(&node))
+    result = {*flag};
+  else if (const auto *text = std::get_if<std::string>(&node))
+    result = {*text};
+  else if (const auto *iterations = std::get_if<IterationsLiteral>(&node))
+    result = {Iterations{iterations->count}};
+  else if (const auto *name = std::get_if<NameExpr>(&node))
+    result = evaluateName(*name, expr.range);
+  else if (const auto *list = std::get_if<ListExpr>(&node))
+    result = evaluateList(*list, expr.range);
+  else if (const auto *unary = std::get_if<UnaryExpr>(&node))
+    result = evaluateUnary(*unary, expr.range);
+  else if (const auto *binary = std::get_if<BinaryExpr>(&node))
+    result = evaluateBinary(*binary);
+  else if (const auto *callee = std::get_if<CallExpr>(&node))
+    result = call(*callee, expr.range, nullptr);
+  else if (const auto *member = std::get_if<MemberExpr>(&node))
+    result = evaluateMember(*member);
+  else if (const auto *index = std::get_if<IndexExpr>(&node))
+    result = evaluateIndex(*index, expr.range);
+  else if (const auto *range = std::get_if<RangeExpr>(&node))
+    result = evaluateRange(*range, expr.range);
+  else if (const auto *branch = std::get_if<IfExpr>(&node))
+    result = runIf(*branch);
+  else if (const auto *pipe = std::get_if<PipeExpr>(&node))
+    result = evaluatePipe(*pipe);
+  --depth;
+  return result;
+}
+
+bool Elaborator::isBound(const std::string &name) const {
+  return !activations.empty() && activations.back().variables.count(name);
+}
+
+std::vector<std::string> Elaborator::visibleNames() const {
+  std::vector<std::string> names;
+  if (!activations.empty())
+    for (const auto &[name, value] : activations.back().variables)
+      names.push_back(name);
+  for (const File &file : program.files())
+    for (const auto &def : file.definitions)
+      names.push_back(def->name);
+  for (const LayerKind &kind : layerTable())
+    names.push_back(kind.name);
+  for (const Function &function : functionTable())
+    names.push_back(function.name);
+  for (const char *word : {"same", "up", "down"})
+    names.push_back(word);
+  // Which of two equally close names is proposed must not depend on hashing.
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+namespace {
+/// Finds where a body first binds a name, to tell "unbound yet" from "unknown".
+struct FindBinding {
+  const std::string &name;
+  std::optional<Range> found;
+
+  void targets(const std::vector<Target> &targets) {
+    for (const Target &target : targets)
+      if (!found && target.name == name)
+        found = target.range;
+  }
+  void branches(const Expr &expr) {
+    const auto *node = std::get_if<IfExpr>(&expr.node);
+    if (!node)
+      return;
+    for (const IfExpr::Arm &arm : node->arms)
+      visit(arm.body);
+    if (node->otherwise)
+      visit(*node->otherwise);
+  }
+  void visit(const Body &body) {
+    for (const Stmt &stmt : body.statements) {
+      if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
+        targets(assign->targets);
+        branches(*assign->value);
+      } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
+        targets(loop->targets);
+        visit(loop->body);
+      } else if (const auto *loop = std::get_if<RepeatStmt>(&stmt.node)) {
+        visit(loop->body);
+      } else if (const auto *expr = std::get_if<ExprStmt>(&stmt.node)) {
+        branches(*expr->value);
+      } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
+        targets({input->name});
+      } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
+        targets(hole->targets);
+      }
+    }
+  }
+};
+} // namespace
+
+Diagnostic &Elaborator::unboundName(const std::string &name, Range at,
+                                    const std::vector<ParamSpec> *switches) {
+  if (diags.full() || (!activations.empty() && current().blind))
+    return silenced = {};
+  if (!activations.empty()) {
+    FindBinding finder{name, {}};
+    finder.visit(current().def->body);
+    if (finder.found)
+      return error(at, fmt::format("'{}' is read before it is bound", name))
+          .note(*finder.found, "it gets a value here")
+          .suggest("bind it on every way that leads here");
+  }
+  std::vector<std::string> known = visibleNames();
+  if (switches)
+    for (const ParamSpec &param : *switches)
+      if (param.need == ParamSpec::Need::Switch)
+        known.insert(known.begin(), param.name);
+  return error(at, fmt::format("unknown name '{}'{}", name, didYouMean(name, known)));
+}
+
+Value Elaborator::evaluateName(const NameExpr &expr, Range at) {
+  if (!activations.empty()) {
+    auto it = current().variables.find(expr.name);
+    if (it != current().variables.end())
+      return it->second;
+  }
+  if (const Definition *def = program.find(expr.name))
+    return {def};
+  if (const LayerKind *kind = findLayerKind(expr.name))
+    return {kind};
+  if (const Function *function = findFunction(expr.name))
+    return {function};
+  if (isChoiceWord(expr.name))
+    return {expr.name};
+  unboundName(expr.name, at);
+  return Value::poison();
+}
+
+Value Elaborator::evaluateList(const ListExpr &expr, Range at) {
+  std::vector<Value> items;
+  bool poisoned = false;
+  for (const Expr &item : expr.items) {
+    items.push_back(evaluate(item));
+    if (items.back().isNothing()) {
+      error(item.range, "this has no value: it can't stand in a list");
+      poisoned = true;
+    }
+    poisoned |= items.back().isPoison();
+  }
+  if (poisoned)
+    return Value::poison();
+  if (items.size() > maxListLength) {
+    error(at, fmt::format("the list has more than {} items", maxListLength));
+    return Value::poison();
+  }
+  Value list = makeList(std::move(items));
+  if (list.isPoison())
+    error(at, fmt::format("lists are nested more than {} deep", maxListDepth));
+  return list;
+}
+
+std::optional<bool> Elaborator::condition(const Expr &expr) {
+  Value value = evaluate(expr);
+  if (value.isPoison())
+    return std::nullopt;
+  if (const auto *flag = value.as<bool>())
+    return *flag;
+  Diagnostic &diag = error(
+      expr.range, fmt::format("expected true or false, have {}", describeValue(value)));
+  if (value.as<int64_t>())
+    diag.suggest("compare it: n != 0");
+  return std::nullopt;
+}
+
+Value Elaborator::evaluateUnary(const UnaryExpr &expr, Range at) {
+  if (expr.op == UnaryOp::Not) {
+    std::optional<bool> value = condition(*expr.operand);
+    return value ? Value{!*value} : Value::poison();
+  }
+  // The smallest integer has no positive counterpart to negate.
+  Value value = evaluate(*expr.operand);
+  if (value.isPoison())
+    return value;
+  Computed result = negate(value);
+  if (!result.error.empty())
+    error(at, result.error);
+  return result.value;
+}
+
+Value Elaborator::evaluateLogic(const BinaryExpr &expr) {
+  std::optional<bool> value = condition(*expr.first);
+  for (const BinaryExpr::Link &link : expr.rest) {
+    bool isAnd = link.op == BinaryOp::And;
+    // The other side is not looked at where it can't matter.
+    if (value && *value != isAnd)
+      continue;
+    std::optional<bool> right = condition(*link.right);
+    if (!value || !right)
+      return Value::poison();
+    value = right;
+  }
+  return value ? Value{*value} : Value::poison();
+}
+
+Value Elaborator::evaluateBinary(const BinaryExpr &expr) {
+  BinaryOp op = expr.rest.front().op;
+  if (op == BinaryOp::And || op == BinaryOp::Or)
+    return evaluateLogic(expr);
+  Value value = evaluate(*expr.first);
+  for (const BinaryExpr::Link &link : expr.rest) {
+    Value right = evaluate(*link.right);
+    value = combine(link.op, link.opRange, value, right);
+  }
+  return value;
+}
+
+Value Elaborator::combine(BinaryOp op, Range at, const Value &left, const Value &right) {
+  if (left.isPoison() || right.isPoison() || !spend(at))
+    return Value::poison();
+  const auto *a = left.as<Value::Tensor>(), *b = right.as<Value::Tensor>();
+  bool comparesAny = op == BinaryOp::Equal || op == BinaryOp::NotEqual;
+  if (a && b && (op == BinaryOp::Add || op == BinaryOp::Multiply))
+    return combineTensors(op, at, a->layer, b->layer);
+  if ((a || b) && !comparesAny) {
+    Diagnostic &diag = error(at, fmt::format("'{}' of {} and {}", spelling(op),
+                                             describeValue(left), describeValue(right)));
+    if (a && b)
+      diag.suggest("tensors have only '+' (skip-add) and '*' (gate)");
+    else
+      diag.suggest("both sides of a tensor's '+' or '*' must be tensors");
+    return Value::poison();
+  }
+  Computed result = compute(op, left, right);
+  if (!result.error.empty()) {
+    error(at, result.error).suggest(result.help);
+    return Value::poison();
+  }
+  if (result.value.as<Value::List>())
+    fuel -= static_cast<int64_t>((*result.value.as<Value::List>())->items.size());
+  return result.value;
+}
+
+Value Elaborator::combineTensors(BinaryOp op, Range at, int left, int right) {
+  const Shape &a = network.layers[left].output, &b = network.layers[right].output;
+  bool isAdd = op == BinaryOp::Add;
+  auto isGate = [](const Shape &gate, const Shape &of) {
+    return gate.size() == 3 && of.size() == 3 && gate[0] == of[0] && gate[1] == 1 && gate[2] == 1;
+  };
+  bool swapped = !isAdd && a != b && isGate(a, b);
+  if (a != b && (isAdd || (!isGate(b, a) && !swapped))) {
+    Diagnostic &diag = error(
+        at, isAdd ? fmt::format("skip-add of unequal shapes: {} + {}", spell(a), spell(b))
+                  : fmt::format("gate of shapes that don't fit: {} * {}", spell(a), spell(b)));
+    for (int index : {left, right})
+      diag.note(layerRanges[index],
+                fmt::format("{} comes from '{}'", spell(network.layers[index].output),
+                            network.layers[index].name));
+    if (!isAdd)
+      diag.suggest("'*' wants equal shapes, or one side of 1x1 with as many channels");
+    else if (a.size() == 3 && b.size() == 3 && (a[1] != b[1] || a[2] != b[2]))
+      diag.suggest("bring both to one height and width: the same stride on both ways");
+    else if (a.size() == 3 && b.size() == 3)
+      diag.suggest("bring both to as many channels: conv(c, k=1) or pad_channels(c) on the "
+                   "shortcut");
+    return Value::poison();
+  }
+  Draft draft;
+  if (isAdd)
+    draft.attrs = AddAttrs{};
+  else
+    draft.attrs = MulAttrs{};
+  draft.output = swapped ? b : a;
+  const char *kind = isAdd ? "add" : "mul";
+  std::vector<int> inputs = swapped ? std::vector{right, left} : std::vector{left, right};
+  return addLayer(kind, std::move(draft), std::move(inputs), current().scope.next(kind), at);
+}
+
+Value Elaborator::evaluateMember(const MemberExpr &expr) {
+  Value base = evaluate(*expr.base);
+  if (base.isPoison())
+    return base;
+  const auto *tensor = base.as<Value::Tensor>();
+  if (!tensor) {
+    error(expr.nameRange, fmt::format("{} has no '.{}'", describeValue(base), expr.name))
+        .suggest("only tensors have .channels, .height, .width and .shape");
+    return Value::poison();
+  }
+  const Shape &shape = network.layers[tensor->layer].output;
+  if (expr.name == "shape") {
+    std::vector<Value> items;
+    for (int64_t size : shape)
+      items.push_back({size});
+    return makeList(std::move(items));
+  }
+  if (expr.name == "channels")
+    return {shape[0]};
+  bool isHeight = expr.name == "height";
+  if (!isHeight && expr.name != "width") {
+    error(expr.nameRange,
+          fmt::format("a tensor has no '.{}'{}", expr.name,
+                      didYouMean(expr.name, {"channels", "height", "width", "shape"})))
+        .suggest("it has .channels, .height, .width and .shape");
+    return Value::poison();
+  }
+  if (shape.size() != 3) {
+    error(expr.nameRange, fmt::format("a vector {} has no {}", spell(shape), expr.name))
+        .suggest("it has .channels and .shape");
+    return Value::poison();
+  }
+  return {shape[isHeight ? 1 : 2]};
+}
+
+Value Elaborator::evaluateIndex(const IndexExpr &expr, Range at) {
+  Value base = evaluate(*expr.base), index = evaluate(*expr.index);
+  if (base.isPoison() || index.isPoison())
+    return Value::poison();
+  const auto *list = base.as<Value::List>();
+  if (!list) {
+    error(at, fmt::format("only a list has items, have {}", describeValue(base)));
+    return Value::poison();
+  }
+  const auto *position = index.as<int64_t>();
+  if (!position) {
+    error(expr.index->range, fmt::format("expected an integer, have {}", describeValue(index)));
+    return Value::poison();
+  }
+  int64_t size = static_cast<int64_t>((*list)->items.size());
+  int64_t place = *position < 0 && *position >= -size ? *position + size : *position;
+  if (place < 0 || place >= size) {
+    error(expr.index->range,
+          fmt::format("item {} of a list of {}: items count from 0", *position, size));
+    return Value::poison();
+  }
+  return (*list)->items[place];
+}
+
+Value Elaborator::makeRange(int64_t low, int64_t high, int64_t step, Range at) {
+  std::vector<Value> items;
+  for (int64_t i = low; step > 0 ? i < high : i > high;) {
+    if (static_cast<int64_t>(items.size()) >= maxIterations) {
+      error(at, fmt::format("a range of more than {} integers", maxIterations));
+      return Value::poison();
+    }
+    items.push_back({i});
+    if (__builtin_add_overflow(i, step, &i))
+      break;
+  }
+  fuel -= static_cast<int64_t>(items.size());
+  return makeList(std::move(items));
+}
+
+Value Elaborator::evaluateRange(const RangeExpr &expr, Range at) {
+  Value low = evaluate(*expr.low), high = evaluate(*expr.high);
+  if (low.isPoison() || high.isPoison())
+    return Value::poison();
+  if (low.as<int64_t>() && high.as<int64_t>())
+    return makeRange(*low.as<int64_t>(), *high.as<int64_t>(), 1, at);
+  error(at, fmt::format("'..' wants two integers, have {} and {}", describeValue(low),
+                        describeValue(high)));
+  return Value::poison();
+}
+
+Value Elaborator::evaluatePipe(const PipeExpr &expr) {
+  Value value = evaluate(*expr.head);
+  for (const Expr &stage : expr.stages) {
+    if (value.isNothing()) {
+      error(stage.range, "what stands left of '|' has no value");
+      value = Value::poison();
+    }
+    if (!spend(stage.range))
+      return Value::poison();
+    Value next = call(std::get<CallExpr>(stage.node), stage.range, &value);
+    value = std::move(next);
+  }
+  return value;
+}
+
+} // namespace netc::frontend

@@ -1,0 +1,50 @@
+//===- Program.h - a file with its imports ----------------------*- C++ -*-===//
+#ifndef NETC_FRONTEND_ELABORATE_PROGRAM_H
+#define NETC_FRONTEND_ELABORATE_PROGRAM_H
+
+#include "frontend/syntax/Ast.h"
+
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+namespace netc::frontend {
+
+/// The files of a run and what they define. All blocks and models share one
+/// space of names.
+class Program {
+public:
+  explicit Program(Diagnostics &diags) : diags(diags) {}
+
+  /// Reads `path` and whatever it imports; errors go to the diagnostics.
+  void load(const std::string &path);
+
+  const Definition *find(const std::string &name) const;
+  /// The file named on the command line first, then its imports.
+  const std::deque<File> &files() const { return loaded; }
+  /// Every definition and import that was written is there, if with holes: names can be judged.
+  bool whole() const { return complete; }
+
+private:
+  enum class State { Loading, Done };
+  void loadFile(const std::string &name, Range importedAt);
+  void define(const File &file);
+
+  Diagnostics &diags;
+  bool complete = true;
+  std::deque<File> loaded;
+  std::map<std::string, State> states; ///< by canonical path
+  std::vector<std::pair<std::string, Range>> chain; ///< files being read, with their imports
+  std::unordered_map<std::string, const Definition *> definitions;
+};
+
+/// The text of a file, or an error in words.
+struct FileText {
+  std::string text, error;
+};
+FileText readSource(const std::string &path);
+
+} // namespace netc::frontend
+
+#endif // NETC_FRONTEND_ELABORATE_PROGRAM_H

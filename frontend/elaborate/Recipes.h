@@ -1,0 +1,33 @@
+//===- Recipes.h - `train` clauses ------------------------------*- C++ -*-===//
+#ifndef NETC_FRONTEND_ELABORATE_RECIPES_H
+#define NETC_FRONTEND_ELABORATE_RECIPES_H
+
+#include "frontend/network/Network.h"
+#include "frontend/elaborate/Program.h"
+
+namespace netc::frontend {
+
+struct ModelRecipe {
+  const Definition *model;
+  Recipe recipe;
+  Range range;
+  Range normalize;  ///< its `normalize`, where it has one
+  bool own = false; ///< from the main file, which overrules its imports
+};
+
+/// Checks all recipes of all files, whichever model is wanted.
+std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags);
+
+/// The recipe written for `model`, else for the model that it is an alias of; null
+/// where there is none.
+const ModelRecipe *findRecipe(const Program &program, const Definition &model,
+                              const std::vector<ModelRecipe> &recipes);
+
+/// `written`, or the defaults, for an input of `channels`. `overridden`: --set has
+/// changed the input's shape, for which the recipe was not written.
+Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden,
+                 Diagnostics &diags);
+
+} // namespace netc::frontend
+
+#endif // NETC_FRONTEND_ELABORATE_RECIPES_H

@@ -1,0 +1,22 @@
+//===- EmitNet.h - an elaborated network to the net dialect -----*- C++ -*-===//
+#ifndef NETC_FRONTEND_EMIT_EMITNET_H
+#define NETC_FRONTEND_EMIT_EMITNET_H
+
+#include "frontend/network/Network.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace netc::frontend {
+
+/// The module of `network`: its parameters, `func @forward(image) -> (logits, auxiliary heads…)`
+/// and, as attributes, what the executable is told about it:
+///   net.model, net.file (strings), net.input ([C, H, W]),
+///   net.layers (one dictionary a layer: name, kind, output, flops, line),
+///   net.recipe (JSON, see docs/abi.md), net.optimizer, net.nesterov, net.average.
+/// Locations lead from the layer's name through the blocks to the .net line.
+mlir::OwningOpRef<mlir::ModuleOp> emitNet(mlir::MLIRContext &context, const Network &network);
+
+} // namespace netc::frontend
+
+#endif // NETC_FRONTEND_EMIT_EMITNET_H

@@ -1,0 +1,113 @@
+//===- EmitRecipe.cpp - recipes as the executable reads them --------------===//
+#include "frontend/emit/EmitRecipe.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace netc::frontend;
+namespace json = llvm::json;
+
+static json::Value toJson(const RecipeValue &value) {
+  return std::visit(
+      [](const auto &v) -> json::Value {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, Iterations>) {
+          return json::Object{{"iterations", v.count}};
+        } else if constexpr (std::is_same_v<T, RecipeList>) {
+          json::Array list;
+          for (const RecipeValue &element : v)
+            list.push_back(toJson(element));
+          return list;
+        } else {
+          return v;
+        }
+      },
+      value.value);
+}
+
+static json::Value toJson(const RecipeCall &call) {
+  json::Array args;
+  for (const RecipeValue &value : call.args)
+    args.push_back(toJson(value));
+  json::Object named;
+  for (const auto &[name, value] : call.named)
+    named[name] = toJson(value);
+  return json::Object{{"name", call.name}, {"args", std::move(args)}, {"named", std::move(named)}};
+}
+
+static json::Value toJson(const std::vector<RecipeCall> &calls) {
+  json::Array list;
+  for (const RecipeCall &call : calls)
+    list.push_back(toJson(call));
+  return list;
+}
+
+static const RecipeValue *find(const RecipeCall &call, llvm::StringRef name) {
+  for (const auto &[key, value] : call.named)
+    if (key == name)
+      return &value;
+  return nullptr;
+}
+
+static bool isTrue(const RecipeValue *value) {
+  const bool *flag = value ? std::get_if<bool>(&value->value) : nullptr;
+  return flag && *flag;
+}
+
+/// One number stands for all channels.
+static json::Value asList(const RecipeValue &value) {
+  if (std::holds_alternative<RecipeList>(value.value))
+    return toJson(value);
+  return json::Array{toJson(value)};
+}
+
+/// normalize(auto), normalize(mean=…, std=…), or null.
+static json::Value normalizeJson(const Recipe &recipe) {
+  if (recipe.normalize.empty())
+    return nullptr;
+  const RecipeCall &call = recipe.normalize.front();
+  const RecipeValue *mean = find(call, "mean"), *std = find(call, "std");
+  json::Object result{{"auto", !mean || !std}};
+  if (mean)
+    result["mean"] = asList(*mean);
+  if (std)
+    result["std"] = asList(*std);
+  return result;
+}
+
+std::string netc::frontend::recipeJson(const Recipe &recipe) {
+  json::Value value = json::Object{{"written", recipe.written},
+                                   {"augment", toJson(recipe.augment)},
+                                   {"eval", toJson(recipe.eval)},
+                                   {"normalize", normalizeJson(recipe)},
+                                   {"loss", toJson(recipe.loss)},
+                                   {"optimizer", toJson(recipe.optimizer)},
+                                   {"schedule", toJson(recipe.schedule)},
+                                   {"clip_norm", recipe.clipNorm},
+                                   {"accumulate", recipe.accumulate},
+                                   {"ema", recipe.average},
+                                   {"batch", recipe.batch},
+                                   {"epochs", recipe.epochs}};
+  std::string text;
+  llvm::raw_string_ostream(text) << value;
+  return text;
+}
+
+double netc::frontend::labelSmoothing(const Recipe &recipe) {
+  const RecipeValue *value = find(recipe.loss, "label_smoothing");
+  if (!value)
+    return 0;
+  if (const double *number = std::get_if<double>(&value->value))
+    return *number;
+  const int64_t *integer = std::get_if<int64_t>(&value->value);
+  return integer ? static_cast<double>(*integer) : 0;
+}
+
+bool netc::frontend::usesNesterov(const Recipe &recipe) {
+  return isTrue(find(recipe.optimizer, "nesterov"));
+}
+
+bool netc::frontend::mixesImages(const Recipe &recipe) {
+  return llvm::any_of(recipe.augment, [](const RecipeCall &call) { return call.name == "mixup" || call.name == "cutmix"; });
+}

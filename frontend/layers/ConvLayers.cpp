@@ -1,0 +1,183 @@
+//===- ConvLayers.cpp - convolution, linear, batch norm -------------------===//
+#include "frontend/layers/LayerTable.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace netc::frontend {
+
+static Initializer uniformInit(double bound) {
+  return {Initializer::Kind::Uniform, -bound, bound};
+}
+static Initializer constantInit(double value) {
+  return {Initializer::Kind::Constant, value, 0};
+}
+
+std::optional<std::array<int64_t, 4>> resolvePadding(LayerCall &call,
+                                                     std::array<int64_t, 2> window,
+                                                     std::array<int64_t, 2> stride) {
+  if (!call.isWord("pad", "same"))
+    return call.padding("pad");
+  std::array<int64_t, 4> pad{};
+  for (int d = 0; d < 2; ++d) {
+    int64_t size = call.shape()[1 + d];
+    int64_t out = (size + stride[d] - 1) / stride[d];
+    int64_t all = std::max<int64_t>(0, (out - 1) * stride[d] + window[d] - size);
+    pad[d] = all / 2;
+    pad[2 + d] = all - all / 2;
+  }
+  return pad;
+}
+
+/// Output height or width of a convolution, or nothing where the kernel is too large.
+static std::optional<int64_t> slide(int64_t padded, int64_t window, int64_t stride) {
+  if (window > padded)
+    return std::nullopt;
+  return (padded - window) / stride + 1;
+}
+
+static bool checkGroups(LayerCall &call, const ConvAttrs &attrs) {
+  int64_t in = call.shape()[0];
+  for (auto [channels, side] : {std::pair{in, "input"}, std::pair{attrs.channels, "output"}}) {
+    if (channels % attrs.groups == 0)
+      continue;
+    call.error(call.rangeOf("groups"),
+               fmt::format("{} channels of the {} are not divisible by groups={}", channels,
+                           side, attrs.groups))
+        .suggest("groups must divide the channels of the input and of the output");
+    return false;
+  }
+  return true;
+}
+
+static std::optional<ConvAttrs> readConv(LayerCall &call) {
+  ConvAttrs attrs;
+  auto channels = call.integer("c", 0, 1);
+  auto kernel = call.pair("k", {1, 1}, 1);
+  auto stride = call.pair("stride", {1, 1}, 1);
+  auto dilation = call.pair("dilation", {1, 1}, 1);
+  auto groups = call.integer("groups", 1, 1);
+  auto bias = call.flag("bias", true);
+  if (!channels || !kernel || !stride || !dilation || !groups || !bias)
+    return std::nullopt;
+  attrs.channels = *channels;
+  attrs.kernel = *kernel;
+  attrs.stride = *stride;
+  attrs.dilation = *dilation;
+  attrs.groups = *groups;
+  attrs.bias = *bias;
+  return attrs;
+}
+
+std::optional<Draft> buildConv(LayerCall &call) {
+  if (!call.wantImage("convolutions stand before flatten and linear"))
+    return std::nullopt;
+  std::optional<ConvAttrs> attrs = readConv(call);
+  if (!attrs || !checkGroups(call, *attrs))
+    return std::nullopt;
+  std::array<int64_t, 2> window{};
+  for (int d = 0; d < 2; ++d)
+    window[d] = (attrs->kernel[d] - 1) * attrs->dilation[d] + 1;
+  auto pad = resolvePadding(call, window, attrs->stride);
+  if (!pad)
+    return std::nullopt;
+  attrs->pad = *pad;
+  const Shape &in = call.shape();
+  Shape out{attrs->channels, 0, 0};
+  for (int d = 0; d < 2; ++d) {
+    int64_t padded = in[1 + d] + (*pad)[d] + (*pad)[2 + d];
+    std::optional<int64_t> size = slide(padded, window[d], attrs->stride[d]);
+    if (!size) {
+      call.error(call.rangeOf("k"),
+                 fmt::format("the kernel covers {}x{}, more than its input of {}x{} with "
+                             "padding",
+                             window[0], window[1], in[1] + (*pad)[0] + (*pad)[2],
+                             in[2] + (*pad)[1] + (*pad)[3]))
+          .suggest("use a smaller k, more pad, or fewer strides before it");
+      return std::nullopt;
+    }
+    out[1 + d] = *size;
+  }
+  Shape filter{attrs->channels, in[0] / attrs->groups, attrs->kernel[0], attrs->kernel[1]};
+  if (!call.checkSize(filter, "the weight") || !call.checkSize(out, "the output"))
+    return std::nullopt;
+  double area = static_cast<double>(filter[2]) * static_cast<double>(filter[3]);
+  double fanIn = static_cast<double>(filter[1]) * area;
+  double fanOut = static_cast<double>(filter[0]) * area;
+  auto init = call.initializer("init", {Initializer::Kind::Normal, 0, std::sqrt(2 / fanOut)},
+                               fanIn, fanOut);
+  auto biasInit =
+      call.initializer("bias_init", uniformInit(1 / std::sqrt(fanIn)), fanIn, fanOut);
+  if (!init || !biasInit)
+    return std::nullopt;
+  Draft draft;
+  draft.output = std::move(out);
+  draft.parameters.push_back({"weight", Parameter::Role::Weight, filter, *init});
+  if (attrs->bias)
+    draft.parameters.push_back({"bias", Parameter::Role::Bias, {attrs->channels}, *biasInit});
+  draft.biasByUse = !call.given("bias");
+  draft.attrs = *attrs;
+  return draft;
+}
+
+std::optional<Draft> buildLinear(LayerCall &call) {
+  if (call.shape().size() != 1) {
+    call.error(call.range, fmt::format("'linear' wants a vector, have the image {}",
+                                       spell(call.shape())))
+        .suggest("flatten it first: x | flatten | linear(...)");
+    return std::nullopt;
+  }
+  auto features = call.integer("c", 0, 1);
+  auto bias = call.flag("bias", true);
+  if (!features || !bias)
+    return std::nullopt;
+  int64_t in = call.shape()[0];
+  double bound = 1 / std::sqrt(static_cast<double>(in));
+  double fanIn = static_cast<double>(in), fanOut = static_cast<double>(*features);
+  auto init = call.initializer("init", uniformInit(bound), fanIn, fanOut);
+  auto biasInit = call.initializer("bias_init", uniformInit(bound), fanIn, fanOut);
+  Shape weight{*features, in};
+  if (!init || !biasInit || !call.checkSize(weight, "the weight"))
+    return std::nullopt;
+  Draft draft;
+  draft.attrs = LinearAttrs{*features, *bias};
+  draft.output = {*features};
+  draft.parameters.push_back({"weight", Parameter::Role::Weight, weight, *init});
+  if (*bias)
+    draft.parameters.push_back({"bias", Parameter::Role::Bias, {*features}, *biasInit});
+  return draft;
+}
+
+std::optional<Draft> buildBatchNorm(LayerCall &call) {
+  BatchNormAttrs attrs;
+  auto eps = call.number("eps", attrs.eps);
+  auto momentum = call.number("momentum", attrs.momentum);
+  auto scale = call.initializer("init", constantInit(1), 1, 1);
+  auto shift = call.initializer("bias_init", constantInit(0), 1, 1);
+  if (!eps || !momentum || !scale || !shift)
+    return std::nullopt;
+  if (*eps <= 0) {
+    call.error(call.rangeOf("eps"), fmt::format("'eps' of 'bn' must be above 0, have {}", *eps));
+    return std::nullopt;
+  }
+  if (*momentum < 0 || *momentum > 1) {
+    call.error(call.rangeOf("momentum"),
+               fmt::format("'momentum' of 'bn' must be between 0 and 1, have {}", *momentum))
+        .suggest("it is the weight of the new statistics: 0.1 as PyTorch's");
+    return std::nullopt;
+  }
+  Shape channels{call.shape()[0]};
+  Draft draft;
+  draft.attrs = BatchNormAttrs{*eps, *momentum};
+  draft.output = call.shape();
+  draft.parameters = {
+      {"weight", Parameter::Role::Scale, channels, *scale},
+      {"bias", Parameter::Role::Shift, channels, *shift},
+      {"running_mean", Parameter::Role::RunningMean, channels, constantInit(0)},
+      {"running_var", Parameter::Role::RunningVar, channels, constantInit(1)},
+  };
+  return draft;
+}
+
+} // namespace netc::frontend

@@ -1,0 +1,89 @@
+//===- LayerTable.cpp - the layers and functions of the language ----------===//
+#include "frontend/layers/LayerTable.h"
+
+#include <algorithm>
+
+namespace netc::frontend {
+
+static ParamSpec required(const char *name) { return {name, ParamSpec::Need::Required}; }
+static ParamSpec optional(const char *name) { return {name, ParamSpec::Need::Optional}; }
+static ParamSpec toggle(const char *name) { return {name, ParamSpec::Need::Switch}; }
+
+const std::vector<LayerKind> &layerTable() {
+  static const std::vector<LayerKind> table{
+      {"conv",
+       {required("c"), required("k"), optional("stride"), optional("pad"), optional("dilation"),
+        optional("groups"), toggle("bias"), optional("init"), optional("bias_init")},
+       buildConv},
+      {"linear", {required("c"), toggle("bias"), optional("init"), optional("bias_init")},
+       buildLinear},
+      {"bn",
+       {optional("eps"), optional("momentum"), optional("init"), optional("bias_init")},
+       buildBatchNorm},
+      {"relu", {}, buildActivation},
+      {"relu6", {}, buildActivation},
+      {"leaky_relu", {optional("slope")}, buildActivation},
+      {"tanh", {}, buildActivation},
+      {"sigmoid", {}, buildActivation},
+      {"silu", {}, buildActivation},
+      {"hardswish", {}, buildActivation},
+      {"softmax", {}, buildSoftmax},
+      {"maxpool",
+       {optional("k"), optional("stride"), optional("pad"), optional("round"), toggle("global")},
+       buildMaxPool},
+      {"avgpool",
+       {optional("k"), optional("stride"), optional("pad"), optional("round"), toggle("global"),
+        optional("out")},
+       buildAveragePool},
+      {"lrn", {optional("size"), optional("alpha"), optional("beta"), optional("k")}, buildLrn},
+      {"dropout", {optional("p")}, buildDropout},
+      {"concat", {}, buildConcat, /*manyInputs=*/true},
+      {"flatten", {}, buildFlatten},
+      {"pad", {required("pad")}, buildPad},
+      {"identity", {}, buildIdentity},
+      {"subsample", {required("stride")}, buildSubsample},
+      {"pad_channels", {required("c")}, buildPadChannels},
+  };
+  return table;
+}
+
+const LayerKind *findLayerKind(std::string_view name) {
+  for (const LayerKind &kind : layerTable())
+    if (kind.name == name)
+      return &kind;
+  return nullptr;
+}
+
+const std::vector<Function> &functionTable() {
+  static const std::vector<Function> table{
+      {"min", {required("values")}, /*variadic=*/true},
+      {"max", {required("values")}, /*variadic=*/true},
+      {"len", {required("list")}},
+      {"enumerate", {required("list")}},
+      {"range", {required("bounds")}, /*variadic=*/true},
+      {"normal", {required("mean"), required("std")}},
+      {"uniform", {required("low"), required("high")}},
+      {"constant", {required("value")}},
+      {"aux", {required("x"), optional("weight")}},
+  };
+  return table;
+}
+
+const Function *findFunction(std::string_view name) {
+  for (const Function &function : functionTable())
+    if (function.name == name)
+      return &function;
+  return nullptr;
+}
+
+bool isChoiceWord(std::string_view name) {
+  static constexpr std::string_view words[] = {"same",       "up",           "down",
+                                               "auto",       "he_normal",    "he_uniform",
+                                               "xavier_normal", "xavier_uniform"};
+  return std::find(std::begin(words), std::end(words), name) != std::end(words);
+}
+
+std::string_view nameOf(const LayerKind &kind) { return kind.name; }
+std::string_view nameOf(const Function &function) { return function.name; }
+
+} // namespace netc::frontend

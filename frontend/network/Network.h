@@ -1,0 +1,167 @@
+//===- Network.h - an elaborated model, before it becomes IR ----*- C++ -*-===//
+//
+// What elaboration yields: every block inlined, every compile-time value known,
+// every layer named and every shape inferred. Plain structs without MLIR;
+// EmitNet turns them into the net dialect.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_FRONTEND_NETWORK_NETWORK_H
+#define NETC_FRONTEND_NETWORK_NETWORK_H
+
+#include "frontend/syntax/Source.h"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace netc::frontend {
+
+/// A shape without the batch: [C, H, W] for images, [F] for vectors.
+using Shape = std::vector<int64_t>;
+
+/// How a parameter starts. Uniform: [a, b); normal: mean a, standard deviation b; constant: a.
+struct Initializer {
+  enum class Kind { Constant, Uniform, Normal };
+  Kind kind = Kind::Constant;
+  double a = 0, b = 0;
+};
+
+/// A parameter or running statistic under its user-visible name.
+struct Parameter {
+  enum class Role { Weight, Bias, Scale, Shift, RunningMean, RunningVar };
+  std::string name;  ///< "layer1.0.conv1.weight"
+  Role role = Role::Weight;
+  Shape shape;       ///< conv weight [O, I/groups, KH, KW]; linear weight [O, I]
+  Initializer init;
+};
+
+// Attributes by kind of layer, all defaults resolved.
+struct InputAttrs {};
+/// pad: top, left, bottom, right (pad=same is resolved by then).
+struct ConvAttrs {
+  int64_t channels = 0;
+  std::array<int64_t, 2> kernel{}, stride{1, 1}, dilation{1, 1};
+  std::array<int64_t, 4> pad{};
+  int64_t groups = 1;
+  bool bias = true;
+};
+struct LinearAttrs {
+  int64_t features = 0;
+  bool bias = true;
+};
+struct BatchNormAttrs {
+  double eps = 1e-5, momentum = 0.1;
+};
+enum class ActivationKind { Relu, Relu6, LeakyRelu, Tanh, Sigmoid, Silu, HardSwish };
+struct ActivationAttrs {
+  ActivationKind kind = ActivationKind::Relu;
+  double slope = 0.01; ///< LeakyRelu only
+};
+struct SoftmaxAttrs {};
+/// Sliding-window pooling. `global` is resolved to a window of the input's size.
+/// Average pooling counts padding, as PyTorch's default does. With `roundUp` the
+/// last window starts inside the input or its leading padding (Caffe, PyTorch's ceil_mode).
+struct PoolAttrs {
+  enum class Kind { Max, Average };
+  Kind kind = Kind::Max;
+  std::array<int64_t, 2> kernel{}, stride{};
+  std::array<int64_t, 4> pad{};
+  bool roundUp = false;
+  bool global = false; ///< as written
+};
+/// PyTorch's adaptive average pooling to out[0] x out[1].
+struct AdaptivePoolAttrs {
+  std::array<int64_t, 2> out{};
+};
+/// y = x / (k + alpha * sum of squares over `size` channels)^beta, alpha as AlexNet's paper has it.
+struct LrnAttrs {
+  int64_t size = 5;
+  double alpha = 1e-4, beta = 0.75, k = 2.0;
+};
+struct DropoutAttrs {
+  double p = 0.5;
+};
+struct ConcatAttrs {}; ///< over channels
+struct AddAttrs {};
+struct MulAttrs {}; ///< equal shapes, or the second input is 1x1 in space
+struct FlattenAttrs {};
+struct PadAttrs {
+  std::array<int64_t, 4> pad{}; ///< zeros: top, left, bottom, right
+};
+struct SubsampleAttrs {
+  std::array<int64_t, 2> stride{}; ///< keeps every stride-th pixel, the first included
+};
+struct PadChannelsAttrs {
+  int64_t channels = 0; ///< in all; the new zero channels come last
+};
+
+using LayerAttrs =
+    std::variant<InputAttrs, ConvAttrs, LinearAttrs, BatchNormAttrs, ActivationAttrs, SoftmaxAttrs,
+                 PoolAttrs, AdaptivePoolAttrs, LrnAttrs, DropoutAttrs, ConcatAttrs, AddAttrs,
+                 MulAttrs, FlattenAttrs, PadAttrs, SubsampleAttrs, PadChannelsAttrs>;
+
+/// One layer; its value is used by later layers through its index. `identity`
+/// layers don't appear: they are their input.
+struct Layer {
+  std::string kind;        ///< as written: "conv", "bn", "add", "maxpool", "input", …
+  std::string name;        ///< full dotted name: "layer1.0.conv1"
+  LayerAttrs attrs;
+  std::vector<int> inputs; ///< indices into Network::layers, all smaller than its own
+  Shape output;
+  std::vector<Parameter> parameters; ///< in PyTorch's order: weight, bias, running_mean, running_var
+  SourceLocation location;
+  std::vector<Frame> stack; ///< innermost block first
+  bool auxiliary = false;   ///< reached only through an auxiliary head: gone in inference
+};
+
+/// `aux(x, weight=0.3)`: a further loss on layer `value`, in training only.
+struct AuxiliaryHead {
+  int value = 0;
+  double weight = 0;
+  SourceLocation location;
+};
+
+/// A value inside a recipe: kept for the runtime, which interprets recipes.
+struct RecipeValue;
+using RecipeList = std::vector<RecipeValue>;
+struct Iterations { ///< `32k`
+  int64_t count = 0;
+};
+struct RecipeValue {
+  std::variant<bool, int64_t, double, std::string, Iterations, RecipeList> value;
+};
+/// `random_crop(32, pad=4)`
+struct RecipeCall {
+  std::string name;
+  std::vector<RecipeValue> args;
+  std::vector<std::pair<std::string, RecipeValue>> named;
+  SourceLocation location;
+};
+/// A `train` clause as it applies to one model.
+struct Recipe {
+  bool written = false; ///< false: the documented defaults
+  std::vector<RecipeCall> augment, eval, schedule;
+  std::vector<RecipeCall> normalize; ///< none or one
+  RecipeCall loss, optimizer;
+  double clipNorm = 0;     ///< 0: gradients are not clipped
+  double average = 0;      ///< decay of the weights' moving average; 0: none is kept
+  int64_t accumulate = 1;  ///< batches whose gradients make one update
+  int64_t batch = 128, epochs = 10;
+};
+
+struct Network {
+  std::string name;             ///< the model's name
+  std::string file;
+  std::vector<Layer> layers;    ///< topologically ordered; layers[0] is the input
+  int output = 0;               ///< the layer that `return` named
+  std::vector<AuxiliaryHead> auxiliaries;
+  Recipe recipe;
+};
+
+} // namespace netc::frontend
+
+#endif // NETC_FRONTEND_NETWORK_NETWORK_H

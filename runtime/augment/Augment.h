@@ -1,0 +1,78 @@
+//===- Augment.h - from a decoded image to the model's input ----*- C++ -*-===//
+#ifndef NETC_RUNTIME_AUGMENT_AUGMENT_H
+#define NETC_RUNTIME_AUGMENT_AUGMENT_H
+
+#include "runtime/augment/Geometry.h"
+#include "runtime/image/Image.h"
+#include "runtime/exec/Model.h"
+#include "runtime/base/Philox.h"
+#include "runtime/recipe/Recipe.h"
+
+#include <functional>
+#include <vector>
+
+namespace netc::runtime {
+
+/// How pixels in 0..1 become the model's input: (x - pixelMean - mean) / std.
+struct PixelScaling {
+  std::vector<float> mean, std;  ///< by channel; empty: 0 and 1
+  std::vector<float> pixelMean;  ///< [C, H, W]; empty: 0
+  std::vector<float> pcaValues;  ///< C standard deviations of colour, for PcaJitter
+  std::vector<float> pcaVectors; ///< [C, C], a component a row
+};
+
+/// Decodes one image on request.
+using ImageSource = std::function<void(const ScaleChooser &, Image &)>;
+
+/// Buffers that a thread reuses from image to image.
+struct AugmentWorkspace {
+  Image decoded, resampled;
+};
+
+/// The transforms of a recipe, made ready for one model and one set of images.
+/// Geometry runs in the order written and resamples once; then colour in the
+/// order written, normalisation, random erasing.
+///
+/// Sizes written for another input (a recipe's 224 with --set image=[3,64,64])
+/// are scaled to the model's. Images that no written transform brings to the
+/// input's size are resized and cropped to it.
+class Pipeline {
+public:
+  /// Fixed size of the images, or 0.
+  struct SourceSize {
+    int height = 0, width = 0;
+  };
+
+  static Pipeline forTraining(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling,
+                              SourceSize source);
+  /// `views`: 1, 10 for the four corners and the centre with their mirror images,
+  /// 0 for what the recipe says (10 where its eval names ten_crop).
+  static Pipeline forEvaluation(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling,
+                                SourceSize source, int views);
+
+  /// Writes [C, H, W] to `out`. Draws depend on the recipe's seed, `sample` and
+  /// `epoch` alone. Fails where the source does.
+  void apply(const ImageSource &source, uint64_t sample, uint32_t epoch, int view,
+             AugmentWorkspace &workspace, float *out) const;
+
+  int views() const { return viewCount; }
+  /// Size that the recipe was written for, where it is not the model's; else 0, 0.
+  SourceSize writtenFor() const { return written; }
+
+private:
+  Pipeline(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling);
+  void scaleSizes(const std::vector<Transform> &sizedBy);
+  Geometry plan(int fullHeight, int fullWidth, Philox &draw, int view) const;
+  void normalize(float *planes) const;
+
+  std::vector<Transform> geometry, color, erasing;
+  PixelScaling scaling;
+  int channels, height, width;
+  int viewCount = 1;
+  uint64_t seed;
+  SourceSize written;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_AUGMENT_AUGMENT_H

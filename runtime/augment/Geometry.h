@@ -1,0 +1,42 @@
+//===- Geometry.h - crops, flips and resizes as one resampling --*- C++ -*-===//
+#ifndef NETC_RUNTIME_AUGMENT_GEOMETRY_H
+#define NETC_RUNTIME_AUGMENT_GEOMETRY_H
+
+#include "runtime/image/Image.h"
+
+namespace netc::runtime {
+
+/// A chain of resizes, crops and flips, composed into one map from output
+/// pixels to the source, so that pixels are resampled once. Coordinates are
+/// those of the full-size source; pixel i covers [i, i + 1).
+struct Geometry {
+  Geometry(int sourceHeight, int sourceWidth);
+
+  /// To height x width; later crops may see pixels outside, earlier ones bound what is seen.
+  void resize(int newHeight, int newWidth);
+  /// So that the shorter side has `side` pixels (torchvision's Resize).
+  void resizeShorter(int side);
+  /// Keeps [top, top + h) x [left, left + w) of the current image; what lies outside is zero.
+  void crop(int top, int left, int h, int w);
+  void centerCrop(int h, int w);
+  void flip() { flipped = !flipped; }
+
+  /// Eighths of the source's size that decoding needs, so that no output pixel is
+  /// enlarged that would not be anyway.
+  int neededEighths() const;
+
+  int height, width; ///< of the output
+  bool flipped = false;
+  double originY = 0, originX = 0; ///< source position of the output's corner
+  double scaleY = 1, scaleX = 1;   ///< source pixels per output pixel
+  double clipTop = 0, clipLeft = 0, clipBottom, clipRight; ///< what filters may see
+};
+
+/// Applies `geometry` to `source` (which may have been decoded at a fraction of
+/// its full size): bilinear with antialiasing as Pillow does it, exact copies
+/// where nothing is scaled. Zeros outside.
+void resample(const Image &source, const Geometry &geometry, Image &out);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_AUGMENT_GEOMETRY_H

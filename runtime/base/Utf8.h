@@ -1,0 +1,14 @@
+//===- Utf8.h - names of files may be any bytes -----------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_BASE_UTF8_H
+#define NETC_RUNTIME_BASE_UTF8_H
+
+#include <string_view>
+
+namespace netc::runtime {
+
+/// Bytes of the UTF-8 sequence at the front of `text`, which is not empty; 0 where it is none.
+size_t utf8Length(std::string_view text);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_BASE_UTF8_H

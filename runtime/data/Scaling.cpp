@@ -1,0 +1,81 @@
+//===- Scaling.cpp - which normalisation a run uses -----------------------===//
+#include "runtime/data/Scaling.h"
+
+#include "runtime/base/Error.h"
+#include "runtime/data/Statistics.h"
+
+#include <algorithm>
+
+namespace netc::runtime {
+
+static const Transform *findMeanSubtraction(const Recipe &recipe) {
+  for (const Transform &transform : recipe.augment)
+    if (transform.kind == TransformKind::SubtractMean)
+      return &transform;
+  return nullptr;
+}
+
+static bool computesColors(const Recipe &recipe) {
+  return std::any_of(recipe.augment.begin(), recipe.augment.end(), [](const Transform &transform) {
+    return transform.kind == TransformKind::PcaJitter && transform.values.empty();
+  });
+}
+
+static void spread(std::vector<float> &values, int channels) {
+  if (values.size() == 1)
+    values.resize(size_t(channels), values[0]);
+}
+
+static bool holds(const WeightsMetadata &stored, const StatisticsRequest &request) {
+  return !(request.moments && stored.mean.empty()) && !(request.pixelMean && stored.pixelMean.empty()) &&
+         !(request.colors && stored.pcaValues.empty());
+}
+
+PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
+                                const std::vector<int64_t> &samples, unsigned workers, const WeightsMetadata *stored) {
+  const Transform *subtract = findMeanSubtraction(recipe);
+  StatisticsRequest request;
+  request.moments = recipe.normalize.automatic || (subtract && !subtract->perPixel);
+  request.pixelMean = subtract && subtract->perPixel;
+  request.colors = computesColors(recipe);
+  if (stored && holds(*stored, request))
+    return {stored->mean, stored->std, stored->pixelMean, stored->pcaValues, stored->pcaVectors};
+  PixelScaling scaling;
+  if (request.moments || request.pixelMean || request.colors)
+    scaling = computeStatistics(data, samples, info, request, workers);
+  if (subtract && !recipe.normalize.automatic)
+    std::fill(scaling.std.begin(), scaling.std.end(), 1.0f);
+  if (request.pixelMean && recipe.normalize.automatic)
+    std::fill(scaling.mean.begin(), scaling.mean.end(), 0.0f); // gone with the mean image
+  if (!recipe.normalize.mean.empty()) {
+    scaling.mean = recipe.normalize.mean;
+    scaling.std = recipe.normalize.std;
+  }
+  spread(scaling.mean, info.channels);
+  spread(scaling.std, info.channels);
+  return scaling;
+}
+
+PixelScaling scalingForEvaluation(const Recipe &recipe, const ModelInfo &info,
+                                  const WeightsMetadata &metadata, const std::string &weights) {
+  PixelScaling scaling;
+  scaling.mean = metadata.mean.empty() ? recipe.normalize.mean : metadata.mean;
+  scaling.std = metadata.std.empty() ? recipe.normalize.std : metadata.std;
+  scaling.pixelMean = metadata.pixelMean;
+  spread(scaling.mean, info.channels);
+  spread(scaling.std, info.channels);
+  if (!scaling.mean.empty() && int(scaling.mean.size()) != info.channels)
+    fail("{}: metadata normalises {} channels, the model's input has {}", weights,
+         scaling.mean.size(), info.channels);
+  if (!scaling.pixelMean.empty() && int64_t(scaling.pixelMean.size()) != info.inputElements())
+    fail("{}: metadata holds a mean image of {} values, the model's input has {}", weights,
+         scaling.pixelMean.size(), info.inputElements());
+  bool computed = recipe.normalize.automatic || findMeanSubtraction(recipe);
+  if (computed && metadata.mean.empty() && metadata.pixelMean.empty())
+    warn(fmt::format("{} stores no mean and standard deviation, though the recipe computes them "
+                     "from the training set: pixels stay in 0..1",
+                     weights));
+  return scaling;
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,84 @@
+//===- GpuDevice.h - runs a model's programs on a GPU -----------*- C++ -*-===//
+#ifndef NETC_RUNTIME_DEVICE_CUDA_GPUDEVICE_H
+#define NETC_RUNTIME_DEVICE_CUDA_GPUDEVICE_H
+
+#include "runtime/exec/Device.h"
+#include "runtime/device/cuda/Driver.h"
+
+#include <array>
+#include <map>
+#include <tuple>
+
+namespace netc::runtime::cuda {
+
+/// A GPU behind a table of driver functions: device 0, a stream of kernels and one of copies that run ahead. A program is captured as
+/// a CUDA graph the first time that a batch size runs, and launched as one from then on.
+class GpuDevice : public Device {
+public:
+  explicit GpuDevice(const CudaDriver &driver);
+  ~GpuDevice() override;
+  GpuDevice(const GpuDevice &) = delete;
+  GpuDevice &operator=(const GpuDevice &) = delete;
+
+  void load(const NetcModel &model) override;
+  std::string describe() const override;
+  uint64_t availableBytes() const override;
+  uint64_t heldBytes() const override;
+  void allocate(NetcSpace space, uint64_t bytes) override;
+  void release(NetcSpace space) override;
+  void upload(NetcSpace space, const void *from, uint64_t bytes) override;
+  void download(NetcSpace space, void *to, uint64_t bytes) override;
+  void zero(NetcSpace space, uint64_t offset, uint64_t bytes) override;
+  void exchange(NetcSpace one, NetcSpace other) override;
+  void *pin(uint64_t bytes) override;
+  void unpin(void *memory) override;
+  void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) override;
+  void useAhead(NetcSpace space, uint64_t bytes) override;
+  void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *seconds) override;
+  void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) override;
+  void wait() override;
+
+private:
+  struct Memory {
+    CUdeviceptr base = 0;
+    uint64_t bytes = 0;
+  };
+  void open();
+  void close() noexcept;
+  void check(CUresult result, const char *action) const { checkCuda(driver, result, action); }
+  const NetcGpuImage *chooseImage(const NetcModel &model, bool assembled) const;
+  bool tryLoad(const NetcGpuImage &image, bool mayFail);
+  CUdeviceptr address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const;
+  void launch(const NetcProgram &program, const NetcCommand &command, int64_t n);
+  void runTimed(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> &seconds);
+  CUgraphExec capture(const NetcProgram &program, int64_t n);
+  void dropGraphs();
+
+  const CudaDriver &driver;
+  const NetcModel *model = nullptr;
+  const NetcGpuImage *image = nullptr;
+  CUdevice device = 0;
+  CUcontext context = nullptr;
+  CUstream stream = nullptr;
+  CUstream copies = nullptr;
+  CUmodule code = nullptr;
+  int chip = 0; // 10 * major + minor
+  std::string name;
+  std::vector<CUfunction> functions;
+  std::array<Memory, NETC_SPACE_COUNT> spaces;
+  /// Contents that a space is to have next.
+  struct Ahead {
+    Memory memory;
+    CUevent arrived = nullptr, used = nullptr;
+  };
+  std::array<Ahead, NETC_SPACE_COUNT> ahead;
+  /// By program, batch and where gradients lie, which change places with their sums.
+  std::map<std::tuple<const NetcProgram *, int64_t, CUdeviceptr>, CUgraphExec> graphs;
+};
+
+} // namespace netc::runtime::cuda
+
+/// Makes a device on the NVIDIA driver of this machine; NetcGpu::open of `--target cuda`.
+extern "C" void *netc_open_cuda(void);
+
+#endif // NETC_RUNTIME_DEVICE_CUDA_GPUDEVICE_H

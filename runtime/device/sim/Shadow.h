@@ -1,0 +1,94 @@
+//===- Shadow.h - who touched which bytes -----------------------*- C++ -*-===//
+//
+// Races are found by happens-before, not by luck: each word of shared memory holds
+// stamps of its last accesses, and a warp knows up to which clock of each other
+// warp barriers have ordered it. After Flanagan and Freund, FastTrack: Efficient
+// and Precise Dynamic Race Detection, PLDI 2009, with at most two readers kept.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_RUNTIME_DEVICE_SIM_SHADOW_H
+#define NETC_RUNTIME_DEVICE_SIM_SHADOW_H
+
+#include "runtime/device/sim/Warp.h"
+
+#include <atomic>
+
+namespace netc::runtime::sim {
+
+constexpr unsigned maximumWarps = 32;
+
+/// Clocks of the warps of a block.
+struct WarpClocks {
+  uint32_t own[maximumWarps];                 // advances at each barrier
+  uint32_t known[maximumWarps][maximumWarps]; // [w][v]: what v did up to this clock is before w
+  void reset();
+};
+
+/// What is wrong with an access to shared memory.
+enum class SharedFault : uint8_t { None, Unwritten, InFlight, ReadAfterWrite, WriteAfterWrite, WriteAfterRead, SameInstruction };
+
+struct SharedVerdict {
+  SharedFault fault = SharedFault::None;
+  unsigned otherThread = 0; // of the block; ~0u: several
+};
+
+/// Of one block; 16 bytes for each 4 bytes of shared memory.
+class SharedShadow {
+public:
+  /// Everything unwritten, nobody has touched anything.
+  void reset(uint64_t bytes);
+  /// Keeps what is written, forgets by whom.
+  void forgetStamps();
+  SharedVerdict access(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes,
+                       Access access);
+  /// cp.async: the bytes are in flight from now on.
+  SharedVerdict issue(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes);
+  /// The bytes have landed, written by the lane that waited.
+  void land(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes);
+
+private:
+  struct Word {
+    uint32_t write, firstRead, secondRead; // stamps; 0: none
+    uint32_t written : 4, inFlight : 4, writeBytes : 4, firstBytes : 4, secondBytes : 4, atomic : 1;
+  };
+  SharedVerdict read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane, uint32_t bytes);
+  SharedVerdict write(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane, uint32_t bytes, bool atomic);
+
+  std::vector<Word> words;
+};
+
+/// Stops the launch with the verdict in words.
+void reportShared(Warp &, const Instr &, unsigned lane, uint64_t address, uint32_t bytes, const SharedVerdict &verdict,
+                  Access access);
+
+/// Of global memory: which block of the running launch wrote and read each 4 bytes.
+/// Blocks of one launch have no order, so any other block's access conflicts; parts
+/// of a word that different blocks write are left unchecked.
+class GlobalShadow {
+public:
+  /// For `bytes` of memory from `deviceBase` on; address space only, until touched.
+  explicit GlobalShadow(uint64_t bytes);
+  ~GlobalShadow();
+  GlobalShadow(const GlobalShadow &) = delete;
+  GlobalShadow &operator=(const GlobalShadow &) = delete;
+
+  /// Forgets what earlier launches did.
+  void beginLaunch();
+  static constexpr uint64_t maximumBlocks = (1 << 24) - 8;
+
+  struct Verdict {
+    bool conflict = false, otherWrote = false;
+    uint64_t otherBlock = 0; // ~0: unknown
+  };
+  /// An access of a block to the word at device address `address`.
+  Verdict access(uint64_t address, uint64_t block, Access access, bool wholeWord);
+
+private:
+  std::atomic<uint64_t> *words = nullptr; // launch : 16, writer : 24, reader : 24
+  uint64_t count = 0;
+  uint64_t launch = 0;
+};
+
+} // namespace netc::runtime::sim
+
+#endif // NETC_RUNTIME_DEVICE_SIM_SHADOW_H

@@ -1,0 +1,54 @@
+//===- Evaluate.h - accuracy on a set of images -----------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_EVALUATE_EVALUATE_H
+#define NETC_RUNTIME_EVALUATE_EVALUATE_H
+
+#include "runtime/augment/Augment.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/data/CorruptImages.h"
+#include "runtime/data/Dataset.h"
+
+#include <functional>
+#include <vector>
+
+namespace netc::runtime {
+
+/// An image that the model takes for something else.
+struct Mistake {
+  int64_t sample = 0; ///< index in the data set
+  int64_t label = 0, guess = 0;
+  double labelProbability = 0, guessProbability = 0;
+};
+
+struct Accuracy {
+  int64_t images = 0; ///< those that decoded
+  int64_t corrupt = 0;
+  int64_t correct = 0, correctOfFive = 0;
+  double lossSum = 0; ///< cross-entropy
+  std::vector<int64_t> classImages, classCorrect;
+  /// [classes, classes], a label a row, a guess a column; empty beyond `mostConfusionClasses`.
+  std::vector<int64_t> confusion;
+  /// Those where the right class was given the least probability, worst first; at most `worstKept`.
+  std::vector<Mistake> worst;
+
+  static constexpr int64_t mostConfusionClasses = 2048;
+  static constexpr size_t worstKept = 24;
+
+  double top1() const { return images ? double(correct) / double(images) : 0; }
+  double top5() const { return images ? double(correctOfFive) / double(images) : 0; }
+  double loss() const { return images ? lossSum / double(images) : 0; }
+};
+
+/// Softmax of one image's logits, in double.
+void softmax(const float *logits, int64_t classes, double *probabilities);
+
+/// Runs `prepare` and then `infer` over `data` in batches of up to `batch` (reserved
+/// by the caller, with Loader::copies of input). Several views of an image: their
+/// probabilities are averaged. `progress` hears the images done; returning false
+/// stops, and the result then is incomplete. `corrupt`: as LoaderOptions::corrupt.
+Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipeline, int64_t batch,
+                  unsigned workers, const std::function<bool(int64_t)> &progress,
+                  CorruptImages *corrupt = nullptr);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_EVALUATE_EVALUATE_H

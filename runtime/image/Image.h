@@ -1,0 +1,54 @@
+//===- Image.h - decoded images ---------------------------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_IMAGE_IMAGE_H
+#define NETC_RUNTIME_IMAGE_IMAGE_H
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace netc::runtime {
+
+/// 8-bit pixels, [height, width, channels], channels 1 (grey) or 3 (RGB);
+/// synthetic data may have any number.
+struct Image {
+  int height = 0, width = 0, channels = 0;
+  /// Size of the file's image where decoding scaled it down; else height, width.
+  int fullHeight = 0, fullWidth = 0;
+  std::vector<uint8_t> pixels;
+
+  void resize(int h, int w, int c) {
+    height = fullHeight = h;
+    width = fullWidth = w;
+    channels = c;
+    pixels.resize(size_t(h) * size_t(w) * size_t(c));
+  }
+};
+
+/// Files that claim more pixels are taken for damage, or an attack.
+inline constexpr uint64_t mostPixels = 1ull << 28;
+
+/// Told the size of an image in its file (upright), says how many eighths of it
+/// are enough (1 to 8): JPEG decoding is cheaper at 1/2, 1/4, 1/8. May be empty.
+using ScaleChooser = std::function<int(int height, int width)>;
+
+/// Decodes JPEG (baseline, progressive, grey, CMYK, EXIF orientation applied) or
+/// PNG (alpha dropped, 16 bits reduced, palettes expanded). Fails with an Error
+/// that names `path`. Thread-safe.
+void decodeImage(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
+                 Image &out);
+
+void decodeJpeg(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
+                Image &out);
+void decodePng(const std::string &path, std::string_view bytes, Image &out);
+
+/// The bytes of an 8-bit PNG.
+std::string encodePng(const Image &image);
+
+/// Writes an 8-bit PNG atomically.
+void writePng(const std::string &path, const Image &image);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_IMAGE_IMAGE_H

@@ -1,0 +1,20 @@
+//===- CpuFeatures.h - can this processor run the kernels -------*- C++ -*-===//
+#ifndef NETC_RUNTIME_SYSTEM_CPUFEATURES_H
+#define NETC_RUNTIME_SYSTEM_CPUFEATURES_H
+
+#include <string>
+#include <vector>
+
+namespace netc::runtime {
+
+/// Whether the processor and the operating system offer `feature` (an LLVM
+/// name). A name that this table does not know counts as offered.
+bool hasCpuFeature(const std::string &feature);
+
+/// Fails with an Error that names what is missing. Asks the kernel for AMX
+/// state where the kernels use it: their first tile instruction would be SIGILL.
+void requireCpuFeatures(const std::string &model, const std::vector<std::string> &features);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_SYSTEM_CPUFEATURES_H

@@ -1,0 +1,18 @@
+//===- Initialize.h - how parameters start ----------------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_TRAIN_INITIALIZE_H
+#define NETC_RUNTIME_TRAIN_INITIALIZE_H
+
+#include "runtime/exec/Executor.h"
+
+namespace netc::runtime {
+
+/// Fills one parameter from its initializer. The numbers depend on the seed and
+/// the parameter's name alone.
+void initializeParameter(const ParameterInfo &parameter, uint64_t seed, float *values);
+
+/// Fills all parameters and running statistics.
+void initializeParameters(const Executor &executor, uint64_t seed);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_TRAIN_INITIALIZE_H

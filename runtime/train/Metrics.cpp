@@ -1,0 +1,59 @@
+//===- Metrics.cpp - metrics.jsonl ----------------------------------------===//
+#include "runtime/train/Metrics.h"
+
+#include "runtime/system/AtomicFile.h"
+#include "runtime/base/Error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <sstream>
+
+namespace netc::runtime {
+
+using Json = nlohmann::ordered_json;
+
+void Metrics::begin(int64_t step) const {
+  std::string kept;
+  if (step > 0 && std::filesystem::exists(path)) {
+    std::istringstream lines(readFile(path));
+    for (std::string line; std::getline(lines, line);) {
+      // A line cut off by a kill does not parse and goes.
+      Json json = Json::parse(line, nullptr, false);
+      if (json.is_object() && json.value("step", int64_t(0)) <= step)
+        kept += line + "\n";
+    }
+  }
+  writeFileAtomically(path, kept);
+}
+
+void Metrics::append(const EpochRecord &record) const {
+  Json json = {{"epoch", record.epoch},          {"step", record.step},
+               {"lr", record.learningRate},      {"train_loss", record.trainLoss},
+               {"train_top1", record.trainAccuracy}};
+  json["train_corrupt"] = record.corrupt;
+  if (record.validation) {
+    json["val_loss"] = record.validation->loss();
+    json["val_top1"] = record.validation->top1();
+    json["val_top5"] = record.validation->top5();
+    json["val_corrupt"] = record.validation->corrupt;
+  }
+  json["images_per_s"] = record.imagesPerSecond;
+  json["seconds"] = record.seconds;
+  Json curve = Json::array();
+  for (const CurvePoint &point : record.curve)
+    curve.push_back({point.step, point.loss, point.accuracy, point.learningRate});
+  json["curve"] = std::move(curve);
+  std::FILE *file = std::fopen(path.c_str(), "a");
+  if (!file)
+    fail("cannot write {}: {}", path, std::strerror(errno));
+  std::string line = json.dump() + "\n";
+  bool written = std::fwrite(line.data(), 1, line.size(), file) == line.size();
+  if ((std::fclose(file) != 0) | !written)
+    fail("cannot write {}: {}", path, std::strerror(errno));
+}
+
+} // namespace netc::runtime

@@ -1,0 +1,43 @@
+//===- Metrics.h - metrics.jsonl --------------------------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_TRAIN_METRICS_H
+#define NETC_RUNTIME_TRAIN_METRICS_H
+
+#include "runtime/evaluate/Evaluate.h"
+
+#include <string>
+
+namespace netc::runtime {
+
+/// Means over some consecutive steps of an epoch.
+struct CurvePoint {
+  int64_t step = 0; ///< done
+  double loss = 0, accuracy = 0;
+  double learningRate = 0; ///< of the last step
+};
+
+struct EpochRecord {
+  int64_t epoch = 0, step = 0; ///< done
+  double learningRate = 0;     ///< of the last step
+  double trainLoss = 0, trainAccuracy = 0;
+  const Accuracy *validation = nullptr;
+  double imagesPerSecond = 0, seconds = 0;
+  int64_t corrupt = 0; ///< training images that did not decode so far, in this process
+  std::vector<CurvePoint> curve; ///< of the steps of the epoch that this process ran
+};
+
+/// One JSON object a line, one line an epoch.
+class Metrics {
+public:
+  explicit Metrics(std::string path) : path(std::move(path)) {}
+
+  /// Keeps the lines of a run up to `step` (0: none), drops later ones.
+  void begin(int64_t step) const;
+  void append(const EpochRecord &record) const;
+
+private:
+  std::string path;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_TRAIN_METRICS_H

@@ -1,0 +1,59 @@
+//===- Optimizer.h - the numbers that an update reads -----------*- C++ -*-===//
+#ifndef NETC_RUNTIME_TRAIN_OPTIMIZER_H
+#define NETC_RUNTIME_TRAIN_OPTIMIZER_H
+
+#include "runtime/exec/Executor.h"
+#include "runtime/recipe/Recipe.h"
+
+#include <string>
+#include <vector>
+
+namespace netc::runtime {
+
+/// `*` any characters, `?` one: "layer1.*", "*.bias".
+bool matches(const std::string &pattern, const std::string &name);
+
+/// Drives `update` (and `norm`, `accumulate` where the recipe wants them).
+class Optimizer {
+public:
+  /// Sets every parameter's own factors. Fails where a pattern names no parameter, or the executable was
+  /// compiled before these programs were known.
+  Optimizer(const Recipe &recipe, Executor &executor);
+
+  /// Starts the moving average at the weights as they are.
+  void startAverage();
+
+  /// Hears the gradients of one batch, of `weight` (its share of the update's images), the last of them if `last`.
+  void accumulate(double weight, bool first, bool last);
+
+  /// Update number `step` (from 0) at learning rate `rate`. The norm of all gradients together, before clipping, is
+  /// given back where the recipe clips; else 0.
+  double update(int64_t step, double rate, int64_t n);
+
+  /// While it lives, PARAMETERS are the moving average, if the recipe keeps one.
+  class Averaged {
+  public:
+    explicit Averaged(const Optimizer &optimizer);
+    ~Averaged();
+    Averaged(const Averaged &) = delete;
+
+  private:
+    Executor &executor;
+    char *weights;
+  };
+
+  /// Trainable parameters that stay as they are.
+  const std::vector<std::string> &frozen() const { return frozenNames; }
+
+private:
+  void setFactors();
+  double clip(int64_t n);
+
+  const Recipe &recipe;
+  Executor &executor;
+  std::vector<std::string> frozenNames;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_TRAIN_OPTIMIZER_H

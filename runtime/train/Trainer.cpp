@@ -1,0 +1,382 @@
+//===- Trainer.cpp - the training loop ------------------------------------===//
+#include "runtime/train/Training.h"
+
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/exec/Diagnosis.h"
+#include "runtime/base/Error.h"
+#include "runtime/train/Initialize.h"
+#include "runtime/system/Memory.h"
+#include "runtime/data/Scaling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+
+namespace netc::runtime {
+
+using Clock = std::chrono::steady_clock;
+
+// Steps and seconds after which the speed is known well enough to say how long it takes.
+static constexpr int64_t estimateSteps = 5;
+static constexpr double estimateSeconds = 2;
+
+// Points of the curves within an epoch.
+static constexpr int64_t curvePoints = 40;
+
+static volatile std::sig_atomic_t interrupted = 0;
+
+static double secondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The first signal asks for a save, the second one kills.
+static void watchSignals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  action.sa_flags = SA_RESETHAND;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+static DataShape shapeOf(const ModelInfo &info) {
+  return {info.channels, info.height, info.width, info.classes};
+}
+
+static Pipeline::SourceSize sizeOf(const Dataset &data) {
+  return {data.imageHeight(), data.imageWidth()};
+}
+
+/// All samples, or `limit` of them evenly spaced: sorted data keeps all its classes.
+static std::vector<int64_t> chooseSamples(int64_t count, int64_t limit) {
+  int64_t kept = limit > 0 ? std::min(limit, count) : count;
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < kept; ++i)
+    samples.push_back(int64_t(__int128(i) * count / kept));
+  return samples;
+}
+
+static ModelInfo readTrainableModel(const NetcModel &model) {
+  ModelInfo info = readModel(model);
+  if (model.step.command_count == 0)
+    fail("{} was compiled with --mode infer and cannot train: compile it without that option", info.name);
+  requireCpuFeatures(info.name, info.features);
+  return info;
+}
+
+static std::unique_ptr<Dataset> openTraining(const TrainOptions &options, const ModelInfo &info) {
+  return openDataset(options.data, Split::Train, shapeOf(info));
+}
+
+Training::Training(const NetcModel &model, const TrainOptions &options)
+    : options(options), info(readTrainableModel(model)),
+      recipe(parseRecipe(info, options.overrides)), data(openTraining(options, info)),
+      validation(openEvaluation(options.val.empty() ? options.data : options.val,
+                                !options.val.empty(), shapeOf(info), data->classNames(),
+                                options.val.empty() ? "--data" : "--val")),
+      samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
+      executor(model, info, pool),
+      optimizer(recipe, executor),
+      stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
+      schedule(recipe, updateOf(stepsPerEpoch)),
+      workers(options.workers ? options.workers : defaultWorkers(*data, info)),
+      metrics(options.out + "/metrics.jsonl"), checkpointFolder(options.out + "/checkpoint") {
+  LoaderOptions loading;
+  loading.batch = recipe.batch;
+  loading.workers = workers;
+  loading.seed = recipe.seed;
+  loading.training = true;
+  loading.softLabels = info.softLabels;
+  loading.corrupt = &corrupt;
+  loading.allocate = [this](uint64_t bytes) { return executor.pinnedMemory(bytes); };
+  for (const Transform &transform : recipe.augment)
+    if (transform.kind == TransformKind::Mixup || transform.kind == TransformKind::Cutmix)
+      loading.mix.push_back(transform);
+  if (!loading.mix.empty() && !info.softLabels)
+    fail("recipe: mixup and cutmix need a loss on mixed labels, which {} was not compiled with",
+         info.name);
+  identity = {info.name,           info.fingerprint(), data->kind(), int64_t(samples.size()),
+              data->fingerprint(), recipe.effective};
+  if (options.resume)
+    begun = findForResume();
+  std::optional<WeightsMetadata> stored;
+  if (begun) {
+    checkSameRun(begun->identity, begun->position.step);
+    stored = WeightsMetadata::decode(Safetensors::read(begun->weightsFile));
+  }
+  fitMemory();
+  executor.reserve(recipe.batch, true, Loader::copies + 1);
+
+  PixelScaling scaling = scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
+  metadata = {info.name,   data->kind(),      data->classNames(), scaling.mean,
+              scaling.std, scaling.pixelMean, scaling.pcaValues,  scaling.pcaVectors};
+  augment = Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
+  if (validation)
+    evaluation = Pipeline::forEvaluation(recipe, info, scaling, sizeOf(*validation), 1);
+  if (auto written = augment->writtenFor(); written.height)
+    note(fmt::format("the recipe's sizes are written for {}x{}; scaled to the input's {}x{}",
+                     written.height, written.width, info.height, info.width));
+  loader.emplace(*data, *augment, info, loading);
+}
+
+int Training::run() {
+  makeFolder(options.out);
+  initializeParameters(executor, recipe.seed);
+  if (!options.weights.empty() && !begun)
+    loadWeightsThatFit(Safetensors::read(weightsPath(options.weights)), executor);
+  optimizer.startAverage();
+  if (begun)
+    resume(*begun);
+  else if (options.resume)
+    note(fmt::format("no checkpoint in {}: starting afresh", options.out));
+  else if (std::filesystem::exists(checkpointFolder + "/checkpoint.json"))
+    note(fmt::format("{} holds an earlier run, which this one replaces from its first checkpoint on", options.out));
+  metrics.begin(position.step);
+  writeFileAtomically(options.out + "/recipe.json", recipe.effective);
+  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n",
+             info.name, info.trainableElements(), samples.size(), data->size(), options.data,
+             recipe.batch, counted(recipe.epochs, "epoch"),
+             executor.onDevice() ? executor.deviceName() : counted(pool.size(), "thread"));
+  if (!validation)
+    note(fmt::format("{} has no validation images: name some with --val", options.data));
+  if (!optimizer.frozen().empty())
+    note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),
+                     std::count_if(info.parameters.begin(), info.parameters.end(),
+                                   [](const ParameterInfo &p) { return p.trainable; })));
+  std::fflush(stdout);
+  watchSignals();
+
+  firstStep = position.step;
+  bool saved = position.step > 0;
+  while (position.epoch < recipe.epochs) {
+    if (!trainEpoch() || !validate())
+      return stopInterrupted();
+    save();
+    saved = true;
+  }
+  if (!saved || firstStep == position.step)
+    save(); // nothing left to do: the files are there nevertheless
+  if (saved && firstStep == position.step)
+    note(fmt::format("nothing is left to train: {} ({}) are done; to go on: more --epochs with "
+                     "--resume, or a new run from these weights: --weights {} --out …",
+                     counted(position.epoch, "epoch"), counted(position.step, "step"), options.out));
+  warnOfCorrupt();
+  if (lastAccuracy.images)
+    fmt::print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
+               lastAccuracy.images);
+  fmt::print("weights are in {}/model.safetensors", options.out);
+  if (position.bestEpoch > 0)
+    fmt::print(", the best (epoch {}, top-1 {:.2f}%) in {}/best.safetensors", position.bestEpoch,
+               position.bestTop1 * 100, options.out);
+  fmt::print("\n");
+  return 0;
+}
+
+bool Training::trainEpoch() {
+  std::vector<Visit> order;
+  for (int64_t i : shuffledOrder(int64_t(samples.size()), recipe.seed, uint32_t(position.epoch)))
+    order.push_back({samples[size_t(i)], 0});
+  loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
+  curve.clear();
+  curveLoss = 0, curveCorrect = 0, curveImages = 0, epochImages = 0;
+  auto start = Clock::now();
+  int64_t before = position.step;
+  while (!interrupted || isAccumulating()) {
+    const Batch *batch = loader->next();
+    if (!batch)
+      break;
+    auto stepStart = Clock::now();
+    step(*batch);
+    stepSeconds += secondsSince(stepStart);
+    showProgress(position.step - before, start);
+  }
+  epochSeconds = secondsSince(start);
+  return !interrupted;
+}
+
+void Training::step(const Batch &batch) {
+  NetcHyper &hyper = executor.hyper();
+  double rate = rateOf(position.step);
+  hyper.dropout = 1;
+  hyper.label_smoothing = float(recipe.labelSmoothing);
+  hyper.seed_lo = uint32_t(recipe.seed);
+  hyper.seed_hi = uint32_t(recipe.seed >> 32);
+  hyper.step = uint32_t(position.step);
+  executor.bind(NETC_SPACE_INPUT, batch.input);
+  executor.bind(NETC_SPACE_LABELS, batch.labels);
+  if (batch.targets)
+    executor.bind(NETC_SPACE_TARGETS, batch.targets);
+  executor.run(Program::Step, batch.n);
+  // On a GPU the step has only begun: the next batch goes there meanwhile.
+  if (executor.onDevice())
+    if (const Batch *next = loader->ahead()) {
+      executor.sendAhead(NETC_SPACE_INPUT, next->input, next->n);
+      executor.sendAhead(NETC_SPACE_LABELS, next->labels, next->n);
+      if (next->targets)
+        executor.sendAhead(NETC_SPACE_TARGETS, next->targets, next->n);
+    }
+
+  float loss = *executor.at<float>(NETC_SPACE_LOSS);
+  requireHealthy(batch, loss, rate);
+  update(batch, rate);
+
+  const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
+  int64_t correct = 0;
+  for (int64_t i = 0; i < batch.n; ++i) {
+    const float *row = logits + i * info.classes;
+    correct += std::max_element(row, row + info.classes) - row == batch.labels[i];
+  }
+  position.correct += correct;
+  position.lossSum += double(loss) * double(batch.n);
+  position.seen += batch.n;
+  ++position.step;
+  position.batch = batch.index + 1;
+  addToCurve(loss, correct, batch.n);
+}
+
+/// Stops the run before an update that would spoil the weights.
+void Training::requireHealthy(const Batch &batch, float loss, double rate) {
+  double limit = explodedLoss(info.classes);
+  bool healthyLoss = std::isfinite(loss) && loss <= limit;
+  if (healthyLoss && gradientsFinite(executor))
+    return;
+  progress.clear();
+  std::string what = std::isnan(loss) ? "loss is nan" : fmt::format("loss is {}", loss);
+  if (healthyLoss)
+    what += " but a gradient is not finite";
+  else if (std::isfinite(loss))
+    what += fmt::format(" (more than {:.0f}: exploded)", limit);
+  fail("{} at step {} (epoch {}, batch {}, learning rate {}): {}; stopped; {}", what, position.step,
+       position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
+}
+
+/// What a process takes after its plan is made: code that has not run yet, ends of huge pages, an epoch's figures and files.
+static constexpr uint64_t laterBytes = uint64_t(4) << 20;
+
+/// Chooses a training step for the bytes that there are, or that the user grants: of the GPU, where it trains there.
+void Training::fitMemory() {
+  bool accumulates = recipe.accumulate > 1;
+  if (accumulates)
+    executor.reserveAccumulation(); // from here on a GPU's need counts it
+  uint64_t beside = 0;              // the step: the data set and what every process has, sums of gradients
+  if (!executor.onDevice())
+    beside = (options.memory ? residentBytes() + laterBytes : 0) + (accumulates ? executor.model().parameter_bytes : 0);
+  uint64_t budget = options.memory ? options.memory : executor.stepMemory();
+  uint64_t granted = budget - std::min(budget, beside);
+  executor.fitStep(recipe.batch, Loader::copies + 1, granted);
+  uint64_t wanted = executor.stepNeed(recipe.batch, Loader::copies + 1);
+  if (options.memory && wanted > granted)
+    fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch needs less",
+         describeBytes(options.memory), recipe.batch, describeBytes(beside + wanted),
+         describeBytes(beside + wanted - options.memory));
+  if (executor.leanStep() && wanted <= granted) // else `reserve` says what is missing
+    note(fmt::format("to fit {}, parts of the forward pass are computed again in the backward pass",
+                     options.memory ? shortBytes(options.memory) : "the memory that there is"));
+}
+
+/// The last of the batches that make one update applies it; returns the gradients' norm where the recipe clips.
+double Training::update(const Batch &batch, double rate) {
+  int64_t first = batch.index / recipe.accumulate * recipe.accumulate;
+  int64_t end = std::min(first + recipe.accumulate, stepsPerEpoch);
+  bool last = batch.index + 1 == end;
+  int64_t images = std::min(end * recipe.batch, int64_t(samples.size())) - first * recipe.batch;
+  optimizer.accumulate(double(batch.n) / double(images), batch.index == first, last);
+  return last ? optimizer.update(updateOf(position.step), rate, batch.n) : 0;
+}
+
+void Training::addToCurve(double loss, int64_t correct, int64_t images) {
+  curveLoss += loss * double(images);
+  curveCorrect += correct;
+  curveImages += images;
+  epochImages += images;
+  // The same steps whether the run was stopped in between or not.
+  int64_t every = std::max<int64_t>(1, (stepsPerEpoch + curvePoints - 1) / curvePoints);
+  if (position.batch % every != 0 && position.batch != stepsPerEpoch)
+    return;
+  curve.push_back({position.step, curveLoss / double(curveImages),
+                   double(curveCorrect) / double(curveImages),
+                   rateOf(position.step - 1)});
+  curveLoss = 0, curveCorrect = 0, curveImages = 0;
+}
+
+void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
+  double elapsed = secondsSince(start);
+  double perStep = elapsed / double(stepsHere);
+  int64_t left = stepsPerEpoch * recipe.epochs - position.step;
+  bool measured = stepsHere >= estimateSteps && elapsed >= estimateSeconds;
+  if (!estimated && (measured || elapsed >= 5 * estimateSeconds)) {
+    estimated = true;
+    double minutes = perStep * double(left) / 60;
+    progress.clear();
+    fmt::print("about {} for the {} steps left ({:.0f} images/s)\n",
+               minutes < 1.5 ? fmt::format("{:.0f} s", std::ceil(minutes * 60))
+                             : fmt::format("{:.0f} min", std::ceil(minutes)),
+               left, double(recipe.batch) / perStep);
+    std::fflush(stdout);
+  }
+  progress.show(fmt::format("epoch {}/{}", position.epoch + 1, recipe.epochs), position.batch,
+                stepsPerEpoch,
+                fmt::format("loss {:.4f}  accuracy {:.2f}%  {:.0f} images/s  ETA {}",
+                            position.lossSum / double(position.seen),
+                            100 * double(position.correct) / double(position.seen),
+                            double(recipe.batch) / perStep, clockTime(perStep * double(left))));
+}
+
+bool Training::validate() {
+  requireFinite();
+  EpochRecord record;
+  record.epoch = position.epoch + 1;
+  record.step = position.step;
+  record.learningRate = rateOf(std::max<int64_t>(0, position.step - 1));
+  record.trainLoss = position.lossSum / double(std::max<int64_t>(1, position.seen));
+  record.trainAccuracy = double(position.correct) / double(std::max<int64_t>(1, position.seen));
+  record.seconds = epochSeconds;
+  record.imagesPerSecond = double(epochImages) / std::max(1e-9, epochSeconds);
+  record.curve = curve;
+  double error = record.trainLoss;
+  if (validation) {
+    Optimizer::Averaged averaged(optimizer);
+    lastAccuracy = evaluate(executor, *validation, *evaluation, recipe.batch, workers,
+                            [&](int64_t done) {
+                              progress.show("validation", done, validation->size(), "");
+                              return !interrupted;
+                            },
+                            &corruptValidation);
+    if (interrupted)
+      return false;
+    error = 1 - lastAccuracy.top1();
+    improved = lastAccuracy.top1() > position.bestTop1;
+    if (improved)
+      position.bestTop1 = lastAccuracy.top1(), position.bestEpoch = record.epoch;
+    record.validation = &lastAccuracy;
+  }
+  schedule.endEpoch(error);
+  position.plateau = schedule.plateau;
+  ++position.epoch;
+  position.batch = 0;
+  // Here and not when the next epoch begins: an interrupt in between saves the same bytes.
+  position.lossSum = 0, position.correct = 0, position.seen = 0;
+  progress.clear();
+  fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f}%", record.epoch, recipe.epochs,
+             record.trainLoss, record.trainAccuracy * 100);
+  if (validation)
+    fmt::print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
+               lastAccuracy.top1() * 100);
+  fmt::print("  {:.1f} s\n", epochSeconds);
+  std::fflush(stdout);
+  record.corrupt = corrupt.count();
+  try {
+    metrics.append(record);
+  } catch (const Error &error) {
+    failToWrite(error);
+  }
+  report();
+  return true;
+}
+
+int train(const NetcModel &model, const TrainOptions &options) {
+  return Training(model, options).run();
+}
+
+} // namespace netc::runtime

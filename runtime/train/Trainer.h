@@ -1,0 +1,32 @@
+//===- Trainer.h - the training loop ----------------------------*- C++ -*-===//
+#ifndef NETC_RUNTIME_TRAIN_TRAINER_H
+#define NETC_RUNTIME_TRAIN_TRAINER_H
+
+#include "runtime/abi/Abi.h"
+#include "runtime/recipe/Recipe.h"
+
+#include <optional>
+#include <string>
+
+namespace netc::runtime {
+
+struct TrainOptions {
+  std::string data, val; ///< KIND:PATH; val empty: the kind's own test split
+  RecipeOverrides overrides;
+  unsigned threads = 1, workers = 0; ///< workers 0: chosen by the kind of data
+  std::string out;
+  std::string weights; ///< to start from; empty: initialised
+  uint64_t memory = 0; ///< bytes that the whole process may take; 0: what the machine has
+  bool resume = false;
+  std::optional<int64_t> fromStep; ///< resume there rather than at the latest checkpoint
+  unsigned keep = 2;               ///< checkpoints of epochs' ends that stay; at least 1
+};
+
+/// Trains and leaves in `out`: model.safetensors, best.safetensors, checkpoint/,
+/// recipe.json, metrics.jsonl, report.html. Returns the exit code: 1 where the user interrupted it (the
+/// position is saved then); everything else that fails throws.
+int train(const NetcModel &model, const TrainOptions &options);
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_TRAIN_TRAINER_H

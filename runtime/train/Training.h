@@ -1,0 +1,101 @@
+//===- Training.h - one run of training, from its inside --------*- C++ -*-===//
+//
+// Trainer.cpp runs the epochs; TrainingFiles.cpp saves, resumes and reports.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_RUNTIME_TRAIN_TRAINING_H
+#define NETC_RUNTIME_TRAIN_TRAINING_H
+
+#include "runtime/train/Checkpoint.h"
+#include "runtime/base/Error.h"
+#include "runtime/evaluate/Evaluate.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/train/Metrics.h"
+#include "runtime/train/Optimizer.h"
+#include "runtime/base/Progress.h"
+#include "runtime/recipe/Schedule.h"
+#include "runtime/train/Trainer.h"
+#include "runtime/data/Loader.h"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace netc::runtime {
+
+class Training {
+public:
+  Training(const NetcModel &model, const TrainOptions &options);
+  int run();
+
+private:
+  void resume(const Checkpoint &checkpoint);
+  std::optional<Checkpoint> findForResume() const;
+  void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
+  bool trainEpoch();
+  void step(const Batch &batch);
+  void requireHealthy(const Batch &batch, float loss, double rate);
+  void fitMemory();
+  double update(const Batch &batch, double rate);
+  /// The update that the batch after `batches` belongs to.
+  int64_t updateOf(int64_t batches) const {
+    int64_t each = (stepsPerEpoch + recipe.accumulate - 1) / recipe.accumulate;
+    return batches / stepsPerEpoch * each + batches % stepsPerEpoch / recipe.accumulate;
+  }
+  double rateOf(int64_t batches) const { return schedule.learningRate(updateOf(batches)); }
+  /// Whether gradients of earlier batches wait for an update.
+  bool isAccumulating() const {
+    return position.batch % recipe.accumulate != 0 && position.batch != stepsPerEpoch;
+  }
+  void addToCurve(double loss, int64_t correct, int64_t images);
+  void showProgress(int64_t stepsHere, std::chrono::steady_clock::time_point start);
+  bool validate();
+  void save();
+  [[noreturn]] void failToWrite(const Error &error) const;
+  void saveValidated(const std::string &path) const;
+  void report() const;
+  void requireFinite() const;
+  std::string lastCheckpoint() const;
+  void warnOfCorrupt() const;
+  int stopInterrupted();
+
+  const TrainOptions &options;
+  ModelInfo info;
+  Recipe recipe;
+  std::unique_ptr<Dataset> data, validation;
+  std::vector<int64_t> samples;
+  ThreadPool pool;
+  Executor executor;
+  Optimizer optimizer;
+  int64_t stepsPerEpoch; // batches
+  Schedule schedule;
+  unsigned workers;
+  std::optional<Pipeline> augment, evaluation;
+  CorruptImages corrupt, corruptValidation;
+  std::optional<Loader> loader;
+  WeightsMetadata metadata;
+  RunIdentity identity;
+  std::optional<Checkpoint> begun; // the checkpoint to go on from
+  TrainingPosition position;
+  Metrics metrics;
+  Progress progress;
+  std::string checkpointFolder;
+  std::vector<int64_t> kept;        // checkpoints of this run at epochs' ends
+  std::optional<int64_t> savedStep; // of the latest checkpoint of this run
+  bool improved = false;            // the last epoch was the best so far
+  int64_t firstStep = 0; // of this process
+  double stepSeconds = 0; // spent in steps by this process
+  double epochSeconds = 0;
+  int64_t epochImages = 0; // trained on in this epoch by this process
+  std::vector<CurvePoint> curve;
+  double curveLoss = 0; // sums since its last point
+  int64_t curveCorrect = 0, curveImages = 0;
+  bool estimated = false;
+  Accuracy lastAccuracy;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_TRAIN_TRAINING_H

@@ -1,0 +1,217 @@
+//===- Weights.cpp - parameters in and out of files -----------------------===//
+#include "runtime/weights/Weights.h"
+
+#include "runtime/base/Error.h"
+#include "runtime/weights/TimmNames.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+namespace netc::runtime {
+
+using Json = nlohmann::ordered_json;
+
+std::map<std::string, std::string> WeightsMetadata::encode() const {
+  std::map<std::string, std::string> meta{{"format", "pt"}, {"netc.model", model}};
+  if (!data.empty())
+    meta["netc.data"] = data;
+  if (!classes.empty())
+    meta["netc.classes"] = Json(classes).dump();
+  if (!mean.empty()) {
+    meta["netc.mean"] = Json(mean).dump();
+    meta["netc.std"] = Json(std).dump();
+  }
+  if (!pixelMean.empty())
+    meta["netc.pixel_mean"] = Json(pixelMean).dump();
+  if (!pcaValues.empty()) {
+    meta["netc.pca_values"] = Json(pcaValues).dump();
+    meta["netc.pca_vectors"] = Json(pcaVectors).dump();
+  }
+  return meta;
+}
+
+WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
+  WeightsMetadata result;
+  const auto &meta = file.metadata();
+  auto text = [&](const char *key) {
+    auto found = meta.find(key);
+    return found == meta.end() ? std::string() : found->second;
+  };
+  auto list = [&]<typename T>(const char *key, std::vector<T> &into) {
+    if (std::string value = text(key); !value.empty())
+      into = Json::parse(value).get<std::vector<T>>();
+  };
+  try {
+    result.model = text("netc.model");
+    result.data = text("netc.data");
+    list("netc.classes", result.classes);
+    list("netc.mean", result.mean);
+    list("netc.std", result.std);
+    list("netc.pixel_mean", result.pixelMean);
+    list("netc.pca_values", result.pcaValues);
+    list("netc.pca_vectors", result.pcaVectors);
+  } catch (const nlohmann::json::exception &error) {
+    fail("{}: bad metadata: {}", file.path(), error.what());
+  }
+  if (result.mean.size() != result.std.size())
+    fail("{}: metadata has {} means and {} standard deviations", file.path(), result.mean.size(),
+         result.std.size());
+  return result;
+}
+
+std::string weightsPath(const std::string &path) {
+  if (std::filesystem::is_directory(path))
+    return path + (path.ends_with('/') ? "" : "/") + "model.safetensors";
+  return path;
+}
+
+namespace {
+struct Mismatch {
+  std::vector<std::string> missing, unexpected, reshaped;
+  bool any() const { return !missing.empty() || !unexpected.empty() || !reshaped.empty(); }
+};
+} // namespace
+
+static bool isCounter(const std::string &name) { return name.ends_with("num_batches_tracked"); }
+
+/// The tensor of a parameter: under its name or, if the file has none such, timm's. timm's VGG has 1x1 and 7x7 convolutions
+/// [O, I, H, W] where torchvision has linear layers [O, I H W]: the same numbers in the same order.
+static std::optional<Tensor> findTensor(const Safetensors &file, const ParameterInfo &parameter) {
+  if (const Tensor *tensor = file.find(parameter.name))
+    return *tensor;
+  std::string other = timmName(parameter.name);
+  const Tensor *tensor = other.empty() ? nullptr : file.find(other);
+  if (!tensor)
+    return std::nullopt;
+  Tensor result = *tensor;
+  if (result.shape.size() == 4 && parameter.shape.size() == 2 && !result.shape.empty() &&
+      result.shape[0] == parameter.shape[0] && result.elements() == parameter.elements())
+    result.shape = parameter.shape;
+  return result;
+}
+
+static Mismatch compare(const Safetensors &file, const ModelInfo &info, bool training) {
+  Mismatch result;
+  std::set<std::string> known;
+  for (const ParameterInfo &parameter : info.parameters) {
+    known.insert(parameter.name);
+    std::optional<Tensor> tensor = findTensor(file, parameter);
+    if (tensor)
+      known.insert(tensor->name);
+    if (parameter.aux && !training)
+      continue;
+    if (!tensor)
+      result.missing.push_back(parameter.name);
+    else if (tensor->shape != parameter.shape)
+      result.reshaped.push_back(fmt::format("{} (file {}, model {})", parameter.name,
+                                            describeShape(tensor->shape),
+                                            describeShape(parameter.shape)));
+  }
+  for (const Tensor &tensor : file.tensors())
+    if (!known.count(tensor.name) && !isCounter(tensor.name))
+      result.unexpected.push_back(tensor.name);
+  return result;
+}
+
+/// "3 missing: a, b, c": at most five names of each kind.
+static std::string describe(const Mismatch &mismatch) {
+  static constexpr size_t shown = 5;
+  std::string text;
+  auto append = [&](const std::vector<std::string> &names, const char *what) {
+    if (names.empty())
+      return;
+    std::vector<std::string> first(names.begin(),
+                                   names.begin() + std::min(names.size(), shown));
+    text += fmt::format("{}{} {}: {}", text.empty() ? "" : "; ", names.size(), what,
+                        fmt::join(first, ", "));
+    if (names.size() > shown)
+      text += fmt::format(" and {} more", names.size() - shown);
+  };
+  append(mismatch.missing, "missing");
+  append(mismatch.unexpected, "unexpected");
+  append(mismatch.reshaped, "differently shaped");
+  return text;
+}
+
+namespace {
+/// Some bytes of a tensor on their way to a parameter.
+struct Piece {
+  const char *from;
+  char *to;
+  uint64_t bytes;
+};
+
+/// Fills parameters from a file's tensors. f32 is copied by all threads: each touches its part of fresh memory.
+class ParameterCopies {
+public:
+  void add(const Tensor &tensor, const std::string &file, float *to) {
+    if (tensor.dtype != "F32")
+      return convertToF32(tensor, file, to);
+    constexpr uint64_t most = 1 << 20;
+    for (uint64_t at = 0; at < tensor.bytes; at += most)
+      pieces.push_back({tensor.data + at, reinterpret_cast<char *>(to) + at, std::min(most, tensor.bytes - at)});
+  }
+  void run(ThreadPool &pool) {
+    pool.run(int64_t(pieces.size()), copy, pieces.data());
+  }
+
+private:
+  static void copy(void *context, unsigned, int64_t begin, int64_t end) {
+    const Piece *pieces = static_cast<const Piece *>(context);
+    for (int64_t i = begin; i < end; ++i)
+      std::memcpy(pieces[i].to, pieces[i].from, pieces[i].bytes);
+  }
+
+  std::vector<Piece> pieces;
+};
+} // namespace
+
+void loadWeights(const Safetensors &file, const Executor &executor, bool training) {
+  const ModelInfo &info = executor.info();
+  if (Mismatch mismatch = compare(file, info, training); mismatch.any())
+    fail("{}: not the weights of {}: {}", file.path(), info.name, describe(mismatch));
+  ParameterCopies copies;
+  for (const ParameterInfo &parameter : info.parameters) {
+    std::optional<Tensor> tensor = findTensor(file, parameter);
+    // An auxiliary head's tensor that an inference run may do without.
+    if (tensor && tensor->shape == parameter.shape)
+      copies.add(*tensor, file.path(), executor.parameter(parameter));
+  }
+  copies.run(executor.threads());
+}
+
+void loadWeightsThatFit(const Safetensors &file, const Executor &executor) {
+  const ModelInfo &info = executor.info();
+  size_t loaded = 0;
+  ParameterCopies copies;
+  for (const ParameterInfo &parameter : info.parameters) {
+    std::optional<Tensor> tensor = findTensor(file, parameter);
+    if (!tensor || tensor->shape != parameter.shape)
+      continue;
+    copies.add(*tensor, file.path(), executor.parameter(parameter));
+    ++loaded;
+  }
+  copies.run(executor.threads());
+  Mismatch mismatch = compare(file, info, true);
+  if (loaded == 0)
+    fail("{}: no tensor fits {}: {}", file.path(), info.name, describe(mismatch));
+  if (mismatch.any())
+    note(fmt::format("{}: {} of {} tensors loaded, the others start anew: {}", file.path(), loaded,
+                     info.parameters.size(), describe(mismatch)));
+}
+
+WrittenFile saveWeights(const std::string &path, const Executor &executor,
+                        const WeightsMetadata &metadata) {
+  std::vector<Tensor> tensors;
+  for (const ParameterInfo &parameter : executor.info().parameters)
+    tensors.push_back(
+        f32Tensor(parameter.name, parameter.shape, executor.parameter(parameter)));
+  return writeSafetensors(path, tensors, metadata.encode());
+}
+
+} // namespace netc::runtime
