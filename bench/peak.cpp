@@ -1,6 +1,6 @@
-// What the machine can do: peak THREADS prints the GFLOP/s of independent f32 multiply-adds in registers and the GB/s at which memory is
-// read, of all threads together, the best of several rounds. Compiled for the machine by machine.py with BYTES, a vector's, and
-// ACCUMULATORS.
+// What the machine can do: peak THREADS prints the GFLOP/s of independent f32 multiply-adds in
+// registers and the GB/s at which memory is read, of all threads together, the best of several
+// rounds. Compiled for the machine by machine.py with BYTES, a vector's, and ACCUMULATORS.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -60,5 +60,6 @@ static double best(int threads, const std::function<double(int)> &work) {
 int main(int, char **arguments) {
   int threads = std::atoi(arguments[1]);
   std::vector<std::vector<float>> memory(size_t(threads), std::vector<float>(64 << 20, 1.0f));
-  std::printf("%f %f\n", best(threads, [](int) { return multiplyAdds(); }), best(threads, [&](int t) { return reads(memory[size_t(t)]); }));
+  std::printf("%f %f\n", best(threads, [](int) { return multiplyAdds(); }),
+              best(threads, [&](int t) { return reads(memory[size_t(t)]); }));
 }

@@ -15,12 +15,14 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createBuildInference());
   if (options.training)
     pm.addPass(createBuildTraining());
-  // Inference first: it forgets that its coefficients come from statistics, so folding may touch them.
+  // Inference first: it forgets that its coefficients come from statistics, so folding may touch
+  // them.
   pm.addPass(createExpandBatchNormInference());
   pm.addPass(createFoldBatchNorm());
   if (!options.training)
     return;
-  // Expanded before autodiff: the parts' adjoint is that of the whole, and each part can fuse by itself.
+  // Expanded before autodiff: the parts' adjoint is that of the whole, and each part can fuse by
+  // itself.
   pm.addPass(createExpandBatchNorm());
   pm.addPass(createAutodiff());
   BuildUpdateOptions update;
@@ -35,7 +37,8 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createBuildLeanSteps(lean));
 }
 
-/// Layout before fusion: a conversion is a border that no kernel crosses, so those that cancel must be gone.
+/// Layout before fusion: a conversion is a border that no kernel crosses, so those that cancel must
+/// be gone.
 static void buildFusedStage(OpPassManager &pm) {
   pm.addPass(createMaterializeLayouts());
   pm.addPass(createElideLayouts());

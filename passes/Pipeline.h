@@ -10,13 +10,13 @@ namespace netc {
 enum class Stage { Net, Train, Fused, Kern };
 
 struct PipelineOptions {
-  bool training = true;   ///< build @step and @update
+  bool training = true; ///< build @step and @update
   std::string optimizer = "sgd";
   bool nesterov = false;
-  bool average = false;   ///< keep a moving average of the weights
-  int64_t lanes = 8;      ///< f32 lanes of a vector register
-  int64_t registers = 16; ///< vector registers
-  bool gpu = false;       ///< schedules for CUDA kernels instead
+  bool average = false;     ///< keep a moving average of the weights
+  int64_t lanes = 8;        ///< f32 lanes of a vector register
+  int64_t registers = 16;   ///< vector registers
+  bool gpu = false;         ///< schedules for CUDA kernels instead
   bool tensorCores = false; ///< with gpu: tf32 products
 };
 

@@ -4,6 +4,7 @@
 #include "dialect/kern/KernDialect.h"
 #include "dialect/schedule/cpu/Schedule.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -11,7 +12,6 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace netc;
@@ -27,7 +27,8 @@ struct Place {
 
 struct Row {
   Place place;
-  StringRef title, result;   ///< the layer that the launch is called after; the one whose value it stores
+  StringRef title,
+      result; ///< the layer that the launch is called after; the one whose value it stores
   Names own, loaded, stored; ///< layers of the launch; computed on load; computed on store
   Names recomputed;          ///< those of `loaded` that the forward pass computed already
   bool rearranges = false;   ///< packs, unpacks or transposes only
@@ -84,9 +85,10 @@ static int64_t bytesAnImage(Value value) {
 static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
   if (gpu.getAlgorithm() == kern::GpuAlgorithm::Direct)
     return "direct, a thread an output";
-  StringRef unit = gpu.getAlgorithm() == kern::GpuAlgorithm::Mma ? "tf32 tensor cores" : "f32 multiply-adds";
-  std::string text = llvm::formatv("implicit GEMM, {0}, {1}x{2} tile, {3} threads", unit, gpu.getRows(), gpu.getColumns(),
-                                   gpu.getThreads());
+  StringRef unit =
+      gpu.getAlgorithm() == kern::GpuAlgorithm::Mma ? "tf32 tensor cores" : "f32 multiply-adds";
+  std::string text = llvm::formatv("implicit GEMM, {0}, {1}x{2} tile, {3} threads", unit,
+                                   gpu.getRows(), gpu.getColumns(), gpu.getThreads());
   if (op.getKind() == kern::ContractKind::FilterGrad)
     text += llvm::formatv(", {0} chunks", op.getSchedule().getChunks());
   return text;
@@ -101,15 +103,18 @@ static std::string describeContract(kern::ContractOp op) {
   if (kern::GpuScheduleAttr gpu = op.getGpuAttr())
     return describeGpu(op, gpu);
   kern::ScheduleAttr s = op.getSchedule();
-  std::string tile = llvm::formatv("{0}x{1} tile", s.getTilePixels(), s.getTileVectors() * s.getLanes());
+  std::string tile =
+      llvm::formatv("{0}x{1} tile", s.getTilePixels(), s.getTileVectors() * s.getLanes());
   if (kern::isLanewise(op.getGeometry(), s.getLanes()))
     return "direct, lane by lane, " + tile;
   if (int64_t m = s.getWinograd(); m && op.getKind() == kern::ContractKind::FilterGrad)
-    return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time, {3} chunks", m, tile, s.getStripRows(), s.getChunks());
+    return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time, {3} chunks", m, tile,
+                         s.getStripRows(), s.getChunks());
   if (op.getKind() == kern::ContractKind::FilterGrad)
     return llvm::formatv("outer products, {0}, {1} chunks", tile, s.getChunks());
   if (int64_t m = s.getWinograd())
-    return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time", m, tile, s.getStripRows());
+    return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time", m, tile,
+                         s.getStripRows());
   if (s.getFlat())
     return "matrix product, " + tile;
   return llvm::formatv("direct, {0}, strips of {1} rows", tile, s.getStripRows());
@@ -119,8 +124,12 @@ static std::string describeContract(kern::ContractOp op) {
 static std::pair<std::string, std::string> describe(Operation *op) {
   using Pair = std::pair<std::string, std::string>;
   return llvm::TypeSwitch<Operation *, Pair>(op)
-      .Case([](kern::ContractOp c) { return Pair(stringifyContractKind(c.getKind()).str(), describeContract(c)); })
-      .Case([](kern::PoolOp p) { return Pair("pool " + stringifyPoolKind(p.getKind()).str(), "by rows, channels last"); })
+      .Case([](kern::ContractOp c) {
+        return Pair(stringifyContractKind(c.getKind()).str(), describeContract(c));
+      })
+      .Case([](kern::PoolOp p) {
+        return Pair("pool " + stringifyPoolKind(p.getKind()).str(), "by rows, channels last");
+      })
       .Case([](kern::RowOp r) { return Pair(stringifyRowKind(r.getKind()).str(), "by pixels"); })
       .Case([](kern::PointwiseOp p) {
         return Pair(p.getStores() ? "pointwise" : "channel sums", "by vectors of channels");
@@ -141,7 +150,8 @@ static bool isTuned(kern::ContractOp op) {
   auto module = op->getParentOfType<ModuleOp>();
   if (!module->hasAttr("kern.choices") || op.getGpuAttr())
     return false;
-  kern::TargetFacts facts = kern::cpuFacts(op.getSchedule().getLanes(), op.getSchedule().getLanes() >= 16 ? 32 : 16);
+  kern::TargetFacts facts =
+      kern::cpuFacts(op.getSchedule().getLanes(), op.getSchedule().getLanes() >= 16 ? 32 : 16);
   facts.batch = kern::likelyBatch(op->getParentOfType<func::FuncOp>().getName());
   return op.getSchedule() != kern::scheduleContraction(op.getKind(), op.getGeometry(), facts);
 }
@@ -190,7 +200,8 @@ static Row rowOf(kern::KernelOpInterface launch, llvm::StringMap<Place> &places)
   return row;
 }
 
-/// Launches up to the loss, `loss` of them, are forward; what they store and a later one reads is kept.
+/// Launches up to the loss, `loss` of them, are forward; what they store and a later one reads is
+/// kept.
 static void markKept(func::FuncOp function, std::vector<Row> &rows, size_t loss) {
   DenseMap<Operation *, size_t> writer;
   size_t index = 0;
@@ -202,7 +213,8 @@ static void markKept(func::FuncOp function, std::vector<Row> &rows, size_t loss)
         continue;
       if (dps.isDpsInit(&operand))
         writer[buffer] = index;
-      else if (auto it = writer.find(buffer); index >= loss && it != writer.end() && it->second < loss)
+      else if (auto it = writer.find(buffer);
+               index >= loss && it != writer.end() && it->second < loss)
         rows[it->second].kept = true;
     }
     ++index;
@@ -251,7 +263,8 @@ private:
   std::string lineText(Place place) const {
     if (place.line == 0)
       return "";
-    return (severalFiles ? llvm::sys::path::filename(place.file).str() + ":" : "") + std::to_string(place.line);
+    return (severalFiles ? llvm::sys::path::filename(place.file).str() + ":" : "") +
+           std::to_string(place.line);
   }
   size_t lineWidth() const;
 
@@ -272,15 +285,20 @@ static std::string rightAligned(const std::string &text, size_t width) {
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
-/// How often memory is passed over, in units of what the convolutions yield in the forward pass, before any pool.
+/// How often memory is passed over, in units of what the convolutions yield in the forward pass,
+/// before any pool.
 static std::string passes(func::FuncOp function, int64_t bytes) {
   int64_t outputs = 0;
   function.walk([&](kern::ContractOp op) {
     kern::GeometryAttr g = op.getGeometry();
-    if (op.getKind() == kern::ContractKind::Forward && kern::shapedType(op.getOuts()[0]).getRank() == 4)
+    if (op.getKind() == kern::ContractKind::Forward &&
+        kern::shapedType(op.getOuts()[0]).getRank() == 4)
       outputs += 4 * g.getOh() * g.getOw() * g.getOc();
   });
-  return outputs ? llvm::formatv("{0:f2} passes over the convolutions' outputs", static_cast<double>(bytes) / outputs).str() : "";
+  return outputs ? llvm::formatv("{0:f2} passes over the convolutions' outputs",
+                                 static_cast<double>(bytes) / outputs)
+                       .str()
+                 : "";
 }
 
 /// By the index of its first launch, what is said of a section of several.
@@ -291,8 +309,10 @@ static llvm::DenseMap<size_t, std::string> sectionTexts(func::FuncOp function) {
     return texts;
   size_t first = 0;
   for (kern::SectionAttr section : sections.getAsRange<kern::SectionAttr>()) {
-    texts[first] = llvm::formatv("- {0} launches that a group of images passes together: {1:f1} KiB an image, {2:f1} KiB of weights\n",
-                                 section.getLaunches(), section.getLiveBytes() / 1024.0, section.getWeightBytes() / 1024.0);
+    texts[first] = llvm::formatv("- {0} launches that a group of images passes together: {1:f1} "
+                                 "KiB an image, {2:f1} KiB of weights\n",
+                                 section.getLaunches(), section.getLiveBytes() / 1024.0,
+                                 section.getWeightBytes() / 1024.0);
     first += static_cast<size_t>(section.getLaunches());
   }
   return texts;
@@ -305,21 +325,24 @@ std::string Tables::launches(func::FuncOp function, const std::vector<Row> &rows
   std::string text;
   llvm::raw_string_ostream out(text);
   auto attr = [&](StringRef name) { return function->getAttrOfType<IntegerAttr>(name).getInt(); };
-  out << llvm::formatv("\n{0}: {1} launches, arena {2:f1} KiB an image + {3:f1} KiB\n", function.getName(), rows.size(),
-                       attr("arena_bytes_per_image") / 1024.0, attr("arena_bytes_fixed") / 1024.0);
-  out << rightAligned("line", lineWidth()) << "  " << padded("layers", width) << "  " << padded("computes", 18)
-      << "     MFLOP  KiB read  KiB written  how\n";
+  out << llvm::formatv("\n{0}: {1} launches, arena {2:f1} KiB an image + {3:f1} KiB\n",
+                       function.getName(), rows.size(), attr("arena_bytes_per_image") / 1024.0,
+                       attr("arena_bytes_fixed") / 1024.0);
+  out << rightAligned("line", lineWidth()) << "  " << padded("layers", width) << "  "
+      << padded("computes", 18) << "     MFLOP  KiB read  KiB written  how\n";
   int64_t flops = 0, read = 0, written = 0;
-  auto print = [&](const std::string &line, const std::string &layers, const std::string &does, int64_t f, int64_t r,
-                   int64_t w, const std::string &how) {
-    std::string row = llvm::formatv("{0}  {1}  {2}{3,10:f3}{4,10:f1}{5,13:f1}  {6}", rightAligned(line, lineWidth()),
-                                    padded(layers, width), padded(does, 18), f / 1e6, r / 1024.0, w / 1024.0, how);
+  auto print = [&](const std::string &line, const std::string &layers, const std::string &does,
+                   int64_t f, int64_t r, int64_t w, const std::string &how) {
+    std::string row = llvm::formatv("{0}  {1}  {2}{3,10:f3}{4,10:f1}{5,13:f1}  {6}",
+                                    rightAligned(line, lineWidth()), padded(layers, width),
+                                    padded(does, 18), f / 1e6, r / 1024.0, w / 1024.0, how);
     out << StringRef(row).rtrim() << "\n";
   };
   llvm::DenseMap<size_t, std::string> above = sectionTexts(function);
   for (auto [index, row] : llvm::enumerate(rows)) {
     out << above.lookup(index);
-    print(lineText(row.place), listed(row.own, {}), row.does, row.flops, row.read, row.written, howText(row));
+    print(lineText(row.place), listed(row.own, {}), row.does, row.flops, row.read, row.written,
+          howText(row));
     flops += row.flops, read += row.read, written += row.written;
   }
   print("", "in all, an image", "", flops, read, written, passes(function, read + written));
@@ -331,8 +354,8 @@ static void addOnce(llvm::SmallVectorImpl<std::string> &texts, std::string text)
     texts.push_back(std::move(text));
 }
 
-/// Each layer: in which launch the forward pass computes it, and whether its value is there again in the backward
-/// pass because it was saved or because it is computed anew.
+/// Each layer: in which launch the forward pass computes it, and whether its value is there again
+/// in the backward pass because it was saved or because it is computed anew.
 std::string Tables::layers(const std::vector<Row> &rows, size_t loss) {
   llvm::MapVector<StringRef, Fate> fates;
   for (auto [index, row] : llvm::enumerate(rows)) {
@@ -361,11 +384,13 @@ std::string Tables::layers(const std::vector<Row> &rows, size_t loss) {
     width = std::max(width, std::min<size_t>(name.size(), 48));
     forward = std::max(forward, std::min<size_t>(joined(fate).size(), 60));
   }
-  std::string text = "\nlayers in step:\n" + rightAligned("line", lineWidth()) + "  " + padded("layer", width) + "  " +
-                     padded("forward pass", forward) + "  for the backward pass\n";
+  std::string text = "\nlayers in step:\n" + rightAligned("line", lineWidth()) + "  " +
+                     padded("layer", width) + "  " + padded("forward pass", forward) +
+                     "  for the backward pass\n";
   for (const auto &[name, fate] : fates)
-    text += rightAligned(lineText(places.lookup(name)), lineWidth()) + "  " + padded(name.str(), width) + "  " +
-            padded(joined(fate), forward) + "  " + (fate.backward.empty() ? "not needed" : fate.backward) + "\n";
+    text += rightAligned(lineText(places.lookup(name)), lineWidth()) + "  " +
+            padded(name.str(), width) + "  " + padded(joined(fate), forward) + "  " +
+            (fate.backward.empty() ? "not needed" : fate.backward) + "\n";
   return text;
 }
 
@@ -390,14 +415,19 @@ std::string Tables::run() {
   for (const auto &entry : places)
     files.insert(entry.second.file);
   severalFiles = files.size() > 1;
-  std::string text = "Activations lie channels last ([N, H, W, C]), filters packed by tiles; KiB are of activations, an image.\n"
-                     "Layers named \"on load\" are computed while the operand is read, \"on store\" before the result is\n"
-                     "written, and never stored themselves; those listed together, or \"with\" another, share its launch.\n"
-                     "Inference passes as many images together as fit most of the last cache, launch by launch of a section.\n";
+  std::string text = "Activations lie channels last ([N, H, W, C]), filters packed by tiles; KiB "
+                     "are of activations, an image.\n"
+                     "Layers named \"on load\" are computed while the operand is read, \"on "
+                     "store\" before the result is\n"
+                     "written, and never stored themselves; those listed together, or \"with\" "
+                     "another, share its launch.\n"
+                     "Inference passes as many images together as fit most of the last cache, "
+                     "launch by launch of a section.\n";
   if (files.size() == 1)
     text += "Lines are of " + files.front().str() + ".\n";
   if (auto choices = module->getAttrOfType<ArrayAttr>("kern.choices"))
-    text += llvm::formatv("Schedules of {0} contractions were timed on this machine (--tune); \"tuned\": not the rule's choice.\n",
+    text += llvm::formatv("Schedules of {0} contractions were timed on this machine (--tune); "
+                          "\"tuned\": not the rule's choice.\n",
                           choices.size());
   for (const Program &program : programs) {
     text += launches(program.function, program.rows);

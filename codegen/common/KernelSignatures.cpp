@@ -16,8 +16,8 @@ static llvm::hash_code hashOf(Operation *op) {
   return hash;
 }
 
-/// The same kernel reads other buffers. Inside the regions values count: two formulas of the same ops may
-/// read other arguments.
+/// The same kernel reads other buffers. Inside the regions values count: two formulas of the same
+/// ops may read other arguments.
 static bool sameKernel(Operation *a, Operation *b) {
   if (a->getName() != b->getName() || a->getOperandTypes() != b->getOperandTypes() ||
       a->getDiscardableAttrDictionary() != b->getDiscardableAttrDictionary() ||
@@ -25,7 +25,8 @@ static bool sameKernel(Operation *a, Operation *b) {
     return false;
   return llvm::all_of(llvm::zip_equal(a->getRegions(), b->getRegions()), [](auto regions) {
     auto [x, y] = regions;
-    return OperationEquivalence::isRegionEquivalentTo(&x, &y, OperationEquivalence::IgnoreLocations);
+    return OperationEquivalence::isRegionEquivalentTo(&x, &y,
+                                                      OperationEquivalence::IgnoreLocations);
   });
 }
 

@@ -20,11 +20,13 @@ static CpuTarget level(int number) {
   target.name = "x86-64-v" + std::to_string(number);
   target.features = {"sse4.2", "popcnt"};
   if (number >= 3) {
-    llvm::append_range(target.features, std::vector<std::string>{"avx", "avx2", "fma", "bmi", "bmi2", "f16c"});
+    llvm::append_range(target.features,
+                       std::vector<std::string>{"avx", "avx2", "fma", "bmi", "bmi2", "f16c"});
     target.lanes = 8;
   }
   if (number >= 4) {
-    llvm::append_range(target.features, std::vector<std::string>{"avx512f", "avx512bw", "avx512dq", "avx512vl"});
+    llvm::append_range(target.features,
+                       std::vector<std::string>{"avx512f", "avx512bw", "avx512dq", "avx512vl"});
     target.lanes = 16;
     target.registers = 32;
   }
@@ -48,17 +50,20 @@ std::optional<CpuTarget> netc::lookupCpuTarget(llvm::StringRef name) {
 
 bool netc::hostRuns(const CpuTarget &target) {
   auto host = llvm::sys::getHostCPUFeatures();
-  return llvm::all_of(target.features, [&](const std::string &feature) { return host.lookup(feature); });
+  return llvm::all_of(target.features,
+                      [&](const std::string &feature) { return host.lookup(feature); });
 }
 
-bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error) {
+bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets,
+                           std::string &error) {
   llvm::SmallVector<llvm::StringRef> list;
   names.split(list, ',');
   for (llvm::StringRef name : list) {
     std::optional<CpuTarget> target = lookupCpuTarget(name.trim());
     if (!target) {
-      error = "--cpu " + names.str() + ": '" + name.trim().str() + "' is no level; expected one or several of " +
-              cpuTargetNames().str() + ", separated by commas";
+      error = "--cpu " + names.str() + ": '" + name.trim().str() +
+              "' is no level; expected one or several of " + cpuTargetNames().str() +
+              ", separated by commas";
       return false;
     }
     if (llvm::none_of(targets, [&](const CpuTarget &other) { return other.name == target->name; }))

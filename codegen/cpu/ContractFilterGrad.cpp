@@ -43,17 +43,18 @@ private:
   kern::ScheduleAttr s;
   Values lhs, rhs;
   Value output, hyper;
-  Value partial; ///< this item's chunk
-  Value depth;   ///< first input channel of this item, null: all are taken
-  Value nextX, nextDy;    ///< first source pixels of the strip that comes next
-  Value firstChannel;     ///< output channel of this item
+  Value partial;       ///< this item's chunk
+  Value depth;         ///< first input channel of this item, null: all are taken
+  Value nextX, nextDy; ///< first source pixels of the strip that comes next
+  Value firstChannel;  ///< output channel of this item
   Value xScratch, dyScratch;
   int64_t groupIn, groupOut, tile, tiles, stride, columns, gradSize;
-  int64_t inner, runs;     ///< rows of dW that lie side by side in x; times
-  int64_t block, dyPitch;  ///< output channels of a block; floats a packed pixel of dy
-  int64_t depths, xPitch;  ///< input channels of a block; floats a packed pixel of x
+  int64_t inner, runs;    ///< rows of dW that lie side by side in x; times
+  int64_t block, dyPitch; ///< output channels of a block; floats a packed pixel of dy
+  int64_t depths, xPitch; ///< input channels of a block; floats a packed pixel of x
   int64_t dyColumns, xRowPitch;
-  bool lanewise, compact; ///< compact: a 1x1 window, of whose input only the pixels in use are packed
+  bool lanewise,
+      compact; ///< compact: a 1x1 window, of whose input only the pixels in use are packed
 };
 } // namespace
 
@@ -79,11 +80,13 @@ FilterGradEmitter::FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, cons
   block = s.getChannelBlock(), depths = kern::filterGradDepthBlock(g, s);
   bool merged = kern::mergesWindowRow(g);
   inner = merged ? g.getKw() * groupIn : std::min(depths, groupIn), runs = merged ? 1 : g.getKw();
-  // Pixels a power of two apart would share a few sets of the first cache, where a tile reads a few channels of each.
+  // Pixels a power of two apart would share a few sets of the first cache, where a tile reads a few
+  // channels of each.
   auto spread = [&](int64_t floats) { return floats % 64 == 0 ? floats + 16 : floats; };
   xPitch = merged || g.getGroups() > 1 ? g.getIc() : spread(depths);
   // Groups read at channel offsets that need not be whole vectors; leave a vector of slack.
-  dyPitch = g.getGroups() > 1 ? g.getOc() : spread((block + s.getLanes() - 1) / s.getLanes() * s.getLanes());
+  dyPitch = g.getGroups() > 1 ? g.getOc()
+                              : spread((block + s.getLanes() - 1) / s.getLanes() * s.getLanes());
   dyColumns = s.getFlat() ? 1 : g.getOw();
   xRowPitch = s.getFlat() ? xPitch : stride * columns * xPitch;
 }
@@ -118,7 +121,8 @@ Strip FilterGradEmitter::dyStrip() {
 }
 
 void FilterGradEmitter::emit() {
-  int64_t xRows = s.getFlat() ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
+  int64_t xRows = s.getFlat() ? s.getStripRows()
+                              : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
   int64_t xFloats = xRows * (s.getFlat() ? 1 : columns) * xPitch;
   xFloats = (xFloats + 15) / 16 * 16;
   // The last tile of a group may read past its channels, and so past the packed rows.
@@ -141,7 +145,8 @@ void FilterGradEmitter::emitItem(Value item) {
   zeroPartial(channel, count);
   int64_t total = s.getFlat() ? g.getOh() * g.getOw() : 1;
   Value rows = k.mul(launch.images, total);
-  Value low = k.div(k.mul(chunk, rows), s.getChunks()), high = k.div(k.mul(k.add(chunk, 1), rows), s.getChunks());
+  Value low = k.div(k.mul(chunk, rows), s.getChunks()),
+        high = k.div(k.mul(k.add(chunk, 1), rows), s.getChunks());
   if (s.getFlat())
     emitFlatChunk(low, high, channel, count);
   else
@@ -153,11 +158,13 @@ void FilterGradEmitter::zeroPartial(Value channel, Value count) {
   if (g.getGroups() > 1)
     return k.fillZero(partial, k.c(gradSize));
   int64_t windowFloats = groupIn * tile, tileFloats = g.getKh() * g.getKw() * windowFloats;
-  Value first = k.at(partial, k.mul(k.div(channel, tile), tileFloats)), ofBlock = k.ceilDiv(count, tile);
+  Value first = k.at(partial, k.mul(k.div(channel, tile), tileFloats)),
+        ofBlock = k.ceilDiv(count, tile);
   if (!depth)
     return k.fillZero(first, k.mul(ofBlock, tileFloats));
   k.loop(k.c(0), k.mul(ofBlock, g.getKh() * g.getKw()), 1, [&](Value window) {
-    k.fillZero(k.at(first, k.add(k.mul(window, windowFloats), k.mul(depth, tile))), k.c(depths * tile));
+    k.fillZero(k.at(first, k.add(k.mul(window, windowFloats), k.mul(depth, tile))),
+               k.c(depths * tile));
   });
 }
 
@@ -194,7 +201,8 @@ void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
 void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Value count) {
   k.loop(low, high, s.getStripRows(), [&](Value first) {
     Value rows = k.min(k.c(s.getStripRows()), k.sub(high, first));
-    auto sweepOf = [&](Region &prologue, OperandRange operands, Values &pointers, int64_t pitch, Value shift) {
+    auto sweepOf = [&](Region &prologue, OperandRange operands, Values &pointers, int64_t pitch,
+                       Value shift) {
       Sweep sweep;
       sweep.formula = kern::blockOf(prologue);
       for (auto [operand, pointer] : llvm::zip(operands, pointers)) {
@@ -209,7 +217,8 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
     };
     Value x = k.at(lhs[0], k.mul(first, g.getIc()));
     if (kern::blockOf(op.getLhsPrologue()) || depth || xPitch != g.getIc()) {
-      Sweep sweep = sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), depth ? depth : k.c(0));
+      Sweep sweep =
+          sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), depth ? depth : k.c(0));
       sweep.output = xScratch;
       sweep.outputPitch = xPitch, sweep.channels = depths;
       emitSweep(k, sweep);
@@ -228,22 +237,25 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
   });
 }
 
-void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value channel, Value count) {
+void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value channel,
+                                  Value count) {
   int64_t ragged = groupOut % tile, wholeTiles = groupOut / tile;
   int64_t a = std::min(s.getTilePixels(), inner), wholeRows = inner / a * a;
   auto ofTile = [&](Value group, Value channelTile, Value dyAt, int64_t vectors) {
-    Value tileBase = k.mul(k.add(k.mul(group, tiles), channelTile), g.getKh() * g.getKw() * groupIn * tile);
+    Value tileBase =
+        k.mul(k.add(k.mul(group, tiles), channelTile), g.getKh() * g.getKw() * groupIn * tile);
     k.loop(0, g.getKh() * runs, 1, [&](Value window) {
       Value kh = k.div(window, runs), kw = k.rem(window, runs);
-      Value xAt = k.add(k.add(k.mul(kh, g.getDh() * columns * xPitch), k.mul(kw, g.getDw() * xPitch)),
-                        k.mul(group, groupIn));
+      Value xAt =
+          k.add(k.add(k.mul(kh, g.getDh() * columns * xPitch), k.mul(kw, g.getDw() * xPitch)),
+                k.mul(group, groupIn));
       Value grad = k.add(tileBase, k.mul(window, g.getKw() / runs * groupIn * tile));
       if (depth)
         grad = k.add(grad, k.mul(depth, tile));
       auto callRows = [&](int64_t count, Value m) {
         prefetchNext(channelTile, window, m);
-        k.call(tileFunction(count, vectors), {k.at(x, k.add(xAt, m)), dyAt,
-                                              k.at(partial, k.add(grad, k.mul(m, tile))), rows});
+        k.call(tileFunction(count, vectors),
+               {k.at(x, k.add(xAt, m)), dyAt, k.at(partial, k.add(grad, k.mul(m, tile))), rows});
       };
       k.loop(0, wholeRows, a, [&](Value m) { callRows(a, m); });
       if (inner > wholeRows)
@@ -253,7 +265,8 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
   if (lanewise)
     return emitLanewiseTiles(x, dy, rows);
   int64_t lanes = s.getLanes();
-  auto ofGroup = [&](Value group, Value dyBase, Value firstTile, Value lastTile, Value wantsRagged) {
+  auto ofGroup = [&](Value group, Value dyBase, Value firstTile, Value lastTile,
+                     Value wantsRagged) {
     if (wholeTiles)
       k.loop(firstTile, k.min(lastTile, k.c(wholeTiles)), 1, [&](Value t) {
         ofTile(group, t, k.at(dyBase, k.mul(k.sub(t, firstTile), tile)), s.getTileVectors());
@@ -273,7 +286,8 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
     return;
   }
   Value firstTile = k.div(channel, tile), lastTile = k.ceilDiv(k.add(channel, count), tile);
-  ofGroup(k.c(0), dy, firstTile, lastTile, block >= g.getOc() ? Value() : k.less(k.c(wholeTiles), lastTile));
+  ofGroup(k.c(0), dy, firstTile, lastTile,
+          block >= g.getOc() ? Value() : k.less(k.c(wholeTiles), lastTile));
 }
 
 /// Window columns whose gradients a lane-wise tile keeps in registers.
@@ -283,13 +297,17 @@ int64_t FilterGradEmitter::tapsOfLane() { return g.getKw() * groupIn <= 12 ? g.g
 void FilterGradEmitter::emitLanewiseTiles(Value x, Value dy, Value rows) {
   k.overChannels(g.getOc(), [&](Value channel, int64_t valid) {
     SmallVector<Type> types{k.pointerType(), k.pointerType(), k.pointerType(), k.i64()};
-    func::FuncOp function = k.helper("lanes_" + std::to_string(valid), types, {true, true, true},
-                                     [&](KernelEmitter &t, ValueRange arguments) { emitLanewiseTile(t, valid, arguments); });
+    func::FuncOp function = k.helper(
+        "lanes_" + std::to_string(valid), types, {true, true, true},
+        [&](KernelEmitter &t, ValueRange arguments) { emitLanewiseTile(t, valid, arguments); });
     k.loop(0, g.getKh() * g.getKw(), tapsOfLane(), [&](Value window) {
       Value kh = k.div(window, g.getKw()), kw = k.rem(window, g.getKw());
-      Value xAt = k.add(k.mul(kh, g.getDh() * columns * g.getIc()), k.mul(kw, g.getDw() * g.getIc()));
-      Value grad = k.add(k.mul(channel, g.getKh() * g.getKw() * groupIn), k.mul(window, groupIn * tile));
-      k.call(function, {k.at(x, k.add(xAt, channel)), k.at(dy, channel), k.at(partial, grad), rows});
+      Value xAt =
+          k.add(k.mul(kh, g.getDh() * columns * g.getIc()), k.mul(kw, g.getDw() * g.getIc()));
+      Value grad =
+          k.add(k.mul(channel, g.getKh() * g.getKw() * groupIn), k.mul(window, groupIn * tile));
+      k.call(function,
+             {k.at(x, k.add(xAt, channel)), k.at(dy, channel), k.at(partial, grad), rows});
     });
   });
 }
@@ -316,7 +334,8 @@ void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueR
       for (int64_t tap = 0; tap < taps; ++tap) {
         Value vx = t.loadVector(t.at(xAt, tap * g.getDw() * g.getIc()), valid);
         for (int64_t j = 0; j < groupIn; ++j) {
-          Value own = groupIn == 1 ? vx : Value(vector::ShuffleOp::create(t.b, t.loc, vx, vx, masks[j]));
+          Value own =
+              groupIn == 1 ? vx : Value(vector::ShuffleOp::create(t.b, t.loc, vx, vx, masks[j]));
           next[tap * groupIn + j] = t.fma(own, vy, next[tap * groupIn + j]);
         }
       }
@@ -331,39 +350,48 @@ void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueR
 func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {
   SmallVector<Type> types{k.pointerType(), k.pointerType(), k.pointerType(), k.i64()};
   std::string suffix = "tile_" + std::to_string(rows) + "x" + std::to_string(vectors);
-  return k.helper(suffix, types, {true, true, true},
-                  [&](KernelEmitter &t, ValueRange arguments) { emitTile(t, rows, vectors, arguments); });
+  return k.helper(suffix, types, {true, true, true}, [&](KernelEmitter &t, ValueRange arguments) {
+    emitTile(t, rows, vectors, arguments);
+  });
 }
 
-/// A tile asks for its share of the operands of the next strip, that their memory's time hides behind products.
+/// A tile asks for its share of the operands of the next strip, that their memory's time hides
+/// behind products.
 void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row) {
   if (g.getGroups() > 1)
     return;
-  int64_t a = std::min(s.getTilePixels(), inner), rowCalls = (inner + a - 1) / a, windows = g.getKh() * runs;
+  int64_t a = std::min(s.getTilePixels(), inner), rowCalls = (inner + a - 1) / a,
+          windows = g.getKh() * runs;
   int64_t calls = rowCalls * windows * ((std::min(block, g.getOc()) + tile - 1) / tile);
   Value call = k.sub(channelTile, k.div(firstChannel, tile));
   call = k.add(k.mul(k.add(k.mul(call, windows), window), rowCalls), k.div(row, a));
-  int64_t dyPixels = s.getStripRows() * dyColumns, xPixels = compact ? dyPixels : s.getStripRows() * stride * g.getIw();
-  auto ofOperand = [&](Value pointer, Value base, int64_t pixels, bool gathers, int64_t channels, int64_t taken, Value first) {
+  int64_t dyPixels = s.getStripRows() * dyColumns,
+          xPixels = compact ? dyPixels : s.getStripRows() * stride * g.getIw();
+  auto ofOperand = [&](Value pointer, Value base, int64_t pixels, bool gathers, int64_t channels,
+                       int64_t taken, Value first) {
     int64_t linesOfPixel = (taken + 15) / 16, each = (pixels * linesOfPixel + calls - 1) / calls;
     for (int64_t j = 0; j < each; ++j) {
       Value line = k.add(k.mul(call, each), j), pixel = k.div(line, linesOfPixel);
       if (gathers)
-        pixel = k.add(k.mul(k.div(pixel, g.getOw()), g.getSh() * g.getIw()), k.mul(k.rem(pixel, g.getOw()), g.getSw()));
+        pixel = k.add(k.mul(k.div(pixel, g.getOw()), g.getSh() * g.getIw()),
+                      k.mul(k.rem(pixel, g.getOw()), g.getSw()));
       Value element = k.add(k.mul(k.add(base, pixel), channels), first);
       k.prefetch(k.at(pointer, k.add(element, k.mul(k.rem(line, linesOfPixel), 16))));
     }
   };
   for (auto [pointer, operand] : llvm::zip(lhs, op.getLhs()))
     if (accessOf(operand, g.getIh() * g.getIw()) == Access::Full)
-      ofOperand(pointer, nextX, xPixels, compact && !s.getFlat(), g.getIc(), depths, depth ? depth : k.c(0));
+      ofOperand(pointer, nextX, xPixels, compact && !s.getFlat(), g.getIc(), depths,
+                depth ? depth : k.c(0));
   for (auto [pointer, operand] : llvm::zip(rhs, op.getRhs()))
     if (accessOf(operand, g.getOh() * g.getOw()) == Access::Full)
-      ofOperand(pointer, nextDy, dyPixels, false, g.getOc(), std::min(block, g.getOc()), firstChannel);
+      ofOperand(pointer, nextDy, dyPixels, false, g.getOc(), std::min(block, g.getOc()),
+                firstChannel);
 }
 
 /// dW[m, o] += sum over the strip's pixels of x[pixel, m] dy[pixel, o].
-void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments) {
+void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors,
+                                 ValueRange arguments) {
   Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
   int64_t xPixel = (compact ? 1 : g.getSw()) * xPitch;
   auto at = [&](int64_t m, int64_t u) { return t.at(grad, m * tile + u * t.lanes); };

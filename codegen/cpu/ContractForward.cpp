@@ -6,8 +6,8 @@
 // of P pixels x U vectors of output channels run over window and input channels. Flat
 // contractions (1x1) read their input in place unless it has a prologue.
 //
-// Where a tile's weights exceed the first cache, the reduction goes in pieces whose weights stay there while all tiles
-// of pixels use them; accumulators wait in scratch meanwhile.
+// Where a tile's weights exceed the first cache, the reduction goes in pieces whose weights stay
+// there while all tiles of pixels use them; accumulators wait in scratch meanwhile.
 //
 // Backward-data is the same with flipped, transposed weights over the cotangent. Where it
 // is strided, outputs of equal residue modulo the stride form a dense convolution of every
@@ -49,11 +49,14 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   if (byResidue)
     columns = (outW - 1 + g.getPl()) / g.getSw() - g.getPl() / g.getSw() + mostW;
   packed = !flat || kern::blockOf(op.getLhsPrologue());
-  isRun = g.getGroups() == 1 && (flat || (compact && g.getPt() == 0 && g.getPl() == 0 &&
-                                          (outH - 1) * g.getSh() < inH && (outW - 1) * g.getSw() < inW));
-  // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's rows then overflow.
+  isRun = g.getGroups() == 1 &&
+          (flat || (compact && g.getPt() == 0 && g.getPl() == 0 && (outH - 1) * g.getSh() < inH &&
+                    (outW - 1) * g.getSw() < inW));
+  // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's
+  // rows then overflow.
   packed |= !lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8;
-  // In scratch they needn't; nor where a store would have the low twelve bits of the loads that follow it.
+  // In scratch they needn't; nor where a store would have the low twelve bits of the loads that
+  // follow it.
   pitch = inC;
   bool onPowers = inC % 64 == 0 && (g.getKw() == 1 || inC * strideW % 1024 == 0);
   if (packed && onPowers && !lanewise && g.getGroups() == 1)
@@ -67,7 +70,8 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
     hyper = launch.buffers.back();
 }
 
-/// Pieces of equal size, as long as their weights leave half of the first cache to pixels and accumulators.
+/// Pieces of equal size, as long as their weights leave half of the first cache to pixels and
+/// accumulators.
 void ForwardEmitter::choosePieces() {
   if (lanewise || byResidue || g.getGroups() > 1)
     return;
@@ -80,18 +84,21 @@ void ForwardEmitter::choosePieces() {
       piece = steps, pieces = all / steps;
 }
 
-/// What a tile asks for ahead of time: as few lines as bring all of it by the end of an item's tiles.
+/// What a tile asks for ahead of time: as few lines as bring all of it by the end of an item's
+/// tiles.
 void ForwardEmitter::choosePrefetches() {
   auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   int64_t steps = piece ? piece : inC, iterations = steps / unrollOf(steps);
-  int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW, p = std::min(pixelsOfTile(), pixels);
+  int64_t pixels = flat ? s.getStripRows() : s.getStripRows() * outW,
+          p = std::min(pixelsOfTile(), pixels);
   if (isRun || piece) {
     int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
     prefetches = std::clamp<int64_t>(ceilDiv(steps * tile / 16, calls * iterations), 1, 4);
   }
   if (!flat || outH * outW == 1) // a linear layer's pixels are few: memory is its weights'
     return;
-  // A flat item's operands are one run of memory, read at its beginning: the last item's products bring it from memory.
+  // A flat item's operands are one run of memory, read at its beginning: the last item's products
+  // bring it from memory.
   for (auto [index, operand] : llvm::enumerate(op.getLhs()))
     if (accessOf(operand, inH * inW) == Access::Full)
       streams.push_back(static_cast<unsigned>(index));
@@ -107,11 +114,13 @@ void ForwardEmitter::choosePrefetches() {
 void ForwardEmitter::overPieces(llvm::function_ref<void()> body) {
   if (!piece)
     return body();
-  int64_t runs = isMerged() ? 1 : g.getKw(), piecesOfRun = (isMerged() ? g.getKw() : 1) * inC / piece;
+  int64_t runs = isMerged() ? 1 : g.getKw(),
+          piecesOfRun = (isMerged() ? g.getKw() : 1) * inC / piece;
   k.loop(0, pieces, 1, [&](Value index) {
     Value run = k.div(index, piecesOfRun), kh = k.div(run, runs), kw = k.rem(run, runs);
     Value tap = k.add(k.mul(kh, g.getDh() * columns * pitch), k.mul(kw, g.getDw() * pitch));
-    current = {index, k.add(tap, k.mul(k.rem(index, piecesOfRun), piece)), k.mul(index, piece * tile)};
+    current = {index, k.add(tap, k.mul(k.rem(index, piecesOfRun), piece)),
+               k.mul(index, piece * tile)};
     body();
   });
 }
@@ -121,7 +130,8 @@ void ForwardEmitter::emit() {
   Value rows = k.ceilDiv(k.mul(launch.images, grid.rowsPerImage), grid.rowsPerItem);
   int64_t stripFloats = 0;
   if (packed) {
-    int64_t stripRows = flat ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
+    int64_t stripRows =
+        flat ? s.getStripRows() : (s.getStripRows() - 1) * stride + (g.getKh() - 1) * g.getDh() + 1;
     if (byResidue)
       stripRows = s.getStripRows() / g.getSh() + mostH + 1;
     stripFloats = (stripRows * (flat ? 1 : columns) * pitch + 31) / 16 * 16;
@@ -173,7 +183,8 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
   Value firstRow = k.mul(first, stride);
   if (byResidue) {
     firstRow = k.div(k.add(first, g.getPt()), g.getSh());
-    needed = k.add(k.sub(k.div(k.add(k.add(first, count), g.getPt() - 1), g.getSh()), firstRow), mostH);
+    needed =
+        k.add(k.sub(k.div(k.add(k.add(first, count), g.getPt() - 1), g.getSh()), firstRow), mostH);
   }
   emitStrip(k, strip(), launch.scratch, image, firstRow, needed);
   if (isRun) {
@@ -186,7 +197,8 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
       return emitResidueRows(image, first, count, group, channelTile, valid);
     overPieces([&] {
       k.loop(k.c(0), count, 1, [&](Value r) {
-        Value source = k.at(launch.scratch, k.add(k.mul(r, stride * columns * pitch), k.mul(group, groupIn)));
+        Value source =
+            k.at(launch.scratch, k.add(k.mul(r, stride * columns * pitch), k.mul(group, groupIn)));
         Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
         emitRow(source, pixel, group, channelTile, valid, k.mul(r, outW));
       });
@@ -223,8 +235,10 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
   emitRun(source, first, count, rows, outH * outW % rows, block);
 }
 
-/// `count` pixels that lie side by side in the source and in the result; most often `whole` or, at the end of an image, `last`.
-void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block) {
+/// `count` pixels that lie side by side in the source and in the result; most often `whole` or, at
+/// the end of an image, `last`.
+void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t whole, int64_t last,
+                             Value block) {
   int64_t p = s.getTilePixels();
   // What is left of such a run has tiles of its own.
   llvm::SmallSetVector<int64_t, 2> remainders;
@@ -234,7 +248,8 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
     Value end = k.mul(k.div(count, p), p), left = k.sub(count, end);
     auto tileAt = [&](int64_t pixels) {
       return [&, pixels](Value r) {
-        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group, channelTile, valid, r);
+        callTile(wholeWindow(pixels), k.at(source, k.mul(r, pitch)), k.add(first, r), group,
+                 channelTile, valid, r);
       };
     };
     auto dispatch = [&](auto &&self, size_t index) -> void {
@@ -255,7 +270,8 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
 }
 
 /// Whole tiles of output channels in a loop, then the ragged one of each group.
-void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value, Value, int64_t)> body) {
+void ForwardEmitter::overChannelTiles(Value block,
+                                      llvm::function_ref<void(Value, Value, int64_t)> body) {
   int64_t ragged = groupOut % tile;
   int64_t wholeTiles = groupOut / tile;
   auto ofGroup = [&](Value group, Value low, Value high, Value wantsRagged) {
@@ -279,11 +295,12 @@ void ForwardEmitter::overChannelTiles(Value block, llvm::function_ref<void(Value
   ofGroup(k.c(0), low, high, k.less(k.c(wholeTiles), high));
 }
 
-void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile, int64_t valid, Value index) {
+void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile,
+                             int64_t valid, Value index) {
   int64_t p = std::min(s.getTilePixels(), outW), whole = outW / p * p;
   auto tileAt = [&](int64_t pixels, Value column) {
-    callTile(wholeWindow(pixels), k.at(source, k.mul(column, strideW * pitch)), k.add(pixel, column), group, channelTile,
-             valid, k.add(index, column));
+    callTile(wholeWindow(pixels), k.at(source, k.mul(column, strideW * pitch)),
+             k.add(pixel, column), group, channelTile, valid, k.add(index, column));
   };
   if (whole == p)
     tileAt(p, k.c(0));
@@ -300,20 +317,23 @@ Residue ForwardEmitter::residueOf(int64_t output, int64_t pad, int64_t step, int
 }
 
 /// Rows and columns by residue: each tile's pixels lie a stride apart.
-void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Value group, Value channelTile,
-                                     int64_t valid) {
+void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Value group,
+                                     Value channelTile, int64_t valid) {
   Value firstQ = k.div(k.add(first, g.getPt()), g.getSh());
   for (int64_t a = 0; a < g.getSh(); ++a) {
     Residue rows = residueOf(a, g.getPt(), g.getSh(), g.getKh());
     k.loop(k.c(a), count, g.getSh(), [&](Value r) {
-      // Scratch row 0 holds cotangent row firstQ - (mostH - 1); the deepest tap needs q - (taps - 1).
+      // Scratch row 0 holds cotangent row firstQ - (mostH - 1); the deepest tap needs q - (taps -
+      // 1).
       Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
       Value row = k.add(k.sub(q, firstQ), mostH - rows.taps);
-      Value source = k.at(launch.scratch, k.add(k.mul(row, columns * pitch), k.mul(group, groupIn)));
+      Value source =
+          k.at(launch.scratch, k.add(k.mul(row, columns * pitch), k.mul(group, groupIn)));
       Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
       for (int64_t b = 0; b < std::min<int64_t>(g.getSw(), outW); ++b) {
         Residue cols = residueOf(b, g.getPl(), g.getSw(), g.getKw());
-        int64_t total = (outW - b + g.getSw() - 1) / g.getSw(), p = std::min<int64_t>(s.getTilePixels(), total);
+        int64_t total = (outW - b + g.getSw() - 1) / g.getSw(),
+                p = std::min<int64_t>(s.getTilePixels(), total);
         int64_t whole = total / p * p, q0 = (b + g.getPl()) / g.getSw() - g.getPl() / g.getSw();
         int64_t weightOffset = (rows.firstTap * g.getKw() + cols.firstTap) * groupIn * tile;
         if (rows.taps == 0 || cols.taps == 0)
@@ -321,7 +341,8 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
         auto tileAt = [&](int64_t pixels, Value index) {
           TileShape shape{pixels, 0, 0, rows.taps, cols.taps};
           Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.taps), pitch));
-          callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile, valid, {}, weightOffset);
+          callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile,
+                   valid, {}, weightOffset);
         };
         k.loop(0, whole, p, [&](Value index) { tileAt(p, index); });
         if (total > whole)
@@ -331,8 +352,8 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
   }
 }
 
-void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group, Value channelTile, int64_t valid,
-                              Value index, int64_t weightOffset) {
+void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group,
+                              Value channelTile, int64_t valid, Value index, int64_t weightOffset) {
   shape.vectors = (valid + s.getLanes() - 1) / s.getLanes();
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
@@ -347,7 +368,8 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
   if (prefetches) {
     // Each tile asks for some of the weights that come next.
     int64_t each = steps / unrollOf(steps) * prefetches * 16;
-    Value done = k.mul(k.div(index, pixelsOfTile()), each), next = k.c(piece ? piece * tile : tileFloats);
+    Value done = k.mul(k.div(index, pixelsOfTile()), each),
+          next = k.c(piece ? piece * tile : tileFloats);
     arguments.push_back(k.at(weight, k.select(k.less(done, next), k.add(done, next), k.c(0))));
   }
   if (piece)

@@ -20,8 +20,8 @@ struct Residue {
   int64_t taps, firstTap; ///< firstTap: of the flipped window, where t = taps - 1
 };
 
-/// Emits a forward contraction or an input gradient by the direct algorithm: ContractForward.cpp the loops around the
-/// micro-kernels, ForwardTile.cpp the micro-kernels.
+/// Emits a forward contraction or an input gradient by the direct algorithm: ContractForward.cpp
+/// the loops around the micro-kernels, ForwardTile.cpp the micro-kernels.
 class ForwardEmitter {
 public:
   ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch);
@@ -31,24 +31,32 @@ private:
   void emitItem(Value item, Value rowsOfGrid);
   void emitStripItem(Value row, Value block);
   void emitFlatItem(Value row, Value block);
-  void overChannelTiles(Value block, llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
+  void overChannelTiles(Value block,
+                        llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
   void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
   void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid, Value index);
-  /// Whether columns of the window and channels lie side by side, in the source and in the packed weights.
-  bool isMerged() const { return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC; }
-  int64_t pixelsOfTile() const { return isRun ? s.getTilePixels() : std::min(s.getTilePixels(), outW); }
+  /// Whether columns of the window and channels lie side by side, in the source and in the packed
+  /// weights.
+  bool isMerged() const {
+    return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC;
+  }
+  int64_t pixelsOfTile() const {
+    return isRun ? s.getTilePixels() : std::min(s.getTilePixels(), outW);
+  }
   void choosePieces();
   void overPieces(llvm::function_ref<void()> body);
-  void emitResidueRows(Value image, Value first, Value count, Value group, Value tile, int64_t valid);
+  void emitResidueRows(Value image, Value first, Value count, Value group, Value tile,
+                       int64_t valid);
   Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
   /// `index`: of the tile's first pixel in the item; null with residues.
-  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid, Value index,
-                int64_t weightOffset = 0);
+  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,
+                Value index, int64_t weightOffset = 0);
   TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
   mlir::func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
-  void emitEpilogue(KernelEmitter &t, TileShape shape, llvm::ArrayRef<Value> accumulators, ValueRange arguments);
+  void emitEpilogue(KernelEmitter &t, TileShape shape, llvm::ArrayRef<Value> accumulators,
+                    ValueRange arguments);
   ValueRange epilogueArguments(ValueRange arguments) const;
   void choosePrefetches();
   void prefetchInput(KernelEmitter &t, ValueRange arguments, Value iteration);
@@ -62,10 +70,13 @@ private:
   kern::ScheduleAttr s;
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
   bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
-  int64_t prefetches = 0;               ///< lines of the next weights that an iteration of a tile asks for
-  llvm::SmallVector<unsigned> streams;  ///< operands of which a tile asks for some of the next item's pixels
-  int64_t streamLines = 0, streamSteps = 0; ///< lines a tile of each; iterations of the tile that ask, 0: all at once
-  Value nextInput, firstTile;           ///< first element of the next item, first channel tile of this one
+  int64_t prefetches = 0; ///< lines of the next weights that an iteration of a tile asks for
+  llvm::SmallVector<unsigned>
+      streams; ///< operands of which a tile asks for some of the next item's pixels
+  int64_t streamLines = 0,
+          streamSteps =
+              0; ///< lines a tile of each; iterations of the tile that ask, 0: all at once
+  Value nextInput, firstTile; ///< first element of the next item, first channel tile of this one
   Value weights, hyper;
   Values lhs;
   Epilogue epilogue;
@@ -73,12 +84,14 @@ private:
   int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
   int64_t stride, strideW;                 ///< between source pixels in the strip
   int64_t columns;
-  int64_t pitch;                           ///< floats between the source pixels of a tile's strip
+  int64_t pitch; ///< floats between the source pixels of a tile's strip
   bool byResidue;
-  int64_t mostH, mostW;                    ///< most taps of a residue
-  int64_t outStep, tapStepH, tapStepW;     ///< between pixels of a tile; between taps of the packed window
-  int64_t piece = 0, pieces = 1;           ///< steps of the reduction that go together, 0: all; how many pieces
-  Value partials;                          ///< accumulators between pieces, [pixels of the item, tile], in scratch
+  int64_t mostH, mostW; ///< most taps of a residue
+  int64_t outStep, tapStepH,
+      tapStepW; ///< between pixels of a tile; between taps of the packed window
+  int64_t piece = 0,
+          pieces = 1; ///< steps of the reduction that go together, 0: all; how many pieces
+  Value partials;     ///< accumulators between pieces, [pixels of the item, tile], in scratch
   struct {
     Value index, source, weight; ///< number; offsets in floats
   } current;                     ///< piece

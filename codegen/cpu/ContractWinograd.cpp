@@ -41,7 +41,8 @@ private:
   WinogradTiles input;
   Value weights, transformed, products, window; ///< the last three lie in scratch
   int64_t m, points, outH, outW, outC, tile;
-  int64_t usedH, usedW; ///< pixels of the result that are wanted: those that the pool's windows cover
+  int64_t usedH,
+      usedW; ///< pixels of the result that are wanted: those that the pool's windows cover
   int64_t poolH = 1, poolW = 1;
   int64_t chunk, productPitch; ///< tiles of an item; floats between points of the products
 };
@@ -102,35 +103,47 @@ void WinogradEmitter::emitItem(Value item, Value rowsOfGrid) {
   int64_t wholeTiles = outC / tile, tilesOfBlock = s.getChannelBlock() / tile;
   Value low = k.mul(block, tilesOfBlock), high = k.add(low, tilesOfBlock);
   if (wholeTiles)
-    k.loop(low, k.min(high, k.c(wholeTiles)), 1, [&](Value t) { emitChannelTile(t, tile, first, count); });
+    k.loop(low, k.min(high, k.c(wholeTiles)), 1,
+           [&](Value t) { emitChannelTile(t, tile, first, count); });
   if (outC % tile)
-    k.when(k.less(k.c(wholeTiles), high), [&] { emitChannelTile(k.c(wholeTiles), outC % tile, first, count); });
+    k.when(k.less(k.c(wholeTiles), high),
+           [&] { emitChannelTile(k.c(wholeTiles), outC % tile, first, count); });
 }
 
 void WinogradEmitter::emitChannelTile(Value channelTile, int64_t valid, Value first, Value count) {
   int64_t vectors = (valid + s.getLanes() - 1) / s.getLanes();
   emitProducts(k.at(weights, k.mul(channelTile, points * input.channels * tile)), vectors, count);
   int64_t tilesOfImage = input.tilesHigh * input.tilesWide;
-  int64_t lastRows = usedH - (input.tilesHigh - 1) * m, lastColumns = usedW - (input.tilesWide - 1) * m;
+  int64_t lastRows = usedH - (input.tilesHigh - 1) * m,
+          lastColumns = usedW - (input.tilesWide - 1) * m;
   k.loop(k.c(0), count, 1, [&](Value t) {
-    Value index = k.add(first, t), image = k.div(index, tilesOfImage), rest = k.rem(index, tilesOfImage);
+    Value index = k.add(first, t), image = k.div(index, tilesOfImage),
+          rest = k.rem(index, tilesOfImage);
     Value tileRow = k.div(rest, input.tilesWide), tileColumn = k.rem(rest, input.tilesWide);
-    Value pixel = k.add(k.mul(k.add(k.mul(image, outH), k.mul(tileRow, m)), outW), k.mul(tileColumn, m));
+    Value pixel =
+        k.add(k.mul(k.add(k.mul(image, outH), k.mul(tileRow, m)), outW), k.mul(tileColumn, m));
     Value destination;
     if (op.getPoolAttr())
-      destination = k.add(k.mul(k.add(k.mul(image, outH / poolH), k.mul(tileRow, m / poolH)), outW / poolW),
-                          k.mul(tileColumn, m / poolW));
+      destination =
+          k.add(k.mul(k.add(k.mul(image, outH / poolH), k.mul(tileRow, m / poolH)), outW / poolW),
+                k.mul(tileColumn, m / poolW));
     Values arguments{k.at(products, k.mul(t, tile))};
-    llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, k.mul(channelTile, tile), destination));
-    auto ofSize = [&](int64_t rows, int64_t columns) { k.call(outputFunction(rows, columns, valid), arguments); };
+    llvm::append_range(arguments,
+                       epilogue.argumentsAt(k, pixel, k.mul(channelTile, tile), destination));
+    auto ofSize = [&](int64_t rows, int64_t columns) {
+      k.call(outputFunction(rows, columns, valid), arguments);
+    };
     auto ofRows = [&](int64_t rows) {
       if (lastColumns == m)
         return ofSize(rows, m);
-      k.choose(k.less(tileColumn, k.c(input.tilesWide - 1)), [&] { ofSize(rows, m); }, [&] { ofSize(rows, lastColumns); });
+      k.choose(
+          k.less(tileColumn, k.c(input.tilesWide - 1)), [&] { ofSize(rows, m); },
+          [&] { ofSize(rows, lastColumns); });
     };
     if (lastRows == m)
       return ofRows(m);
-    k.choose(k.less(tileRow, k.c(input.tilesHigh - 1)), [&] { ofRows(m); }, [&] { ofRows(lastRows); });
+    k.choose(
+        k.less(tileRow, k.c(input.tilesHigh - 1)), [&] { ofRows(m); }, [&] { ofRows(lastRows); });
   });
 }
 
@@ -147,7 +160,8 @@ void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count)
     Value weight = k.at(weightAt, k.mul(point, input.channels * tile));
     Value to = k.at(products, k.mul(point, productPitch));
     auto callRows = [&](int64_t rows, Value row) {
-      // The first micro-kernels ask for the next point's weights, a line a step each; to the others it is all there.
+      // The first micro-kernels ask for the next point's weights, a line a step each; to the others
+      // it is all there.
       Value ahead = k.add(k.mul(k.div(row, p), input.channels * 16), input.channels * tile);
       ahead = k.at(weight, k.select(k.less(row, k.c(tile / 16 * p)), ahead, k.c(0)));
       k.call(productFunction(rows, vectors),
@@ -174,22 +188,24 @@ func::FuncOp WinogradEmitter::productFunction(int64_t rows, int64_t vectors) {
   return k.helper(suffix, types, {true, true, true}, [&](KernelEmitter &t, ValueRange arguments) {
     int64_t depth = input.channels, unroll = depth % 4 == 0 ? 4 : depth % 2 == 0 ? 2 : 1;
     Values accumulators(rows * vectors, t.zeros());
-    accumulators = t.reduce(t.c(0), t.c(depth), unroll, accumulators, [&](Value channel, ValueRange acc) {
-      Values next(acc.begin(), acc.end());
-      Value source = t.at(arguments[0], channel), weight = t.at(arguments[1], t.mul(channel, tile));
-      for (int64_t j = 0; j < unroll; ++j) {
-        t.prefetch(t.at(arguments[3], t.mul(t.add(channel, j), 16)));
-        Values w;
-        for (int64_t u = 0; u < vectors; ++u)
-          w.push_back(t.loadVector(t.at(weight, j * tile + u * t.lanes)));
-        for (int64_t r = 0; r < rows; ++r) {
-          Value x = t.splat(t.load(t.at(source, r * input.pitch + j)));
-          for (int64_t u = 0; u < vectors; ++u)
-            next[r * vectors + u] = t.fma(x, w[u], next[r * vectors + u]);
-        }
-      }
-      return next;
-    });
+    accumulators =
+        t.reduce(t.c(0), t.c(depth), unroll, accumulators, [&](Value channel, ValueRange acc) {
+          Values next(acc.begin(), acc.end());
+          Value source = t.at(arguments[0], channel),
+                weight = t.at(arguments[1], t.mul(channel, tile));
+          for (int64_t j = 0; j < unroll; ++j) {
+            t.prefetch(t.at(arguments[3], t.mul(t.add(channel, j), 16)));
+            Values w;
+            for (int64_t u = 0; u < vectors; ++u)
+              w.push_back(t.loadVector(t.at(weight, j * tile + u * t.lanes)));
+            for (int64_t r = 0; r < rows; ++r) {
+              Value x = t.splat(t.load(t.at(source, r * input.pitch + j)));
+              for (int64_t u = 0; u < vectors; ++u)
+                next[r * vectors + u] = t.fma(x, w[u], next[r * vectors + u]);
+            }
+          }
+          return next;
+        });
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t u = 0; u < vectors; ++u)
         t.storeVector(accumulators[r * vectors + u], t.at(arguments[2], r * tile + u * t.lanes));
@@ -200,7 +216,8 @@ func::FuncOp WinogradEmitter::productFunction(int64_t rows, int64_t vectors) {
 func::FuncOp WinogradEmitter::outputFunction(int64_t rows, int64_t columns, int64_t valid) {
   SmallVector<Type> types{k.pointerType()};
   llvm::append_range(types, epilogue.argumentTypes(k));
-  std::string suffix = "output_" + std::to_string(rows) + "x" + std::to_string(columns) + "_" + std::to_string(valid);
+  std::string suffix = "output_" + std::to_string(rows) + "x" + std::to_string(columns) + "_" +
+                       std::to_string(valid);
   return k.helper(suffix, types, {true}, [&](KernelEmitter &t, ValueRange arguments) {
     for (int64_t first = 0; first < valid; first += t.lanes) {
       Values values;
@@ -220,7 +237,8 @@ func::FuncOp WinogradEmitter::outputFunction(int64_t rows, int64_t columns, int6
         }
       int64_t lanes = std::min(valid - first, t.lanes);
       if (op.getPoolAttr())
-        epilogue.emitPooled(t, arguments.drop_front(1), first, lanes, wanted, offsets, destinations);
+        epilogue.emitPooled(t, arguments.drop_front(1), first, lanes, wanted, offsets,
+                            destinations);
       else
         epilogue.emit(t, arguments.drop_front(1), first, lanes, wanted, offsets);
     }

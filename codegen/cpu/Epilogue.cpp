@@ -38,7 +38,8 @@ void Epilogue::beginItem(KernelEmitter &k, Value row, Value block) {
 
 Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination) {
   Value element = k.add(k.mul(pixel, channels), channel);
-  Values arguments{k.at(output, destination ? k.add(k.mul(destination, channels), channel) : element)};
+  Values arguments{
+      k.at(output, destination ? k.add(k.mul(destination, channels), channel) : element)};
   for (auto [pointer, how] : llvm::zip(extra, access)) {
     Value offset = element;
     if (how == Access::Channel)
@@ -57,13 +58,15 @@ Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value
 }
 
 SmallVector<Type> Epilogue::argumentTypes(KernelEmitter &k) {
-  SmallVector<Type> types(1 + extra.size() + (partials ? 1 : 0) + (random ? 1 : 0), k.pointerType());
+  SmallVector<Type> types(1 + extra.size() + (partials ? 1 : 0) + (random ? 1 : 0),
+                          k.pointerType());
   if (random)
     types.push_back(k.i64());
   return types;
 }
 
-void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats, ArrayRef<int64_t> offsets) {
+void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats,
+                        ArrayRef<int64_t> offsets) {
   for (int64_t offset : offsets)
     for (int64_t at = 0; at < floats; at += 16)
       for (size_t i = 0; i < extra.size(); ++i)
@@ -72,8 +75,8 @@ void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats, 
 }
 
 /// What is to be stored for each value; adds the terms that are summed by channel to `sums`.
-Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
-                       ArrayRef<int64_t> offsets, Values &sums) {
+Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+                       ArrayRef<Value> values, ArrayRef<int64_t> offsets, Values &sums) {
   Block *formula = kern::blockOf(op.getEpilogue());
   Values still(extra.size());
   for (size_t i = 0; i < extra.size(); ++i)
@@ -96,10 +99,10 @@ Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, i
   return stored;
 }
 
-void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
-                    ArrayRef<int64_t> offsets) {
-  // Everything is read before anything is written: pixels often lie 4 KiB apart, where a load waits for an older store
-  // whose address has the same low twelve bits.
+void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+                    ArrayRef<Value> values, ArrayRef<int64_t> offsets) {
+  // Everything is read before anything is written: pixels often lie 4 KiB apart, where a load waits
+  // for an older store whose address has the same low twelve bits.
   Values sums(terms), stored = apply(t, arguments, vector, valid, values, offsets, sums);
   for (auto [value, pixelOffset] : llvm::zip(stored, offsets))
     t.storeVector(value, t.at(arguments[0], pixelOffset + vector), valid);
@@ -109,8 +112,9 @@ void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int6
   }
 }
 
-void Epilogue::emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, ArrayRef<Value> values,
-                          ArrayRef<int64_t> offsets, ArrayRef<int64_t> destinations) {
+void Epilogue::emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+                          ArrayRef<Value> values, ArrayRef<int64_t> offsets,
+                          ArrayRef<int64_t> destinations) {
   Values sums, computed = apply(t, arguments, vector, valid, values, offsets, sums);
   kern::PoolingAttr pool = op.getPoolAttr();
   size_t window = pool.getKh() * pool.getKw();

@@ -6,8 +6,8 @@
 
 namespace netc::cpu {
 
-/// Bias, skip-add, activation, dropout and channel sums on accumulators, of kern.contract forward and input_grad.
-/// A micro-kernel receives `argumentsAt` its first pixel and hands them to `emit`.
+/// Bias, skip-add, activation, dropout and channel sums on accumulators, of kern.contract forward
+/// and input_grad. A micro-kernel receives `argumentsAt` its first pixel and hands them to `emit`.
 class Epilogue {
 public:
   Epilogue(kern::ContractOp op, const Launch &launch);
@@ -15,27 +15,29 @@ public:
   /// Points the item's sums at partial row `row` and zeroes those of channel block `block`.
   void beginItem(KernelEmitter &k, Value row, Value block);
 
-  /// Destination, other operands, sums and random source at a pixel (of all images) and a channel. `destination`: the
-  /// pixel of a pooled result.
+  /// Destination, other operands, sums and random source at a pixel (of all images) and a channel.
+  /// `destination`: the pixel of a pooled result.
   Values argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination = {});
   llvm::SmallVector<Type> argumentTypes(KernelEmitter &k);
 
   /// Asks for what `emit` will read at these pixels, `floats` channels each.
-  void prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats, llvm::ArrayRef<int64_t> offsets);
+  void prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats,
+                llvm::ArrayRef<int64_t> offsets);
 
-  /// Stores `valid` lanes of values[i] at channel `vector` of the pixel that lies offsets[i] floats from the
-  /// arguments' one.
-  void emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
-            llvm::ArrayRef<int64_t> offsets);
+  /// Stores `valid` lanes of values[i] at channel `vector` of the pixel that lies offsets[i] floats
+  /// from the arguments' one.
+  void emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+            llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets);
 
-  /// The same, but each run of values as long as the pool's window goes to one pixel, `destinations` floats from the
-  /// arguments' one.
-  void emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
-                  llvm::ArrayRef<int64_t> offsets, llvm::ArrayRef<int64_t> destinations);
+  /// The same, but each run of values as long as the pool's window goes to one pixel,
+  /// `destinations` floats from the arguments' one.
+  void emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+                  llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets,
+                  llvm::ArrayRef<int64_t> destinations);
 
 private:
-  Values apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid, llvm::ArrayRef<Value> values,
-               llvm::ArrayRef<int64_t> offsets, Values &sums);
+  Values apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+               llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets, Values &sums);
 
   kern::ContractOp op;
   Value output, partials, hyper; ///< null where there are none

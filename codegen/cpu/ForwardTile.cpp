@@ -1,8 +1,8 @@
 //===- ForwardTile.cpp - micro-kernels of direct convolution --------------===//
 //
-// P pixels by U vectors of output channels in registers: over the window and the input channels, a broadcast a pixel and
-// a load a vector of weights. In pieces, accumulators come from scratch and go back there until the last piece, whose
-// end is the epilogue.
+// P pixels by U vectors of output channels in registers: over the window and the input channels, a
+// broadcast a pixel and a load a vector of weights. In pieces, accumulators come from scratch and
+// go back there until the last piece, whose end is the epilogue.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/ContractForward.h"
@@ -27,14 +27,13 @@ func::FuncOp ForwardEmitter::tileFunction(TileShape shape) {
   llvm::append_range(types, epilogue.argumentTypes(k));
   // The destination may share memory with an operand of the epilogue: no noalias there.
   SmallVector<bool> noalias{true, true};
-  std::string suffix = "tile_" + std::to_string(shape.pixels) + "x" + std::to_string(shape.vectors) + "_" +
-                       std::to_string(shape.lastLanes);
+  std::string suffix = "tile_" + std::to_string(shape.pixels) + "x" +
+                       std::to_string(shape.vectors) + "_" + std::to_string(shape.lastLanes);
   if (byResidue)
     suffix += "_taps_" + std::to_string(shape.tapsH) + "x" + std::to_string(shape.tapsW);
-  return k.helper(suffix, types, noalias,
-                  [&](KernelEmitter &t, ValueRange arguments) {
-                    lanewise ? emitLanewiseTile(t, shape, arguments) : emitTile(t, shape, arguments);
-                  });
+  return k.helper(suffix, types, noalias, [&](KernelEmitter &t, ValueRange arguments) {
+    lanewise ? emitLanewiseTile(t, shape, arguments) : emitTile(t, shape, arguments);
+  });
 }
 
 /// Small groups: each lane multiplies its own inputs, brought there by a shuffle within its group.
@@ -72,10 +71,12 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
 /// Asks for the part of the next item's pixels that is this tile's, of each stream.
 void ForwardEmitter::prefetchInput(KernelEmitter &t, ValueRange arguments, Value iteration) {
   int64_t lines = iteration ? streamSteps : streamLines;
-  ValueRange pointers = arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0)).take_front(streams.size());
+  ValueRange pointers =
+      arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0)).take_front(streams.size());
   for (Value pointer : pointers)
     for (int64_t j = 0; j < lines; ++j)
-      t.prefetch(t.at(pointer, iteration ? t.add(t.mul(iteration, 16 * lines), 16 * j) : t.c(16 * j)));
+      t.prefetch(
+          t.at(pointer, iteration ? t.add(t.mul(iteration, 16 * lines), 16 * j) : t.c(16 * j)));
 }
 
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
@@ -113,12 +114,16 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     int64_t at = static_cast<int64_t>(i), p = at / shape.vectors, u = at % shape.vectors;
     return t.at(arguments[next], p * tile + u * t.lanes);
   };
-  // The products take long enough for the epilogue's operands to come; short ones, a few tiles' products.
+  // The products take long enough for the epilogue's operands to come; short ones, a few tiles'
+  // products.
   SmallVector<int64_t> offsets = pixelOffsets(shape);
-  int64_t cycles = shape.tapsH * runs * run * shape.pixels * shape.vectors / 2, ahead = 1000 / std::max<int64_t>(cycles, 1);
+  int64_t cycles = shape.tapsH * runs * run * shape.pixels * shape.vectors / 2,
+          ahead = 1000 / std::max<int64_t>(cycles, 1);
   for (int64_t &offset : offsets)
     offset += std::min<int64_t>(ahead, 4) * shape.pixels * outStep * outC;
-  auto prefetch = [&] { epilogue.prefetch(t, epilogueArguments(arguments), shape.vectors * t.lanes, offsets); };
+  auto prefetch = [&] {
+    epilogue.prefetch(t, epilogueArguments(arguments), shape.vectors * t.lanes, offsets);
+  };
   if (piece)
     t.when(t.less(t.c(pieces - 2), arguments[next + 1]), prefetch);
   else
@@ -139,16 +144,18 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
     if (runs == 1)
       return steps(src, wei, init);
     return t.reduce(t.c(0), t.c(runs), 1, init, [&](Value kw, ValueRange acc) {
-      return steps(t.at(src, t.mul(kw, g.getDw() * pitch)), t.at(wei, t.mul(kw, tapStepW * run * tile)), acc);
+      return steps(t.at(src, t.mul(kw, g.getDw() * pitch)),
+                   t.at(wei, t.mul(kw, tapStepW * run * tile)), acc);
     });
   };
   if (shape.tapsH == 1)
     accumulators = windowColumns(source, weight, accumulators);
   else
-    accumulators = t.reduce(t.c(0), t.c(shape.tapsH), 1, accumulators, [&](Value kh, ValueRange acc) {
-      return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * pitch)),
-                           t.at(weight, t.mul(kh, tapStepH * g.getKw() * groupIn * tile)), acc);
-    });
+    accumulators =
+        t.reduce(t.c(0), t.c(shape.tapsH), 1, accumulators, [&](Value kh, ValueRange acc) {
+          return windowColumns(t.at(source, t.mul(kh, g.getDh() * columns * pitch)),
+                               t.at(weight, t.mul(kh, tapStepH * g.getKw() * groupIn * tile)), acc);
+        });
   if (!piece)
     return emitEpilogue(t, shape, accumulators, arguments);
   t.choose(
@@ -180,7 +187,7 @@ void ForwardEmitter::emitEpilogue(KernelEmitter &t, TileShape shape, ArrayRef<Va
     Values values;
     for (int64_t p = 0; p < shape.pixels; ++p)
       values.push_back(accumulators[p * shape.vectors + u]);
-    epilogue.emit(t, epilogueArguments(arguments), u * t.lanes, u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values,
-                  offsets);
+    epilogue.emit(t, epilogueArguments(arguments), u * t.lanes,
+                  u == shape.vectors - 1 ? shape.lastLanes : t.lanes, values, offsets);
   }
 }

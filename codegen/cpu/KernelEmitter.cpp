@@ -13,12 +13,18 @@ static constexpr auto nsw = arith::IntegerOverflowFlags::nsw;
 // Numbers
 //===----------------------------------------------------------------------===//
 
-Value KernelEmitter::c(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
+Value KernelEmitter::c(int64_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+}
 Value KernelEmitter::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y, nsw); }
 Value KernelEmitter::sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y, nsw); }
 Value KernelEmitter::mul(Value x, Value y) { return arith::MulIOp::create(b, loc, x, y, nsw); }
-Value KernelEmitter::div(Value x, int64_t y) { return y == 1 ? x : Value(arith::DivUIOp::create(b, loc, x, c(y))); }
-Value KernelEmitter::rem(Value x, int64_t y) { return y == 1 ? c(0) : Value(arith::RemUIOp::create(b, loc, x, c(y))); }
+Value KernelEmitter::div(Value x, int64_t y) {
+  return y == 1 ? x : Value(arith::DivUIOp::create(b, loc, x, c(y)));
+}
+Value KernelEmitter::rem(Value x, int64_t y) {
+  return y == 1 ? c(0) : Value(arith::RemUIOp::create(b, loc, x, c(y)));
+}
 Value KernelEmitter::ceilDiv(Value x, int64_t y) { return div(add(x, y - 1), y); }
 Value KernelEmitter::min(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
 Value KernelEmitter::max(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
@@ -26,7 +32,9 @@ Value KernelEmitter::less(Value x, Value y) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
 }
 Value KernelEmitter::both(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
-Value KernelEmitter::select(Value p, Value x, Value y) { return arith::SelectOp::create(b, loc, p, x, y); }
+Value KernelEmitter::select(Value p, Value x, Value y) {
+  return arith::SelectOp::create(b, loc, p, x, y);
+}
 
 Value KernelEmitter::number(double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
@@ -34,12 +42,16 @@ Value KernelEmitter::number(double value) {
 Value KernelEmitter::zeros(int64_t n) {
   return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vec(n), 0.0f));
 }
-Value KernelEmitter::splat(Value scalar, int64_t n) { return vector::BroadcastOp::create(b, loc, vec(n), scalar); }
+Value KernelEmitter::splat(Value scalar, int64_t n) {
+  return vector::BroadcastOp::create(b, loc, vec(n), scalar);
+}
 Value KernelEmitter::fadd(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
 Value KernelEmitter::fsub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
 Value KernelEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
 Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
-Value KernelEmitter::fma(Value x, Value y, Value z) { return vector::FMAOp::create(b, loc, x, y, z); }
+Value KernelEmitter::fma(Value x, Value y, Value z) {
+  return vector::FMAOp::create(b, loc, x, y, z);
+}
 Value KernelEmitter::poolMax(Value best, Value x) {
   // A NaN replaces what was there and stays, as in PyTorch.
   Value larger = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
@@ -70,7 +82,8 @@ Value KernelEmitter::keepLanes(Value vector, Value count) {
   for (int64_t i = 0; i < lanes; ++i)
     iota[i] = i;
   auto type = VectorType::get({lanes}, i64());
-  Value lane = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(iota)));
+  Value lane =
+      arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(iota)));
   return select(less(lane, vector::BroadcastOp::create(b, loc, type, count)), vector, zeros());
 }
 
@@ -83,7 +96,9 @@ Value KernelEmitter::at(Value pointer, Value offset) {
                              LLVM::GEPNoWrapFlags::inbounds);
 }
 Value KernelEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
-void KernelEmitter::store(Value scalar, Value pointer) { LLVM::StoreOp::create(b, loc, scalar, pointer, 4); }
+void KernelEmitter::store(Value scalar, Value pointer) {
+  LLVM::StoreOp::create(b, loc, scalar, pointer, 4);
+}
 
 /// A constant mask with the first `valid` of `n` lanes on.
 static Value prefixMask(KernelEmitter &k, int64_t n, int64_t valid) {
@@ -96,7 +111,8 @@ static Value prefixMask(KernelEmitter &k, int64_t n, int64_t valid) {
 Value KernelEmitter::loadVector(Value pointer, int64_t valid) {
   if (valid == 0 || valid == lanes)
     return LLVM::LoadOp::create(b, loc, vec(), pointer, 4);
-  return LLVM::MaskedLoadOp::create(b, loc, vec(), pointer, prefixMask(*this, lanes, valid), zeros(), 4u);
+  return LLVM::MaskedLoadOp::create(b, loc, vec(), pointer, prefixMask(*this, lanes, valid),
+                                    zeros(), 4u);
 }
 void KernelEmitter::storeVector(Value vector, Value pointer, int64_t valid) {
   if (valid == 0 || valid == lanes)
@@ -106,7 +122,8 @@ void KernelEmitter::storeVector(Value vector, Value pointer, int64_t valid) {
 }
 
 void KernelEmitter::streamVector(Value vector, Value pointer) {
-  LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * lanes), /*isVolatile=*/false, /*isNonTemporal=*/true);
+  LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * lanes),
+                        /*isVolatile=*/false, /*isNonTemporal=*/true);
 }
 void KernelEmitter::fenceStreams() {
   LLVM::CallIntrinsicOp::create(b, loc, b.getStringAttr("llvm.x86.sse.sfence"), ValueRange{});
@@ -131,9 +148,12 @@ void KernelEmitter::copy(Value to, Value from, Value count) {
   LLVM::MemcpyOp::create(b, loc, to, from, mul(count, 4), false);
 }
 void KernelEmitter::prefetch(Value pointer) { LLVM::Prefetch::create(b, loc, pointer, 0, 2, 1); }
-void KernelEmitter::prefetchNear(Value pointer) { LLVM::Prefetch::create(b, loc, pointer, 0, 3, 1); }
+void KernelEmitter::prefetchNear(Value pointer) {
+  LLVM::Prefetch::create(b, loc, pointer, 0, 3, 1);
+}
 Value KernelEmitter::loadPointer(Value table, int64_t index) {
-  Value slot = LLVM::GEPOp::create(b, loc, pointerType(), pointerType(), table, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
+  Value slot = LLVM::GEPOp::create(b, loc, pointerType(), pointerType(), table,
+                                   ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
   return LLVM::LoadOp::create(b, loc, pointerType(), slot, 8);
 }
 
@@ -142,13 +162,14 @@ Value KernelEmitter::loadPointer(Value table, int64_t index) {
 //===----------------------------------------------------------------------===//
 
 void KernelEmitter::loop(Value low, Value high, int64_t step, function_ref<void(Value)> body) {
-  scf::ForOp::create(b, loc, low, high, c(step), ValueRange{}, [&](OpBuilder &inner, Location, Value iv, ValueRange) {
-    OpBuilder saved = b;
-    b = inner;
-    body(iv);
-    scf::YieldOp::create(b, loc);
-    b = saved;
-  });
+  scf::ForOp::create(b, loc, low, high, c(step), ValueRange{},
+                     [&](OpBuilder &inner, Location, Value iv, ValueRange) {
+                       OpBuilder saved = b;
+                       b = inner;
+                       body(iv);
+                       scf::YieldOp::create(b, loc);
+                       b = saved;
+                     });
 }
 
 Values KernelEmitter::reduce(Value low, Value high, int64_t step, ValueRange init,
@@ -178,7 +199,8 @@ void KernelEmitter::choose(Value condition, function_ref<void()> yes, function_r
   chooseValues(condition, [&] { return yes(), Values(); }, [&] { return no(), Values(); });
 }
 
-Values KernelEmitter::chooseValues(Value condition, function_ref<Values()> yes, function_ref<Values()> no) {
+Values KernelEmitter::chooseValues(Value condition, function_ref<Values()> yes,
+                                   function_ref<Values()> no) {
   auto branch = [&](function_ref<Values()> body) {
     return [&, body](OpBuilder &inner, Location) {
       OpBuilder saved = b;
@@ -187,7 +209,8 @@ Values KernelEmitter::chooseValues(Value condition, function_ref<Values()> yes, 
       b = saved;
     };
   };
-  return llvm::to_vector(ValueRange(scf::IfOp::create(b, loc, condition, branch(yes), branch(no)).getResults()));
+  return llvm::to_vector(
+      ValueRange(scf::IfOp::create(b, loc, condition, branch(yes), branch(no)).getResults()));
 }
 
 void KernelEmitter::overChannels(int64_t channels, function_ref<void(Value, int64_t)> body) {
@@ -244,14 +267,20 @@ static Value emitRandom(KernelEmitter &k, int64_t id, RandomSource random) {
   Location loc = k.loc;
   Type i32 = b.getI32Type();
   auto vectorType = VectorType::get({k.lanes}, i32);
-  auto word = [&](int64_t index) -> Value { return LLVM::LoadOp::create(b, loc, i32, k.at(random.hyper, index), 4); };
-  auto constant = [&](uint32_t v) -> Value { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(v))); };
+  auto word = [&](int64_t index) -> Value {
+    return LLVM::LoadOp::create(b, loc, i32, k.at(random.hyper, index), 4);
+  };
+  auto constant = [&](uint32_t v) -> Value {
+    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(v)));
+  };
   auto splat = [&](Value v) -> Value { return vector::BroadcastOp::create(b, loc, vectorType, v); };
   auto xorOf = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, loc, x, y); };
   auto mix = [&](Value x) {
     bool isVector = isa<VectorType>(x.getType());
     auto k32 = [&](uint32_t v) { return isVector ? splat(constant(v)) : constant(v); };
-    auto shifted = [&](Value v, uint32_t s) { return xorOf(v, arith::ShRUIOp::create(b, loc, v, k32(s))); };
+    auto shifted = [&](Value v, uint32_t s) {
+      return xorOf(v, arith::ShRUIOp::create(b, loc, v, k32(s)));
+    };
     x = shifted(x, 16);
     x = shifted(arith::MulIOp::create(b, loc, x, k32(0x7feb352d)), 15);
     return shifted(arith::MulIOp::create(b, loc, x, k32(0x846ca68b)), 16);
@@ -260,13 +289,15 @@ static Value emitRandom(KernelEmitter &k, int64_t id, RandomSource random) {
   Value key = mix(xorOf(word(4), constant(static_cast<uint32_t>(id) * 0x9e3779b9u + 1)));
   key = mix(xorOf(key, word(5)));
   key = mix(xorOf(key, word(6)));
-  Value high = arith::TruncIOp::create(b, loc, i32, arith::ShRUIOp::create(b, loc, random.element, k.c(32)));
+  Value high =
+      arith::TruncIOp::create(b, loc, i32, arith::ShRUIOp::create(b, loc, random.element, k.c(32)));
   key = mix(xorOf(key, high));
   Value low = arith::TruncIOp::create(b, loc, i32, random.element);
   SmallVector<int32_t> iota(k.lanes);
   for (int64_t i = 0; i < k.lanes; ++i)
     iota[i] = static_cast<int32_t>(i);
-  Value lane = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(vectorType, ArrayRef<int32_t>(iota)));
+  Value lane = arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(vectorType, ArrayRef<int32_t>(iota)));
   Value bits = mix(xorOf(mix(arith::AddIOp::create(b, loc, splat(low), lane)), splat(key)));
   bits = arith::ShRUIOp::create(b, loc, bits, splat(constant(8)));
   Value uniform = k.fmul(arith::UIToFPOp::create(b, loc, k.vec(), bits), k.splat(1.0 / (1 << 24)));
@@ -277,13 +308,17 @@ static Value emitRandom(KernelEmitter &k, int64_t id, RandomSource random) {
 
 static Type vectorOf(Type type, int64_t lanes) { return VectorType::get({lanes}, type); }
 
-Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange arguments, RandomSource random) {
+Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange arguments,
+                              RandomSource random) {
   IRMapping map;
   map.map(formula.getArguments(), arguments);
   for (Operation &op : formula.without_terminator()) {
     if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
       auto type = cast<VectorType>(vectorOf(constant.getType(), k.lanes));
-      map.map(constant.getResult(), arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, constant.getValue())).getResult());
+      map.map(
+          constant.getResult(),
+          arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, constant.getValue()))
+              .getResult());
       continue;
     }
     if (auto draw = dyn_cast<kern::RandomOp>(op)) {

@@ -33,7 +33,8 @@ struct Launch {
 /// Builds one kernel; a thin vocabulary over arith, vector, scf and llvm.
 class KernelEmitter {
 public:
-  KernelEmitter(mlir::OpBuilder builder, mlir::Location loc, mlir::ModuleOp module, std::string name, int64_t lanes)
+  KernelEmitter(mlir::OpBuilder builder, mlir::Location loc, mlir::ModuleOp module,
+                std::string name, int64_t lanes)
       : b(builder), loc(loc), module(module), name(std::move(name)), lanes(lanes) {}
 
   // Integers (i64).
@@ -54,7 +55,9 @@ public:
 
   // Floats: f32 scalars or vectors.
   Type f32() { return b.getF32Type(); }
-  mlir::VectorType vec(int64_t n = 0) { return mlir::VectorType::get({n ? n : lanes}, b.getF32Type()); }
+  mlir::VectorType vec(int64_t n = 0) {
+    return mlir::VectorType::get({n ? n : lanes}, b.getF32Type());
+  }
   Value number(double value);
   Value zeros(int64_t n = 0);
   Value splat(Value scalar, int64_t n = 0);
@@ -64,7 +67,8 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
-  /// Stores a vector past the caches; `pointer` is a multiple of its bytes. Call fenceStreams before other threads read.
+  /// Stores a vector past the caches; `pointer` is a multiple of its bytes. Call fenceStreams
+  /// before other threads read.
   void streamVector(Value vector, Value pointer);
   void fenceStreams();
   /// The larger of what a max pool has and a further value.
@@ -103,14 +107,16 @@ public:
   void when(Value condition, llvm::function_ref<void()> body);
   void choose(Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no);
   /// Of equal numbers and types.
-  Values chooseValues(Value condition, llvm::function_ref<Values()> yes, llvm::function_ref<Values()> no);
+  Values chooseValues(Value condition, llvm::function_ref<Values()> yes,
+                      llvm::function_ref<Values()> no);
 
   /// Calls body(offset, valid lanes) over `channels`, whole vectors in a loop, then the tail.
   void overChannels(int64_t channels, llvm::function_ref<void(Value, int64_t)> body);
 
   /// A private function `name_suffix` that is never inlined, made once for each suffix.
   /// `noalias` tells for each argument whether nothing else points there.
-  mlir::func::FuncOp helper(llvm::StringRef suffix, mlir::TypeRange arguments, llvm::ArrayRef<bool> noalias,
+  mlir::func::FuncOp helper(llvm::StringRef suffix, mlir::TypeRange arguments,
+                            llvm::ArrayRef<bool> noalias,
                             llvm::function_ref<void(KernelEmitter &, ValueRange)> body);
   void call(mlir::func::FuncOp function, ValueRange arguments);
 
@@ -141,7 +147,8 @@ struct RandomSource {
 bool usesRandom(mlir::Region &region);
 
 /// Clones a kern region on vectors of `lanes`; returns what it yields.
-Values emitFormula(KernelEmitter &k, mlir::Block &formula, ValueRange arguments, RandomSource random = {});
+Values emitFormula(KernelEmitter &k, mlir::Block &formula, ValueRange arguments,
+                   RandomSource random = {});
 
 } // namespace netc::cpu
 

@@ -10,7 +10,8 @@ using namespace netc::cpu;
 
 KernelSet::KernelSet(MLIRContext &context, int64_t lanes)
     : code(ModuleOp::create(UnknownLoc::get(&context))), lanes(lanes) {
-  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, scf::SCFDialect, vector::VectorDialect>();
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, scf::SCFDialect,
+                      vector::VectorDialect>();
 }
 
 unsigned KernelSet::get(kern::KernelOpInterface launch) {
@@ -30,7 +31,8 @@ void KernelSet::emit(kern::KernelOpInterface launch, KernelInfo &info) {
   OpBuilder b = OpBuilder::atBlockEnd(code->getBody());
   Location loc = UnknownLoc::get(b.getContext());
   Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
-  auto function = func::FuncOp::create(b, loc, info.name, b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
+  auto function = func::FuncOp::create(b, loc, info.name,
+                                       b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
   Block *entry = function.addEntryBlock();
   KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, *code, info.name, lanes);
   Launch view;
@@ -43,7 +45,8 @@ void KernelSet::emit(kern::KernelOpInterface launch, KernelInfo &info) {
   view.end = entry->getArgument(4);
   llvm::TypeSwitch<Operation *>(launch)
       .Case([&](kern::ContractOp op) {
-        op.getKind() == kern::ContractKind::FilterGrad ? emitFilterGrad(k, op, view) : emitForward(k, op, view);
+        op.getKind() == kern::ContractKind::FilterGrad ? emitFilterGrad(k, op, view)
+                                                       : emitForward(k, op, view);
       })
       .Case([&](kern::PointwiseOp op) { emitPointwise(k, op, view); })
       .Case([&](kern::ReduceOp op) { emitReduce(k, op, view); })

@@ -1,8 +1,6 @@
 //===- LowerKernels.cpp - kernels to LLVM ---------------------------------===//
 #include "codegen/cpu/LowerKernels.h"
 
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/Module.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -13,6 +11,8 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
 
 using namespace mlir;
 
@@ -24,11 +24,17 @@ static void expandMath(ModuleOp kernels) {
   FrozenRewritePatternSet frozen(std::move(patterns));
   // Only kernels that have such ops are worth a visit.
   for (auto function : kernels.getOps<func::FuncOp>())
-    if (function.walk([](Operation *op) { return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted())
+    if (function
+            .walk([](Operation *op) {
+              return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt()
+                                                                     : WalkResult::advance();
+            })
+            .wasInterrupted())
       (void)applyPatternsGreedily(function, frozen);
 }
 
-std::unique_ptr<llvm::Module> netc::cpu::lowerKernels(ModuleOp kernels, llvm::LLVMContext &context) {
+std::unique_ptr<llvm::Module> netc::cpu::lowerKernels(ModuleOp kernels,
+                                                      llvm::LLVMContext &context) {
   expandMath(kernels);
   PassManager pm(kernels.getContext());
   pm.addPass(createCanonicalizerPass());

@@ -13,8 +13,8 @@ class Module;
 
 namespace netc::cpu {
 
-/// Lowers arith, math, vector, scf and func to LLVM IR, a module of `context`. exp, log and tanh become polynomials, so
-/// that kernels need no vector math library. Null: an error was reported.
+/// Lowers arith, math, vector, scf and func to LLVM IR, a module of `context`. exp, log and tanh
+/// become polynomials, so that kernels need no vector math library. Null: an error was reported.
 std::unique_ptr<llvm::Module> lowerKernels(mlir::ModuleOp kernels, llvm::LLVMContext &context);
 
 } // namespace netc::cpu

@@ -7,11 +7,14 @@ using namespace netc::cpu;
 
 /// Copies `count` channels by vectors.
 static void copyChannels(KernelEmitter &k, Value to, Value from, int64_t count) {
-  k.overChannels(count, [&](Value c, int64_t valid) { k.storeVector(k.loadVector(k.at(from, c), valid), k.at(to, c), valid); });
+  k.overChannels(count, [&](Value c, int64_t valid) {
+    k.storeVector(k.loadVector(k.at(from, c), valid), k.at(to, c), valid);
+  });
 }
 
 static void zeroChannels(KernelEmitter &k, Value to, int64_t count) {
-  k.overChannels(count, [&](Value c, int64_t valid) { k.storeVector(k.zeros(), k.at(to, c), valid); });
+  k.overChannels(count,
+                 [&](Value c, int64_t valid) { k.storeVector(k.zeros(), k.at(to, c), valid); });
 }
 
 /// Item: one row of the result.
@@ -21,7 +24,8 @@ void netc::cpu::emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch
   int64_t outH = out.getDimSize(1), outW = out.getDimSize(2), outC = out.getDimSize(3);
   int64_t channels = op.getChannels(), shift = op.getChannelOffset(), first = op.getOutChannel();
   // Channels [low, high) of the moved ones come from the source, the rest are zero.
-  int64_t low = std::clamp<int64_t>(-shift, 0, channels), high = std::clamp<int64_t>(inC - shift, low, channels);
+  int64_t low = std::clamp<int64_t>(-shift, 0, channels),
+          high = std::clamp<int64_t>(inC - shift, low, channels);
   // Source index of result index `i` along an axis, and whether it lies inside.
   auto sourceOf = [&](Value i, int axis, int64_t size) {
     Value s = k.add(k.mul(i, op.getStrides()[axis]), op.getOffsets()[axis]);
@@ -29,7 +33,8 @@ void netc::cpu::emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch
     Value positive = k.max(s, k.c(0));
     Value inside = k.both(k.less(k.c(-1), s), k.less(s, k.c(size * spread)));
     if (spread > 1)
-      inside = k.both(inside, arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, k.rem(positive, spread), k.c(0)));
+      inside = k.both(inside, arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq,
+                                                    k.rem(positive, spread), k.c(0)));
     return std::pair(k.div(positive, spread), inside);
   };
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
@@ -38,15 +43,16 @@ void netc::cpu::emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch
     k.loop(0, outW, 1, [&](Value w) {
       auto [sourceW, insideW] = sourceOf(w, 1, inW);
       Value to = k.at(launch.buffers[1], k.add(k.mul(k.add(k.mul(item, outW), w), outC), first));
-      k.choose(k.both(insideH, insideW),
-               [&] {
-                 Value pixel = k.add(k.mul(k.add(k.mul(image, inH), sourceH), inW), sourceW);
-                 Value from = k.at(launch.buffers[0], k.add(k.mul(pixel, inC), low + shift));
-                 zeroChannels(k, to, low);
-                 copyChannels(k, k.at(to, low), from, high - low);
-                 zeroChannels(k, k.at(to, high), channels - high);
-               },
-               [&] { zeroChannels(k, to, channels); });
+      k.choose(
+          k.both(insideH, insideW),
+          [&] {
+            Value pixel = k.add(k.mul(k.add(k.mul(image, inH), sourceH), inW), sourceW);
+            Value from = k.at(launch.buffers[0], k.add(k.mul(pixel, inC), low + shift));
+            zeroChannels(k, to, low);
+            copyChannels(k, k.at(to, low), from, high - low);
+            zeroChannels(k, k.at(to, high), channels - high);
+          },
+          [&] { zeroChannels(k, to, channels); });
     });
   });
 }
@@ -56,7 +62,8 @@ void netc::cpu::emitTranspose(KernelEmitter &k, kern::TransposeOp op, const Laun
   int64_t rows = op.getRows(), columns = op.getColumns(), pieces = op.getGrid().rowsPerImage;
   int64_t each = (columns + pieces - 1) / pieces;
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
-    Value base = k.mul(k.div(item, pieces), rows * columns), first = k.mul(k.rem(item, pieces), each);
+    Value base = k.mul(k.div(item, pieces), rows * columns),
+          first = k.mul(k.rem(item, pieces), each);
     k.loop(first, k.min(k.add(first, each), k.c(columns)), 1, [&](Value s) {
       k.loop(0, rows, 1, [&](Value r) {
         Value value = k.load(k.at(launch.buffers[0], k.add(base, k.add(k.mul(r, columns), s))));

@@ -1,7 +1,8 @@
 //===- Pack.cpp - weights from the user's order to tiles ------------------===//
 //
-// A user's filter [O, I, KH, KW] has taps or input channels side by side, a tile has output channels (of
-// backward-data: input channels): squares of lanes x lanes weights are transposed in registers.
+// A user's filter [O, I, KH, KW] has taps or input channels side by side, a tile has output
+// channels (of backward-data: input channels): squares of lanes x lanes weights are transposed in
+// registers.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
@@ -11,8 +12,9 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
-/// A result that no cache would keep goes to memory directly: an ordinary store reads each line first. Measured at 36 MiB, the
-/// transformed filters of 512 channels; 9 MiB stay in the last cache until they are read.
+/// A result that no cache would keep goes to memory directly: an ordinary store reads each line
+/// first. Measured at 36 MiB, the transformed filters of 512 channels; 9 MiB stay in the last cache
+/// until they are read.
 static constexpr int64_t kStreamedBytes = 16 << 20;
 
 namespace {
@@ -39,9 +41,9 @@ private:
   int64_t blocks, points, depth, tile, window, groupOut, groupIn;
   int64_t lanesOf, lanePitch; ///< channels along the lanes; floats between them in the source
   bool transposed, streams;
-  int64_t pitch; ///< floats between two points at `packed`
-  Value packed;                ///< this item's block and vector of lanes, or where they are staged
-  Value outputBase, laneBase;  ///< first output channel of the group; this vector's first lane
+  int64_t pitch;              ///< floats between two points at `packed`
+  Value packed;               ///< this item's block and vector of lanes, or where they are staged
+  Value outputBase, laneBase; ///< first output channel of the group; this vector's first lane
 };
 } // namespace
 
@@ -52,11 +54,13 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
   scale = op.getInputs().size() > 1 ? launch.buffers[1] : Value();
   blocks = shape[1], points = shape[2] * shape[3], depth = shape[4], tile = shape[5];
   window = op.getWinograd() ? 9 : points;
-  groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
+  groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()),
+  groupIn = filter.getDimSize(1);
   transposed = op.getTransposed();
   lanesOf = transposed ? groupIn : groupOut;
   lanePitch = transposed ? window : groupIn * window;
-  streams = op.getWinograd() && 4 * kern::shapedType(op.getOuts()[0]).getNumElements() >= kStreamedBytes;
+  streams =
+      op.getWinograd() && 4 * kern::shapedType(op.getOuts()[0]).getNumElements() >= kStreamedBytes;
   // A line more, so that points do not share sets of the first cache.
   pitch = streams ? kern::kPackedDepth * tile + 16 : depth * tile;
   if (streams)
@@ -66,12 +70,13 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
 /// Items: (group, block, piece of the reduction's channels).
 void PackEmitter::emitItem(Value item) {
   int64_t pieces = (depth + kern::kPackedDepth - 1) / kern::kPackedDepth;
-  Value low = k.mul(k.rem(item, pieces), kern::kPackedDepth), high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
+  Value low = k.mul(k.rem(item, pieces), kern::kPackedDepth),
+        high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
   Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
   outputBase = k.mul(k.div(groupBlock, blocks), groupOut);
   Value block = k.at(out, k.mul(groupBlock, points * depth * tile));
-  // All vectors of a step of the reduction at once: they share lines of the result. (A transform writes so many lines at
-  // a time that a pass for each vector is faster.)
+  // All vectors of a step of the reduction at once: they share lines of the result. (A transform
+  // writes so many lines at a time that a pass for each vector is faster.)
   auto overVectors = [&](llvm::function_ref<void()> body) {
     for (int64_t vector = 0; vector < tile; vector += k.lanes) {
       packed = k.at(block, vector);
@@ -128,14 +133,16 @@ void PackEmitter::store(Value weights, Value point, Value d) {
 /// Steps [low, high) of the reduction, from where they are staged to the block that they are of.
 void PackEmitter::stream(Value block, Value low, Value high) {
   k.loop(0, points, 1, [&](Value point) {
-    Value from = k.at(staging, k.mul(point, pitch)), to = k.at(block, k.mul(k.add(k.mul(point, depth), low), tile));
+    Value from = k.at(staging, k.mul(point, pitch)),
+          to = k.at(block, k.mul(k.add(k.mul(point, depth), low), tile));
     k.loop(k.c(0), k.mul(k.sub(high, low), tile), k.lanes,
            [&](Value i) { k.streamVector(k.loadVector(k.at(from, i)), k.at(to, i)); });
   });
 }
 
 void PackEmitter::emitColumns(Value d, int64_t columns) {
-  for (auto [column, weights] : llvm::enumerate(load(k.at(source, k.add(k.mul(outputBase, groupIn), d)), columns))) {
+  for (auto [column, weights] :
+       llvm::enumerate(load(k.at(source, k.add(k.mul(outputBase, groupIn), d)), columns))) {
     Value channel = k.add(d, static_cast<int64_t>(column));
     store(finish(weights, channel), k.c(0), channel);
   }
@@ -143,9 +150,11 @@ void PackEmitter::emitColumns(Value d, int64_t columns) {
 
 /// All taps of the lanes' filters at channel `d` of the reduction.
 void PackEmitter::emitWindow(Value d) {
-  Value filter = transposed ? k.mul(k.add(outputBase, d), groupIn) : k.add(k.mul(outputBase, groupIn), d);
+  Value filter =
+      transposed ? k.mul(k.add(outputBase, d), groupIn) : k.add(k.mul(outputBase, groupIn), d);
   Value from = k.at(source, k.mul(filter, window));
-  // The lanes' filters of the next step lie a row of filters further: no hardware prefetch has them.
+  // The lanes' filters of the next step lie a row of filters further: no hardware prefetch has
+  // them.
   if (transposed && op.getWinograd())
     for (int64_t line = 0; line < k.lanes * window; line += 16)
       k.prefetchNear(k.at(from, k.add(k.mul(laneBase, lanePitch), groupIn * window + line)));
@@ -170,29 +179,36 @@ void PackEmitter::emitWindow(Value d) {
     store(weights, k.c(static_cast<int64_t>(point)), d);
 }
 
-/// Lane-wise tiles [1, blocks, KH, KW, depth, T]: each lane's own group; transposed, its outputs take turns as the depth.
+/// Lane-wise tiles [1, blocks, KH, KW, depth, T]: each lane's own group; transposed, its outputs
+/// take turns as the depth.
 static void emitLanewise(KernelEmitter &k, kern::PackOp op, const Launch &launch) {
   ArrayRef<int64_t> shape = kern::shapedType(op.getOuts()[0]).getShape();
   auto filter = kern::shapedType(op.getInputs()[0]);
-  int64_t window = shape[2] * shape[3], depth = shape[4], tile = shape[5], channels = filter.getDimSize(0);
-  int64_t groupOut = channels / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
+  int64_t window = shape[2] * shape[3], depth = shape[4], tile = shape[5],
+          channels = filter.getDimSize(0);
+  int64_t groupOut = channels / static_cast<int64_t>(op.getGroups()),
+          groupIn = filter.getDimSize(1);
   bool scaled = op.getInputs().size() > 1;
-  Value source = launch.buffers[0], scale = scaled ? launch.buffers[1] : Value(), out = launch.buffers.back();
+  Value source = launch.buffers[0], scale = scaled ? launch.buffers[1] : Value(),
+        out = launch.buffers.back();
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     Value first = k.mul(item, tile), count = k.min(k.c(tile), k.sub(k.c(channels), first));
     k.loop(0, depth, 1, [&](Value d) {
       k.loop(0, window, 1, [&](Value tap) {
-        Value to = k.add(k.mul(item, window * depth * tile), k.add(k.mul(tap, depth * tile), k.mul(d, tile)));
+        Value to = k.add(k.mul(item, window * depth * tile),
+                         k.add(k.mul(tap, depth * tile), k.mul(d, tile)));
         k.loop(k.c(0), count, 1, [&](Value t) {
           Value lane = k.add(first, t), own = k.mul(k.div(lane, groupOut), groupOut);
-          Value o = op.getTransposed() ? k.add(own, d) : lane, i = op.getTransposed() ? k.rem(lane, groupIn) : d;
+          Value o = op.getTransposed() ? k.add(own, d) : lane,
+                i = op.getTransposed() ? k.rem(lane, groupIn) : d;
           Value at = op.getTransposed() ? k.sub(k.c(window - 1), tap) : tap;
           Value value = k.load(k.at(source, k.add(k.mul(k.add(k.mul(o, groupIn), i), window), at)));
           if (scaled)
             value = k.fmul(value, k.load(k.at(scale, o)));
           k.store(value, k.at(out, k.add(to, t)));
         });
-        k.loop(count, k.c(tile), 1, [&](Value t) { k.store(k.number(0), k.at(out, k.add(to, t))); });
+        k.loop(count, k.c(tile), 1,
+               [&](Value t) { k.store(k.number(0), k.at(out, k.add(to, t))); });
       });
     });
   });

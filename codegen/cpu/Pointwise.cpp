@@ -24,7 +24,9 @@ void netc::cpu::emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Laun
     sweep.formula = &op.getBody().front();
     for (size_t i = 0; i < inputs; ++i) {
       Access access = accessOf(op.getInputs()[i], pixels);
-      Value offset = access == Access::Full ? element : access == Access::Channel ? k.c(0) : k.mul(image, channels);
+      Value offset = access == Access::Full      ? element
+                     : access == Access::Channel ? k.c(0)
+                                                 : k.mul(image, channels);
       sweep.inputs.push_back({k.at(launch.buffers[i], offset), access == Access::Full, channels});
     }
     if (op.getStores())
@@ -32,7 +34,8 @@ void netc::cpu::emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Laun
     sweep.outputPitch = channels;
     if (sums) {
       sweep.terms = kern::shapedType(op.getOuts().back()).getDimSize(2);
-      sweep.partials = k.at(launch.buffers[inputs + op.getStores()], k.mul(item, sweep.terms * channels));
+      sweep.partials =
+          k.at(launch.buffers[inputs + op.getStores()], k.mul(item, sweep.terms * channels));
       sweep.sumPitch = channels;
     }
     sweep.pixels = pixels % block == 0 ? k.c(block) : k.min(k.c(block), k.sub(k.c(pixels), first));
@@ -45,7 +48,8 @@ void netc::cpu::emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Laun
 }
 
 /// One vector of channels of a reduction.
-static void reduceChannels(KernelEmitter &k, kern::ReduceOp op, const Launch &launch, Value channel, int64_t valid) {
+static void reduceChannels(KernelEmitter &k, kern::ReduceOp op, const Launch &launch, Value channel,
+                           int64_t valid) {
   auto f64Vector = VectorType::get({k.lanes}, k.b.getF64Type());
   Value zero = arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(f64Vector, 0.0));
   Value images = arith::SIToFPOp::create(k.b, k.loc, k.b.getF64Type(), launch.images);
@@ -55,11 +59,13 @@ static void reduceChannels(KernelEmitter &k, kern::ReduceOp op, const Launch &la
     Value partials = launch.buffers[next++];
     auto shape = kern::shapedType(op.getPartials());
     int64_t terms = shape.getDimSize(2), channels = shape.getDimSize(3);
-    Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())), op.getRowsPerItem());
+    Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())),
+                           op.getRowsPerItem());
     Values sums = k.reduce(k.c(0), rows, 1, Values(terms, zero), [&](Value row, ValueRange acc) {
       Values added;
       for (int64_t t = 0; t < terms; ++t) {
-        Value at = k.at(partials, k.add(k.mul(row, terms * channels), k.add(channel, t * channels)));
+        Value at =
+            k.at(partials, k.add(k.mul(row, terms * channels), k.add(channel, t * channels)));
         Value wide = arith::ExtFOp::create(k.b, k.loc, f64Vector, k.loadVector(at, valid));
         added.push_back(k.fadd(acc[t], wide));
       }
@@ -74,12 +80,15 @@ static void reduceChannels(KernelEmitter &k, kern::ReduceOp op, const Launch &la
 }
 
 void netc::cpu::emitReduce(KernelEmitter &k, kern::ReduceOp op, const Launch &launch) {
-  int64_t channels = kern::shapedType(op.getOuts()[0]).getDimSize(0), whole = channels / k.lanes * k.lanes;
+  int64_t channels = kern::shapedType(op.getOuts()[0]).getDimSize(0),
+          whole = channels / k.lanes * k.lanes;
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     Value low = k.mul(item, 64), high = k.min(k.add(low, 64), k.c(whole));
-    k.loop(low, high, k.lanes, [&](Value channel) { reduceChannels(k, op, launch, channel, k.lanes); });
+    k.loop(low, high, k.lanes,
+           [&](Value channel) { reduceChannels(k, op, launch, channel, k.lanes); });
     if (channels > whole) {
-      Value last = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, item, k.c((channels - 1) / 64));
+      Value last = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, item,
+                                         k.c((channels - 1) / 64));
       k.when(last, [&] { reduceChannels(k, op, launch, k.c(whole), channels - whole); });
     }
   });

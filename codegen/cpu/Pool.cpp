@@ -22,7 +22,8 @@ struct Span {
 class PoolEmitter {
 public:
   PoolEmitter(KernelEmitter &k, kern::PoolOp op, const Launch &launch)
-      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()), output(launch.buffers[op.getInputs().size()]) {
+      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()),
+        output(launch.buffers[op.getInputs().size()]) {
     size_t first = op.getInputs().size() - op.getSources().size();
     for (auto [index, operand] : llvm::enumerate(op.getSources())) {
       sources.push_back(launch.buffers[first + index]);
@@ -56,7 +57,8 @@ private:
   /// Operands of the prologue that are the same for all pixels of an image; null for the others.
   Values stillAt(Value image, Value channel, int64_t valid);
   /// `valid` lanes of x at a pixel.
-  Value loadInput(Value image, Value h, Value w, Value channel, int64_t valid, ArrayRef<Value> still);
+  Value loadInput(Value image, Value h, Value w, Value channel, int64_t valid,
+                  ArrayRef<Value> still);
   Value toF32(Value count) { return arith::SIToFPOp::create(k.b, k.loc, k.f32(), count); }
   Value greater(Value x, Value y) {
     return arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, x, y);
@@ -76,16 +78,19 @@ private:
 Values PoolEmitter::stillAt(Value image, Value channel, int64_t valid) {
   Values still;
   for (auto [source, access] : llvm::zip(sources, accesses)) {
-    Value offset = access == Access::ImageChannel ? k.add(k.mul(image, channels), channel) : channel;
+    Value offset =
+        access == Access::ImageChannel ? k.add(k.mul(image, channels), channel) : channel;
     still.push_back(access == Access::Full ? Value() : k.loadVector(k.at(source, offset), valid));
   }
   return still;
 }
 
-Value PoolEmitter::loadInput(Value image, Value h, Value w, Value channel, int64_t valid, ArrayRef<Value> still) {
+Value PoolEmitter::loadInput(Value image, Value h, Value w, Value channel, int64_t valid,
+                             ArrayRef<Value> still) {
   Values inputs;
   for (auto [source, known] : llvm::zip(sources, still))
-    inputs.push_back(known ? known : k.loadVector(k.at(source, k.add(inAt(image, h, w), channel)), valid));
+    inputs.push_back(known ? known
+                           : k.loadVector(k.at(source, k.add(inAt(image, h, w), channel)), valid));
   Block *prologue = kern::blockOf(op.getPrologue());
   return prologue ? emitFormula(k, *prologue, inputs)[0] : inputs[0];
 }
@@ -105,7 +110,8 @@ Span PoolEmitter::taps(int axis, Value o, Value &count) {
 
 Span PoolEmitter::covering(int axis, Value i) {
   if (adaptive())
-    return {k.div(k.mul(i, out(axis)), in(axis)), k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
+    return {k.div(k.mul(i, out(axis)), in(axis)),
+            k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
   // o stride - pad <= i < o stride - pad + kernel
   Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - kernel(axis) + 1), k.c(0)), stride(axis));
   Value high = k.add(k.div(k.add(i, pad(axis)), stride(axis)), 1);
@@ -119,7 +125,8 @@ void PoolEmitter::emitForwardRows(bool isMax) {
     Span rows = taps(0, oh, rowCount);
     k.loop(0, out(1), 1, [&](Value ow) {
       Span cols = taps(1, ow, columnCount);
-      Value scale = isMax ? Value() : k.splat(k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount))));
+      Value scale =
+          isMax ? Value() : k.splat(k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount))));
       k.overChannels(channels, [&](Value channel, int64_t valid) {
         Values still = stillAt(image, channel, valid);
         Value start = isMax ? k.splat(-std::numeric_limits<double>::infinity()) : k.zeros();
@@ -140,10 +147,12 @@ void PoolEmitter::emitMaxGrad() {
   Value dy = launch.buffers[0], dx = output;
   auto i32Vector = VectorType::get({k.lanes}, k.b.getI32Type());
   auto indexOf = [&](Value h, Value w) -> Value {
-    Value flat = arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), k.add(k.mul(h, g.getIw()), w));
+    Value flat =
+        arith::TruncIOp::create(k.b, k.loc, k.b.getI32Type(), k.add(k.mul(h, g.getIw()), w));
     return vector::BroadcastOp::create(k.b, k.loc, i32Vector, flat);
   };
-  auto ofWindow = [&](Value image, Value oh, Value ow, Span rows, Span cols, Value channel, int64_t valid) {
+  auto ofWindow = [&](Value image, Value oh, Value ow, Span rows, Span cols, Value channel,
+                      int64_t valid) {
     Values still = stillAt(image, channel, valid);
     Value minus = k.splat(-std::numeric_limits<double>::infinity());
     // The first position, in case nothing is above minus infinity.
@@ -159,17 +168,21 @@ void PoolEmitter::emitMaxGrad() {
     k.loop(rows.low, rows.high, 1, [&](Value h) {
       k.loop(cols.low, cols.high, 1, [&](Value w) {
         Value at = k.at(dx, k.add(inAt(image, h, w), channel));
-        Value mine = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
-        k.storeVector(k.fadd(k.loadVector(at, valid), k.select(mine, gradient, k.zeros())), at, valid);
+        Value mine =
+            arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
+        k.storeVector(k.fadd(k.loadVector(at, valid), k.select(mine, gradient, k.zeros())), at,
+                      valid);
       });
     });
   };
   int64_t whole = channels / k.lanes * k.lanes;
   // A pixel's channels of the item one after the other: memory passes by once.
   auto overItem = [&](Value low, llvm::function_ref<void(Value, int64_t)> body) {
-    k.loop(low, k.min(k.add(low, 64), k.c(whole)), k.lanes, [&](Value channel) { body(channel, k.lanes); });
+    k.loop(low, k.min(k.add(low, 64), k.c(whole)), k.lanes,
+           [&](Value channel) { body(channel, k.lanes); });
     if (channels > whole)
-      k.when(k.less(k.c(channels - 1), k.add(low, 64)), [&] { body(k.c(whole), channels - whole); });
+      k.when(k.less(k.c(channels - 1), k.add(low, 64)),
+             [&] { body(k.c(whole), channels - whole); });
   };
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     Value image = arith::RemUIOp::create(k.b, k.loc, item, launch.images);
@@ -177,7 +190,9 @@ void PoolEmitter::emitMaxGrad() {
     auto zeroRows = [&](Value from, Value to) {
       k.loop(k.mul(from, g.getIw()), k.mul(to, g.getIw()), 1, [&](Value p) {
         Value pixel = k.at(dx, k.mul(k.add(k.mul(image, g.getIh() * g.getIw()), p), channels));
-        overItem(low, [&](Value channel, int64_t valid) { k.storeVector(k.zeros(), k.at(pixel, channel), valid); });
+        overItem(low, [&](Value channel, int64_t valid) {
+          k.storeVector(k.zeros(), k.at(pixel, channel), valid);
+        });
       });
     };
     Value unused;
@@ -187,7 +202,9 @@ void PoolEmitter::emitMaxGrad() {
       zeroRows(k.select(k.less(oh, k.c(1)), k.c(0), above.high), rows.high);
       k.loop(0, out(1), 1, [&](Value ow) {
         Span cols = taps(1, ow, unused);
-        overItem(low, [&](Value channel, int64_t valid) { ofWindow(image, oh, ow, rows, cols, channel, valid); });
+        overItem(low, [&](Value channel, int64_t valid) {
+          ofWindow(image, oh, ow, rows, cols, channel, valid);
+        });
       });
     });
     zeroRows(taps(0, k.c(out(0) - 1), unused).high, k.c(g.getIh()));
@@ -208,7 +225,8 @@ void PoolEmitter::emitAverageGrad() {
             Value columnCount;
             taps(1, ow, columnCount);
             Value scale = k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount)));
-            Value gradient = k.loadVector(k.at(launch.buffers[0], k.add(outAt(image, oh, ow), channel)), valid);
+            Value gradient =
+                k.loadVector(k.at(launch.buffers[0], k.add(outAt(image, oh, ow), channel)), valid);
             return Values{k.fadd(inside[0], k.fmul(gradient, k.splat(scale)))};
           });
         });

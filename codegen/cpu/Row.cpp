@@ -29,24 +29,26 @@ private:
 
   Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
   Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
-  Value input(int64_t index, Value row) { return k.at(launch.buffers[index], k.mul(row, channels)); }
+  Value input(int64_t index, Value row) {
+    return k.at(launch.buffers[index], k.mul(row, channels));
+  }
   Value output(Value row) { return k.at(launch.buffers.back(), k.mul(row, channels)); }
   /// Labels are distributions rather than classes.
   bool isSoft() { return kern::shapedType(op.getInputs()[1]).getElementType().isF32(); }
   Value label(Value row) {
-    Value slot = LLVM::GEPOp::create(k.b, k.loc, k.pointerType(), k.i64(), launch.buffers[1], ArrayRef<LLVM::GEPArg>{row});
+    Value slot = LLVM::GEPOp::create(k.b, k.loc, k.pointerType(), k.i64(), launch.buffers[1],
+                                     ArrayRef<LLVM::GEPArg>{row});
     return LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8);
   }
   Value fold(Value start, llvm::function_ref<Value(Value channel, Value acc)> body) {
-    return k.reduce(k.c(0), k.c(channels), 1, start, [&](Value i, ValueRange acc) { return Values{body(i, acc[0])}; })[0];
+    return k.reduce(k.c(0), k.c(channels), 1, start,
+                    [&](Value i, ValueRange acc) { return Values{body(i, acc[0])}; })[0];
   }
   /// max x, and the sum of exp(x - max).
   std::pair<Value, Value> maxAndSum(Value x);
   /// k + alpha times the window sums of the squares in scratch, one vector of channels.
   Value denominator(Value channel);
-  Value power(Value x, double exponent) {
-    return exp(k.fmul(log(x), k.splat(exponent)));
-  }
+  Value power(Value x, double exponent) { return exp(k.fmul(log(x), k.splat(exponent))); }
   void squareInto(Value scratch, llvm::function_ref<Value(Value channel, int64_t valid)> value);
   Value windowSum(Value scratch, Value channel);
   int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
@@ -64,7 +66,9 @@ std::pair<Value, Value> RowEmitter::maxAndSum(Value x) {
     Value v = k.load(k.at(x, i));
     return k.select(arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, acc, v), acc, v);
   });
-  Value sum = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, exp(k.fsub(k.load(k.at(x, i)), max))); });
+  Value sum = fold(k.number(0), [&](Value i, Value acc) {
+    return k.fadd(acc, exp(k.fsub(k.load(k.at(x, i)), max)));
+  });
   return {max, sum};
 }
 
@@ -82,7 +86,8 @@ void RowEmitter::crossEntropy(Value row) {
     wanted = k.load(k.at(x, label(row)));
   }
   Value loss = k.fsub(logSum, wanted);
-  Value total = fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
+  Value total =
+      fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
   Value uniform = k.fsub(logSum, k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
   loss = k.fadd(k.fmul(loss, k.fsub(k.number(1), smoothing)), k.fmul(uniform, smoothing));
   k.store(loss, k.at(launch.buffers.back(), row));
@@ -90,12 +95,14 @@ void RowEmitter::crossEntropy(Value row) {
 
 void RowEmitter::crossEntropyGrad(Value row) {
   double weight = op.getNumbers()[0];
-  Value smoothing = k.load(launch.buffers[2]), rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
+  Value smoothing = k.load(launch.buffers[2]),
+        rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
   Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
   Value x = input(0, row), out = output(row);
   auto [max, sum] = maxAndSum(x);
   Value inverse = k.fdiv(k.number(1), sum);
-  Value scale = k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
+  Value scale =
+      k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
   Value target = isSoft() ? input(1, row) : label(row);
   k.loop(0, channels, 1, [&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse);
@@ -144,7 +151,8 @@ Value RowEmitter::windowSum(Value scratch, Value channel) {
 }
 
 Value RowEmitter::denominator(Value channel) {
-  return k.fadd(k.splat(op.getNumbers()[3]), k.fmul(k.splat(op.getNumbers()[1]), windowSum(launch.scratch, channel)));
+  return k.fadd(k.splat(op.getNumbers()[3]),
+                k.fmul(k.splat(op.getNumbers()[1]), windowSum(launch.scratch, channel)));
 }
 
 void RowEmitter::lrn(Value row) {
@@ -160,13 +168,16 @@ void RowEmitter::lrn(Value row) {
   });
 }
 
-/// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold i.
+/// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold
+/// i.
 void RowEmitter::lrnGrad(Value row) {
   Value g = input(0, row), x = input(1, row), out = output(row);
   double alpha = op.getNumbers()[1], beta = op.getNumbers()[2];
   int64_t span = channels + lrnSize() + k.lanes;
   Value products = k.at(launch.scratch, (span + 15) / 16 * 16);
-  auto at = [&](Value base, Value channel, int64_t valid) { return k.loadVector(k.at(base, channel), valid); };
+  auto at = [&](Value base, Value channel, int64_t valid) {
+    return k.loadVector(k.at(base, channel), valid);
+  };
   squareInto(launch.scratch, [&](Value channel, int64_t valid) {
     Value v = at(x, channel, valid);
     return k.fmul(v, v);
@@ -175,12 +186,14 @@ void RowEmitter::lrnGrad(Value row) {
   int64_t after = lrnSize() - 1 - before();
   k.fillZero(products, k.c(span));
   k.overChannels(channels, [&](Value channel, int64_t valid) {
-    Value v = k.fmul(k.fmul(at(g, channel, valid), at(x, channel, valid)), power(denominator(channel), -beta - 1));
+    Value v = k.fmul(k.fmul(at(g, channel, valid), at(x, channel, valid)),
+                     power(denominator(channel), -beta - 1));
     k.storeVector(v, k.at(products, k.add(channel, after)), valid);
   });
   k.overChannels(channels, [&](Value channel, int64_t valid) {
     Value direct = k.fmul(at(g, channel, valid), power(denominator(channel), -beta));
-    Value across = k.fmul(k.fmul(at(x, channel, valid), k.splat(2 * alpha * beta)), windowSum(products, channel));
+    Value across = k.fmul(k.fmul(at(x, channel, valid), k.splat(2 * alpha * beta)),
+                          windowSum(products, channel));
     k.storeVector(k.fsub(direct, across), k.at(out, channel), valid);
   });
 }
@@ -207,18 +220,23 @@ void RowEmitter::emit() {
   });
 }
 
-void netc::cpu::emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch) { RowEmitter(k, op, launch).emit(); }
+void netc::cpu::emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch) {
+  RowEmitter(k, op, launch).emit();
+}
 
 /// Sum over heads of weight times mean; one item.
 void netc::cpu::emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch &launch) {
   Type f64 = k.b.getF64Type();
-  auto wide = [&](double v) -> Value { return arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(v)); };
+  auto wide = [&](double v) -> Value {
+    return arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(v));
+  };
   k.loop(launch.begin, launch.end, 1, [&](Value) {
     Value total = wide(0);
     for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
       Value losses = launch.buffers[index];
       Value sum = k.reduce(k.c(0), launch.images, 1, wide(0), [&](Value i, ValueRange acc) {
-        return Values{k.fadd(acc[0], arith::ExtFOp::create(k.b, k.loc, f64, k.load(k.at(losses, i))))};
+        return Values{
+            k.fadd(acc[0], arith::ExtFOp::create(k.b, k.loc, f64, k.load(k.at(losses, i))))};
       })[0];
       total = k.fadd(total, k.fmul(sum, wide(weight)));
     }

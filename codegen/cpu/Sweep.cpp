@@ -6,7 +6,8 @@ using namespace netc;
 using namespace netc::cpu;
 
 /// One block of `vectors` vectors at channel `channel`; the last has `lastLanes` lanes.
-static void emitBlock(KernelEmitter &k, const Sweep &s, Value channel, int64_t vectors, int64_t lastLanes) {
+static void emitBlock(KernelEmitter &k, const Sweep &s, Value channel, int64_t vectors,
+                      int64_t lastLanes) {
   auto lanesOf = [&](int64_t v) { return v == vectors - 1 ? lastLanes : k.lanes; };
   auto offsetOf = [&](int64_t v) { return k.add(channel, v * k.lanes); };
   // Operands that do not move are read once.
@@ -31,10 +32,12 @@ static void emitBlock(KernelEmitter &k, const Sweep &s, Value channel, int64_t v
       RandomSource random = s.random;
       if (random.hyper)
         random.element = k.add(random.element, k.add(k.mul(pixel, s.randomPitch), offsetOf(v)));
-      Values results = s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
+      Values results =
+          s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
       size_t first = 0;
       if (s.output)
-        k.storeVector(results[first++], k.at(s.output, k.add(k.mul(pixel, s.outputPitch), offsetOf(v))), lanesOf(v));
+        k.storeVector(results[first++],
+                      k.at(s.output, k.add(k.mul(pixel, s.outputPitch), offsetOf(v))), lanesOf(v));
       for (int64_t t = 0; t < s.terms; ++t)
         next[t * vectors + v] = k.fadd(next[t * vectors + v], results[first + t]);
     }
@@ -42,7 +45,8 @@ static void emitBlock(KernelEmitter &k, const Sweep &s, Value channel, int64_t v
   });
   for (int64_t t = 0; t < s.terms; ++t)
     for (int64_t v = 0; v < vectors; ++v)
-      k.storeVector(sums[t * vectors + v], k.at(s.partials, k.add(offsetOf(v), t * s.sumPitch)), lanesOf(v));
+      k.storeVector(sums[t * vectors + v], k.at(s.partials, k.add(offsetOf(v), t * s.sumPitch)),
+                    lanesOf(v));
 }
 
 void netc::cpu::emitSweep(KernelEmitter &k, const Sweep &s) {
@@ -60,8 +64,8 @@ void netc::cpu::emitSweep(KernelEmitter &k, const Sweep &s) {
 }
 
 /// `count` pixels of a source row from column `column`, to `to`.
-static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value column, Value count,
-                    Value channelShift) {
+static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Value row,
+                    Value column, Value count, Value channelShift) {
   Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), column);
   Value first = k.c(s.firstChannel);
   if (channelShift)
@@ -78,7 +82,9 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
     if (access == Access::Full)
       sweep.inputs.push_back({k.at(source, element), true, s.channels * s.gatherColumns});
     else
-      sweep.inputs.push_back({k.at(source, access == Access::Channel ? first : k.add(k.mul(image, s.channels), first)), false, 0});
+      sweep.inputs.push_back(
+          {k.at(source, access == Access::Channel ? first : k.add(k.mul(image, s.channels), first)),
+           false, 0});
   }
   sweep.output = to;
   sweep.outputPitch = s.pitch;
@@ -90,20 +96,25 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
 }
 
 /// One row without spread: zeros, a run of pixels, zeros.
-static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value channelShift) {
+static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row,
+                         Value channelShift) {
   // Columns [low, high) of the strip lie inside the source.
-  int64_t low = std::clamp<int64_t>((s.padLeft + s.gatherColumns - 1) / s.gatherColumns, 0, s.columns);
-  int64_t high = std::clamp<int64_t>((s.width - 1 + s.padLeft) / s.gatherColumns + 1, low, s.columns);
+  int64_t low =
+      std::clamp<int64_t>((s.padLeft + s.gatherColumns - 1) / s.gatherColumns, 0, s.columns);
+  int64_t high =
+      std::clamp<int64_t>((s.width - 1 + s.padLeft) / s.gatherColumns + 1, low, s.columns);
   if (s.padLeft < 0)
     low = 0;
   k.fillZero(to, low * s.pitch);
   if (high > low)
-    emitRun(k, s, k.at(to, low * s.pitch), image, row, k.c(low * s.gatherColumns - s.padLeft), k.c(high - low), channelShift);
+    emitRun(k, s, k.at(to, low * s.pitch), image, row, k.c(low * s.gatherColumns - s.padLeft),
+            k.c(high - low), channelShift);
   k.fillZero(k.at(to, high * s.pitch), (s.columns - high) * s.pitch);
 }
 
 /// One row with zeros between pixels.
-static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row, Value channelShift) {
+static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row,
+                          Value channelShift) {
   k.fillZero(to, s.columns * s.pitch);
   // Source columns j with 0 <= j * spread + padLeft < columns.
   int64_t low = s.padLeft >= 0 ? 0 : (-s.padLeft + s.spreadColumns - 1) / s.spreadColumns;
@@ -115,23 +126,26 @@ static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value imag
   });
 }
 
-void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, Value to, Value image, Value firstRow, Value rows,
-                          Value channelShift) {
+void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, Value to, Value image, Value firstRow,
+                          Value rows, Value channelShift) {
   k.loop(k.c(0), rows, 1, [&](Value r) {
     Value out = k.at(to, k.mul(r, s.columns * s.pitch));
     Value row = k.add(k.mul(k.add(firstRow, r), s.gather), -s.padTop);
     if (s.spread == 1 && s.spreadColumns == 1) {
       Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
-      k.choose(inside, [&] { emitDenseRow(k, s, out, image, row, channelShift); },
-               [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
+      k.choose(
+          inside, [&] { emitDenseRow(k, s, out, image, row, channelShift); },
+          [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
       return;
     }
     // Between source rows lie spread - 1 rows of zeros. Unsigned division needs row >= 0 first.
     Value positive = k.max(row, k.c(0));
     Value source = k.div(positive, s.spread);
-    Value onRow = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, k.rem(positive, s.spread), k.c(0));
+    Value onRow = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq,
+                                        k.rem(positive, s.spread), k.c(0));
     Value inside = k.both(k.both(k.less(k.c(-1), row), onRow), k.less(source, k.c(s.height)));
-    k.choose(inside, [&] { emitSpreadRow(k, s, out, image, source, channelShift); },
-             [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
+    k.choose(
+        inside, [&] { emitSpreadRow(k, s, out, image, source, channelShift); },
+        [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
   });
 }

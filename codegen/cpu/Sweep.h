@@ -18,14 +18,14 @@ struct SweepInput {
 struct Sweep {
   mlir::Block *formula = nullptr; ///< null: the first input itself
   llvm::SmallVector<SweepInput> inputs;
-  Value output;          ///< null: nothing is stored
+  Value output; ///< null: nothing is stored
   int64_t outputPitch = 0;
-  int64_t terms = 0;     ///< channel sums that the formula yields last
-  Value partials;        ///< [terms, sumPitch], added to nothing: overwritten
+  int64_t terms = 0; ///< channel sums that the formula yields last
+  Value partials;    ///< [terms, sumPitch], added to nothing: overwritten
   int64_t sumPitch = 0;
   Value pixels;
   int64_t channels = 0;
-  RandomSource random;   ///< element: that of pixel 0, channel 0
+  RandomSource random; ///< element: that of pixel 0, channel 0
   int64_t randomPitch = 0;
 };
 
@@ -44,15 +44,15 @@ struct Strip {
   int64_t spread = 1; ///< zeros between source pixels: strip row r holds source row r / spread
   int64_t gather = 1; ///< source pixels skipped: strip row r holds source row r * gather
   int64_t spreadColumns = 1, gatherColumns = 1; ///< the same for columns
-  int64_t firstChannel = 0, count = 0;         ///< channels taken
-  int64_t pitch = 0;                           ///< floats a strip pixel
+  int64_t firstChannel = 0, count = 0;          ///< channels taken
+  int64_t pitch = 0;                            ///< floats a strip pixel
   RandomSource random;
 };
 
 /// Fills `to` [rows, columns, pitch] from image `image`; strip row 0 is virtual row `firstRow`
 /// (before padding is subtracted). `channelShift` moves the channels taken, at run time.
-void emitStrip(KernelEmitter &k, const Strip &strip, Value to, Value image, Value firstRow, Value rows,
-               Value channelShift = {});
+void emitStrip(KernelEmitter &k, const Strip &strip, Value to, Value image, Value firstRow,
+               Value rows, Value channelShift = {});
 
 } // namespace netc::cpu
 

@@ -25,11 +25,14 @@ private:
 };
 } // namespace
 
-UnpackEmitter::UnpackEmitter(KernelEmitter &k, kern::UnpackOp op, const Launch &launch) : k(k), op(op) {
-  ArrayRef<int64_t> shape = kern::shapedType(op.getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
+UnpackEmitter::UnpackEmitter(KernelEmitter &k, kern::UnpackOp op, const Launch &launch)
+    : k(k), op(op) {
+  ArrayRef<int64_t> shape =
+      kern::shapedType(op.getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
   auto filter = kern::shapedType(op.getOuts()[0]);
   source = launch.buffers[0], out = launch.buffers[1];
-  chunks = shape[0], blocks = shape[2], points = shape[3] * shape[4], depth = shape[5], tile = shape[6];
+  chunks = shape[0], blocks = shape[2], points = shape[3] * shape[4], depth = shape[5],
+  tile = shape[6];
   window = op.getWinograd() ? 9 : points;
   groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups());
   gradSize = shape[1] * blocks * points * depth * tile;
@@ -38,7 +41,8 @@ UnpackEmitter::UnpackEmitter(KernelEmitter &k, kern::UnpackOp op, const Launch &
 /// Items: (group, block, piece of the input channels).
 void UnpackEmitter::emitItem(Value item) {
   int64_t pieces = (depth + kern::kPackedDepth - 1) / kern::kPackedDepth;
-  Value low = k.mul(k.rem(item, pieces), kern::kPackedDepth), high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
+  Value low = k.mul(k.rem(item, pieces), kern::kPackedDepth),
+        high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
   Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
   group = k.div(groupBlock, blocks);
   Value block = k.at(source, k.mul(groupBlock, points * depth * tile));

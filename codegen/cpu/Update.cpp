@@ -12,13 +12,15 @@ using namespace netc;
 using namespace netc::cpu;
 
 /// Calls body(offset, valid lanes) over the elements of one item's block.
-static void overBlock(KernelEmitter &k, Value item, int64_t size, llvm::function_ref<void(Value, int64_t)> body) {
+static void overBlock(KernelEmitter &k, Value item, int64_t size,
+                      llvm::function_ref<void(Value, int64_t)> body) {
   int64_t whole = size / k.lanes * k.lanes, block = kern::UpdateOp::kBlock;
   Value low = k.mul(item, block), high = k.min(k.add(low, block), k.c(whole));
   k.loop(low, high, k.lanes, [&](Value at) { body(at, k.lanes); });
   if (size == whole)
     return;
-  Value last = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, item, k.c((size - 1) / block));
+  Value last =
+      arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, item, k.c((size - 1) / block));
   k.when(last, [&] { body(k.c(whole), size - whole); });
 }
 
@@ -51,7 +53,8 @@ void netc::cpu::emitSumSquares(KernelEmitter &k, kern::SumSquaresOp op, const La
       Value x = k.loadVector(k.at(launch.buffers[0], at), valid);
       k.storeVector(k.fadd(k.loadVector(launch.scratch), k.fmul(x, x)), launch.scratch);
     });
-    Value sum = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, k.loadVector(launch.scratch));
+    Value sum = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD,
+                                            k.loadVector(launch.scratch));
     k.store(sum, k.at(launch.buffers[1], item));
   });
 }

@@ -5,8 +5,10 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
-/// void transform(source, floats between rows, to): one window, all channels; its pixels lie `pixelPitch` floats apart.
-static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s, int64_t pixelPitch) {
+/// void transform(source, floats between rows, to): one window, all channels; its pixels lie
+/// `pixelPitch` floats apart.
+static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s,
+                                      int64_t pixelPitch) {
   SmallVector<Type> types{k.pointerType(), k.i64(), k.pointerType()};
   std::string name = s.name.str() + "_" + std::to_string(pixelPitch);
   return k.helper(name, types, {true, false, true}, [&](KernelEmitter &t, ValueRange arguments) {
@@ -18,14 +20,16 @@ static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s, 
           window.push_back(t.loadVector(t.at(row, x * pixelPitch), valid));
       }
       Value to = t.at(arguments[2], channel);
-      for (auto [point, value] : llvm::enumerate(transformTile(t, s.m, s.transform, s.size, window)))
+      for (auto [point, value] :
+           llvm::enumerate(transformTile(t, s.m, s.transform, s.size, window)))
         t.storeVector(value, t.at(to, static_cast<int64_t>(point) * s.pointPitch));
     });
   });
 }
 
 /// Copies a window to scratch with the prologue applied and zeros where it leaves the image.
-static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, Value top, Value left, Value to) {
+static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, Value top,
+                         Value left, Value to) {
   Value low = k.min(k.max(k.sub(k.c(0), left), k.c(0)), k.c(s.size));
   Value high = k.max(k.min(k.sub(k.c(s.width), left), k.c(s.size)), low);
   k.loop(0, s.size, 1, [&](Value y) {
@@ -43,7 +47,8 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
         [&] {
           zeros(k.c(0), low);
           Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), k.add(left, low));
-          Value element = k.mul(pixel, s.sourceChannels), shift = s.firstChannel ? s.firstChannel : k.c(0);
+          Value element = k.mul(pixel, s.sourceChannels),
+                shift = s.firstChannel ? s.firstChannel : k.c(0);
           element = k.add(element, shift);
           Sweep sweep;
           sweep.formula = s.prologue;
@@ -51,7 +56,11 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
             if (access == Access::Full)
               sweep.inputs.push_back({k.at(source, element), true, s.sourceChannels});
             else
-              sweep.inputs.push_back({k.at(source, access == Access::Channel ? shift : k.add(k.mul(image, s.sourceChannels), shift)), false, 0});
+              sweep.inputs.push_back(
+                  {k.at(source, access == Access::Channel
+                                    ? shift
+                                    : k.add(k.mul(image, s.sourceChannels), shift)),
+                   false, 0});
           }
           sweep.output = k.at(out, k.mul(low, s.channels));
           sweep.outputPitch = sweep.channels = s.channels;
@@ -65,14 +74,15 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
   });
 }
 
-void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value first, Value count, Value to,
-                               Value scratch) {
+void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value first, Value count,
+                               Value to, Value scratch) {
   func::FuncOp fromScratch = transformFunction(k, s, s.channels), inPlace;
   if (!s.prologue)
     inPlace = transformFunction(k, s, s.sourceChannels);
   int64_t tilesOfImage = s.tilesHigh * s.tilesWide;
   k.loop(k.c(0), count, 1, [&](Value t) {
-    Value tile = k.add(first, t), image = k.div(tile, tilesOfImage), rest = k.rem(tile, tilesOfImage);
+    Value tile = k.add(first, t), image = k.div(tile, tilesOfImage),
+          rest = k.rem(tile, tilesOfImage);
     Value top = k.add(k.mul(k.div(rest, s.tilesWide), s.m), -s.padTop);
     Value left = k.add(k.mul(k.rem(rest, s.tilesWide), s.m), -s.padLeft);
     Value out = k.at(to, k.mul(t, s.pitch));
@@ -82,8 +92,10 @@ void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value f
     };
     if (s.prologue)
       return gathered();
-    Value below = k.less(k.add(top, s.size - 1), k.c(s.height)), right = k.less(k.add(left, s.size - 1), k.c(s.width));
-    Value inside = k.both(k.both(k.less(k.c(-1), top), k.less(k.c(-1), left)), k.both(below, right));
+    Value below = k.less(k.add(top, s.size - 1), k.c(s.height)),
+          right = k.less(k.add(left, s.size - 1), k.c(s.width));
+    Value inside =
+        k.both(k.both(k.less(k.c(-1), top), k.less(k.c(-1), left)), k.both(below, right));
     k.choose(
         inside,
         [&] {

@@ -7,8 +7,9 @@
 
 namespace netc::cpu {
 
-/// One operand of a Winograd product, [N, height, width, channels], cut into size x size windows `m` apart, numbered
-/// by image, row and column; what lies outside an image is zero after the prologue.
+/// One operand of a Winograd product, [N, height, width, channels], cut into size x size windows
+/// `m` apart, numbered by image, row and column; what lies outside an image is zero after the
+/// prologue.
 struct WinogradTiles {
   mlir::Block *prologue = nullptr;
   Values sources;
@@ -29,9 +30,10 @@ struct WinogradTiles {
   int64_t scratchFloats() const { return size * size * channels; }
 };
 
-/// Transforms tiles [first, first + count) to `to`, [points, tiles, channels]; lanes beyond the last channel
-/// become zero up to a whole vector.
-void emitTransforms(KernelEmitter &k, const WinogradTiles &tiles, Value first, Value count, Value to, Value scratch);
+/// Transforms tiles [first, first + count) to `to`, [points, tiles, channels]; lanes beyond the
+/// last channel become zero up to a whole vector.
+void emitTransforms(KernelEmitter &k, const WinogradTiles &tiles, Value first, Value count,
+                    Value to, Value scratch);
 
 } // namespace netc::cpu
 

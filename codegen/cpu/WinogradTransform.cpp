@@ -17,7 +17,9 @@ static constexpr double a2 = a * a, b2 = b * b;
 static constexpr double norm0 = a2 * b2, normA = 2 * a2 * (a2 - b2), normB = 2 * b2 * (b2 - a2);
 
 /// c x + y
-static Value scaleAdd(KernelEmitter &k, double c, Value x, Value y) { return k.fma(x, k.splat(c), y); }
+static Value scaleAdd(KernelEmitter &k, double c, Value x, Value y) {
+  return k.fma(x, k.splat(c), y);
+}
 static Value scale(KernelEmitter &k, double c, Value x) { return k.fmul(x, k.splat(c)); }
 
 Values netc::cpu::inputTransform(KernelEmitter &k, int64_t m, ArrayRef<Value> d) {
@@ -39,8 +41,7 @@ Values netc::cpu::outputTransform(KernelEmitter &k, int64_t m, ArrayRef<Value> p
     return {k.fadd(k.fadd(p[0], p[1]), p[2]), k.fsub(k.fsub(p[1], p[2]), p[3])};
   Value sumA = k.fadd(p[1], p[2]), differenceA = k.fsub(p[1], p[2]);
   Value sumB = k.fadd(p[3], p[4]), differenceB = k.fsub(p[3], p[4]);
-  return {k.fadd(k.fadd(p[0], sumA), sumB),
-          scaleAdd(k, b, differenceB, scale(k, a, differenceA)),
+  return {k.fadd(k.fadd(p[0], sumA), sumB), scaleAdd(k, b, differenceB, scale(k, a, differenceA)),
           scaleAdd(k, b2, sumB, scale(k, a2, sumA)),
           scaleAdd(k, b * b2, differenceB, scaleAdd(k, a * a2, differenceA, p[5]))};
 }
@@ -63,7 +64,8 @@ Values netc::cpu::outputAdjoint(KernelEmitter &k, int64_t m, ArrayRef<Value> y) 
   if (m == 2)
     return {y[0], k.fadd(y[0], y[1]), k.fsub(y[0], y[1]), k.fsub(k.zeros(), y[1])};
   auto pair = [&](double p) -> std::pair<Value, Value> {
-    Value even = scaleAdd(k, p * p, y[2], y[0]), odd = scaleAdd(k, p * p * p, y[3], scale(k, p, y[1]));
+    Value even = scaleAdd(k, p * p, y[2], y[0]),
+          odd = scaleAdd(k, p * p * p, y[3], scale(k, p, y[1]));
     return {k.fadd(even, odd), k.fsub(even, odd)};
   };
   auto [plusA, minusA] = pair(a);
@@ -83,7 +85,8 @@ Values netc::cpu::filterAdjoint(KernelEmitter &k, int64_t m, ArrayRef<Value> u) 
           k.fadd(scaleAdd(k, a2, sumA, scale(k, b2, sumB)), u[5])};
 }
 
-Values netc::cpu::transformTile(KernelEmitter &k, int64_t m, Transform transform, int64_t size, ArrayRef<Value> values) {
+Values netc::cpu::transformTile(KernelEmitter &k, int64_t m, Transform transform, int64_t size,
+                                ArrayRef<Value> values) {
   SmallVector<Values> columns;
   for (int64_t x = 0; x < size; ++x) {
     Values column;

@@ -16,14 +16,16 @@ namespace netc::cpu {
 /// One dimension of a transform, on vectors of channels; `m` is the edge of the output tile.
 using Transform = Values (*)(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> values);
 
-Values inputTransform(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> d);   ///< B^T d: m + 2 to m + 2
-Values outputTransform(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> p);  ///< A^T p: m + 2 to m
-Values filterTransform(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> g);  ///< G g: 3 to m + 2
-Values outputAdjoint(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> y);    ///< A y: m to m + 2
-Values filterAdjoint(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> u);    ///< G^T u: m + 2 to 3
+Values inputTransform(KernelEmitter &k, int64_t m,
+                      llvm::ArrayRef<Value> d); ///< B^T d: m + 2 to m + 2
+Values outputTransform(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> p); ///< A^T p: m + 2 to m
+Values filterTransform(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> g); ///< G g: 3 to m + 2
+Values outputAdjoint(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> y);   ///< A y: m to m + 2
+Values filterAdjoint(KernelEmitter &k, int64_t m, llvm::ArrayRef<Value> u);   ///< G^T u: m + 2 to 3
 
 /// Applies `transform` to the columns and then the rows of `values`, size x size, row by row.
-Values transformTile(KernelEmitter &k, int64_t m, Transform transform, int64_t size, llvm::ArrayRef<Value> values);
+Values transformTile(KernelEmitter &k, int64_t m, Transform transform, int64_t size,
+                     llvm::ArrayRef<Value> values);
 
 } // namespace netc::cpu
 

@@ -44,7 +44,8 @@ private:
   std::pair<Value, Value> source(const Row &row, const Depth &depth);
   Values emitDirect(SmallVectorImpl<Fragment> &fragments);
   Values emitTiled(GpuTile &tile);
-  void emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread, int64_t rowGroups, Value rowGroup);
+  void emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread, int64_t rowGroups,
+                    Value rowGroup);
   void storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups, Value rowGroup);
 
   GpuEmitter &k;
@@ -75,7 +76,8 @@ ContractEmitter::ContractEmitter(GpuEmitter &k, kern::ContractOp op, const Launc
   outC = forward ? g.getOc() : g.getIc();
   groupIn = inC / g.getGroups(), groupOut = outC / g.getGroups();
   taps = g.getKh() * g.getKw();
-  pointwise = taps == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 && inH == outH && inW == outW;
+  pointwise = taps == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 &&
+              inH == outH && inW == outW;
   tile = kern::shapedType(op.getWeights()).getShape().back();
   size_t next = 0;
   for (Value operand : op.getLhs()) {
@@ -120,7 +122,8 @@ void ContractEmitter::placeBlock() {
   firstRow = k.mul(k.rem(rest, r.tiles), s.getRows());
   Value residue = k.div(rest, r.tiles);
   residueH = k.div(residue, g.getSw()), residueW = k.rem(residue, g.getSw());
-  firstTapH = k.rem(k.add(residueH, g.getPt()), g.getSh()), firstTapW = k.rem(k.add(residueW, g.getPl()), g.getSw());
+  firstTapH = k.rem(k.add(residueH, g.getPt()), g.getSh()),
+  firstTapW = k.rem(k.add(residueW, g.getPl()), g.getSw());
   // Taps first, first + stride, … below the kernel's size; sums to zero where there is none.
   auto tapsOf = [&](Value first, int64_t kernel, int64_t stride) {
     return k.div(k.max(k.sub(k.c(kernel + stride - 1), first), k.c(0)), stride);
@@ -139,7 +142,8 @@ Row ContractEmitter::rowAt(Value row) {
     result.valid = k.both(k.less(h, outH), k.less(w, outW));
     result.image = image;
     result.pixel = k.add(k.mul(k.add(k.mul(image, outH), h), outW), w);
-    result.h = k.div(k.add(h, g.getPt()), g.getSh()), result.w = k.div(k.add(w, g.getPl()), g.getSw());
+    result.h = k.div(k.add(h, g.getPt()), g.getSh()),
+    result.w = k.div(k.add(w, g.getPl()), g.getSw());
     return result;
   }
   result.valid = k.less(index, totalRows);
@@ -150,7 +154,8 @@ Row ContractEmitter::rowAt(Value row) {
   Value inImage = k.rem(index, outH * outW);
   Value h = k.div(inImage, outW), w = k.rem(inImage, outW);
   if (forward) {
-    result.h = k.add(k.mul(h, g.getSh()), -g.getPt()), result.w = k.add(k.mul(w, g.getSw()), -g.getPl());
+    result.h = k.add(k.mul(h, g.getSh()), -g.getPt()),
+    result.w = k.add(k.mul(w, g.getSw()), -g.getPl());
   } else {
     result.h = k.add(h, g.getPt() - g.getDh() * (g.getKh() - 1));
     result.w = k.add(w, g.getPl() - g.getDw() * (g.getKw() - 1));
@@ -203,7 +208,8 @@ std::pair<Value, Value> ContractEmitter::source(const Row &row, const Depth &dep
     }
     // Dilated and strided: stride - 1 zeros lie between the cotangent's pixels.
     Value positive = k.max(at, k.c(0));
-    valid = k.both(valid, k.both(k.inside(at, (size - 1) * stride + 1), k.equal(k.rem(positive, stride), 0)));
+    valid = k.both(
+        valid, k.both(k.inside(at, (size - 1) * stride + 1), k.equal(k.rem(positive, stride), 0)));
     return k.div(positive, stride);
   };
   Value h = along(row.h, depth.tapH, g.getDh(), g.getSh(), inH);
@@ -225,22 +231,24 @@ Values ContractEmitter::emitDirect(SmallVectorImpl<Fragment> &fragments) {
   for (int64_t i = 0; i < count; ++i)
     rows.push_back(rowAt(k.add(first, i * step)));
   Block *prologue = kern::blockOf(op.getLhsPrologue());
-  Values sums = k.reduce(k.c(0), depthEnd, 1, Values(count, k.number(0)), [&](Value at, ValueRange acc) {
-    Depth depth = depthAt(at);
-    Value index = k.add(k.mul(k.add(k.mul(own, taps * groupIn), depth.weightRow), tile), lane);
-    Value w = k.loadGuarded(inside, weights, index, 1)[0];
-    Value from = k.add(k.mul(own, groupIn), depth.channel);
-    Values next;
-    for (int64_t i = 0; i < count; ++i) {
-      auto [valid, pixel] = source(rows[i], depth);
-      Value p = k.both(valid, inside);
-      Value x = emitFormulaAt(k, prologue, lhs, p, pixel, rows[i].image, inC, from, 1, hyper)[0][0];
-      if (prologue)
-        x = k.select(p, x, k.number(0));
-      next.push_back(k.fma(x, w, acc[i]));
-    }
-    return next;
-  });
+  Values sums =
+      k.reduce(k.c(0), depthEnd, 1, Values(count, k.number(0)), [&](Value at, ValueRange acc) {
+        Depth depth = depthAt(at);
+        Value index = k.add(k.mul(k.add(k.mul(own, taps * groupIn), depth.weightRow), tile), lane);
+        Value w = k.loadGuarded(inside, weights, index, 1)[0];
+        Value from = k.add(k.mul(own, groupIn), depth.channel);
+        Values next;
+        for (int64_t i = 0; i < count; ++i) {
+          auto [valid, pixel] = source(rows[i], depth);
+          Value p = k.both(valid, inside);
+          Value x =
+              emitFormulaAt(k, prologue, lhs, p, pixel, rows[i].image, inC, from, 1, hyper)[0][0];
+          if (prologue)
+            x = k.select(p, x, k.number(0));
+          next.push_back(k.fma(x, w, acc[i]));
+        }
+        return next;
+      });
   for (int64_t i = 0; i < count; ++i)
     fragments.push_back({k.add(first, i * step), column, 0, {sums[i]}});
   return sums;
@@ -267,7 +275,8 @@ Values ContractEmitter::emitTiled(GpuTile &product) {
   Value bInside = tile % columns ? k.less(n, tile) : Value();
   Value ofGroup = k.mul(group, taps * groupIn), channelOfGroup = k.mul(group, groupIn);
 
-  auto overA = [&](Value at, llvm::function_ref<void(int64_t, const Row &, Value, Value, Value)> body) {
+  auto overA = [&](Value at,
+                   llvm::function_ref<void(int64_t, const Row &, Value, Value, Value)> body) {
     Depth d = depthAt(k.add(at, aDepth));
     Value channel = k.add(channelOfGroup, d.channel);
     for (auto [i, row] : llvm::enumerate(rows)) {
@@ -282,13 +291,18 @@ Values ContractEmitter::emitTiled(GpuTile &product) {
       body(i, valid, k.add(k.mul(k.add(ofGroup, d.weightRow), tile), n));
     }
   };
-  auto aPlace = [&](Value a, int64_t i) { return product.placeOfA(a, k.add(aRow, i * rowStep), aDepth); };
-  auto bPlace = [&](Value b, int64_t i) { return product.placeOfB(b, k.add(bRow, i * bStep), bColumn); };
+  auto aPlace = [&](Value a, int64_t i) {
+    return product.placeOfA(a, k.add(aRow, i * rowStep), aDepth);
+  };
+  auto bPlace = [&](Value b, int64_t i) {
+    return product.placeOfB(b, k.add(bRow, i * bStep), bColumn);
+  };
 
   auto load = [&](Value at) {
     Values loaded;
     overA(at, [&](int64_t, const Row &row, Value valid, Value pixel, Value channel) {
-      for (Values &lane : emitFormulaAt(k, prologue, lhs, valid, pixel, row.image, inC, channel, width, hyper))
+      for (Values &lane :
+           emitFormulaAt(k, prologue, lhs, valid, pixel, row.image, inC, channel, width, hyper))
         loaded.push_back(prologue ? k.select(valid, lane[0], k.number(0)) : lane[0]);
     });
     overB(at, [&](int64_t, Value valid, Value offset) {
@@ -312,7 +326,9 @@ Values ContractEmitter::emitTiled(GpuTile &product) {
       copyAsync(k, aPlace(a, i), lhs.pointers[0], k.element(pixel, inC, channel), valid);
     });
     k.when(bOn, [&] {
-      overB(at, [&](int64_t i, Value valid, Value offset) { copyAsync(k, bPlace(b, i), weights, offset, valid); });
+      overB(at, [&](int64_t i, Value valid, Value offset) {
+        copyAsync(k, bPlace(b, i), weights, offset, valid);
+      });
     });
   };
   Value iterations = k.ceilDiv(depthEnd, depth);
@@ -323,7 +339,8 @@ Values ContractEmitter::emitTiled(GpuTile &product) {
 // Epilogue
 //===----------------------------------------------------------------------===//
 
-void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread, int64_t rowGroups, Value rowGroup) {
+void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread,
+                                   int64_t rowGroups, Value rowGroup) {
   Block *epilogue = kern::blockOf(op.getEpilogue());
   int64_t whole = static_cast<int64_t>(fragments[0].values.size());
   int64_t limit = direct ? outC : groupOut; // of columns
@@ -341,9 +358,11 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
       Value n = k.add(k.add(firstColumn, fragment.column), begin);
       Value p = mayEnd ? k.both(row.valid, k.less(n, limit)) : row.valid;
       Value channel = k.add(k.mul(group, groupOut), n);
-      // Under a branch: the destination may be one of the operands, so what is masked must not be read either.
+      // Under a branch: the destination may be one of the operands, so what is masked must not be
+      // read either.
       Values parts = k.where(p, terms * width, [&] {
-        SmallVector<Values> loaded = loadInputs(k, extra, {}, row.pixel, row.image, outC, channel, width);
+        SmallVector<Values> loaded =
+            loadInputs(k, extra, {}, row.pixel, row.image, outC, channel, width);
         Values stored, summed(terms * width);
         for (int64_t lane = 0; lane < width; ++lane) {
           Values arguments{fragment.values[begin + lane]};
@@ -352,7 +371,8 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
           RandomSource random;
           if (hyper)
             random = {hyper, k.add(k.element(row.pixel, outC, channel), lane)};
-          Values results = epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
+          Values results =
+              epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
           stored.push_back(results[0]);
           for (int64_t term = 0; term < terms; ++term)
             summed[term * width + lane] = results[1 + term];
@@ -372,16 +392,19 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
 }
 
 /// Adds the threads' sums in the order of their rows and writes this block's row of partial sums.
-void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups, Value rowGroup) {
+void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups,
+                                Value rowGroup) {
   k.reuseShared();
   int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
   int64_t width = static_cast<int64_t>(sums[0].size() / columns.size());
-  int64_t pitch = columnCount + (width == 2 ? 8 : 0); // four rows of fragments of mma.sync lie in different banks
+  int64_t pitch = columnCount +
+                  (width == 2 ? 8 : 0); // four rows of fragments of mma.sync lie in different banks
   Value place = k.shared(4 * rowGroups * pitch), t = k.thread();
   for (int64_t term = 0; term < terms; ++term) {
     k.barrier(); // the product's tiles, or the last term, have been read
     for (auto [index, column] : llvm::enumerate(columns))
-      k.storeChunk(ValueRange(sums[term]).slice(index * width, width), k.at(place, k.add(k.mul(rowGroup, pitch), column)));
+      k.storeChunk(ValueRange(sums[term]).slice(index * width, width),
+                   k.at(place, k.add(k.mul(rowGroup, pitch), column)));
     k.barrier();
     Value n = k.add(firstColumn, t);
     k.when(k.both(k.less(t, columnCount), k.less(n, limit)), [&] {
@@ -389,7 +412,8 @@ void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, 
         return Values{k.fadd(acc[0], k.load(k.at(place, k.add(k.mul(r, pitch), t))))};
       })[0];
       Value channel = k.add(k.mul(group, groupOut), n);
-      k.store(total, k.at(partials, k.element(k.add(k.mul(rowTile, terms), k.c(term)), outC, channel)));
+      k.store(total,
+              k.at(partials, k.element(k.add(k.mul(rowTile, terms), k.c(term)), outC, channel)));
     });
   }
 }
@@ -402,10 +426,12 @@ void ContractEmitter::emit() {
     emitEpilogue(fragments, 1, s.getThreads() / s.getColumns(), k.div(k.thread(), s.getColumns()));
     return;
   }
-  bool async = !kern::blockOf(op.getLhsPrologue()) && chunkWidth(groupIn) == 4 && k.features.asyncCopy;
+  bool async =
+      !kern::blockOf(op.getLhsPrologue()) && chunkWidth(groupIn) == 4 && k.features.asyncCopy;
   GpuTile product(k, s, /*deepRows=*/true, /*rounds=*/async);
   Values accumulators = emitTiled(product);
-  emitEpilogue(product.fragments(accumulators), product.columnsOfThread(), product.rowGroups(), product.rowGroup());
+  emitEpilogue(product.fragments(accumulators), product.columnsOfThread(), product.rowGroups(),
+               product.rowGroup());
 }
 
 void netc::cuda::emitContract(GpuEmitter &k, kern::ContractOp op, const Launch &launch) {

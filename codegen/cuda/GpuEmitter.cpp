@@ -18,8 +18,12 @@ static constexpr int64_t kStaticSharedBytes = 48 << 10;
 Value GpuEmitter::c(int64_t value) {
   return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(value)));
 }
-Value GpuEmitter::wideConstant(int64_t value) { return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value)); }
-Value GpuEmitter::like(Value x, int64_t y) { return x.getType().isInteger(64) ? wideConstant(y) : c(y); }
+Value GpuEmitter::wideConstant(int64_t value) {
+  return arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(value));
+}
+Value GpuEmitter::like(Value x, int64_t y) {
+  return x.getType().isInteger(64) ? wideConstant(y) : c(y);
+}
 Value GpuEmitter::add(Value x, Value y) { return arith::AddIOp::create(b, loc, x, y); }
 Value GpuEmitter::sub(Value x, Value y) { return arith::SubIOp::create(b, loc, x, y); }
 Value GpuEmitter::mul(Value x, Value y) { return arith::MulIOp::create(b, loc, x, y); }
@@ -31,15 +35,23 @@ Value GpuEmitter::rem(Value x, int64_t y) {
 }
 Value GpuEmitter::min(Value x, Value y) { return arith::MinSIOp::create(b, loc, x, y); }
 Value GpuEmitter::max(Value x, Value y) { return arith::MaxSIOp::create(b, loc, x, y); }
-Value GpuEmitter::less(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y); }
-Value GpuEmitter::equal(Value x, Value y) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y); }
+Value GpuEmitter::less(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, x, y);
+}
+Value GpuEmitter::equal(Value x, Value y) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, x, y);
+}
 Value GpuEmitter::equal(Value x, int64_t y) { return equal(x, like(x, y)); }
 Value GpuEmitter::inside(Value x, int64_t y) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, x, like(x, y));
 }
-Value GpuEmitter::both(Value x, Value y) { return !x ? y : !y ? x : Value(arith::AndIOp::create(b, loc, x, y)); }
+Value GpuEmitter::both(Value x, Value y) {
+  return !x ? y : !y ? x : Value(arith::AndIOp::create(b, loc, x, y));
+}
 Value GpuEmitter::yes() { return arith::ConstantOp::create(b, loc, b.getBoolAttr(true)); }
-Value GpuEmitter::select(Value p, Value x, Value y) { return arith::SelectOp::create(b, loc, p, x, y); }
+Value GpuEmitter::select(Value p, Value x, Value y) {
+  return arith::SelectOp::create(b, loc, p, x, y);
+}
 Value GpuEmitter::wide(Value x) {
   return x.getType().isInteger(64) ? x : Value(arith::ExtUIOp::create(b, loc, i64(), x));
 }
@@ -47,7 +59,9 @@ Value GpuEmitter::wide(Value x) {
 Value GpuEmitter::number(double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
 }
-Value GpuEmitter::number64(double value) { return arith::ConstantOp::create(b, loc, b.getF64FloatAttr(value)); }
+Value GpuEmitter::number64(double value) {
+  return arith::ConstantOp::create(b, loc, b.getF64FloatAttr(value));
+}
 Value GpuEmitter::fadd(Value x, Value y) { return arith::AddFOp::create(b, loc, x, y); }
 Value GpuEmitter::fsub(Value x, Value y) { return arith::SubFOp::create(b, loc, x, y); }
 Value GpuEmitter::fmul(Value x, Value y) { return arith::MulFOp::create(b, loc, x, y); }
@@ -63,18 +77,22 @@ Value GpuEmitter::truncate(Value x) { return arith::TruncFOp::create(b, loc, f32
 //===----------------------------------------------------------------------===//
 
 Value GpuEmitter::at(Value pointer, Value offset) {
-  return LLVM::GEPOp::create(b, loc, pointer.getType(), f32(), pointer, ArrayRef<LLVM::GEPArg>{offset});
+  return LLVM::GEPOp::create(b, loc, pointer.getType(), f32(), pointer,
+                             ArrayRef<LLVM::GEPArg>{offset});
 }
 Value GpuEmitter::element(Value pixel, int64_t channels, Value channel) {
   return add(mul(wide(pixel), channels), wide(channel));
 }
 Value GpuEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
-void GpuEmitter::store(Value scalar, Value pointer) { LLVM::StoreOp::create(b, loc, scalar, pointer, 4); }
+void GpuEmitter::store(Value scalar, Value pointer) {
+  LLVM::StoreOp::create(b, loc, scalar, pointer, 4);
+}
 
 Values GpuEmitter::loadChunk(Value pointer, int64_t width) {
   if (width == 1)
     return {load(pointer)};
-  Value vector = LLVM::LoadOp::create(b, loc, VectorType::get({width}, f32()), pointer, static_cast<unsigned>(4 * width));
+  Value vector = LLVM::LoadOp::create(b, loc, VectorType::get({width}, f32()), pointer,
+                                      static_cast<unsigned>(4 * width));
   Values lanes;
   for (int64_t i = 0; i < width; ++i)
     lanes.push_back(LLVM::ExtractElementOp::create(b, loc, vector, c(i)));
@@ -84,7 +102,8 @@ Values GpuEmitter::loadChunk(Value pointer, int64_t width) {
 void GpuEmitter::storeChunk(ValueRange scalars, Value pointer) {
   if (scalars.size() == 1)
     return store(scalars[0], pointer);
-  Value vector = LLVM::PoisonOp::create(b, loc, VectorType::get({static_cast<int64_t>(scalars.size())}, scalars[0].getType()));
+  Value vector = LLVM::PoisonOp::create(
+      b, loc, VectorType::get({static_cast<int64_t>(scalars.size())}, scalars[0].getType()));
   for (auto [i, scalar] : llvm::enumerate(scalars))
     vector = LLVM::InsertElementOp::create(b, loc, vector, scalar, c(static_cast<int64_t>(i)));
   LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * scalars.size()));
@@ -125,7 +144,8 @@ void GpuEmitter::finish(ModuleOp module) {
   bool dynamic = sharedPeak > kStaticSharedBytes;
   dynamicBytes = dynamic ? sharedPeak : 0;
   auto type = LLVM::LLVMArrayType::get(f32(), dynamic ? 0 : sharedPeak / 4);
-  LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false, dynamic ? LLVM::Linkage::External : LLVM::Linkage::Internal,
+  LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false,
+                         dynamic ? LLVM::Linkage::External : LLVM::Linkage::Internal,
                          name + "_shared", Attribute(), /*alignment=*/16, /*addrSpace=*/3);
 }
 
@@ -143,11 +163,13 @@ Values GpuEmitter::where(Value p, int64_t count, function_ref<Values()> body) {
   return llvm::to_vector(ValueRange(choice.getResults()));
 }
 
-Value GpuEmitter::blockReduce(Value own, int64_t count, llvm::function_ref<Value(Value, Value)> combine) {
+Value GpuEmitter::blockReduce(Value own, int64_t count,
+                              llvm::function_ref<Value(Value, Value)> combine) {
   int64_t bytes = own.getType().getIntOrFloatBitWidth() / 8;
   Value place = shared(count * bytes), t = thread();
   auto slot = [&](Value index) -> Value {
-    return LLVM::GEPOp::create(b, loc, place.getType(), own.getType(), place, ArrayRef<LLVM::GEPArg>{index});
+    return LLVM::GEPOp::create(b, loc, place.getType(), own.getType(), place,
+                               ArrayRef<LLVM::GEPArg>{index});
   };
   auto get = [&](Value index) -> Value {
     return LLVM::LoadOp::create(b, loc, own.getType(), slot(index), static_cast<unsigned>(bytes));
@@ -156,7 +178,8 @@ Value GpuEmitter::blockReduce(Value own, int64_t count, llvm::function_ref<Value
   for (int64_t half = count / 2; half; half /= 2) {
     barrier();
     when(less(t, half), [&] {
-      LLVM::StoreOp::create(b, loc, combine(get(t), get(add(t, half))), slot(t), static_cast<unsigned>(bytes));
+      LLVM::StoreOp::create(b, loc, combine(get(t), get(add(t, half))), slot(t),
+                            static_cast<unsigned>(bytes));
     });
   }
   barrier();
@@ -220,7 +243,9 @@ bool netc::cuda::usesRandom(Region &region) {
 static Value emitRandom(GpuEmitter &k, int64_t id, RandomSource random) {
   OpBuilder &b = k.b;
   Location loc = k.loc;
-  auto word = [&](int64_t index) -> Value { return LLVM::LoadOp::create(b, loc, k.i32(), k.at(random.hyper, index), 4); };
+  auto word = [&](int64_t index) -> Value {
+    return LLVM::LoadOp::create(b, loc, k.i32(), k.at(random.hyper, index), 4);
+  };
   auto constant = [&](uint32_t v) { return k.c(static_cast<int32_t>(v)); };
   auto xorOf = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, loc, x, y); };
   auto shift = [&](Value x, Value s) -> Value { return arith::ShRUIOp::create(b, loc, x, s); };
@@ -240,11 +265,13 @@ static Value emitRandom(GpuEmitter &k, int64_t id, RandomSource random) {
   Value low = arith::TruncIOp::create(b, loc, k.i32(), random.element);
   Value bits = shift(mix(xorOf(mix(low), key)), constant(8));
   Value uniform = k.fmul(arith::UIToFPOp::create(b, loc, k.f32(), bits), k.number(1.0 / (1 << 24)));
-  Value on = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, k.load(k.at(random.hyper, 3)), k.number(0));
+  Value on = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, k.load(k.at(random.hyper, 3)),
+                                   k.number(0));
   return k.select(on, uniform, k.number(1));
 }
 
-Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange arguments, RandomSource random) {
+Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange arguments,
+                               RandomSource random) {
   IRMapping map;
   map.map(formula.getArguments(), arguments);
   for (Operation &op : formula.without_terminator()) {
@@ -259,8 +286,9 @@ Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange argumen
   return results;
 }
 
-SmallVector<Values> netc::cuda::loadInputs(GpuEmitter &k, const FormulaInputs &inputs, Value p, Value pixel, Value image,
-                                           int64_t channels, Value channel, int64_t width) {
+SmallVector<Values> netc::cuda::loadInputs(GpuEmitter &k, const FormulaInputs &inputs, Value p,
+                                           Value pixel, Value image, int64_t channels,
+                                           Value channel, int64_t width) {
   SmallVector<Values> loaded;
   for (auto [pointer, access] : llvm::zip(inputs.pointers, inputs.accesses)) {
     Value offset;
@@ -275,10 +303,12 @@ SmallVector<Values> netc::cuda::loadInputs(GpuEmitter &k, const FormulaInputs &i
   return loaded;
 }
 
-SmallVector<Values> netc::cuda::emitFormulaAt(GpuEmitter &k, Block *formula, const FormulaInputs &inputs, Value p,
-                                              Value pixel, Value image, int64_t channels, Value channel, int64_t width,
-                                              Value hyper) {
-  SmallVector<Values> loaded = loadInputs(k, inputs, p, pixel, image, channels, channel, width), results;
+SmallVector<Values> netc::cuda::emitFormulaAt(GpuEmitter &k, Block *formula,
+                                              const FormulaInputs &inputs, Value p, Value pixel,
+                                              Value image, int64_t channels, Value channel,
+                                              int64_t width, Value hyper) {
+  SmallVector<Values> loaded = loadInputs(k, inputs, p, pixel, image, channels, channel, width),
+                      results;
   for (int64_t lane = 0; lane < width; ++lane) {
     Values arguments;
     for (Values &values : loaded)

@@ -25,11 +25,12 @@ using Values = llvm::SmallVector<mlir::Value>;
 
 /// What kernels may use of the chips that their PTX is for.
 struct GpuFeatures {
-  bool asyncCopy = true;   ///< cp.async: sm_80 and newer
-  bool tensorTf32 = true;  ///< mma.sync on tf32: sm_80 and newer
+  bool asyncCopy = true;  ///< cp.async: sm_80 and newer
+  bool tensorTf32 = true; ///< mma.sync on tf32: sm_80 and newer
 };
 
-/// One kernel's parameters: a pointer an operand of the kern op, then the hyper block if it is read.
+/// One kernel's parameters: a pointer an operand of the kern op, then the hyper block if it is
+/// read.
 struct Launch {
   Values buffers;
   Value images; ///< i32
@@ -130,9 +131,9 @@ public:
   std::string name;
   GpuFeatures features;
   // Told to the runtime.
-  int64_t threads = 256;     ///< a block
+  int64_t threads = 256;          ///< a block
   int64_t blocksPerProcessor = 0; ///< that registers must leave room for; 0: ptxas chooses
-  int64_t dynamicBytes = 0;  ///< of shared memory, where it is more than a kernel may state
+  int64_t dynamicBytes = 0;       ///< of shared memory, where it is more than a kernel may state
   kern::Grid grid;
 
 private:
@@ -156,7 +157,8 @@ struct RandomSource {
 bool usesRandom(mlir::Region &region);
 
 /// Clones a kern region on scalars; returns what it yields.
-Values emitFormula(GpuEmitter &k, mlir::Block &formula, ValueRange arguments, RandomSource random = {});
+Values emitFormula(GpuEmitter &k, mlir::Block &formula, ValueRange arguments,
+                   RandomSource random = {});
 
 /// The operands of a formula at `width` channels of one pixel, one list a lane.
 struct FormulaInputs {
@@ -164,15 +166,17 @@ struct FormulaInputs {
   llvm::SmallVector<Access> accesses;
 };
 
-/// Loads each input for channels [channel, channel + width) of `pixel` (of `image`) where `p` (null: always), zeros
-/// elsewhere. Result: [input][lane].
-llvm::SmallVector<Values> loadInputs(GpuEmitter &k, const FormulaInputs &inputs, Value p, Value pixel, Value image,
-                                     int64_t channels, Value channel, int64_t width);
+/// Loads each input for channels [channel, channel + width) of `pixel` (of `image`) where `p`
+/// (null: always), zeros elsewhere. Result: [input][lane].
+llvm::SmallVector<Values> loadInputs(GpuEmitter &k, const FormulaInputs &inputs, Value p,
+                                     Value pixel, Value image, int64_t channels, Value channel,
+                                     int64_t width);
 
 /// Loads each input for channels [channel, channel + width) of `pixel` (of `image`) where `p`, and
 /// evaluates `formula` a lane (null: the first input). Result: [lane][yield].
-llvm::SmallVector<Values> emitFormulaAt(GpuEmitter &k, mlir::Block *formula, const FormulaInputs &inputs, Value p,
-                                        Value pixel, Value image, int64_t channels, Value channel, int64_t width,
+llvm::SmallVector<Values> emitFormulaAt(GpuEmitter &k, mlir::Block *formula,
+                                        const FormulaInputs &inputs, Value p, Value pixel,
+                                        Value image, int64_t channels, Value channel, int64_t width,
                                         Value hyper);
 
 } // namespace netc::cuda

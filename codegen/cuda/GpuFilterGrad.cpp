@@ -65,8 +65,8 @@ FilterGradEmitter::FilterGradEmitter(GpuEmitter &k, kern::ContractOp op, const L
   rowsOfGroup = g.getKh() * g.getKw() * groupIn;
   gradSize = g.getGroups() * rowsOfGroup * tile;
   chunks = op.getSchedule().getChunks();
-  pointwise = g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 &&
-              g.getIh() == g.getOh() && g.getIw() == g.getOw();
+  pointwise = g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 &&
+              g.getPt() == 0 && g.getPl() == 0 && g.getIh() == g.getOh() && g.getIw() == g.getOw();
 }
 
 void FilterGradEmitter::rangeOf(Value chunk) {
@@ -101,13 +101,15 @@ std::pair<Value, Value> FilterGradEmitter::source(const Pixel &p, Value tapH, Va
 
 /// Element (group, tap, c, o) a thread; o runs fastest.
 void FilterGradEmitter::emitDirect() {
-  int64_t elements = rowsOfGroup * g.getOc(), blocks = (elements + s.getThreads() - 1) / s.getThreads();
+  int64_t elements = rowsOfGroup * g.getOc(),
+          blocks = (elements + s.getThreads() - 1) / s.getThreads();
   Value chunk = k.div(k.block(), blocks);
   rangeOf(chunk);
   Value item = k.add(k.mul(k.rem(k.block(), blocks), s.getThreads()), k.thread());
   Value o = k.rem(item, g.getOc()), row = k.div(item, g.getOc()), inside = k.less(item, elements);
   Value group = k.div(o, groupOut), c = k.rem(row, groupIn), tap = k.div(row, groupIn);
-  Value tapH = k.div(tap, g.getKw()), tapW = k.rem(tap, g.getKw()), channel = k.add(k.mul(group, groupIn), c);
+  Value tapH = k.div(tap, g.getKw()), tapW = k.rem(tap, g.getKw()),
+        channel = k.add(k.mul(group, groupIn), c);
   Block *lhs = kern::blockOf(op.getLhsPrologue()), *rhs = kern::blockOf(op.getRhsPrologue());
   Value sum = k.reduce(low, high, 1, k.number(0), [&](Value index, ValueRange acc) {
     Pixel p = pixelAt(index);
@@ -130,12 +132,14 @@ bool FilterGradEmitter::copies(bool ofX) {
 }
 
 void FilterGradEmitter::emitTiled() {
-  int64_t rowTiles = (rowsOfGroup + s.getRows() - 1) / s.getRows(), columnTiles = kern::gpuColumnTiles(op.getKind(), g, s);
+  int64_t rowTiles = (rowsOfGroup + s.getRows() - 1) / s.getRows(),
+          columnTiles = kern::gpuColumnTiles(op.getKind(), g, s);
   Value block = k.block();
   Value chunk = k.div(block, rowTiles * columnTiles), rest = k.rem(block, rowTiles * columnTiles);
   Value rowTile = k.div(rest, columnTiles), columnTile = k.rem(rest, columnTiles);
   int64_t ofGroup = columnTiles / g.getGroups();
-  Value group = k.div(columnTile, ofGroup), firstColumn = k.mul(k.rem(columnTile, ofGroup), s.getColumns());
+  Value group = k.div(columnTile, ofGroup),
+        firstColumn = k.mul(k.rem(columnTile, ofGroup), s.getColumns());
   Value firstRow = k.mul(rowTile, s.getRows());
   rangeOf(chunk);
 
@@ -172,13 +176,18 @@ void FilterGradEmitter::emitTiled() {
     p.valid = k.both(p.valid, k.both(part.inside, part.on));
     return p;
   };
-  auto placeOfA = [&](Value to, int64_t i) { return product.placeOfA(to, a.column, k.add(a.first, i * a.step)); };
-  auto placeOfB = [&](Value to, int64_t i) { return product.placeOfB(to, k.add(b.first, i * b.step), b.column); };
+  auto placeOfA = [&](Value to, int64_t i) {
+    return product.placeOfA(to, a.column, k.add(a.first, i * a.step));
+  };
+  auto placeOfB = [&](Value to, int64_t i) {
+    return product.placeOfB(to, k.add(b.first, i * b.step), b.column);
+  };
   auto load = [&](Value at) {
     Values loaded;
-    auto take = [&](Block *formula, const FormulaInputs &inputs, Value valid, Value pixel, Value image, int64_t channels,
-                    Value channel, int64_t width) {
-      for (Values &lane : emitFormulaAt(k, formula, inputs, valid, pixel, image, channels, channel, width, hyper))
+    auto take = [&](Block *formula, const FormulaInputs &inputs, Value valid, Value pixel,
+                    Value image, int64_t channels, Value channel, int64_t width) {
+      for (Values &lane :
+           emitFormulaAt(k, formula, inputs, valid, pixel, image, channels, channel, width, hyper))
         loaded.push_back(formula ? k.select(valid, lane[0], k.number(0)) : lane[0]);
     };
     for (int64_t i = 0; i < a.count; ++i) {
@@ -209,13 +218,15 @@ void FilterGradEmitter::emitTiled() {
     k.when(a.on, [&] {
       for (int64_t i = 0; i < a.count; ++i) {
         auto [valid, pixel] = source(pixelOf(at, a, i), tapH, tapW);
-        copyAsync(k, placeOfA(toA, i), x.pointers[0], k.element(pixel, g.getIc(), inChannel), valid);
+        copyAsync(k, placeOfA(toA, i), x.pointers[0], k.element(pixel, g.getIc(), inChannel),
+                  valid);
       }
     });
     k.when(b.on, [&] {
       for (int64_t i = 0; i < b.count; ++i) {
         Pixel p = pixelOf(at, b, i);
-        copyAsync(k, placeOfB(toB, i), dy.pointers[0], k.element(p.index, g.getOc(), outChannel), p.valid);
+        copyAsync(k, placeOfB(toB, i), dy.pointers[0], k.element(p.index, g.getOc(), outChannel),
+                  p.valid);
       }
     });
   };

@@ -2,8 +2,8 @@
 #include "codegen/cuda/GpuKernelSet.h"
 #include "codegen/cuda/GpuKernels.h"
 
-#include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace netc;
@@ -11,7 +11,8 @@ using namespace netc::cuda;
 
 GpuKernelSet::GpuKernelSet(MLIRContext &context, GpuFeatures features)
     : code(ModuleOp::create(UnknownLoc::get(&context))), features(features) {
-  context.loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect>();
+  context.loadDialect<arith::ArithDialect, LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect,
+                      scf::SCFDialect>();
 }
 
 FailureOr<unsigned> GpuKernelSet::get(kern::KernelOpInterface launch) {
@@ -53,25 +54,29 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
   Launch view;
   view.buffers.append(entry->args_begin(), entry->args_begin() + static_cast<int64_t>(buffers));
   view.images = entry->getArgument(static_cast<unsigned>(buffers));
-  LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(launch)
-      .Case([&](kern::ContractOp op) {
-        op.getKind() == kern::ContractKind::FilterGrad ? emitFilterGrad(k, op, view) : emitContract(k, op, view);
-        return success();
-      })
-      .Case([&](kern::PointwiseOp op) { return emitPointwise(k, op, view), success(); })
-      .Case([&](kern::ReduceOp op) { return emitReduce(k, op, view), success(); })
-      .Case([&](kern::PackOp op) { return emitPack(k, op, view), success(); })
-      .Case([&](kern::UnpackOp op) { return emitUnpack(k, op, view), success(); })
-      .Case([&](kern::PoolOp op) { return emitPool(k, op, view), success(); })
-      .Case([&](kern::RowOp op) { return emitRow(k, op, view), success(); })
-      .Case([&](kern::MoveOp op) { return emitMove(k, op, view), success(); })
-      .Case([&](kern::TransposeOp op) { return emitTranspose(k, op, view), success(); })
-      .Case([&](kern::CopyOp op) { return emitCopy(k, op, view), success(); })
-      .Case([&](kern::MeanLossOp op) { return emitMeanLoss(k, op, view), success(); })
-      .Case([&](kern::UpdateOp op) { return emitUpdate(k, op, view), success(); })
-      .Case([&](kern::SumSquaresOp op) { return emitSumSquares(k, op, view), success(); })
-      .Case([&](kern::NormOp op) { return emitNorm(k, op, view), success(); })
-      .Default([](Operation *op) { return op->emitError() << "'" << op->getName() << "' has no CUDA kernel"; });
+  LogicalResult done =
+      llvm::TypeSwitch<Operation *, LogicalResult>(launch)
+          .Case([&](kern::ContractOp op) {
+            op.getKind() == kern::ContractKind::FilterGrad ? emitFilterGrad(k, op, view)
+                                                           : emitContract(k, op, view);
+            return success();
+          })
+          .Case([&](kern::PointwiseOp op) { return emitPointwise(k, op, view), success(); })
+          .Case([&](kern::ReduceOp op) { return emitReduce(k, op, view), success(); })
+          .Case([&](kern::PackOp op) { return emitPack(k, op, view), success(); })
+          .Case([&](kern::UnpackOp op) { return emitUnpack(k, op, view), success(); })
+          .Case([&](kern::PoolOp op) { return emitPool(k, op, view), success(); })
+          .Case([&](kern::RowOp op) { return emitRow(k, op, view), success(); })
+          .Case([&](kern::MoveOp op) { return emitMove(k, op, view), success(); })
+          .Case([&](kern::TransposeOp op) { return emitTranspose(k, op, view), success(); })
+          .Case([&](kern::CopyOp op) { return emitCopy(k, op, view), success(); })
+          .Case([&](kern::MeanLossOp op) { return emitMeanLoss(k, op, view), success(); })
+          .Case([&](kern::UpdateOp op) { return emitUpdate(k, op, view), success(); })
+          .Case([&](kern::SumSquaresOp op) { return emitSumSquares(k, op, view), success(); })
+          .Case([&](kern::NormOp op) { return emitNorm(k, op, view), success(); })
+          .Default([](Operation *op) {
+            return op->emitError() << "'" << op->getName() << "' has no CUDA kernel";
+          });
   if (failed(done))
     return failure();
   LLVM::ReturnOp::create(k.b, loc, ValueRange{});
@@ -79,7 +84,8 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
   function->setAttr("nvvm.kernel", b.getUnitAttr());
   function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr({static_cast<int32_t>(k.threads)}));
   if (k.blocksPerProcessor)
-    function->setAttr("nvvm.minctasm", b.getI32IntegerAttr(static_cast<int32_t>(k.blocksPerProcessor)));
+    function->setAttr("nvvm.minctasm",
+                      b.getI32IntegerAttr(static_cast<int32_t>(k.blocksPerProcessor)));
   info.threads = k.threads;
   info.sharedBytes = k.dynamicBytes;
   info.grid = k.grid;

@@ -14,9 +14,9 @@ namespace netc::cuda {
 /// What the runtime is told about a kernel.
 struct GpuKernelInfo {
   std::string name;
-  int64_t threads = 0;      ///< a block
-  int64_t sharedBytes = 0;  ///< dynamic shared memory
-  kern::Grid grid;          ///< blocks
+  int64_t threads = 0;     ///< a block
+  int64_t sharedBytes = 0; ///< dynamic shared memory
+  kern::Grid grid;         ///< blocks
 };
 
 /// The distinct kernels of a program, as llvm.func with nvvm.kernel in one module.

@@ -22,7 +22,8 @@ void netc::cuda::emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch) 
     return std::pair(k.div(positive, spread), inside);
   };
   forEachItem(k, launch, outH * outW * channels / width, 0, [&](Value item) {
-    Value channel = k.mul(k.rem(item, channels / width), width), pixel = k.div(item, channels / width);
+    Value channel = k.mul(k.rem(item, channels / width), width),
+          pixel = k.div(item, channels / width);
     Value w = k.rem(pixel, outW), rest = k.div(pixel, outW);
     Value h = k.rem(rest, outH), image = k.div(rest, outH);
     auto [sourceH, insideH] = sourceOf(h, 0, inH);
@@ -30,13 +31,14 @@ void netc::cuda::emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch) 
     Value sourceC = k.add(channel, shift);
     Value valid = k.both(k.both(insideH, insideW), k.inside(sourceC, inC));
     Value from = k.add(k.mul(k.add(k.mul(image, inH), sourceH), inW), sourceW);
-    Values values = k.loadGuarded(valid, launch.buffers[0], k.element(from, inC, k.select(valid, sourceC, k.c(0))), width);
+    Values values = k.loadGuarded(valid, launch.buffers[0],
+                                  k.element(from, inC, k.select(valid, sourceC, k.c(0))), width);
     k.storeChunk(values, k.at(launch.buffers[1], k.element(pixel, outC, k.add(channel, first))));
   });
 }
 
-/// [R, S] to [S, R] by tiles of 32x32 through shared memory: reads and writes are both of neighbours. Rows of 33 floats,
-/// so that columns lie in different banks too.
+/// [R, S] to [S, R] by tiles of 32x32 through shared memory: reads and writes are both of
+/// neighbours. Rows of 33 floats, so that columns lie in different banks too.
 static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch) {
   constexpr int64_t kTile = 32, kRows = 8;
   int64_t rows = op.getRows(), columns = op.getColumns();
@@ -44,7 +46,8 @@ static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch
   k.threads = kTile * kRows;
   k.grid = {1, down * across, 1};
   Value tile = k.rem(k.block(), down * across), image = k.div(k.block(), down * across);
-  Value firstRow = k.mul(k.div(tile, across), kTile), firstColumn = k.mul(k.rem(tile, across), kTile);
+  Value firstRow = k.mul(k.div(tile, across), kTile),
+        firstColumn = k.mul(k.rem(tile, across), kTile);
   Value x = k.rem(k.thread(), kTile), y = k.div(k.thread(), kTile);
   Value place = k.shared(4 * kTile * (kTile + 1)), base = k.mul(k.wide(image), rows * columns);
   auto within = [&](Value r, Value s) { return k.both(k.less(r, rows), k.less(s, columns)); };
@@ -52,7 +55,8 @@ static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch
     Value r = k.add(k.add(firstRow, y), i), s = k.add(firstColumn, x);
     k.when(within(r, s), [&] {
       Value from = k.add(base, k.element(r, columns, s));
-      k.store(k.load(k.at(launch.buffers[0], from)), k.at(place, k.add(k.mul(k.add(y, i), kTile + 1), x)));
+      k.store(k.load(k.at(launch.buffers[0], from)),
+              k.at(place, k.add(k.mul(k.add(y, i), kTile + 1), x)));
     });
   }
   k.barrier();
@@ -60,12 +64,14 @@ static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch
     Value r = k.add(firstRow, x), s = k.add(k.add(firstColumn, y), i);
     k.when(within(r, s), [&] {
       Value to = k.add(base, k.element(s, rows, r));
-      k.store(k.load(k.at(place, k.add(k.mul(x, kTile + 1), k.add(y, i)))), k.at(launch.buffers[1], to));
+      k.store(k.load(k.at(place, k.add(k.mul(x, kTile + 1), k.add(y, i)))),
+              k.at(launch.buffers[1], to));
     });
   }
 }
 
-/// Where one side is short (an image's three channels) a thread moves one element: its neighbours share what a warp reads.
+/// Where one side is short (an image's three channels) a thread moves one element: its neighbours
+/// share what a warp reads.
 void netc::cuda::emitTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch) {
   int64_t rows = op.getRows(), columns = op.getColumns();
   if (rows >= 16 && columns >= 16)
@@ -84,5 +90,6 @@ void netc::cuda::emitCopy(GpuEmitter &k, kern::CopyOp op, const Launch &launch) 
     Value at = k.mul(k.wide(item), width);
     k.storeChunk(k.loadChunk(k.at(launch.buffers[0], at), width), k.at(launch.buffers[1], at));
   };
-  forEachItem(k, launch, op.getPerImage() ? size / width : 0, op.getPerImage() ? 0 : size / width, move);
+  forEachItem(k, launch, op.getPerImage() ? size / width : 0, op.getPerImage() ? 0 : size / width,
+              move);
 }

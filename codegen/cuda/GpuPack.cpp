@@ -10,7 +10,8 @@ void netc::cuda::emitPack(GpuEmitter &k, kern::PackOp op, const Launch &launch) 
   ArrayRef<int64_t> packed = kern::shapedType(op.getOuts()[0]).getShape();
   auto filter = kern::shapedType(op.getInputs()[0]);
   int64_t blocks = packed[1], window = packed[2] * packed[3], depth = packed[4], tile = packed[5];
-  int64_t groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()), groupIn = filter.getDimSize(1);
+  int64_t groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()),
+          groupIn = filter.getDimSize(1);
   bool transposed = op.getTransposed(), scaled = op.getInputs().size() > 1;
   int64_t lanes = transposed ? groupIn : groupOut; // of a group
   forEachItem(k, launch, 0, kern::shapedType(op.getOuts()[0]).getNumElements(), [&](Value item) {
@@ -18,7 +19,8 @@ void netc::cuda::emitPack(GpuEmitter &k, kern::PackOp op, const Launch &launch) 
     Value d = k.rem(rest, depth);
     rest = k.div(rest, depth);
     Value tap = k.rem(rest, window), groupBlock = k.div(rest, window);
-    Value lane = k.add(k.mul(k.rem(groupBlock, blocks), tile), t), group = k.div(groupBlock, blocks);
+    Value lane = k.add(k.mul(k.rem(groupBlock, blocks), tile), t),
+          group = k.div(groupBlock, blocks);
     Value valid = k.less(lane, lanes);
     Value o = k.add(k.mul(group, groupOut), transposed ? d : lane), i = transposed ? lane : d;
     Value at = transposed ? k.sub(k.c(window - 1), tap) : tap;
@@ -32,9 +34,11 @@ void netc::cuda::emitPack(GpuEmitter &k, kern::PackOp op, const Launch &launch) 
 
 /// A thread adds the chunks of one element of the gradient in order.
 void netc::cuda::emitUnpack(GpuEmitter &k, kern::UnpackOp op, const Launch &launch) {
-  ArrayRef<int64_t> packed = kern::shapedType(op.getInputs()[0]).getShape(); // [chunks, G, 1, KH, KW, depth, T]
+  ArrayRef<int64_t> packed =
+      kern::shapedType(op.getInputs()[0]).getShape(); // [chunks, G, 1, KH, KW, depth, T]
   auto filter = kern::shapedType(op.getOuts()[0]);
-  int64_t chunks = packed[0], blocks = packed[2], window = packed[3] * packed[4], depth = packed[5], tile = packed[6];
+  int64_t chunks = packed[0], blocks = packed[2], window = packed[3] * packed[4], depth = packed[5],
+          tile = packed[6];
   int64_t groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups());
   int64_t gradSize = packed[1] * blocks * window * depth * tile;
   // Neighbouring threads read neighbouring lanes of a tile.
@@ -43,7 +47,8 @@ void netc::cuda::emitUnpack(GpuEmitter &k, kern::UnpackOp op, const Launch &laun
     Value d = k.rem(rest, depth);
     rest = k.div(rest, depth);
     Value tap = k.rem(rest, window), groupBlock = k.div(rest, window);
-    Value lane = k.add(k.mul(k.rem(groupBlock, blocks), tile), t), group = k.div(groupBlock, blocks);
+    Value lane = k.add(k.mul(k.rem(groupBlock, blocks), tile), t),
+          group = k.div(groupBlock, blocks);
     Value valid = groupOut % tile ? k.less(lane, groupOut) : Value();
     k.when(valid, [&] {
       Value sum = k.reduce(k.c(0), k.c(chunks), 1, k.number(0), [&](Value chunk, ValueRange acc) {

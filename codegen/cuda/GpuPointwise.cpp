@@ -15,7 +15,8 @@ using namespace netc::cuda;
 void netc::cuda::forEachItem(GpuEmitter &k, const Launch &launch, int64_t perImage, int64_t fixed,
                              llvm::function_ref<void(Value)> body) {
   k.threads = perImage ? 256 : std::min<int64_t>(256, (fixed + 31) / 32 * 32);
-  k.grid = perImage ? kern::Grid{1, perImage, k.threads} : kern::Grid{(fixed + k.threads - 1) / k.threads, 0, 1};
+  k.grid = perImage ? kern::Grid{1, perImage, k.threads}
+                    : kern::Grid{(fixed + k.threads - 1) / k.threads, 0, 1};
   Value item = k.add(k.mul(k.block(), k.threads), k.thread());
   Value count = perImage ? k.mul(launch.images, perImage) : k.c(fixed);
   Value inside = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, item, count);
@@ -32,24 +33,29 @@ static FormulaInputs inputsOf(OperandRange operands, const Launch &launch, int64
 }
 
 static void emitWithoutSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch) {
-  int64_t pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2], width = chunkWidth(channels);
+  int64_t pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2],
+          width = chunkWidth(channels);
   FormulaInputs inputs = inputsOf(op.getInputs(), launch, pixels);
   Value hyper = usesRandom(op.getBody()) ? launch.buffers.back() : Value();
   forEachItem(k, launch, pixels * channels / width, 0, [&](Value item) {
-    Value pixel = k.div(item, channels / width), channel = k.mul(k.rem(item, channels / width), width);
+    Value pixel = k.div(item, channels / width),
+          channel = k.mul(k.rem(item, channels / width), width);
     Value image = k.div(pixel, pixels);
-    auto lanes = emitFormulaAt(k, &op.getBody().front(), inputs, {}, pixel, image, channels, channel, width, hyper);
+    auto lanes = emitFormulaAt(k, &op.getBody().front(), inputs, {}, pixel, image, channels,
+                               channel, width, hyper);
     for (size_t s = 0; s < op.getStores(); ++s) {
       Values out;
       for (Values &lane : lanes)
         out.push_back(lane[s]);
-      k.storeChunk(out, k.at(launch.buffers[op.getInputs().size() + s], k.element(pixel, channels, channel)));
+      k.storeChunk(out, k.at(launch.buffers[op.getInputs().size() + s],
+                             k.element(pixel, channels, channel)));
     }
   });
 }
 
 static void emitWithSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch) {
-  int64_t pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2], width = chunkWidth(channels);
+  int64_t pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2],
+          width = chunkWidth(channels);
   int64_t block = op.getBlockPixels(), blocks = (pixels + block - 1) / block;
   int64_t stores = op.getStores(), terms = kern::shapedType(op.getOuts().back()).getDimSize(2);
   // Threads: columns of `width` channels by rows of pixels.
@@ -75,33 +81,40 @@ static void emitWithSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &laun
   k.loop(k.c(0), k.c(all), columns, [&](Value firstColumn) {
     Value chunk = k.add(firstColumn, column), channel = k.mul(chunk, width);
     Value mine = all % columns ? k.less(chunk, all) : Value();
-    Values sums = k.reduce(row, mine ? k.select(mine, count, k.c(0)) : count, rows, Values(terms * width, k.number(0)), [&](Value p, ValueRange acc) {
-      Value pixel = k.add(base, p);
-      auto lanes = emitFormulaAt(k, &op.getBody().front(), inputs, {}, pixel, image, channels, channel, width, hyper);
-      for (int64_t s = 0; s < stores; ++s) {
-        Values out;
-        for (Values &lane : lanes)
-          out.push_back(lane[s]);
-        k.storeChunk(out, k.at(launch.buffers[op.getInputs().size() + s], k.element(pixel, channels, channel)));
-      }
-      Values next;
-      for (int64_t term = 0; term < terms; ++term)
-        for (int64_t lane = 0; lane < width; ++lane)
-          next.push_back(k.fadd(acc[term * width + lane], lanes[lane][stores + term]));
-      return next;
-    });
+    Values sums =
+        k.reduce(row, mine ? k.select(mine, count, k.c(0)) : count, rows,
+                 Values(terms * width, k.number(0)), [&](Value p, ValueRange acc) {
+                   Value pixel = k.add(base, p);
+                   auto lanes = emitFormulaAt(k, &op.getBody().front(), inputs, {}, pixel, image,
+                                              channels, channel, width, hyper);
+                   for (int64_t s = 0; s < stores; ++s) {
+                     Values out;
+                     for (Values &lane : lanes)
+                       out.push_back(lane[s]);
+                     k.storeChunk(out, k.at(launch.buffers[op.getInputs().size() + s],
+                                            k.element(pixel, channels, channel)));
+                   }
+                   Values next;
+                   for (int64_t term = 0; term < terms; ++term)
+                     for (int64_t lane = 0; lane < width; ++lane)
+                       next.push_back(k.fadd(acc[term * width + lane], lanes[lane][stores + term]));
+                   return next;
+                 });
     for (int64_t term = 0; term < terms; ++term) {
       k.barrier(); // what was here before has been read
       k.storeChunk(ValueRange(sums).slice(term * width, width), k.at(place, k.mul(t, width)));
       k.barrier();
       Value final = k.both(k.less(t, columns), mine);
       k.when(final, [&] {
-        Values total = k.reduce(k.c(0), k.c(rows), 1, Values(width, k.number(0)), [&](Value r, ValueRange acc) {
-          Values part = k.loadChunk(k.at(place, k.mul(k.add(k.mul(r, columns), column), width)), width), next;
-          for (int64_t lane = 0; lane < width; ++lane)
-            next.push_back(k.fadd(acc[lane], part[lane]));
-          return next;
-        });
+        Values total = k.reduce(
+            k.c(0), k.c(rows), 1, Values(width, k.number(0)), [&](Value r, ValueRange acc) {
+              Values part = k.loadChunk(k.at(place, k.mul(k.add(k.mul(r, columns), column), width)),
+                                        width),
+                     next;
+              for (int64_t lane = 0; lane < width; ++lane)
+                next.push_back(k.fadd(acc[lane], part[lane]));
+              return next;
+            });
         Value to = k.element(k.add(k.mul(item, terms), k.c(term)), channels, channel);
         k.storeChunk(total, k.at(partials, to));
       });
@@ -110,7 +123,8 @@ static void emitWithSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &laun
 }
 
 void netc::cuda::emitPointwise(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch) {
-  op.getOuts().size() > op.getStores() ? emitWithSums(k, op, launch) : emitWithoutSums(k, op, launch);
+  op.getOuts().size() > op.getStores() ? emitWithSums(k, op, launch)
+                                       : emitWithoutSums(k, op, launch);
 }
 
 void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &launch) {
@@ -128,20 +142,23 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
   if (op.getPartials()) {
     Value partials = launch.buffers[next++];
     int64_t terms = kern::shapedType(op.getPartials()).getDimSize(2);
-    Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())), op.getRowsPerItem());
+    Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())),
+                           op.getRowsPerItem());
     Value count = mine ? k.select(mine, rows, k.c(0)) : rows;
-    Values sums = k.reduce(row, count, kRows, Values(terms, k.number64(0)), [&](Value r, ValueRange acc) {
-      Values added;
-      for (int64_t term = 0; term < terms; ++term) {
-        Value at = k.element(k.add(k.mul(r, terms), term), channels, channel);
-        added.push_back(k.fadd(acc[term], k.extend(k.load(k.at(partials, at)))));
-      }
-      return added;
-    });
+    Values sums =
+        k.reduce(row, count, kRows, Values(terms, k.number64(0)), [&](Value r, ValueRange acc) {
+          Values added;
+          for (int64_t term = 0; term < terms; ++term) {
+            Value at = k.element(k.add(k.mul(r, terms), term), channels, channel);
+            added.push_back(k.fadd(acc[term], k.extend(k.load(k.at(partials, at)))));
+          }
+          return added;
+        });
     Value place = k.shared(8 * kColumns * kRows * terms);
     auto slot = [&](Value thread, int64_t term) -> Value {
       Value index = k.add(thread, term * kColumns * kRows);
-      return LLVM::GEPOp::create(k.b, k.loc, place.getType(), k.f64(), place, ArrayRef<LLVM::GEPArg>{index});
+      return LLVM::GEPOp::create(k.b, k.loc, place.getType(), k.f64(), place,
+                                 ArrayRef<LLVM::GEPArg>{index});
     };
     auto get = [&](Value thread, int64_t term) -> Value {
       return LLVM::LoadOp::create(k.b, k.loc, k.f64(), slot(thread, term), 8);

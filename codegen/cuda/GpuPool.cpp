@@ -20,7 +20,8 @@ struct Span {
 class PoolEmitter {
 public:
   PoolEmitter(GpuEmitter &k, kern::PoolOp op, const Launch &launch)
-      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()), width(chunkWidth(channels)) {}
+      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()),
+        width(chunkWidth(channels)) {}
   void emitForward(bool isMax);
   void emitMaxGrad();
   void emitAverageGrad();
@@ -37,13 +38,16 @@ private:
   int64_t stride(int axis) const { return axis ? g.getSw() : g.getSh(); }
   int64_t pad(int axis) const { return axis ? g.getPl() : g.getPt(); }
   Value inAt(Value image, Value h, Value w, Value channel) {
-    return k.element(k.add(k.mul(k.add(k.mul(image, g.getIh()), h), g.getIw()), w), channels, channel);
+    return k.element(k.add(k.mul(k.add(k.mul(image, g.getIh()), h), g.getIw()), w), channels,
+                     channel);
   }
   Value outAt(Value image, Value h, Value w, Value channel) {
-    return k.element(k.add(k.mul(k.add(k.mul(image, g.getOh()), h), g.getOw()), w), channels, channel);
+    return k.element(k.add(k.mul(k.add(k.mul(image, g.getOh()), h), g.getOw()), w), channels,
+                     channel);
   }
   /// Calls body(image, h, w, channel) for each chunk of an image of height x width.
-  void forEachPixel(int64_t height, int64_t columns, llvm::function_ref<void(Value, Value, Value, Value)> body) {
+  void forEachPixel(int64_t height, int64_t columns,
+                    llvm::function_ref<void(Value, Value, Value, Value)> body) {
     int64_t chunks = channels / width;
     forEachItem(k, launch, height * columns * chunks, 0, [&](Value item) {
       Value channel = k.mul(k.rem(item, chunks), width), pixel = k.div(item, chunks);
@@ -84,7 +88,8 @@ Span PoolEmitter::taps(int axis, Value o, Value &count) {
 
 Span PoolEmitter::covering(int axis, Value i) {
   if (adaptive())
-    return {k.div(k.mul(i, out(axis)), in(axis)), k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
+    return {k.div(k.mul(i, out(axis)), in(axis)),
+            k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
   // o stride - pad <= i < o stride - pad + kernel
   Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - kernel(axis) + 1), k.c(0)), stride(axis));
   Value high = k.add(k.div(k.add(i, pad(axis)), stride(axis)), 1);
@@ -120,31 +125,34 @@ void PoolEmitter::emitMaxGrad() {
   forEachPixel(in(0), in(1), [&](Value image, Value ih, Value iw, Value channel) {
     Span windowsH = covering(0, ih), windowsW = covering(1, iw);
     Value own = k.add(k.mul(ih, g.getIw()), iw);
-    Values total = k.reduce(windowsH.low, windowsH.high, 1, Values(width, k.number(0)), [&](Value oh, ValueRange outer) {
-      return k.reduce(windowsW.low, windowsW.high, 1, outer, [&](Value ow, ValueRange sum) {
-        Value unused;
-        Span rows = taps(0, oh, unused), cols = taps(1, ow, unused);
-        // The first position, in case nothing is above minus infinity.
-        Values init(width, k.number(-std::numeric_limits<double>::infinity()));
-        init.append(width, k.add(k.mul(rows.low, g.getIw()), cols.low));
-        Values best = k.reduce(rows.low, rows.high, 1, init, [&](Value h, ValueRange acc) {
-          return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-            Values v = k.loadChunk(k.at(x, inAt(image, h, w, channel)), width), next(2 * width);
-            Value here = k.add(k.mul(h, g.getIw()), w);
-            for (int64_t lane = 0; lane < width; ++lane) {
-              Value wins = compare(arith::CmpFPredicate::OGT, v[lane], inside[lane]);
-              next[lane] = k.select(wins, v[lane], inside[lane]);
-              next[width + lane] = k.select(wins, here, inside[width + lane]);
-            }
+    Values total = k.reduce(
+        windowsH.low, windowsH.high, 1, Values(width, k.number(0)),
+        [&](Value oh, ValueRange outer) {
+          return k.reduce(windowsW.low, windowsW.high, 1, outer, [&](Value ow, ValueRange sum) {
+            Value unused;
+            Span rows = taps(0, oh, unused), cols = taps(1, ow, unused);
+            // The first position, in case nothing is above minus infinity.
+            Values init(width, k.number(-std::numeric_limits<double>::infinity()));
+            init.append(width, k.add(k.mul(rows.low, g.getIw()), cols.low));
+            Values best = k.reduce(rows.low, rows.high, 1, init, [&](Value h, ValueRange acc) {
+              return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
+                Values v = k.loadChunk(k.at(x, inAt(image, h, w, channel)), width), next(2 * width);
+                Value here = k.add(k.mul(h, g.getIw()), w);
+                for (int64_t lane = 0; lane < width; ++lane) {
+                  Value wins = compare(arith::CmpFPredicate::OGT, v[lane], inside[lane]);
+                  next[lane] = k.select(wins, v[lane], inside[lane]);
+                  next[width + lane] = k.select(wins, here, inside[width + lane]);
+                }
+                return next;
+              });
+            });
+            Values gradient = k.loadChunk(k.at(dy, outAt(image, oh, ow, channel)), width), next;
+            for (int64_t lane = 0; lane < width; ++lane)
+              next.push_back(k.fadd(sum[lane], k.select(k.equal(best[width + lane], own),
+                                                        gradient[lane], k.number(0))));
             return next;
           });
         });
-        Values gradient = k.loadChunk(k.at(dy, outAt(image, oh, ow, channel)), width), next;
-        for (int64_t lane = 0; lane < width; ++lane)
-          next.push_back(k.fadd(sum[lane], k.select(k.equal(best[width + lane], own), gradient[lane], k.number(0))));
-        return next;
-      });
-    });
     k.storeChunk(total, k.at(dx, inAt(image, ih, iw, channel)));
   });
 }
@@ -152,19 +160,22 @@ void PoolEmitter::emitMaxGrad() {
 void PoolEmitter::emitAverageGrad() {
   forEachPixel(in(0), in(1), [&](Value image, Value ih, Value iw, Value channel) {
     Span rows = covering(0, ih), cols = covering(1, iw);
-    Values sum = k.reduce(rows.low, rows.high, 1, Values(width, k.number(0)), [&](Value oh, ValueRange acc) {
-      Value rowCount;
-      taps(0, oh, rowCount);
-      return k.reduce(cols.low, cols.high, 1, acc, [&](Value ow, ValueRange inside) {
-        Value columnCount;
-        taps(1, ow, columnCount);
-        Value scale = k.fdiv(k.number(1), k.toF32(k.mul(rowCount, columnCount)));
-        Values gradient = k.loadChunk(k.at(launch.buffers[0], outAt(image, oh, ow, channel)), width), next;
-        for (int64_t lane = 0; lane < width; ++lane)
-          next.push_back(k.fadd(inside[lane], k.fmul(gradient[lane], scale)));
-        return next;
-      });
-    });
+    Values sum =
+        k.reduce(rows.low, rows.high, 1, Values(width, k.number(0)), [&](Value oh, ValueRange acc) {
+          Value rowCount;
+          taps(0, oh, rowCount);
+          return k.reduce(cols.low, cols.high, 1, acc, [&](Value ow, ValueRange inside) {
+            Value columnCount;
+            taps(1, ow, columnCount);
+            Value scale = k.fdiv(k.number(1), k.toF32(k.mul(rowCount, columnCount)));
+            Values gradient =
+                       k.loadChunk(k.at(launch.buffers[0], outAt(image, oh, ow, channel)), width),
+                   next;
+            for (int64_t lane = 0; lane < width; ++lane)
+              next.push_back(k.fadd(inside[lane], k.fmul(gradient[lane], scale)));
+            return next;
+          });
+        });
     k.storeChunk(sum, k.at(launch.buffers[1], inAt(image, ih, iw, channel)));
   });
 }

@@ -38,13 +38,17 @@ private:
   bool isSoft() { return kern::shapedType(op.getInputs()[1]).getElementType().isF32(); }
   /// The label as i32; classes fit.
   Value label(Value row) {
-    Value slot = LLVM::GEPOp::create(k.b, k.loc, launch.buffers[1].getType(), k.i64(), launch.buffers[1],
-                                     ArrayRef<LLVM::GEPArg>{row});
-    return arith::TruncIOp::create(k.b, k.loc, k.i32(), LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8));
+    Value slot = LLVM::GEPOp::create(k.b, k.loc, launch.buffers[1].getType(), k.i64(),
+                                     launch.buffers[1], ArrayRef<LLVM::GEPArg>{row});
+    return arith::TruncIOp::create(k.b, k.loc, k.i32(),
+                                   LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8));
   }
-  void overChannels(llvm::function_ref<void(Value)> body) { k.loop(k.thread(), k.c(channels), k.threads, body); }
+  void overChannels(llvm::function_ref<void(Value)> body) {
+    k.loop(k.thread(), k.c(channels), k.threads, body);
+  }
   /// Over all channels of the row, by all threads of the block.
-  Value fold(Value start, llvm::function_ref<Value(Value, Value)> combine, llvm::function_ref<Value(Value)> term) {
+  Value fold(Value start, llvm::function_ref<Value(Value, Value)> combine,
+             llvm::function_ref<Value(Value)> term) {
     Value own = k.reduce(k.thread(), k.c(channels), k.threads, start, [&](Value i, ValueRange acc) {
       return Values{combine(acc[0], term(i))};
     })[0];
@@ -55,7 +59,9 @@ private:
   }
   /// max x, and the sum of exp(x - max).
   std::pair<Value, Value> maxAndSum(Value x) {
-    Value max = fold(k.load(x), [&](Value a, Value v) { return larger(a, v); }, [&](Value i) { return k.load(k.at(x, i)); });
+    Value max = fold(
+        k.load(x), [&](Value a, Value v) { return larger(a, v); },
+        [&](Value i) { return k.load(k.at(x, i)); });
     return {max, sum([&](Value i) { return exp(k.fsub(k.load(k.at(x, i)), max)); })};
   }
   int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
@@ -63,7 +69,8 @@ private:
   /// Sum of term(j) for |j| in the window that begins at `first`, where it lies in the row.
   Value windowSum(Value first, llvm::function_ref<Value(Value)> term) {
     Value low = k.max(first, k.c(0)), high = k.min(k.add(first, lrnSize()), k.c(channels));
-    return k.reduce(low, high, 1, k.number(0), [&](Value j, ValueRange acc) { return Values{k.fadd(acc[0], term(j))}; })[0];
+    return k.reduce(low, high, 1, k.number(0),
+                    [&](Value j, ValueRange acc) { return Values{k.fadd(acc[0], term(j))}; })[0];
   }
 
   GpuEmitter &k;
@@ -93,12 +100,14 @@ void RowEmitter::crossEntropy(Value row) {
 
 void RowEmitter::crossEntropyGrad(Value row) {
   double weight = op.getNumbers()[0];
-  Value smoothing = k.load(launch.buffers[2]), rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
+  Value smoothing = k.load(launch.buffers[2]),
+        rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
   Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
   Value x = input(0, row), out = output(row);
   auto [max, total] = maxAndSum(x);
   Value m = max, inverse = k.fdiv(k.number(1), total);
-  Value scale = k.fdiv(k.number(weight), k.toF32(launch.images)), target = isSoft() ? input(1, row) : label(row);
+  Value scale = k.fdiv(k.number(weight), k.toF32(launch.images)),
+        target = isSoft() ? input(1, row) : label(row);
   overChannels([&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse);
     Value wanted = isSoft() ? k.fadd(k.fmul(k.load(k.at(target, i)), sharp), rest)
@@ -111,7 +120,8 @@ void RowEmitter::softmax(Value row) {
   Value x = input(0, row), out = output(row);
   auto [max, total] = maxAndSum(x);
   Value m = max, inverse = k.fdiv(k.number(1), total);
-  overChannels([&](Value i) { k.store(k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse), k.at(out, i)); });
+  overChannels(
+      [&](Value i) { k.store(k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse), k.at(out, i)); });
 }
 
 void RowEmitter::softmaxGrad(Value row) {
@@ -123,7 +133,8 @@ void RowEmitter::softmaxGrad(Value row) {
 }
 
 /// y = x D^-beta with D = k + alpha times the window's sum of squares;
-/// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold i.
+/// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold
+/// i.
 void RowEmitter::lrn(bool gradient) {
   double alpha = op.getNumbers()[1], beta = op.getNumbers()[2];
   int64_t after = lrnSize() - 1 - before();
@@ -143,7 +154,8 @@ void RowEmitter::lrn(bool gradient) {
     Value g = input(0, row);
     Value direct = k.fmul(k.load(k.at(g, channel)), power(denominator(channel), -beta));
     Value across = windowSum(k.add(channel, -after), [&](Value j) {
-      return k.fmul(k.fmul(k.load(k.at(g, j)), k.load(k.at(x, j))), power(denominator(j), -beta - 1));
+      return k.fmul(k.fmul(k.load(k.at(g, j)), k.load(k.at(x, j))),
+                    power(denominator(j), -beta - 1));
     });
     k.store(k.fsub(direct, k.fmul(k.fmul(own, k.number(2 * alpha * beta)), across)), out);
   });
@@ -167,7 +179,9 @@ void RowEmitter::emit() {
   }
 }
 
-void netc::cuda::emitRow(GpuEmitter &k, kern::RowOp op, const Launch &launch) { RowEmitter(k, op, launch).emit(); }
+void netc::cuda::emitRow(GpuEmitter &k, kern::RowOp op, const Launch &launch) {
+  RowEmitter(k, op, launch).emit();
+}
 
 /// Sum over heads of weight times mean; one block.
 void netc::cuda::emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &launch) {
@@ -176,9 +190,10 @@ void netc::cuda::emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &
   Value total = k.number64(0);
   for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
     Value losses = launch.buffers[index];
-    Value own = k.reduce(k.thread(), launch.images, k.threads, k.number64(0), [&](Value i, ValueRange acc) {
-      return Values{k.fadd(acc[0], k.extend(k.load(k.at(losses, i))))};
-    })[0];
+    Value own =
+        k.reduce(k.thread(), launch.images, k.threads, k.number64(0), [&](Value i, ValueRange acc) {
+          return Values{k.fadd(acc[0], k.extend(k.load(k.at(losses, i))))};
+        })[0];
     Value sum = k.blockReduce(own, k.threads, [&](Value x, Value y) { return k.fadd(x, y); });
     total = k.fadd(total, k.fmul(sum, k.number64(weight)));
   }

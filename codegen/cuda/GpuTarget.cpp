@@ -10,11 +10,13 @@ using namespace netc::cuda;
 static constexpr unsigned kChips[] = {75, 80, 86, 89, 90, 100, 120};
 static constexpr unsigned kFirstTf32 = 80;
 
-bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulated, GpuTarget &target, std::string &error) {
+bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulated,
+                            GpuTarget &target, std::string &error) {
   target.tensorCores = tensorCores;
   target.simulated = simulated;
   if (list.empty()) {
-    target.chips = tensorCores || simulated ? std::vector<unsigned>{80} : std::vector<unsigned>{75, 80};
+    target.chips =
+        tensorCores || simulated ? std::vector<unsigned>{80} : std::vector<unsigned>{75, 80};
     return true;
   }
   target.assembled = !simulated;
@@ -22,12 +24,15 @@ bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulat
   list.split(names, ',');
   for (llvm::StringRef name : names) {
     unsigned chip = 0;
-    if (!name.consume_front("sm_") || name.getAsInteger(10, chip) || !llvm::is_contained(kChips, chip)) {
-      error = "--chip " + list.str() + ": expected a list of sm_75, sm_80, sm_86, sm_89, sm_90, sm_100, sm_120";
+    if (!name.consume_front("sm_") || name.getAsInteger(10, chip) ||
+        !llvm::is_contained(kChips, chip)) {
+      error = "--chip " + list.str() +
+              ": expected a list of sm_75, sm_80, sm_86, sm_89, sm_90, sm_100, sm_120";
       return false;
     }
     if (tensorCores && chip < kFirstTf32) {
-      error = "--precision tf32: sm_" + std::to_string(chip) + " lacks mma.sync on tf32, which 'kern.contract' needs; "
+      error = "--precision tf32: sm_" + std::to_string(chip) +
+              " lacks mma.sync on tf32, which 'kern.contract' needs; "
               "expected sm_80 or newer, or --precision f32";
       return false;
     }

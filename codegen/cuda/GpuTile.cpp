@@ -24,8 +24,9 @@ GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows, bool rou
   quad = k.div(lane, 4), lane4 = k.rem(lane, 4);
 }
 
-/// Rows of 16 floats: row r has its four chunks c at c ^ (r / 2 % 4). Eight rows of one chunk, which ldmatrix reads at
-/// once, and two whole rows, which eight threads copy, both lie in 32 different banks.
+/// Rows of 16 floats: row r has its four chunks c at c ^ (r / 2 % 4). Eight rows of one chunk,
+/// which ldmatrix reads at once, and two whole rows, which eight threads copy, both lie in 32
+/// different banks.
 Value GpuTile::placeOfA(Value a, Value row, Value depth) {
   if (!deepRows)
     return placeAcross(a, depth, row, s.getRows());
@@ -33,10 +34,13 @@ Value GpuTile::placeOfA(Value a, Value row, Value depth) {
   return k.at(a, k.add(k.add(k.mul(row, s.getDepth()), k.mul(chunk, 4)), k.rem(depth, 4)));
 }
 
-Value GpuTile::placeOfB(Value b, Value depth, Value column) { return placeAcross(b, depth, column, s.getColumns()); }
+Value GpuTile::placeOfB(Value b, Value depth, Value column) {
+  return placeAcross(b, depth, column, s.getColumns());
+}
 
-/// Rows of 16 or a multiple of 32 floats: groups of eight columns change places, so that eight columns at four depths, a
-/// fragment of mma.sync, lie in 32 different banks, and so does a whole row.
+/// Rows of 16 or a multiple of 32 floats: groups of eight columns change places, so that eight
+/// columns at four depths, a fragment of mma.sync, lie in 32 different banks, and so does a whole
+/// row.
 Value GpuTile::placeAcross(Value base, Value depth, Value column, int64_t columns) {
   Value group = columns >= 32 ? k.rem(depth, 4) : k.rem(k.div(depth, 2), 2);
   Value swizzled = arith::XOrIOp::create(k.b, k.loc, column, k.mul(group, 8));
@@ -61,7 +65,9 @@ Value GpuTile::rowOffset(int64_t r) {
     return k.add(ty, r * (s.getRows() / s.getThreadRows()));
   return k.add(k.mul(ty, 4), r / 4 * (4 * s.getRows() / s.getThreadRows()) + r % 4);
 }
-Value GpuTile::columnOffset(int64_t j) { return k.add(k.mul(tx, 4), j * (4 * s.getColumns() / threadColumns)); }
+Value GpuTile::columnOffset(int64_t j) {
+  return k.add(k.mul(tx, 4), j * (4 * s.getColumns() / threadColumns));
+}
 
 Values GpuTile::multiplyFma(Value a, Value b, ValueRange accumulators) {
   int64_t rows = s.getThreadRows(), chunks = threadColumns / 4;
@@ -107,14 +113,18 @@ Value GpuTile::rounded(Value x) {
   return arith::BitcastOp::create(k.b, k.loc, k.i32(), x);
 }
 
-/// Fragments of m16n8k8 (PTX ISA, "Matrix fragments for mma.m16n8k8"): with g = lane / 4 and q = lane % 4, A holds
-/// (g, q), (g + 8, q), (g, q + 4), (g + 8, q + 4); B (q, g), (q + 4, g); C (g, 2q), (g, 2q + 1), (g + 8, 2q), (g + 8, 2q + 1).
+/// Fragments of m16n8k8 (PTX ISA, "Matrix fragments for mma.m16n8k8"): with g = lane / 4 and q =
+/// lane % 4, A holds (g, q), (g + 8, q), (g, q + 4), (g + 8, q + 4); B (q, g), (q + 4, g); C (g,
+/// 2q), (g, 2q + 1), (g + 8, 2q), (g + 8, 2q + 1).
 Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
   Values next(accumulators.begin(), accumulators.end());
   int64_t down = s.getThreadRows() / 16, across = warpColumns / 8;
   auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.i32()));
-  auto fourFloats = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.f32()));
-  auto asFloat = [&](Value bits) -> Value { return arith::BitcastOp::create(k.b, k.loc, k.f32(), bits); };
+  auto fourFloats =
+      LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.f32()));
+  auto asFloat = [&](Value bits) -> Value {
+    return arith::BitcastOp::create(k.b, k.loc, k.f32(), bits);
+  };
   for (int64_t depth = 0; depth < s.getDepth(); depth += 8) {
     SmallVector<Values> x, y;
     for (int64_t i = 0; i < down; ++i) {
@@ -123,10 +133,12 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
         // Each lane names a row of one of four 8x4 matrices: rows 0-7 and 8-15, depths 0-3 and 4-7.
         Value row = k.add(k.add(warpRow, i * 16), k.rem(lane, 16));
         Value loaded = NVVM::LdMatrixOp::create(
-            k.b, k.loc, four, placeOfA(a, row, k.add(k.mul(k.div(lane, 16), 4), depth)), 4, NVVM::MMALayout::row,
-            NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8), NVVM::LdStMatrixEltType::B16);
+            k.b, k.loc, four, placeOfA(a, row, k.add(k.mul(k.div(lane, 16), 4), depth)), 4,
+            NVVM::MMALayout::row, NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8),
+            NVVM::LdStMatrixEltType::B16);
         for (int64_t part = 0; part < 4; ++part)
-          operand.push_back(rounded(asFloat(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part))));
+          operand.push_back(
+              rounded(asFloat(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part))));
       } else {
         for (int64_t part = 0; part < 4; ++part) {
           Value row = k.add(k.add(warpRow, i * 16 + part % 2 * 8), quad);
@@ -146,9 +158,10 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
     for (int64_t i = 0; i < down; ++i)
       for (int64_t j = 0; j < across; ++j) {
         auto own = MutableArrayRef<Value>(next).slice((i * across + j) * 4, 4);
-        Value product = NVVM::MmaOp::create(
-            k.b, k.loc, fourFloats, x[i], y[j], ValueRange(own), ArrayRef<int64_t>{16, 8, 8}, std::nullopt, std::nullopt,
-            std::array{NVVM::MMATypes::tf32, NVVM::MMATypes::tf32}, std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
+        Value product = NVVM::MmaOp::create(k.b, k.loc, fourFloats, x[i], y[j], ValueRange(own),
+                                            ArrayRef<int64_t>{16, 8, 8}, std::nullopt, std::nullopt,
+                                            std::array{NVVM::MMATypes::tf32, NVVM::MMATypes::tf32},
+                                            std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
         for (int64_t part = 0; part < 4; ++part)
           own[part] = LLVM::ExtractValueOp::create(k.b, k.loc, product, part);
       }
@@ -169,13 +182,15 @@ SmallVector<Fragment> GpuTile::fragments(ValueRange accumulators) {
         for (int64_t j = 0; j < across; ++j) {
           Value row = k.add(k.add(warpRow, i * 16 + half * 8), quad);
           Value column = k.add(k.add(warpColumn, j * 8), k.mul(lane4, 2));
-          result.push_back({row, column, j, Values(accumulators.slice((i * across + j) * 4 + half * 2, 2))});
+          result.push_back(
+              {row, column, j, Values(accumulators.slice((i * across + j) * 4 + half * 2, 2))});
         }
     return result;
   }
   for (int64_t r = 0; r < s.getThreadRows(); ++r)
     for (int64_t j = 0; j < threadColumns / 4; ++j)
-      result.push_back({rowOffset(r), columnOffset(j), j, Values(accumulators.slice(r * threadColumns + j * 4, 4))});
+      result.push_back({rowOffset(r), columnOffset(j), j,
+                        Values(accumulators.slice(r * threadColumns + j * 4, 4))});
   return result;
 }
 
@@ -199,8 +214,8 @@ void netc::cuda::copyAsync(GpuEmitter &k, Value to, Value base, Value offset, Va
 }
 
 /// Two buffers: while one is multiplied, the next stage is on its way to registers.
-static Values runThroughRegisters(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first, Value iterations,
-                                  const StageSource &source) {
+static Values runThroughRegisters(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s,
+                                  Value first, Value iterations, const StageSource &source) {
   Value memory = k.shared(4 * 2 * tile.stageFloats());
   auto stage = [&](Value index) { return k.at(memory, k.mul(index, tile.stageFloats())); };
   source.store(source.load(first), memory, k.at(memory, tile.aFloats()));
@@ -219,8 +234,8 @@ static Values runThroughRegisters(GpuEmitter &k, GpuTile &tile, kern::GpuSchedul
 }
 
 /// A ring of stages; copies run stages - 1 ahead.
-static Values runCopies(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first, Value iterations,
-                        const StageSource &source) {
+static Values runCopies(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first,
+                        Value iterations, const StageSource &source) {
   int64_t stages = s.getStages();
   Value memory = k.shared(4 * stages * tile.stageFloats());
   auto issue = [&](Value i) {
@@ -230,20 +245,22 @@ static Values runCopies(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, V
   };
   for (int64_t i = 0; i < stages - 1; ++i)
     issue(k.c(i));
-  Values result = k.reduce(k.c(0), iterations, 1, tile.zeros(), [&](Value i, ValueRange accumulators) {
-    NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, static_cast<int32_t>(stages - 2));
-    k.barrier(); // stage i has landed for all, and all have read stage i - 1, whose place is next
-    issue(k.add(i, stages - 1));
-    Value a = k.at(memory, k.mul(k.rem(i, stages), tile.stageFloats()));
-    return tile.multiply(a, k.at(a, tile.aFloats()), accumulators);
-  });
+  Values result =
+      k.reduce(k.c(0), iterations, 1, tile.zeros(), [&](Value i, ValueRange accumulators) {
+        NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, static_cast<int32_t>(stages - 2));
+        k.barrier(); // stage i has landed for all, and all have read stage i - 1, whose place is
+                     // next
+        issue(k.add(i, stages - 1));
+        Value a = k.at(memory, k.mul(k.rem(i, stages), tile.stageFloats()));
+        return tile.multiply(a, k.at(a, tile.aFloats()), accumulators);
+      });
   NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, 0);
   k.barrier();
   return result;
 }
 
-Values netc::cuda::runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first, Value iterations,
-                             bool async, const StageSource &source) {
+Values netc::cuda::runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first,
+                             Value iterations, bool async, const StageSource &source) {
   return async ? runCopies(k, tile, s, first, iterations, source)
                : runThroughRegisters(k, tile, s, first, iterations, source);
 }

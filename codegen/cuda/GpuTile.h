@@ -15,22 +15,22 @@ namespace netc::cuda {
 
 /// Neighbours in a row of the product that one thread holds.
 struct Fragment {
-  Value row, column;      ///< i32, within the tile
-  int64_t columnIndex;    ///< which of the thread's distinct columns
+  Value row, column;   ///< i32, within the tile
+  int64_t columnIndex; ///< which of the thread's distinct columns
   Values values;
 };
 
 class GpuTile {
 public:
-  /// `deepRows`: A lies as [rows][depth] (else [depth][rows]). `rounds`: operands of mma are rounded to
-  /// tf32 when they are read, not when they were written.
+  /// `deepRows`: A lies as [rows][depth] (else [depth][rows]). `rounds`: operands of mma are
+  /// rounded to tf32 when they are read, not when they were written.
   GpuTile(GpuEmitter &k, kern::GpuScheduleAttr schedule, bool deepRows, bool rounds);
 
   int64_t aFloats() const { return s.getRows() * s.getDepth(); }
   int64_t bFloats() const { return s.getDepth() * s.getColumns(); }
   int64_t stageFloats() const { return aFloats() + bFloats(); }
-  /// Where an element of a stage's A or B lies; neighbours within 4 along the rows of memory (A's depths where
-  /// `deepRows`, else its rows; B's columns) lie side by side.
+  /// Where an element of a stage's A or B lies; neighbours within 4 along the rows of memory (A's
+  /// depths where `deepRows`, else its rows; B's columns) lie side by side.
   Value placeOfA(Value a, Value row, Value depth);
   Value placeOfB(Value b, Value depth, Value column);
 
@@ -57,10 +57,10 @@ private:
   GpuEmitter &k;
   kern::GpuScheduleAttr s;
   bool deepRows, rounds;
-  int64_t threadColumns;       // FMA
-  int64_t warpColumns = 0;     // MMA
+  int64_t threadColumns;   // FMA
+  int64_t warpColumns = 0; // MMA
   int64_t warpsAcross = 0;
-  Value tx, ty;                // FMA
+  Value tx, ty;                           // FMA
   Value warpRow, warpColumn, quad, lane4; // MMA: lane / 4, lane % 4
   Value lane;
 };
@@ -81,8 +81,8 @@ struct StageSource {
 /// Runs `iterations` (i32) stages from depth `first`; `async`: by copies that run ahead,
 /// schedule.stages deep, else through registers with two buffers. All threads have passed a
 /// barrier after the last read of shared memory when it returns.
-Values runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr schedule, Value first, Value iterations, bool async,
-                 const StageSource &source);
+Values runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr schedule, Value first,
+                 Value iterations, bool async, const StageSource &source);
 
 /// 16 bytes from global to shared memory, or zeros where `p` is false.
 void copyAsync(GpuEmitter &k, Value to, Value base, Value offset, Value p);

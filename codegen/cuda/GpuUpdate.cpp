@@ -45,10 +45,11 @@ void netc::cuda::emitSumSquares(GpuEmitter &k, kern::SumSquaresOp op, const Laun
   k.threads = 256;
   k.grid = op.getGrid();
   Value low = k.mul(k.block(), block), high = k.min(k.add(low, block), k.c(size));
-  Value own = k.reduce(k.add(low, k.thread()), high, k.threads, k.number(0), [&](Value i, ValueRange acc) {
-    Value x = k.load(k.at(launch.buffers[0], i));
-    return Values{k.fma(x, x, acc[0])};
-  })[0];
+  Value own =
+      k.reduce(k.add(low, k.thread()), high, k.threads, k.number(0), [&](Value i, ValueRange acc) {
+        Value x = k.load(k.at(launch.buffers[0], i));
+        return Values{k.fma(x, x, acc[0])};
+      })[0];
   Value sum = k.blockReduce(own, k.threads, [&](Value x, Value y) { return k.fadd(x, y); });
   k.when(k.equal(k.thread(), 0), [&] { k.store(sum, k.at(launch.buffers[1], k.block())); });
 }
@@ -56,9 +57,10 @@ void netc::cuda::emitSumSquares(GpuEmitter &k, kern::SumSquaresOp op, const Laun
 void netc::cuda::emitNorm(GpuEmitter &k, kern::NormOp op, const Launch &launch) {
   k.threads = 256;
   k.grid = {1, 0, 1};
-  Value own = k.reduce(k.thread(), k.c(op.getSize()), k.threads, k.number64(0), [&](Value i, ValueRange acc) {
-    return Values{k.fadd(acc[0], k.extend(k.load(k.at(launch.buffers[0], i))))};
-  })[0];
+  Value own = k.reduce(
+      k.thread(), k.c(op.getSize()), k.threads, k.number64(0), [&](Value i, ValueRange acc) {
+        return Values{k.fadd(acc[0], k.extend(k.load(k.at(launch.buffers[0], i))))};
+      })[0];
   Value total = k.blockReduce(own, k.threads, [&](Value x, Value y) { return k.fadd(x, y); });
   Value norm = math::SqrtOp::create(k.b, k.loc, total);
   k.when(k.equal(k.thread(), 0), [&] { k.store(k.truncate(norm), launch.buffers[1]); });

@@ -1,14 +1,6 @@
 //===- Ptx.cpp - CUDA kernels to PTX and machine code ---------------------===//
 #include "codegen/cuda/Ptx.h"
 
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Program.h"
-#include "llvm/Target/TargetMachine.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -20,6 +12,14 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Target/TargetMachine.h"
 
 #include <cstdlib>
 
@@ -43,7 +43,8 @@ static void expandMath(ModuleOp kernels) {
   FrozenRewritePatternSet frozen(std::move(patterns));
   for (auto function : kernels.getOps<LLVM::LLVMFuncOp>()) {
     auto needs = [](Operation *op) {
-      return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt() : WalkResult::advance();
+      return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt()
+                                                             : WalkResult::advance();
     };
     if (function.walk(needs).wasInterrupted())
       (void)applyPatternsGreedily(function, frozen);
@@ -79,11 +80,12 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(unsigned chip, std::stri
   if (!backend)
     return nullptr;
   llvm::TargetOptions options;
-  // What is written as one operation stays one: the bits are the same on every chip and in the simulator.
+  // What is written as one operation stays one: the bits are the same on every chip and in the
+  // simulator.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
-      triple, "sm_" + std::to_string(chip), chip >= 80 ? "+ptx70" : "+ptx63", options, std::nullopt, std::nullopt,
-      llvm::CodeGenOptLevel::Default));
+      triple, "sm_" + std::to_string(chip), chip >= 80 ? "+ptx70" : "+ptx63", options, std::nullopt,
+      std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
 /// Kernels are unrolled by hand: only the scalar clean-up is wanted.
@@ -145,7 +147,9 @@ namespace {
 /// A file that goes with the object.
 struct TemporaryFile {
   llvm::SmallString<128> path;
-  bool open(llvm::StringRef suffix) { return !llvm::sys::fs::createTemporaryFile("netc", suffix, path); }
+  bool open(llvm::StringRef suffix) {
+    return !llvm::sys::fs::createTemporaryFile("netc", suffix, path);
+  }
   std::string contents() const {
     auto buffer = llvm::MemoryBuffer::getFile(path);
     return buffer ? (*buffer)->getBuffer().str() : std::string();
@@ -157,7 +161,8 @@ struct TemporaryFile {
 };
 } // namespace
 
-FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, StringRef ptx, unsigned chip) {
+FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, StringRef ptx,
+                                            unsigned chip) {
   TemporaryFile input, output, log;
   if (!input.open("ptx") || !output.open("cubin") || !log.open("log"))
     return source.emitError("cannot create a temporary file for ptxas"), failure();
@@ -175,6 +180,7 @@ FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, St
   StringRef arguments[] = {ptxas, arch, "-O3", "-o", output.path, input.path};
   std::optional<StringRef> redirects[] = {StringRef(""), log.path.str(), log.path.str()};
   if (llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects) != 0)
-    return source.emitError() << "ptxas failed for sm_" << chip << ": " << log.contents(), failure();
+    return source.emitError() << "ptxas failed for sm_" << chip << ": " << log.contents(),
+           failure();
   return output.contents();
 }

@@ -11,9 +11,9 @@ namespace netc::cuda {
 
 /// One form of a program's kernels.
 struct GpuImage {
-  unsigned chip = 0;    ///< PTX: the oldest chip that may load it; else the chip
+  unsigned chip = 0; ///< PTX: the oldest chip that may load it; else the chip
   bool assembled = false;
-  std::string bytes;    ///< PTX text or a cubin
+  std::string bytes; ///< PTX text or a cubin
   std::vector<GpuKernelInfo> kernels;
 };
 
@@ -27,7 +27,8 @@ mlir::FailureOr<std::string> emitPtx(mlir::ModuleOp source, GpuKernelSet &kernel
 std::optional<std::string> findPtxas();
 
 /// Assembles `ptx` for `chip`. Reports through the module's diagnostics.
-mlir::FailureOr<std::string> assemble(mlir::ModuleOp source, llvm::StringRef ptxas, llvm::StringRef ptx, unsigned chip);
+mlir::FailureOr<std::string> assemble(mlir::ModuleOp source, llvm::StringRef ptxas,
+                                      llvm::StringRef ptx, unsigned chip);
 
 } // namespace netc::cuda
 

@@ -29,7 +29,9 @@ class GpuKernels : public LaunchKernels {
 public:
   explicit GpuKernels(cuda::GpuKernelSet &set) : set(set) {}
   FailureOr<unsigned> kernelOf(kern::KernelOpInterface launch) override { return set.get(launch); }
-  kern::Grid gridOf(kern::KernelOpInterface, unsigned kernel) override { return set.kernels()[kernel].grid; }
+  kern::Grid gridOf(kern::KernelOpInterface, unsigned kernel) override {
+    return set.kernels()[kernel].grid;
+  }
   size_t size() override { return set.kernels().size(); }
   StringRef name(size_t kernel) override { return set.kernels()[kernel].name; }
   uint64_t scratchBytes(size_t) override { return 0; }
@@ -65,7 +67,8 @@ static std::vector<unsigned> ptxLevels(const cuda::GpuTarget &gpu) {
   return levels;
 }
 
-LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &gpu, const CpuTarget &host, CodeKind kind,
+LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &gpu,
+                                       const CpuTarget &host, CodeKind kind,
                                        llvm::raw_pwrite_stream &out) {
   GpuCode images;
   images.simulated = gpu.simulated;

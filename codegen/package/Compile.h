@@ -3,8 +3,8 @@
 #define NETC_CODEGEN_PACKAGE_COMPILE_H
 
 #include "codegen/common/Target.h"
-#include "codegen/package/ModelTable.h"
 #include "codegen/cuda/GpuTarget.h"
+#include "codegen/package/ModelTable.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/raw_ostream.h"
@@ -18,10 +18,11 @@ enum class CodeKind { LlvmIr, Assembly, Object, Ptx };
 mlir::LogicalResult compileModel(mlir::ModuleOp module, const CpuTarget &target, CodeKind kind,
                                  llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {});
 
-/// The same for a GPU: the object holds the tables and the kernels as PTX, and as machine code for each
-/// chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.
-mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu, const CpuTarget &host,
-                                       CodeKind kind, llvm::raw_pwrite_stream &out);
+/// The same for a GPU: the object holds the tables and the kernels as PTX, and as machine code for
+/// each chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.
+mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu,
+                                       const CpuTarget &host, CodeKind kind,
+                                       llvm::raw_pwrite_stream &out);
 
 } // namespace netc
 

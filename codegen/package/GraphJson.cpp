@@ -8,9 +8,9 @@
 
 #include "dialect/net/NetDialect.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/Support/JSON.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace netc;
@@ -53,7 +53,9 @@ void netc::recordGraph(ModuleOp module) {
       inputs.push_back(numbers[operand]);
     for (int64_t dim : cast<ShapedType>(op.getResult(0).getType()).getShape())
       shape.push_back(ShapedType::isDynamic(dim) ? -1 : dim);
-    json::Object node{{"op", op.getName().stripDialect()}, {"in", std::move(inputs)}, {"shape", std::move(shape)}};
+    json::Object node{{"op", op.getName().stripDialect()},
+                      {"in", std::move(inputs)},
+                      {"shape", std::move(shape)}};
     for (NamedAttribute named : op.getAttrDictionary())
       if (json::Value value = attributeJson(named.getValue()); value.kind() != json::Value::Null)
         node[named.getName().getValue()] = std::move(value);

@@ -10,7 +10,8 @@
 
 using namespace llvm;
 
-/// A C++ driver: it knows where the C library and its start files lie. Empty: `error` says why there is none.
+/// A C++ driver: it knows where the C library and its start files lie. Empty: `error` says why
+/// there is none.
 static std::string findDriver(std::string &error) {
   if (const char *chosen = std::getenv("NETC_LINKER")) {
     if (ErrorOr<std::string> path = sys::findProgramByName(chosen))
@@ -18,7 +19,8 @@ static std::string findDriver(std::string &error) {
     error = std::string("no linker: NETC_LINKER names ") + chosen + ", which is not in PATH";
     return {};
   }
-  error = "no linker: netc links executables with a C++ compiler driver; looked for clang++-22, clang++, g++ and c++ in "
+  error = "no linker: netc links executables with a C++ compiler driver; looked for clang++-22, "
+          "clang++, g++ and c++ in "
           "PATH; install one (Debian: apt-get install clang-22 or g++) or name one in NETC_LINKER";
   for (StringRef name : {"clang++-22", "clang++", "g++", "c++"})
     if (ErrorOr<std::string> path = sys::findProgramByName(name))
@@ -31,11 +33,13 @@ static std::string readAll(StringRef path) {
   return buffer ? (*buffer)->getBuffer().str() : std::string();
 }
 
-bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> archives, StringRef output, std::string &error) {
+bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> archives,
+                          StringRef output, std::string &error) {
   for (const std::string &archive : archives) {
     if (sys::fs::exists(archive))
       continue;
-    error = "the runtime library is missing: expected " + archive + " beside netc; build or install it with netc";
+    error = "the runtime library is missing: expected " + archive +
+            " beside netc; build or install it with netc";
     return false;
   }
   std::string driver = findDriver(error);
@@ -50,8 +54,9 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
   SmallVector<StringRef> arguments{driver};
   llvm::append_range(arguments, objects);
   llvm::append_range(arguments, archives);
-  llvm::append_range(arguments, ArrayRef<StringRef>{"-o", partial, "-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections",
-                                                    "-s", "-lm", "-lpthread", "-ldl"});
+  llvm::append_range(arguments,
+                     ArrayRef<StringRef>{"-o", partial, "-static-libstdc++", "-static-libgcc",
+                                         "-Wl,--gc-sections", "-s", "-lm", "-lpthread", "-ldl"});
   std::optional<StringRef> redirects[] = {StringRef(""), log.str(), log.str()};
   std::string launch;
   int code = sys::ExecuteAndWait(driver, arguments, std::nullopt, redirects, 0, 0, &launch);
@@ -59,7 +64,8 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
   sys::fs::remove(log);
   if (code != 0) {
     sys::fs::remove(partial);
-    error = "the linker " + driver + " failed" + (launch.empty() ? "" : ": " + launch) + (said.empty() ? "" : "\n" + said);
+    error = "the linker " + driver + " failed" + (launch.empty() ? "" : ": " + launch) +
+            (said.empty() ? "" : "\n" + said);
     return false;
   }
   if (std::error_code failure = sys::fs::rename(partial, output)) {

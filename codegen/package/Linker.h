@@ -11,8 +11,8 @@ namespace netc {
 
 /// Links `objects` with `archives` (libnetc_runtime.a last) to `output`, which appears whole or
 /// not at all. False: `error` says what is missing or what the linker said.
-bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives, llvm::StringRef output,
-                    std::string &error);
+bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives,
+                    llvm::StringRef output, std::string &error);
 
 } // namespace netc
 

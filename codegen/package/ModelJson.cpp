@@ -3,9 +3,9 @@
 
 #include "dialect/net/NetDialect.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace netc;
@@ -59,13 +59,14 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
     int64_t flops = layer.getAs<IntegerAttr>("flops").getInt();
     bool auxiliary = layer.contains("auxiliary");
     total += auxiliary ? 0 : flops;
-    layers.push_back(json::Object{{"name", layer.getAs<StringAttr>("name").getValue()},
-                                  {"kind", layer.getAs<StringAttr>("kind").getValue()},
-                                  {"output", toJson(layer.getAs<DenseI64ArrayAttr>("output").asArrayRef())},
-                                  {"parameters", ofLayer[index]},
-                                  {"flops", flops},
-                                  {"line", layer.getAs<IntegerAttr>("line").getInt()},
-                                  {"aux", auxiliary}});
+    layers.push_back(
+        json::Object{{"name", layer.getAs<StringAttr>("name").getValue()},
+                     {"kind", layer.getAs<StringAttr>("kind").getValue()},
+                     {"output", toJson(layer.getAs<DenseI64ArrayAttr>("output").asArrayRef())},
+                     {"parameters", ofLayer[index]},
+                     {"flops", flops},
+                     {"line", layer.getAs<IntegerAttr>("line").getInt()},
+                     {"aux", auxiliary}});
   }
   json::Array features;
   if (!gpu)
@@ -81,19 +82,22 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
     classes *= dim;
   auto recipe = json::parse(module->getAttrOfType<StringAttr>("net.recipe").getValue());
   bool trains = static_cast<bool>(module.lookupSymbol<func::FuncOp>("step"));
-  json::Value value = json::Object{{"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
-                                   {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},
-                                   {"netc", "0.1.0"},
-                                   {"target", !gpu ? "cpu" : gpu->simulated ? "sim" : "cuda"},
-                                   {"cpu", gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name},
-                                   {"features", std::move(features)},
-                                   {"input", toJson(module->getAttrOfType<DenseI64ArrayAttr>("net.input").asArrayRef())},
-                                   {"classes", classes},
-                                   {"mode", trains ? "both" : "infer"},
-                                   {"flops_per_image", total},
-                                   {"layers", std::move(layers)},
-                                   {"parameters", std::move(parameters)},
-                                   {"recipe", recipe ? std::move(*recipe) : json::Value(nullptr)}};
+  json::Value value = json::Object{
+      {"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
+      {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},
+      {"netc", "0.1.0"},
+      {"target", !gpu             ? "cpu"
+                 : gpu->simulated ? "sim"
+                                  : "cuda"},
+      {"cpu", gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name},
+      {"features", std::move(features)},
+      {"input", toJson(module->getAttrOfType<DenseI64ArrayAttr>("net.input").asArrayRef())},
+      {"classes", classes},
+      {"mode", trains ? "both" : "infer"},
+      {"flops_per_image", total},
+      {"layers", std::move(layers)},
+      {"parameters", std::move(parameters)},
+      {"recipe", recipe ? std::move(*recipe) : json::Value(nullptr)}};
   if (auto graph = module->getAttrOfType<StringAttr>("net.graph"))
     if (auto parsed = json::parse(graph.getValue()))
       (*value.getAsObject())["graph"] = std::move(*parsed);

@@ -1,9 +1,9 @@
 //===- ModelTable.cpp - command tables as constants -----------------------===//
 #include "codegen/package/ModelTable.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Module.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace netc;
@@ -11,7 +11,8 @@ using namespace netc;
 static constexpr uint32_t kAbiVersion = 6; // NETC_ABI_VERSION
 static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
 static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
-static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step", "update", "norm", "accumulate"};
+static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step",
+                                              "update",  "norm",  "accumulate"};
 static constexpr StringLiteral kLeanSteps[] = {"step_lean1", "step_lean2"};
 
 ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
@@ -51,8 +52,8 @@ LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
   for (int64_t dim : type.getShape())
     bytes *= ShapedType::isDynamic(dim) ? 1 : dim;
   bool perImage = !type.hasStaticShape();
-  buffers.push_back({static_cast<uint32_t>(buffer.getSpace()), flags, buffer.getOffset(), perImage ? bytes : 0,
-                     perImage ? 0 : bytes});
+  buffers.push_back({static_cast<uint32_t>(buffer.getSpace()), flags, buffer.getOffset(),
+                     perImage ? bytes : 0, perImage ? 0 : bytes});
   return success();
 }
 
@@ -106,17 +107,22 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   auto word = [&](uint64_t v) -> llvm::Constant * { return llvm::ConstantInt::get(i32, v); };
   auto wide = [&](uint64_t v) -> llvm::Constant * { return llvm::ConstantInt::get(i64, v); };
   auto constant = [&](llvm::Constant *value, StringRef name, bool external = false) {
-    auto linkage = external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::PrivateLinkage;
+    auto linkage =
+        external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::PrivateLinkage;
     auto *global = new llvm::GlobalVariable(code, value->getType(), true, linkage, value, name);
     global->setAlignment(llvm::Align(8));
     return global;
   };
-  auto array = [&](llvm::Type *type, ArrayRef<llvm::Constant *> elements, StringRef name) -> llvm::Constant * {
+  auto array = [&](llvm::Type *type, ArrayRef<llvm::Constant *> elements,
+                   StringRef name) -> llvm::Constant * {
     if (elements.empty())
       return llvm::ConstantPointerNull::get(pointer);
-    return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, elements.size()), elements), name);
+    return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, elements.size()), elements),
+                    name);
   };
-  auto text = [&](StringRef value) { return constant(llvm::ConstantDataArray::getString(context, value), "netc_text"); };
+  auto text = [&](StringRef value) {
+    return constant(llvm::ConstantDataArray::getString(context, value), "netc_text");
+  };
 
   auto *kernelType = llvm::StructType::get(pointer, pointer, i64);
   SmallVector<llvm::Constant *> kernelTable;
@@ -124,7 +130,8 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
     llvm::Constant *function = code.getFunction(kernels.name(i));
     if (!function)
       function = llvm::ConstantPointerNull::get(pointer);
-    kernelTable.push_back(llvm::ConstantStruct::get(kernelType, {function, text(kernels.name(i)), wide(kernels.scratchBytes(i))}));
+    kernelTable.push_back(llvm::ConstantStruct::get(
+        kernelType, {function, text(kernels.name(i)), wide(kernels.scratchBytes(i))}));
   }
   // Only the model table is visible outside.
   for (llvm::Function &function : code)
@@ -134,8 +141,9 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   auto *bufferType = llvm::StructType::get(i32, i32, i64, i64, i64);
   SmallVector<llvm::Constant *> bufferTable;
   for (const Buffer &buffer : buffers)
-    bufferTable.push_back(llvm::ConstantStruct::get(bufferType, {word(buffer.space), word(buffer.flags), wide(buffer.offset),
-                                                                    wide(buffer.bytesPerImage), wide(buffer.bytesFixed)}));
+    bufferTable.push_back(llvm::ConstantStruct::get(
+        bufferType, {word(buffer.space), word(buffer.flags), wide(buffer.offset),
+                     wide(buffer.bytesPerImage), wide(buffer.bytesFixed)}));
 
   auto *commandType = llvm::StructType::get(i32, i32, i32, i32, i64, i64, i64, i64);
   auto *programType = llvm::StructType::get(pointer, i64, i64, i64, pointer, i64);
@@ -144,27 +152,37 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
     SmallVector<llvm::Constant *> commands;
     for (const Command &c : p.commands)
       commands.push_back(llvm::ConstantStruct::get(
-          commandType, {word(c.kernel), word(c.firstBuffer), word(c.bufferCount), word(c.layer), wide(c.grid.outer),
-                        wide(c.grid.rowsPerImage), wide(c.grid.rowsPerItem), wide(c.flops)}));
+          commandType, {word(c.kernel), word(c.firstBuffer), word(c.bufferCount), word(c.layer),
+                        wide(c.grid.outer), wide(c.grid.rowsPerImage), wide(c.grid.rowsPerItem),
+                        wide(c.flops)}));
     SmallVector<llvm::Constant *> sections;
     for (kern::SectionAttr s : p.sections)
       sections.push_back(llvm::ConstantStruct::get(
-          sectionType, {wide(s.getLaunches()), wide(s.getBatchBytes()), wide(s.getGroupBytes()), wide(s.getLiveBytes()),
-                        wide(s.getWeightBytes())}));
-    return llvm::ConstantStruct::get(programType, {array(commandType, commands, ("netc_" + name).str()),
-                                                   wide(p.commands.size()), wide(p.bytesPerImage), wide(p.bytesFixed),
-                                                   array(sectionType, sections, ("netc_sections_" + name).str()),
-                                                   wide(p.sections.size())});
+          sectionType, {wide(s.getLaunches()), wide(s.getBatchBytes()), wide(s.getGroupBytes()),
+                        wide(s.getLiveBytes()), wide(s.getWeightBytes())}));
+    return llvm::ConstantStruct::get(
+        programType,
+        {array(commandType, commands, ("netc_" + name).str()), wide(p.commands.size()),
+         wide(p.bytesPerImage), wide(p.bytesFixed),
+         array(sectionType, sections, ("netc_sections_" + name).str()), wide(p.sections.size())});
   };
   auto moduleBytes = [&](StringRef name) {
     auto attr = module->getAttrOfType<IntegerAttr>(name);
     return wide(attr ? attr.getInt() : 0);
   };
-  uint64_t slots = module->hasAttr("net.state_slots") ? module->getAttrOfType<IntegerAttr>("net.state_slots").getInt() : 0;
-  uint64_t parameterBytes = module->hasAttr("net.parameter_bytes") ? module->getAttrOfType<IntegerAttr>("net.parameter_bytes").getInt() : 0;
-  SmallVector<llvm::Constant *> fields{word(kAbiVersion), word(0), text(json),
-                                       array(kernelType, kernelTable, "netc_kernels"), wide(kernelTable.size()),
-                                       array(bufferType, bufferTable, "netc_buffers"), wide(bufferTable.size())};
+  uint64_t slots = module->hasAttr("net.state_slots")
+                       ? module->getAttrOfType<IntegerAttr>("net.state_slots").getInt()
+                       : 0;
+  uint64_t parameterBytes = module->hasAttr("net.parameter_bytes")
+                                ? module->getAttrOfType<IntegerAttr>("net.parameter_bytes").getInt()
+                                : 0;
+  SmallVector<llvm::Constant *> fields{word(kAbiVersion),
+                                       word(0),
+                                       text(json),
+                                       array(kernelType, kernelTable, "netc_kernels"),
+                                       wide(kernelTable.size()),
+                                       array(bufferType, bufferTable, "netc_buffers"),
+                                       wide(bufferTable.size())};
   for (auto [name, p] : llvm::zip(kPrograms, programs))
     fields.push_back(program(p, name));
   llvm::append_range(fields, SmallVector<llvm::Constant *>{moduleBytes("net.parameter_bytes"),
@@ -176,17 +194,21 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
     for (const cuda::GpuImage &image : gpu->images) {
       SmallVector<llvm::Constant *> launches;
       for (const cuda::GpuKernelInfo &info : image.kernels)
-        launches.push_back(llvm::ConstantStruct::getAnon(
-            {word(static_cast<uint64_t>(info.threads)), word(static_cast<uint64_t>(info.sharedBytes))}));
+        launches.push_back(
+            llvm::ConstantStruct::getAnon({word(static_cast<uint64_t>(info.threads)),
+                                           word(static_cast<uint64_t>(info.sharedBytes))}));
       images.push_back(llvm::ConstantStruct::getAnon(
           {word(image.chip), word(image.assembled), text(image.bytes), wide(image.bytes.size()),
-           array(launches.empty() ? nullptr : launches[0]->getType(), launches, "netc_gpu_kernels")}));
+           array(launches.empty() ? nullptr : launches[0]->getType(), launches,
+                 "netc_gpu_kernels")}));
     }
-    auto *open = llvm::Function::Create(llvm::FunctionType::get(pointer, false), llvm::GlobalValue::ExternalLinkage,
+    auto *open = llvm::Function::Create(llvm::FunctionType::get(pointer, false),
+                                        llvm::GlobalValue::ExternalLinkage,
                                         gpu->simulated ? "netc_open_sim" : "netc_open_cuda", code);
-    gpuTable = constant(llvm::ConstantStruct::getAnon(
-                            {array(images[0]->getType(), images, "netc_gpu_images"), wide(images.size()), open}),
-                        "netc_gpu");
+    gpuTable = constant(
+        llvm::ConstantStruct::getAnon(
+            {array(images[0]->getType(), images, "netc_gpu_images"), wide(images.size()), open}),
+        "netc_gpu");
   }
   fields.push_back(gpuTable);
   SmallVector<llvm::Constant *> lean;
@@ -201,5 +223,6 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   for (const std::string &name : symbols.all)
     models.push_back(code.getOrInsertGlobal(name, pointer));
   models.push_back(llvm::ConstantPointerNull::get(pointer));
-  constant(llvm::ConstantArray::get(llvm::ArrayType::get(pointer, models.size()), models), "netc_models", /*external=*/true);
+  constant(llvm::ConstantArray::get(llvm::ArrayType::get(pointer, models.size()), models),
+           "netc_models", /*external=*/true);
 }

@@ -15,7 +15,8 @@ class Module;
 namespace netc {
 
 /// What an executable is told about its model, as JSON (docs/abi.md). `gpu`: null for the CPU.
-std::string modelJson(mlir::ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu = nullptr);
+std::string modelJson(mlir::ModuleOp module, const CpuTarget &target,
+                      const cuda::GpuTarget *gpu = nullptr);
 
 /// Kernels behind the launches of a program.
 class LaunchKernels {
@@ -29,7 +30,8 @@ public:
   virtual uint64_t scratchBytes(size_t kernel) = 0;
 };
 
-/// An executable may hold a model several times, for several levels of the CPU, an object file each.
+/// An executable may hold a model several times, for several levels of the CPU, an object file
+/// each.
 struct ModelSymbols {
   std::string own = "netc_model";
   /// Where not empty, `netc_models`, the list of all, best first, is in this object file.

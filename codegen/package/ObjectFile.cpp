@@ -12,7 +12,8 @@
 using namespace mlir;
 using namespace netc;
 
-static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target, std::string &error) {
+static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target,
+                                                        std::string &error) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
@@ -22,9 +23,9 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target,
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Fast;
   options.FunctionSections = true;
-  return std::unique_ptr<llvm::TargetMachine>(
-      backend->createTargetMachine(triple, "x86-64", target.featureString(), options, llvm::Reloc::PIC_, std::nullopt,
-                                   llvm::CodeGenOptLevel::Default));
+  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
+      triple, "x86-64", target.featureString(), options, llvm::Reloc::PIC_, std::nullopt,
+      llvm::CodeGenOptLevel::Default));
 }
 
 /// Kernels are vectorised and unrolled by hand: only the scalar clean-up is wanted.
@@ -46,8 +47,8 @@ static void optimise(llvm::Module &code, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
 }
 
-LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarget &target, CodeKind kind,
-                              llvm::raw_pwrite_stream &out) {
+LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarget &target,
+                              CodeKind kind, llvm::raw_pwrite_stream &out) {
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = makeMachine(target, error);
   if (!machine)
@@ -67,7 +68,8 @@ LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarg
     return success();
   }
   llvm::legacy::PassManager passes;
-  auto type = kind == CodeKind::Assembly ? llvm::CodeGenFileType::AssemblyFile : llvm::CodeGenFileType::ObjectFile;
+  auto type = kind == CodeKind::Assembly ? llvm::CodeGenFileType::AssemblyFile
+                                         : llvm::CodeGenFileType::ObjectFile;
   if (machine->addPassesToEmitFile(passes, out, nullptr, type))
     return source.emitError("this LLVM cannot write such a file");
   passes.run(code);

@@ -11,8 +11,8 @@ class Module;
 namespace netc {
 
 /// Optimises `code` for `target` and writes it as `kind`.
-mlir::LogicalResult writeCode(mlir::ModuleOp source, llvm::Module &code, const CpuTarget &target, CodeKind kind,
-                              llvm::raw_pwrite_stream &out);
+mlir::LogicalResult writeCode(mlir::ModuleOp source, llvm::Module &code, const CpuTarget &target,
+                              CodeKind kind, llvm::raw_pwrite_stream &out);
 
 } // namespace netc
 

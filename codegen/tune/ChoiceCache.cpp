@@ -1,15 +1,15 @@
 //===- ChoiceCache.cpp - schedules that were timed before -----------------===//
 #include "codegen/tune/ChoiceCache.h"
 
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
-#include "mlir/AsmParser/AsmParser.h"
-#include "mlir/IR/Builders.h"
-#include "mlir/IR/Diagnostics.h"
 
 #include <algorithm>
 
@@ -22,14 +22,16 @@ static constexpr int64_t kVersion = 1;
 
 Attribute ChoiceCache::keyOf(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry) {
   Builder b(geometry.getContext());
-  return b.getArrayAttr({b.getI64IntegerAttr(static_cast<int64_t>(kind)), b.getI64IntegerAttr(batch), geometry});
+  return b.getArrayAttr(
+      {b.getI64IntegerAttr(static_cast<int64_t>(kind)), b.getI64IntegerAttr(batch), geometry});
 }
 
 void ChoiceCache::warn(const llvm::Twine &what) const {
   emitWarning(UnknownLoc::get(context)) << file << ": " << what;
 }
 
-/// What is written here nests five deep. A file that goes far beyond would overrun the stack of a parser.
+/// What is written here nests five deep. A file that goes far beyond would overrun the stack of a
+/// parser.
 static bool nestsTooDeep(StringRef text) {
   constexpr int kMost = 16;
   int depth = 0;
@@ -42,7 +44,8 @@ static bool nestsTooDeep(StringRef text) {
   return false;
 }
 
-ChoiceCache::ChoiceCache(MLIRContext *context, std::string file) : context(context), file(std::move(file)) {
+ChoiceCache::ChoiceCache(MLIRContext *context, std::string file)
+    : context(context), file(std::move(file)) {
   if (this->file.empty() || !llvm::sys::fs::exists(this->file))
     return;
   std::string problem;
@@ -80,8 +83,10 @@ ChoiceCache::Entries ChoiceCache::read(std::string &problem) const {
   return result;
 }
 
-void ChoiceCache::add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry, kern::ScheduleAttr schedule) {
-  entries[keyOf(kind, batch, geometry)] = kern::ChoiceAttr::get(context, kind, batch, geometry, schedule);
+void ChoiceCache::add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry,
+                      kern::ScheduleAttr schedule) {
+  entries[keyOf(kind, batch, geometry)] =
+      kern::ChoiceAttr::get(context, kind, batch, geometry, schedule);
 }
 
 ArrayAttr ChoiceCache::choices() const {

@@ -11,8 +11,9 @@
 
 namespace netc::tune {
 
-/// Choices by kind, batch and geometry, read from a JSON file and written back in whole. What lies there and does not
-/// parse, or is of another version, is timed anew; a file that cannot be read or written is a warning.
+/// Choices by kind, batch and geometry, read from a JSON file and written back in whole. What lies
+/// there and does not parse, or is of another version, is timed anew; a file that cannot be read or
+/// written is a warning.
 class ChoiceCache {
 public:
   ChoiceCache(mlir::MLIRContext *context, std::string file);
@@ -26,11 +27,13 @@ public:
     return choice ? choice.getSchedule() : kern::ScheduleAttr();
   }
   void forget(mlir::Attribute key) { entries.erase(key); }
-  void add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry, kern::ScheduleAttr schedule);
+  void add(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry,
+           kern::ScheduleAttr schedule);
 
   /// All of them, for a module's `kern.choices`.
   mlir::ArrayAttr choices() const;
-  /// Keeps what another netc has written there meanwhile. The first failure is a warning and the last attempt.
+  /// Keeps what another netc has written there meanwhile. The first failure is a warning and the
+  /// last attempt.
   void save();
 
 private:
@@ -43,7 +46,8 @@ private:
   mlir::MLIRContext *context;
   std::string file;
   Entries entries;
-  llvm::DenseSet<mlir::Attribute> readAtFirst; ///< keys; one that is no entry any more was forgotten
+  llvm::DenseSet<mlir::Attribute>
+      readAtFirst; ///< keys; one that is no entry any more was forgotten
   bool isWritable = true;
 };
 

@@ -5,6 +5,9 @@
 #include "codegen/package/ObjectFile.h"
 #include "dialect/schedule/cpu/Schedule.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/LLVMContext.h"
@@ -12,9 +15,6 @@
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Builders.h"
-#include "mlir/IR/IRMapping.h"
 
 #include <algorithm>
 #include <chrono>
@@ -33,8 +33,8 @@ TrialKernels::~TrialKernels() = default;
 // One schedule's launches
 //===----------------------------------------------------------------------===//
 
-/// `op` with operands of its own and `schedule`: shapes of packed weights, partial sums and gradients follow it. It does
-/// not pool what it stores, which not every schedule can.
+/// `op` with operands of its own and `schedule`: shapes of packed weights, partial sums and
+/// gradients follow it. It does not pool what it stores, which not every schedule can.
 static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule) {
   IRMapping map;
   auto fresh = [&](Value old, Type type) {
@@ -53,7 +53,8 @@ static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::Sched
   }
   kern::GeometryAttr g = op.getGeometry();
   if (op.getPoolAttr())
-    fresh(op.getOuts()[0], reshaped(op.getOuts()[0], {ShapedType::kDynamic, g.getOh(), g.getOw(), g.getOc()}));
+    fresh(op.getOuts()[0],
+          reshaped(op.getOuts()[0], {ShapedType::kDynamic, g.getOh(), g.getOw(), g.getOc()}));
   for (Value operand : op->getOperands())
     fresh(operand, operand.getType());
   auto clone = cast<kern::ContractOp>(b.clone(*op, map));
@@ -71,12 +72,13 @@ static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::Sched
 
 static MemRefType filterType(kern::ContractOp op) {
   kern::GeometryAttr g = op.getGeometry();
-  return MemRefType::get({g.getOc(), g.getIc() / g.getGroups(), g.getKh(), g.getKw()}, Float32Type::get(op.getContext()));
+  return MemRefType::get({g.getOc(), g.getIc() / g.getGroups(), g.getKh(), g.getKw()},
+                         Float32Type::get(op.getContext()));
 }
 
 /// The launches of one schedule, in the order in which a step runs them.
-static SmallVector<kern::KernelOpInterface> buildLaunches(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule,
-                                                          bool training) {
+static SmallVector<kern::KernelOpInterface>
+buildLaunches(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule, bool training) {
   kern::ContractOp contract = cloneWith(b, op, schedule);
   SmallVector<kern::KernelOpInterface> result{contract};
   if (!training)
@@ -85,12 +87,14 @@ static SmallVector<kern::KernelOpInterface> buildLaunches(OpBuilder &b, kern::Co
   bool lanewise = kern::isLanewise(g, schedule.getLanes());
   Value filter = kern::AllocOp::create(b, op.getLoc(), filterType(op));
   if (contract.getWeights())
-    result.push_back(kern::PackOp::create(b, op.getLoc(), TypeRange{}, ValueRange{filter}, ValueRange{contract.getWeights()},
-                                          g.getGroups(), op.getKind() == kern::ContractKind::InputGrad, lanewise,
+    result.push_back(kern::PackOp::create(b, op.getLoc(), TypeRange{}, ValueRange{filter},
+                                          ValueRange{contract.getWeights()}, g.getGroups(),
+                                          op.getKind() == kern::ContractKind::InputGrad, lanewise,
                                           schedule.getWinograd(), schedule.getLanes()));
   else
-    result.push_back(kern::UnpackOp::create(b, op.getLoc(), TypeRange{}, ValueRange{contract.getOuts()[0]}, ValueRange{filter},
-                                            lanewise ? 1 : g.getGroups(), schedule.getWinograd(), schedule.getLanes()));
+    result.push_back(kern::UnpackOp::create(
+        b, op.getLoc(), TypeRange{}, ValueRange{contract.getOuts()[0]}, ValueRange{filter},
+        lanewise ? 1 : g.getGroups(), schedule.getWinograd(), schedule.getLanes()));
   return result;
 }
 
@@ -102,9 +106,9 @@ static LogicalResult failed(kern::ContractOp op, llvm::Error error) {
   return op.emitError("a candidate could not be loaded: ") << llvm::toString(std::move(error));
 }
 
-FailureOr<std::unique_ptr<TrialKernels>> TrialKernels::compile(kern::ContractOp op, bool training,
-                                                               ArrayRef<kern::ScheduleAttr> schedules,
-                                                               const CpuTarget &target) {
+FailureOr<std::unique_ptr<TrialKernels>>
+TrialKernels::compile(kern::ContractOp op, bool training, ArrayRef<kern::ScheduleAttr> schedules,
+                      const CpuTarget &target) {
   MLIRContext *context = op.getContext();
   std::unique_ptr<TrialKernels> result(new TrialKernels());
   result->launches = ModuleOp::create(UnknownLoc::get(context));
@@ -130,11 +134,13 @@ FailureOr<std::unique_ptr<TrialKernels>> TrialKernels::compile(kern::ContractOp 
   if (!jit)
     return ::failed(op, jit.takeError());
   result->jit = std::move(*jit);
-  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(result->jit->getDataLayout().getGlobalPrefix());
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      result->jit->getDataLayout().getGlobalPrefix());
   if (!process)
     return ::failed(op, process.takeError());
   result->jit->getMainJITDylib().addGenerator(std::move(*process));
-  auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(object), /*RequiresNullTerminator=*/false);
+  auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(object),
+                                                                /*RequiresNullTerminator=*/false);
   if (llvm::Error error = result->jit->addObjectFile(std::move(buffer)))
     return ::failed(op, std::move(error));
   for (Trial &trial : result->all)
@@ -155,7 +161,8 @@ static constexpr size_t kLine = 64, kHugePage = 2 << 20;
 
 /// Zero-filled but for `fill`, and on huge pages where it is large, as in an executable.
 char *Trial::take(size_t bytes, float fill) {
-  size_t alignment = bytes >= kHugePage / 2 ? kHugePage : kLine, size = llvm::alignTo(bytes + kLine, alignment);
+  size_t alignment = bytes >= kHugePage / 2 ? kHugePage : kLine,
+         size = llvm::alignTo(bytes + kLine, alignment);
   char *data = static_cast<char *>(std::aligned_alloc(alignment, size));
   if (!data)
     llvm::report_bad_alloc_error("no memory to time schedules in");
@@ -179,8 +186,8 @@ static void readLines(const char *data, size_t bytes) {
     (void)*static_cast<const volatile char *>(data + i);
 }
 
-/// One image meets weights that no cache holds: the other layers' have passed since. What is read here is never written, so
-/// that nothing is left to write back while a launch is timed.
+/// One image meets weights that no cache holds: the other layers' have passed since. What is read
+/// here is never written, so that nothing is left to write back while a launch is timed.
 static void forgetCaches() {
   static const std::vector<char> other(64 << 20, 1);
   readLines(other.data(), other.size());

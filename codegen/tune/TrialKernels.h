@@ -20,7 +20,8 @@ class LLJIT;
 namespace netc::tune {
 
 /// As the runtime's NetcKernelFn.
-using KernelFn = void (*)(char *const *buffers, char *scratch, int64_t n, int64_t begin, int64_t end);
+using KernelFn = void (*)(char *const *buffers, char *scratch, int64_t n, int64_t begin,
+                          int64_t end);
 
 /// A compiled launch with memory of its own.
 struct TrialLaunch {
@@ -30,15 +31,16 @@ struct TrialLaunch {
   uint64_t scratchBytes = 0;
 };
 
-/// All that one schedule costs at each run: the contraction, and in training the packing of its weights or the
-/// unpacking of their gradient.
+/// All that one schedule costs at each run: the contraction, and in training the packing of its
+/// weights or the unpacking of their gradient.
 class Trial {
 public:
   std::vector<TrialLaunch> launches;
 
   /// Allocates and fills what the launches touch for `batch` images, and runs them once.
   void prepare(int64_t batch);
-  /// Of one run: in training the mean over at least a millisecond, for one image with activations alone in the caches.
+  /// Of one run: in training the mean over at least a millisecond, for one image with activations
+  /// alone in the caches.
   double seconds();
   void release();
 
@@ -52,7 +54,8 @@ private:
   char *take(size_t bytes, float fill);
 
   std::vector<std::unique_ptr<char, Free>> memory; ///< of operands, launch by launch, then scratch
-  std::vector<std::pair<const char *, size_t>> activations; ///< what layers before have just written, and its bytes
+  std::vector<std::pair<const char *, size_t>>
+      activations; ///< what layers before have just written, and its bytes
   std::vector<std::vector<char *>> operands;
   char *scratch = nullptr;
 };
@@ -61,9 +64,9 @@ private:
 class TrialKernels {
 public:
   /// `op`: a contraction on memrefs; `training`: packing counts.
-  static mlir::FailureOr<std::unique_ptr<TrialKernels>> compile(kern::ContractOp op, bool training,
-                                                                llvm::ArrayRef<kern::ScheduleAttr> schedules,
-                                                                const CpuTarget &target);
+  static mlir::FailureOr<std::unique_ptr<TrialKernels>>
+  compile(kern::ContractOp op, bool training, llvm::ArrayRef<kern::ScheduleAttr> schedules,
+          const CpuTarget &target);
   ~TrialKernels();
 
   /// One a schedule, in their order.

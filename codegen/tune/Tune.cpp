@@ -5,9 +5,9 @@
 #include "codegen/tune/TrialKernels.h"
 #include "dialect/schedule/cpu/Schedule.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/STLExtras.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <limits>
 
@@ -17,7 +17,8 @@ using namespace netc::tune;
 
 /// Another schedule must be this much faster than the rule's: timing has noise.
 static constexpr double kMargin = 0.97;
-/// Contractions below this share of a function's multiply-adds are not worth compiling candidates for.
+/// Contractions below this share of a function's multiply-adds are not worth compiling candidates
+/// for.
 static constexpr double kShare = 0.002;
 static constexpr int kRounds = 5;
 
@@ -30,9 +31,10 @@ struct Case {
 };
 } // namespace
 
-/// The distinct contractions of inference and of the step that `known` does not answer. An answer that is no candidate
-/// (a file from elsewhere) is forgotten.
-static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts, ChoiceCache &known) {
+/// The distinct contractions of inference and of the step that `known` does not answer. An answer
+/// that is no candidate (a file from elsewhere) is forgotten.
+static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts,
+                                 ChoiceCache &known) {
   llvm::MapVector<Attribute, Case> cases;
   for (StringRef name : {"infer", "step"}) {
     auto function = planned.lookupSymbol<func::FuncOp>(name);
@@ -69,7 +71,8 @@ static SmallVector<double> leastSeconds(ArrayRef<Trial *> trials, int rounds) {
   return least;
 }
 
-/// The first candidate is the rule's; another must be faster by the margin, and once more when only these two take turns.
+/// The first candidate is the rule's; another must be faster by the margin, and once more when only
+/// these two take turns.
 static kern::ScheduleAttr fastest(const Case &one, MutableArrayRef<Trial> trials) {
   SmallVector<Trial *> all;
   for (Trial &trial : trials) {
@@ -89,7 +92,8 @@ static kern::ScheduleAttr fastest(const Case &one, MutableArrayRef<Trial> trials
   return one.candidates[best];
 }
 
-FailureOr<ArrayAttr> netc::tuneSchedules(ModuleOp planned, const CpuTarget &target, const TuneOptions &options) {
+FailureOr<ArrayAttr> netc::tuneSchedules(ModuleOp planned, const CpuTarget &target,
+                                         const TuneOptions &options) {
   MLIRContext *context = planned.getContext();
   ChoiceCache cache(context, options.cacheFile);
   std::vector<Case> cases = casesOf(planned, kern::cpuFacts(target.lanes, target.registers), cache);
@@ -100,7 +104,8 @@ FailureOr<ArrayAttr> netc::tuneSchedules(ModuleOp planned, const CpuTarget &targ
         TrialKernels::compile(one.op, one.batch > 1, one.candidates, target);
     if (failed(kernels))
       return failure();
-    cache.add(one.op.getKind(), one.batch, one.op.getGeometry(), fastest(one, (*kernels)->trials()));
+    cache.add(one.op.getKind(), one.batch, one.op.getGeometry(),
+              fastest(one, (*kernels)->trials()));
     cache.save(); // interrupted, the next run goes on from here
   }
   options.progress(done, cases.size());

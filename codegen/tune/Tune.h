@@ -23,10 +23,11 @@ struct TuneOptions {
   std::function<void(size_t done, size_t all)> progress = [](size_t, size_t) {};
 };
 
-/// Times the contractions of `planned` (a module after the kern stage; it stays as it is) and returns the best as
-/// `kern.choices` for the passes. `target` must be a level that this machine runs. A cache file that cannot be
-/// read or written is a warning.
-mlir::FailureOr<mlir::ArrayAttr> tuneSchedules(mlir::ModuleOp planned, const CpuTarget &target, const TuneOptions &options);
+/// Times the contractions of `planned` (a module after the kern stage; it stays as it is) and
+/// returns the best as `kern.choices` for the passes. `target` must be a level that this machine
+/// runs. A cache file that cannot be read or written is a warning.
+mlir::FailureOr<mlir::ArrayAttr> tuneSchedules(mlir::ModuleOp planned, const CpuTarget &target,
+                                               const TuneOptions &options);
 
 } // namespace netc
 

@@ -1,6 +1,7 @@
 //===- Hyper.h - the words of the hyper-parameter block ---------*- C++ -*-===//
 //
-// NetcHyper and NetcParameterHyper of runtime/abi/Abi.h, as generated code reads them: f32 words by index.
+// NetcHyper and NetcParameterHyper of runtime/abi/Abi.h, as generated code reads them: f32 words by
+// index.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_DIALECT_INTERFACES_HYPER_H

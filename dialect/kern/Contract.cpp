@@ -1,6 +1,6 @@
 //===- Contract.cpp - convolution and linear layers as kernels ------------===//
-#include "dialect/schedule/gpu/GpuSchedule.h"
 #include "dialect/schedule/cpu/Schedule.h"
+#include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
 using namespace netc::kern;
@@ -14,7 +14,9 @@ Grid ContractOp::getGrid() {
   if (GpuScheduleAttr gpu = getGpuAttr())
     return gpuGrid(getKind(), g, s, gpu);
   if (getKind() == ContractKind::FilterGrad)
-    return {s.getChunks() * ceilDiv(g.getOc(), s.getChannelBlock()) * (g.getIc() / filterGradDepthBlock(g, s)), 0, 1};
+    return {s.getChunks() * ceilDiv(g.getOc(), s.getChannelBlock()) *
+                (g.getIc() / filterGradDepthBlock(g, s)),
+            0, 1};
   bool forward = getKind() == ContractKind::Forward;
   int64_t channels = forward ? g.getOc() : g.getIc(), rows = forward ? g.getOh() : g.getIh();
   int64_t columns = forward ? g.getOw() : g.getIw();
@@ -31,13 +33,16 @@ Grid ContractOp::getGrid() {
 
 int64_t ContractOp::getFlopsPerImage() {
   GeometryAttr g = getGeometry();
-  return 2 * g.getOh() * g.getOw() * g.getOc() * g.getKh() * g.getKw() * (g.getIc() / g.getGroups());
+  return 2 * g.getOh() * g.getOw() * g.getOc() * g.getKh() * g.getKw() *
+         (g.getIc() / g.getGroups());
 }
 
 static LogicalResult verifyPool(ContractOp op, PoolingAttr pool) {
   if (pool.getKind() != PoolKind::Max && pool.getKind() != PoolKind::Average)
-    return op.emitOpError() << "expected a max or an average pool but it is " << stringifyPoolKind(pool.getKind());
-  if (op.getKind() != ContractKind::Forward || op.getGpuAttr() || !poolsOnStore(op.getSchedule(), pool))
+    return op.emitOpError() << "expected a max or an average pool but it is "
+                            << stringifyPoolKind(pool.getKind());
+  if (op.getKind() != ContractKind::Forward || op.getGpuAttr() ||
+      !poolsOnStore(op.getSchedule(), pool))
     return op.emitOpError() << "pools on store but its tiles do not hold whole windows";
   if (op.getOuts().size() != 1)
     return op.emitOpError() << "pools on store but also sums by channel";
@@ -45,7 +50,8 @@ static LogicalResult verifyPool(ContractOp op, PoolingAttr pool) {
   ArrayRef<int64_t> have = shapedType(op.getOuts()[0]).getShape();
   SmallVector<int64_t> want{g.getOh() / pool.getKh(), g.getOw() / pool.getKw(), g.getOc()};
   if (have.drop_front() != ArrayRef(want))
-    return op.emitOpError() << "stores images of [" << have.drop_front() << "] but pools to [" << want << "]";
+    return op.emitOpError() << "stores images of [" << have.drop_front() << "] but pools to ["
+                            << want << "]";
   return success();
 }
 
@@ -54,11 +60,13 @@ LogicalResult ContractOp::verify() {
     return emitOpError() << "expected an operand and a destination";
   if (getKind() == ContractKind::FilterGrad ? getRhs().empty() : !getWeights())
     return emitOpError() << "expected "
-                         << (getKind() == ContractKind::FilterGrad ? "a right operand" : "packed weights");
+                         << (getKind() == ContractKind::FilterGrad ? "a right operand"
+                                                                   : "packed weights");
   auto checkRegion = [&](Region &region, size_t arguments, StringRef name) -> LogicalResult {
     Block *block = blockOf(region);
     if (block && block->getNumArguments() != arguments)
-      return emitOpError() << name << " takes " << block->getNumArguments() << " values but there are " << arguments;
+      return emitOpError() << name << " takes " << block->getNumArguments()
+                           << " values but there are " << arguments;
     return success();
   };
   if (failed(checkRegion(getLhsPrologue(), getLhs().size(), "lhs_prologue")) ||

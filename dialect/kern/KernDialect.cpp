@@ -1,9 +1,9 @@
 //===- KernDialect.cpp - the kern dialect: where it is computed -----------===//
 #include "dialect/kern/KernDialect.h"
 
-#include "llvm/ADT/TypeSwitch.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace netc::kern;
@@ -89,13 +89,18 @@ Grid PackOp::getGrid() {
   return {packed[0] * packed[1] * ceilDiv(packed[4], kPackedDepth), 0, 1};
 }
 Grid UnpackOp::getGrid() {
-  ArrayRef<int64_t> packed = shapedType(getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
+  ArrayRef<int64_t> packed =
+      shapedType(getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]
   return {packed[1] * packed[2] * ceilDiv(packed[5], kPackedDepth), 0, 1};
 }
-Grid TransposeOp::getGrid() { return {1, ceilDiv(static_cast<int64_t>(getColumns()), kTransposedColumns), 1}; }
+Grid TransposeOp::getGrid() {
+  return {1, ceilDiv(static_cast<int64_t>(getColumns()), kTransposedColumns), 1};
+}
 Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }
 
-bool PoolOp::readsInput() { return getKind() != PoolKind::AverageGrad && getKind() != PoolKind::AdaptiveGrad; }
+bool PoolOp::readsInput() {
+  return getKind() != PoolKind::AverageGrad && getKind() != PoolKind::AdaptiveGrad;
+}
 
 OperandRange PoolOp::getSources() {
   if (!readsInput())
@@ -108,7 +113,8 @@ LogicalResult PoolOp::verify() {
   if (!prologue)
     return success();
   if (!readsInput())
-    return emitOpError() << stringifyPoolKind(getKind()) << " reads no input that a prologue could make";
+    return emitOpError() << stringifyPoolKind(getKind())
+                         << " reads no input that a prologue could make";
   size_t have = prologue->getNumArguments(), want = getSources().size();
   if (have != want)
     return emitOpError() << "prologue takes " << have << " values but there are " << want;

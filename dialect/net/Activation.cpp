@@ -28,7 +28,9 @@ struct Formula {
   /// The larger of x and a constant: one instruction on x86, and NaN stays NaN.
   Value max(Value x, Value y) const { return select(gt(y, x), y, x); }
   Value min(Value x, Value y) const { return select(gt(x, y), y, x); }
-  Value gt(Value x, Value y) const { return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y); }
+  Value gt(Value x, Value y) const {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y);
+  }
   Value select(Value p, Value x, Value y) const { return arith::SelectOp::create(b, loc, p, x, y); }
   Value sigmoid(Value x) const {
     Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, x));
@@ -59,8 +61,8 @@ static const Row &rowOf(ActivationKind kind) {
        true, true},
       {[](F f, Value x) { return f.select(f.gt(x, f.c(0)), x, f.mul(x, f.c(f.slope))); },
        [](F f, Value x) { return f.select(f.gt(x, f.c(0)), f.c(1), f.c(f.slope)); }, false, true},
-      {[](F f, Value x) { return f.tanh(x); }, [](F f, Value y) { return f.sub(f.c(1), f.mul(y, y)); }, true,
-       false},
+      {[](F f, Value x) { return f.tanh(x); },
+       [](F f, Value y) { return f.sub(f.c(1), f.mul(y, y)); }, true, false},
       {[](F f, Value x) { return f.sigmoid(x); },
        [](F f, Value y) { return f.mul(y, f.sub(f.c(1), y)); }, true, false},
       {[](F f, Value x) { return f.mul(x, f.sigmoid(x)); },
@@ -86,8 +88,9 @@ SmallVector<Value> ActivationOp::getSavedValues() {
 
 LogicalResult ActivationOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                          llvm::function_ref<void(Value, Value)> accumulate) {
-  accumulate(getInput(), ActivationGradOp::create(builder, getLoc(), getInput().getType(), getKindAttr(),
-                                                  cotangents[0], getSavedValues()[0], getSlopeAttr()));
+  accumulate(getInput(),
+             ActivationGradOp::create(builder, getLoc(), getInput().getType(), getKindAttr(),
+                                      cotangents[0], getSavedValues()[0], getSlopeAttr()));
   return success();
 }
 

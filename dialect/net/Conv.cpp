@@ -13,17 +13,18 @@ LogicalResult Conv2dOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   auto filter = cast<RankedTensorType>(op.getFilter().getType());
   ArrayRef<int64_t> strides = op.getStrides(), pads = op.getPads(), dilations = op.getDilations();
   if (strides.size() != 2 || pads.size() != 4 || dilations.size() != 2)
-    return emitOptionalError(loc, "expected 2 strides, 4 pads and 2 dilations, found ", strides.size(),
-                             ", ", pads.size(), " and ", dilations.size());
+    return emitOptionalError(loc, "expected 2 strides, 4 pads and 2 dilations, found ",
+                             strides.size(), ", ", pads.size(), " and ", dilations.size());
   if (strides[0] < 1 || strides[1] < 1 || dilations[0] < 1 || dilations[1] < 1)
     return emitOptionalError(loc, "strides and dilations must be positive");
   int64_t size[2];
   for (int axis = 0; axis < 2; ++axis) {
-    size[axis] = netc::windowOutputSize(input.getDimSize(2 + axis), filter.getDimSize(2 + axis), strides[axis],
-                                        pads[axis], pads[2 + axis], dilations[axis]);
+    size[axis] = netc::windowOutputSize(input.getDimSize(2 + axis), filter.getDimSize(2 + axis),
+                                        strides[axis], pads[axis], pads[2 + axis], dilations[axis]);
     if (size[axis] < 1)
-      return emitOptionalError(loc, "kernel of ", filter.getDimSize(2 + axis), " does not fit input of ",
-                               input.getDimSize(2 + axis), " with padding ", pads[axis] + pads[2 + axis]);
+      return emitOptionalError(loc, "kernel of ", filter.getDimSize(2 + axis),
+                               " does not fit input of ", input.getDimSize(2 + axis),
+                               " with padding ", pads[axis] + pads[2 + axis]);
   }
   types.push_back(activationType({filter.getDimSize(0), size[0], size[1]}, input));
   return success();
@@ -38,14 +39,15 @@ LogicalResult Conv2dOp::verify() {
                          << " output channels, which " << groups << " groups do not divide";
   if (input.getDimSize(1) != filter.getDimSize(1) * groups) {
     InFlightDiagnostic diag = emitOpError()
-                              << "input has " << input.getDimSize(1) << " channels but filter expects "
-                              << filter.getDimSize(1) * groups;
+                              << "input has " << input.getDimSize(1)
+                              << " channels but filter expects " << filter.getDimSize(1) * groups;
     diag.attachNote(getFilter().getLoc()) << "filter defined here";
     return diag;
   }
-  if (getBias() && cast<RankedTensorType>(getBias().getType()).getDimSize(0) != filter.getDimSize(0))
-    return emitOpError() << "bias has " << getBias().getType() << " but filter has " << filter.getDimSize(0)
-                         << " output channels";
+  if (getBias() &&
+      cast<RankedTensorType>(getBias().getType()).getDimSize(0) != filter.getDimSize(0))
+    return emitOpError() << "bias has " << getBias().getType() << " but filter has "
+                         << filter.getDimSize(0) << " output channels";
   return success();
 }
 
@@ -55,15 +57,16 @@ LogicalResult Conv2dOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                      llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];
   Location loc = getLoc();
-  accumulate(getFilter(), Conv2dFilterGradOp::create(builder, loc, getFilter().getType(), getInput(), g,
-                                                     getStridesAttr(), getPadsAttr(), getDilationsAttr(),
-                                                     getGroupsAttr()));
+  accumulate(getFilter(), Conv2dFilterGradOp::create(builder, loc, getFilter().getType(),
+                                                     getInput(), g, getStridesAttr(), getPadsAttr(),
+                                                     getDilationsAttr(), getGroupsAttr()));
   if (getBias())
     accumulate(getBias(),
-               ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g, Value()).getResult(0));
-  accumulate(getInput(), Conv2dInputGradOp::create(builder, loc, getInput().getType(), g, getFilter(),
-                                                   getStridesAttr(), getPadsAttr(), getDilationsAttr(),
-                                                   getGroupsAttr()));
+               ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g, Value())
+                   .getResult(0));
+  accumulate(getInput(), Conv2dInputGradOp::create(builder, loc, getInput().getType(), g,
+                                                   getFilter(), getStridesAttr(), getPadsAttr(),
+                                                   getDilationsAttr(), getGroupsAttr()));
   return success();
 }
 

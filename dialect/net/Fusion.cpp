@@ -11,12 +11,14 @@ void YieldOp::build(OpBuilder &, OperationState &) {}
 LogicalResult FusionOp::verify() {
   Block &body = getBody().front();
   if (body.getNumArguments() != getInputs().size())
-    return emitOpError() << "has " << getInputs().size() << " inputs but its body takes " << body.getNumArguments();
+    return emitOpError() << "has " << getInputs().size() << " inputs but its body takes "
+                         << body.getNumArguments();
   int contractions = 0;
   for (Operation &op : body.without_terminator()) {
     contractions += isa<netc::ContractionOpInterface>(op);
     if (!isa<netc::ContractionOpInterface, netc::PointwiseOpInterface, ChannelSumsOp>(op))
-      return emitOpError() << "expected contractions, pointwise ops and channel sums, found '" << op.getName() << "'";
+      return emitOpError() << "expected contractions, pointwise ops and channel sums, found '"
+                           << op.getName() << "'";
   }
   if (contractions > 1)
     return emitOpError() << "expected at most one contraction, found " << contractions;
@@ -47,8 +49,8 @@ ParseResult FusionOp::parse(OpAsmParser &parser, OperationState &result) {
       return failure();
     return success();
   };
-  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseBinding) || parser.parseArrow() ||
-      parser.parseLParen())
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseBinding) ||
+      parser.parseArrow() || parser.parseLParen())
     return failure();
   if (failed(parser.parseOptionalRParen()) &&
       (parser.parseTypeList(result.types) || parser.parseRParen()))

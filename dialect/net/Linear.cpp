@@ -6,15 +6,15 @@
 using namespace mlir;
 using namespace netc::net;
 
-LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc, Adaptor op,
-                                         SmallVectorImpl<Type> &types) {
+LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
+                                         Adaptor op, SmallVectorImpl<Type> &types) {
   auto input = cast<RankedTensorType>(op.getInput().getType());
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
   if (input.getRank() != 2 || weight.getRank() != 2)
     return emitOptionalError(loc, "expected vectors, found input ", input, " and weight ", weight);
   if (input.getDimSize(1) != weight.getDimSize(1))
-    return emitOptionalError(loc, "input has ", input.getDimSize(1), " features but weight expects ",
-                             weight.getDimSize(1));
+    return emitOptionalError(loc, "input has ", input.getDimSize(1),
+                             " features but weight expects ", weight.getDimSize(1));
   types.push_back(activationType({weight.getDimSize(0)}, input));
   return success();
 }
@@ -25,11 +25,14 @@ LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                      llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];
   Location loc = getLoc();
-  accumulate(getWeight(), LinearWeightGradOp::create(builder, loc, getWeight().getType(), getInput(), g));
+  accumulate(getWeight(),
+             LinearWeightGradOp::create(builder, loc, getWeight().getType(), getInput(), g));
   if (getBias())
     accumulate(getBias(),
-               ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g, Value()).getResult(0));
-  accumulate(getInput(), LinearInputGradOp::create(builder, loc, getInput().getType(), g, getWeight()));
+               ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g, Value())
+                   .getResult(0));
+  accumulate(getInput(),
+             LinearInputGradOp::create(builder, loc, getInput().getType(), g, getWeight()));
   return success();
 }
 

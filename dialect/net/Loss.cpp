@@ -9,10 +9,11 @@ using namespace netc::net;
 LogicalResult SoftmaxCrossEntropyOp::verify() {
   if (cast<RankedTensorType>(getLogits().getType()).getRank() != 2)
     return emitOpError() << "expected logits [N, classes], found " << getLogits().getType();
-  if (isActivation(getLabels().getType()) && cast<RankedTensorType>(getLabels().getType()).getRank() == 2 &&
+  if (isActivation(getLabels().getType()) &&
+      cast<RankedTensorType>(getLabels().getType()).getRank() == 2 &&
       getLabels().getType() != getLogits().getType())
-    return emitOpError() << "expected distributions of the logits' type " << getLogits().getType() << ", found "
-                         << getLabels().getType();
+    return emitOpError() << "expected distributions of the logits' type " << getLogits().getType()
+                         << ", found " << getLabels().getType();
   return success();
 }
 SmallVector<Value> SoftmaxCrossEntropyOp::getSavedValues() { return {getLogits()}; }
@@ -25,25 +26,28 @@ static FloatAttr headWeight(SoftmaxCrossEntropyOp op, OpBuilder &b) {
   return {};
 }
 
-LogicalResult SoftmaxCrossEntropyOp::buildAdjoint(OpBuilder &b, ValueRange,
-                                                  llvm::function_ref<void(Value, Value)> accumulate) {
+LogicalResult
+SoftmaxCrossEntropyOp::buildAdjoint(OpBuilder &b, ValueRange,
+                                    llvm::function_ref<void(Value, Value)> accumulate) {
   FloatAttr weight = headWeight(*this, b);
   if (!weight)
     return emitOpError() << "expected a net.mean_loss among the readers of a loss to differentiate";
-  accumulate(getLogits(), SoftmaxCrossEntropyGradOp::create(b, getLoc(), getLogits().getType(), getLogits(),
-                                                            getLabels(), weight));
+  accumulate(getLogits(), SoftmaxCrossEntropyGradOp::create(b, getLoc(), getLogits().getType(),
+                                                            getLogits(), getLabels(), weight));
   return success();
 }
 
 LogicalResult MeanLossOp::verify() {
   if (getLosses().size() != getWeights().size())
-    return emitOpError() << "has " << getLosses().size() << " losses but " << getWeights().size() << " weights";
+    return emitOpError() << "has " << getLosses().size() << " losses but " << getWeights().size()
+                         << " weights";
   return success();
 }
 
 SmallVector<Value> SoftmaxOp::getSavedValues() { return {getResult()}; }
 LogicalResult SoftmaxOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
-  accumulate(getInput(), SoftmaxGradOp::create(b, getLoc(), getInput().getType(), cotangents[0], getResult()));
+  accumulate(getInput(),
+             SoftmaxGradOp::create(b, getLoc(), getInput().getType(), cotangents[0], getResult()));
   return success();
 }

@@ -1,9 +1,9 @@
 //===- NetDialect.cpp - the net dialect: what is computed -----------------===//
 #include "dialect/net/NetDialect.h"
 
-#include "llvm/ADT/TypeSwitch.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace netc::net;

@@ -11,7 +11,8 @@ LogicalResult BatchNormOp::verify() {
   int64_t channels = channelsOf(cast<RankedTensorType>(getInput().getType()));
   for (Value operand : getOperands().drop_front())
     if (int64_t have = cast<RankedTensorType>(operand.getType()).getDimSize(0); have != channels)
-      return emitOpError() << "input has " << channels << " channels but a statistic or parameter has " << have;
+      return emitOpError() << "input has " << channels
+                           << " channels but a statistic or parameter has " << have;
   return success();
 }
 
@@ -44,12 +45,14 @@ LogicalResult BatchNormApplyOp::buildAdjoint(OpBuilder &builder, ValueRange cota
   auto sums = ChannelSumsOp::create(builder, loc, TypeRange{vector, vector}, g, getInput());
   auto grads = BatchNormGradStatisticsOp::create(
       builder, loc, TypeRange{vector, vector, vector, vector, vector},
-      ValueRange{sums.getResult(0), sums.getResult(1), stats.getMean(), stats.getInvStd(), getScale()},
+      ValueRange{sums.getResult(0), sums.getResult(1), stats.getMean(), stats.getInvStd(),
+                 getScale()},
       builder.getNamedAttr("pixels", stats.getPixelsAttr()));
   accumulate(stats.getWeight(), grads.getWeightGrad());
   accumulate(stats.getBias(), grads.getBiasGrad());
-  accumulate(getInput(), BatchNormInputGradOp::create(builder, loc, getInput().getType(), g, getInput(),
-                                                      grads.getA(), grads.getB(), grads.getC()));
+  accumulate(getInput(),
+             BatchNormInputGradOp::create(builder, loc, getInput().getType(), g, getInput(),
+                                          grads.getA(), grads.getB(), grads.getC()));
   return success();
 }
 
@@ -80,7 +83,8 @@ SmallVector<Value> LrnOp::getSavedValues() { return {getInput()}; }
 
 LogicalResult LrnOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                   llvm::function_ref<void(Value, Value)> accumulate) {
-  accumulate(getInput(), LrnGradOp::create(builder, getLoc(), getInput().getType(), cotangents[0], getInput(),
-                                           getSizeAttr(), getAlphaAttr(), getBetaAttr(), getKAttr()));
+  accumulate(getInput(),
+             LrnGradOp::create(builder, getLoc(), getInput().getType(), cotangents[0], getInput(),
+                               getSizeAttr(), getAlphaAttr(), getBetaAttr(), getKAttr()));
   return success();
 }

@@ -20,14 +20,18 @@ struct Formula {
   Location loc;
   const UpdateScalars &s;
 
-  Value c(double v) const { return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(v))); }
+  Value c(double v) const {
+    return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(v)));
+  }
   Value add(Value x, Value y) const { return arith::AddFOp::create(b, loc, x, y); }
   Value sub(Value x, Value y) const { return arith::SubFOp::create(b, loc, x, y); }
   Value mul(Value x, Value y) const { return arith::MulFOp::create(b, loc, x, y); }
   Value div(Value x, Value y) const { return arith::DivFOp::create(b, loc, x, y); }
   Value sqrt(Value x) const { return math::SqrtOp::create(b, loc, x); }
   Value select(Value p, Value x, Value y) const { return arith::SelectOp::create(b, loc, p, x, y); }
-  Value positive(Value x) const { return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, c(0)); }
+  Value positive(Value x) const {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, c(0));
+  }
 
   Value word(HyperWord index) const { return s.hyper[index]; }
   Value rate() const { return mul(word(kLearningRate), s.parameter[kRateScale]); }
@@ -45,7 +49,9 @@ struct Formula {
 };
 } // namespace
 
-static SmallVector<int64_t> slots(int64_t count) { return llvm::to_vector(llvm::seq<int64_t>(0, count)); }
+static SmallVector<int64_t> slots(int64_t count) {
+  return llvm::to_vector(llvm::seq<int64_t>(0, count));
+}
 
 SmallVector<int64_t> SgdUpdateOp::getStateSlots() { return slots(getAveraged() ? 2 : 1); }
 SmallVector<Value> SgdUpdateOp::buildUpdate(OpBuilder &b, const UpdateScalars &s) {

@@ -11,8 +11,8 @@ static LogicalResult verifyParameter(Operation *op, SymbolTableCollection &table
   if (!parameter)
     return op->emitOpError() << "names " << symbol << ", which is no parameter of this module";
   if (type && parameter.getType() != type) {
-    InFlightDiagnostic diag = op->emitOpError()
-                              << "has type " << type << " but " << symbol << " is " << parameter.getType();
+    InFlightDiagnostic diag = op->emitOpError() << "has type " << type << " but " << symbol
+                                                << " is " << parameter.getType();
     diag.attachNote(parameter.getLoc()) << "parameter declared here";
     return diag;
   }

@@ -14,13 +14,14 @@ template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
   if (kernel.size() != 2 || strides.size() != 2 || pads.size() != 4)
     return op.emitOpError() << "expected 2 kernel sizes, 2 strides and 4 pads";
   if (input.getDimSize(1) != result.getDimSize(1))
-    return op.emitOpError() << "input has " << input.getDimSize(1) << " channels but result has " << result.getDimSize(1);
+    return op.emitOpError() << "input has " << input.getDimSize(1) << " channels but result has "
+                            << result.getDimSize(1);
   for (int axis = 0; axis < 2; ++axis) {
-    int64_t want = netc::windowOutputSize(input.getDimSize(2 + axis), kernel[axis], strides[axis], pads[axis],
-                                          pads[2 + axis], 1, op.getRoundUp());
+    int64_t want = netc::windowOutputSize(input.getDimSize(2 + axis), kernel[axis], strides[axis],
+                                          pads[axis], pads[2 + axis], 1, op.getRoundUp());
     if (result.getDimSize(2 + axis) != want)
-      return op.emitOpError() << "result has " << result.getDimSize(2 + axis) << (axis ? " columns" : " rows")
-                              << " but the window gives " << want;
+      return op.emitOpError() << "result has " << result.getDimSize(2 + axis)
+                              << (axis ? " columns" : " rows") << " but the window gives " << want;
   }
   return success();
 }
@@ -31,8 +32,9 @@ LogicalResult AvgPoolOp::verify() { return verifyWindow(*this); }
 SmallVector<Value> MaxPoolOp::getSavedValues() { return {getInput()}; }
 LogicalResult MaxPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
-  accumulate(getInput(), MaxPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0], getInput(),
-                                               getKernelAttr(), getStridesAttr(), getPadsAttr()));
+  accumulate(getInput(),
+             MaxPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0], getInput(),
+                                   getKernelAttr(), getStridesAttr(), getPadsAttr()));
   return success();
 }
 
@@ -42,11 +44,14 @@ LogicalResult AvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   auto input = cast<RankedTensorType>(getInput().getType());
   auto result = cast<RankedTensorType>(getResult().getType());
   bool global = pixelsOf(result) == 1 && getKernel()[0] == input.getDimSize(2) &&
-                getKernel()[1] == input.getDimSize(3) && llvm::all_of(getPads(), [](int64_t p) { return p == 0; });
-  Value grad = global ? Value(SpreadOp::create(b, getLoc(), input, cotangents[0],
-                                               b.getF64FloatAttr(1.0 / static_cast<double>(pixelsOf(input)))))
-                      : Value(AvgPoolGradOp::create(b, getLoc(), input, cotangents[0], getKernelAttr(),
-                                                    getStridesAttr(), getPadsAttr()));
+                getKernel()[1] == input.getDimSize(3) &&
+                llvm::all_of(getPads(), [](int64_t p) { return p == 0; });
+  Value grad =
+      global
+          ? Value(SpreadOp::create(b, getLoc(), input, cotangents[0],
+                                   b.getF64FloatAttr(1.0 / static_cast<double>(pixelsOf(input)))))
+          : Value(AvgPoolGradOp::create(b, getLoc(), input, cotangents[0], getKernelAttr(),
+                                        getStridesAttr(), getPadsAttr()));
   accumulate(getInput(), grad);
   return success();
 }
@@ -54,6 +59,7 @@ LogicalResult AvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
 SmallVector<Value> AdaptiveAvgPoolOp::getSavedValues() { return {}; }
 LogicalResult AdaptiveAvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                               llvm::function_ref<void(Value, Value)> accumulate) {
-  accumulate(getInput(), AdaptiveAvgPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
+  accumulate(getInput(),
+             AdaptiveAvgPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
   return success();
 }

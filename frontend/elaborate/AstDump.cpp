@@ -1,7 +1,7 @@
 //===- AstDump.cpp - the syntax tree as text ------------------------------===//
 #include "frontend/elaborate/Frontend.h"
-#include "frontend/syntax/Parser.h"
 #include "frontend/elaborate/Program.h"
+#include "frontend/syntax/Parser.h"
 
 #include <fmt/format.h>
 

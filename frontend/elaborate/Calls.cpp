@@ -24,9 +24,11 @@ Value Elaborator::call(const CallExpr &expr, Range at, const Value *piped) {
   const auto *name = std::get_if<NameExpr>(&expr.callee->node);
   bool hides = name && (findLayerKind(name->name) || findFunction(name->name));
   error(at, fmt::format("{} can't be called", describeValue(callee)))
-      .suggest(hides ? fmt::format("here '{0}' is a variable, which hides the '{0}' of the language: rename it",
-                                   name->name)
-                     : std::string("layers, blocks and functions can"));
+      .suggest(
+          hides ? fmt::format(
+                      "here '{0}' is a variable, which hides the '{0}' of the language: rename it",
+                      name->name)
+                : std::string("layers, blocks and functions can"));
   return Value::poison();
 }
 
@@ -45,8 +47,8 @@ bool Elaborator::bindNamed(const std::string &callee, const std::vector<ParamSpe
     std::vector<std::string> known;
     for (const ParamSpec &p : params)
       known.push_back(p.name);
-    error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", callee, arg.name,
-                                     didYouMean(arg.name, known)))
+    error(arg.nameRange,
+          fmt::format("'{}' has no argument '{}'{}", callee, arg.name, didYouMean(arg.name, known)))
         .suggest(fmt::format("it takes {}", listParams(params)));
     evaluate(*arg.value);
     return false;
@@ -117,8 +119,8 @@ bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &p
     if (toggle != params.end()) {
       std::optional<BoundArgument> &slot = bound[toggle - params.begin()];
       if (slot) {
-        error(arg.value->range, fmt::format("argument '{}' of '{}' is given twice", word->name,
-                                            callee))
+        error(arg.value->range,
+              fmt::format("argument '{}' of '{}' is given twice", word->name, callee))
             .note(slot->range, "the first is here");
         good = false;
       }
@@ -194,7 +196,8 @@ std::optional<std::string> Elaborator::evaluateLabel(const Label &label) {
   if (wellFormed)
     return text;
   if (text.size() > longest) {
-    error(label.range, fmt::format("a label of {} bytes; a name may have {}", text.size(), longest));
+    error(label.range,
+          fmt::format("a label of {} bytes; a name may have {}", text.size(), longest));
     return std::nullopt;
   }
   error(label.range, fmt::format("'{}' is no name for a layer", text.substr(0, 80)))
@@ -224,8 +227,8 @@ bool Elaborator::claimName(const std::string &name, Range at) {
   return false;
 }
 
-Value Elaborator::addLayer(const char *kind, Draft draft, std::vector<int> inputs,
-                           std::string name, Range at) {
+Value Elaborator::addLayer(const char *kind, Draft draft, std::vector<int> inputs, std::string name,
+                           Range at) {
   if (network.layers.size() >= maxLayers) {
     if (!stopped)
       error(at, fmt::format("the model has more than {} layers", maxLayers))
@@ -258,8 +261,8 @@ Value Elaborator::addLayer(const char *kind, Draft draft, std::vector<int> input
 //===----------------------------------------------------------------------===//
 
 /// Takes the tensors among the arguments; `bound[0]` is the layer's input.
-bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound,
-                            std::vector<BoundArgument> &extra, LayerCall &layerCall) {
+bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound, std::vector<BoundArgument> &extra,
+                            LayerCall &layerCall) {
   std::vector<BoundArgument> given;
   if (bound[0])
     given.push_back(*bound[0]);
@@ -280,8 +283,8 @@ bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound,
     }
     good = false;
     if (!arg.value.isPoison())
-      error(arg.range, fmt::format("'{}' wants tensors, have {}", kind.name,
-                                   describeValue(arg.value)));
+      error(arg.range,
+            fmt::format("'{}' wants tensors, have {}", kind.name, describeValue(arg.value)));
   }
   if (good && given.empty()) {
     error(layerCall.range, fmt::format("'{}' needs a tensor", kind.name))
@@ -338,8 +341,7 @@ bool Elaborator::enter(const Definition &def, Range at) {
       continue;
     Diagnostic &diag = error(at, fmt::format("block '{}' is used within itself", def.name));
     for (size_t j = i + 1; j < activations.size(); ++j)
-      diag.note(activations[j].from,
-                fmt::format("by way of block '{}'", activations[j].def->name));
+      diag.note(activations[j].from, fmt::format("by way of block '{}'", activations[j].def->name));
     diag.suggest("a block can't call itself: use a loop");
     return false;
   }
@@ -380,8 +382,8 @@ Value Elaborator::callBlock(const Definition &def, const CallExpr &expr, Range a
   if (alone)
     return refuseCall("block", def.name, at);
   if (def.isModel) {
-    error(at, fmt::format("'{}' is a model: only 'model a = {}(...)' can use it", def.name,
-                          def.name))
+    error(at,
+          fmt::format("'{}' is a model: only 'model a = {}(...)' can use it", def.name, def.name))
         .note(def.range, "it is defined here")
         .suggest("what models share belongs into a block");
     return Value::poison();

@@ -14,8 +14,8 @@ namespace netc::frontend {
 std::vector<Frame> Elaborator::frames() const {
   std::vector<Frame> result;
   for (size_t i = activations.size(); i-- > 1;)
-    result.push_back({activations[i].def->name, activations[i].scope.name(),
-                      diags.locate(activations[i].from)});
+    result.push_back(
+        {activations[i].def->name, activations[i].scope.name(), diags.locate(activations[i].from)});
   return result;
 }
 
@@ -79,9 +79,9 @@ const Definition *Elaborator::resolveAlias(const Definition &model, const Bindin
     std::vector<ParamSpec> params;
     for (const Param &param : target->params) {
       bool isSet = std::any_of(set.begin(), set.end(),
-                              [&](const auto &pair) { return pair.first == param.name; });
+                               [&](const auto &pair) { return pair.first == param.name; });
       params.push_back({param.name, param.byDefault || isSet ? ParamSpec::Need::Optional
-                                                            : ParamSpec::Need::Required});
+                                                             : ParamSpec::Need::Required});
     }
     Bound bound;
     if (!bind(target->name, params, call, def->alias->range, nullptr, bound))
@@ -106,15 +106,14 @@ Network Elaborator::run(const Definition &model, const Bindings &set, bool anyOu
   network.name = model.name;
   overrides = set;
   activations.push_back({&model, Scope(), model.range, {}});
-  const Definition *def = bindModel(model, set) || diags.hasErrors()
-                              ? resolveAlias(model, set)
-                              : nullptr;
+  const Definition *def =
+      bindModel(model, set) || diags.hasErrors() ? resolveAlias(model, set) : nullptr;
   if (!def)
     return std::move(network);
   Value result = runBody(def->body);
   Range at = def->body.statements.empty() ? def->range : def->body.statements.back().range;
-  bool hasInput = !network.layers.empty() &&
-                  std::holds_alternative<InputAttrs>(network.layers[0].attrs);
+  bool hasInput =
+      !network.layers.empty() && std::holds_alternative<InputAttrs>(network.layers[0].attrs);
   if (!hasInput && !diags.hasErrors())
     error(def->range, fmt::format("model '{}' has no input", def->name))
         .suggest("begin it with input image: [channels, height, width]");

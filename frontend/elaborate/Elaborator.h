@@ -7,9 +7,9 @@
 #ifndef NETC_FRONTEND_ELABORATE_ELABORATOR_H
 #define NETC_FRONTEND_ELABORATE_ELABORATOR_H
 
-#include "frontend/layers/LayerTable.h"
 #include "frontend/elaborate/Naming.h"
 #include "frontend/elaborate/Program.h"
+#include "frontend/layers/LayerTable.h"
 #include "frontend/values/Value.h"
 
 #include <unordered_map>
@@ -89,10 +89,9 @@ private:
   Value callBlock(const Definition &def, const CallExpr &expr, Range at, const Value *piped);
   Value callLayer(const LayerKind &kind, const CallExpr &expr, Range at, const Value *piped);
   Value refuseCall(const char *what, const std::string &name, Range at);
-  Value callFunction(const Function &function, const CallExpr &expr, Range at,
-                     const Value *piped);
-  bool bind(const std::string &callee, const std::vector<ParamSpec> &params,
-            const CallExpr &expr, Range at, const Value *piped, Bound &bound,
+  Value callFunction(const Function &function, const CallExpr &expr, Range at, const Value *piped);
+  bool bind(const std::string &callee, const std::vector<ParamSpec> &params, const CallExpr &expr,
+            Range at, const Value *piped, Bound &bound,
             std::vector<BoundArgument> *extra = nullptr);
   bool checkTensor(const std::string &callee, const BoundArgument &arg);
   bool bindNamed(const std::string &callee, const std::vector<ParamSpec> &params,
@@ -134,11 +133,11 @@ private:
   };
   std::unordered_map<std::string, Claim> names;
   std::vector<Claim> heads; ///< where network.auxiliaries are
-  Bindings overrides; ///< `--set` of input shapes
+  Bindings overrides;       ///< `--set` of input shapes
   int64_t fuel = maxSteps;
   int depth = 0;
-  int speculative = 0; ///< within code that runs only to find more errors
-  bool alone = false; ///< no model runs: there are no tensors
+  int speculative = 0;  ///< within code that runs only to find more errors
+  bool alone = false;   ///< no model runs: there are no tensors
   bool stopped = false; ///< a limit was reached: no more work, no more errors
 
   static constexpr int64_t maxSteps = 20'000'000;

@@ -200,8 +200,8 @@ std::optional<bool> Elaborator::condition(const Expr &expr) {
     return std::nullopt;
   if (const auto *flag = value.as<bool>())
     return *flag;
-  Diagnostic &diag = error(
-      expr.range, fmt::format("expected true or false, have {}", describeValue(value)));
+  Diagnostic &diag =
+      error(expr.range, fmt::format("expected true or false, have {}", describeValue(value)));
   if (value.as<int64_t>())
     diag.suggest("compare it: n != 0");
   return std::nullopt;
@@ -257,8 +257,8 @@ Value Elaborator::combine(BinaryOp op, Range at, const Value &left, const Value 
   if (a && b && (op == BinaryOp::Add || op == BinaryOp::Multiply))
     return combineTensors(op, at, a->layer, b->layer);
   if ((a || b) && !comparesAny) {
-    Diagnostic &diag = error(at, fmt::format("'{}' of {} and {}", spelling(op),
-                                             describeValue(left), describeValue(right)));
+    Diagnostic &diag = error(at, fmt::format("'{}' of {} and {}", spelling(op), describeValue(left),
+                                             describeValue(right)));
     if (a && b)
       diag.suggest("tensors have only '+' (skip-add) and '*' (gate)");
     else

@@ -28,8 +28,8 @@ static std::vector<int> rootsOf(const Network &network) {
 void Elaborator::checkOutputs(Range at) {
   const Shape &scores = network.layers[network.output].output;
   if (scores.size() != 1) {
-    error(at, fmt::format("a model returns class scores, a vector; have the image {}",
-                          spell(scores)))
+    error(at,
+          fmt::format("a model returns class scores, a vector; have the image {}", spell(scores)))
         .suggest("end it with x | flatten | linear(classes)");
     return;
   }
@@ -37,10 +37,11 @@ void Elaborator::checkOutputs(Range at) {
     const Shape &head = network.layers[network.auxiliaries[i].value].output;
     if (head == scores)
       continue;
-    diags.error(heads[i].range,
-                fmt::format("an auxiliary head gives class scores as the model does, {}; have {}",
-                            spell(scores), spell(head)),
-                heads[i].stack)
+    diags
+        .error(heads[i].range,
+               fmt::format("an auxiliary head gives class scores as the model does, {}; have {}",
+                           spell(scores), spell(head)),
+               heads[i].stack)
         .suggest("end it with x | flatten | linear(classes)");
   }
 }
@@ -87,8 +88,8 @@ void Elaborator::dropUnused() {
     Layer &layer = network.layers[i];
     if (!used[i]) {
       if (!read[i])
-        diags.warning(layerRanges[i],
-                      fmt::format("nothing uses '{}': it is left out", layer.name), layer.stack);
+        diags.warning(layerRanges[i], fmt::format("nothing uses '{}': it is left out", layer.name),
+                      layer.stack);
       continue;
     }
     moved[i] = static_cast<int>(kept.size());

@@ -12,8 +12,8 @@
 namespace netc::frontend {
 
 struct ElaborateOptions {
-  std::string model;                                       ///< --model; empty: the only candidate
-  std::vector<std::pair<std::string, std::string>> set;    ///< --set NAME=VALUE, VALUE an expression
+  std::string model;                                    ///< --model; empty: the only candidate
+  std::vector<std::pair<std::string, std::string>> set; ///< --set NAME=VALUE, VALUE an expression
   bool anyOutput = false; ///< what the model returns need not be class scores
 };
 

@@ -37,8 +37,8 @@ Value Elaborator::minMax(const Function &function, std::vector<BoundArgument> &a
   BinaryOp op = function.name == std::string_view("min") ? BinaryOp::Less : BinaryOp::Greater;
   for (const BoundArgument &arg : given) {
     if (!arg.value.as<int64_t>() && !arg.value.as<double>()) {
-      error(arg.range, fmt::format("'{}' wants numbers, have {}", function.name,
-                                   describeValue(arg.value)));
+      error(arg.range,
+            fmt::format("'{}' wants numbers, have {}", function.name, describeValue(arg.value)));
       return Value::poison();
     }
     Computed better = compute(op, arg.value, best);

@@ -31,8 +31,9 @@ FileText readSource(const std::string &path) {
   if (in.bad())
     return {{}, "reading it failed"};
   if (text.size() > maxSourceBytes)
-    return {{}, fmt::format("it is larger than {} MiB, the most a .net file may have",
-                            maxSourceBytes >> 20)};
+    return {{},
+            fmt::format("it is larger than {} MiB, the most a .net file may have",
+                        maxSourceBytes >> 20)};
   return {std::move(text), {}};
 }
 
@@ -69,8 +70,7 @@ void Program::loadFile(const std::string &name, Range importedAt) {
   }
   states[key] = State::Loading;
   chain.push_back({name, importedAt});
-  File &file = loaded.emplace_back(
-      parseFile(diags.addSource(name, std::move(read.text)), diags));
+  File &file = loaded.emplace_back(parseFile(diags.addSource(name, std::move(read.text)), diags));
   complete = complete && file.whole;
   define(file);
   for (const Import &import : file.imports) {

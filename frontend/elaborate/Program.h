@@ -34,7 +34,7 @@ private:
   Diagnostics &diags;
   bool complete = true;
   std::deque<File> loaded;
-  std::map<std::string, State> states; ///< by canonical path
+  std::map<std::string, State> states;              ///< by canonical path
   std::vector<std::pair<std::string, Range>> chain; ///< files being read, with their imports
   std::unordered_map<std::string, const Definition *> definitions;
 };

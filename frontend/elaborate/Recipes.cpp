@@ -2,9 +2,9 @@
 #include "frontend/elaborate/Recipes.h"
 
 #include "frontend/elaborate/Elaborator.h"
+#include "frontend/elaborate/Select.h"
 #include "frontend/recipe/RecipeTable.h"
 #include "frontend/recipe/RecipeTypes.h"
-#include "frontend/elaborate/Select.h"
 
 #include <fmt/format.h>
 
@@ -92,11 +92,11 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
     std::string name = toggle != kind.params.end() ? toggle->name : arg.name;
     if (name.empty()) {
       if (named || before >= kind.params.size()) {
-        diags.error(arg.value->range,
-                    !named
-                        ? fmt::format("'{}' takes at most {} argument{}", kind.name,
-                                      kind.params.size(), kind.params.size() == 1 ? "" : "s")
-                        : std::string("a positional argument stands after a named one"))
+        diags
+            .error(arg.value->range,
+                   !named ? fmt::format("'{}' takes at most {} argument{}", kind.name,
+                                        kind.params.size(), kind.params.size() == 1 ? "" : "s")
+                          : std::string("a positional argument stands after a named one"))
             .suggest(takes);
         return false;
       }
@@ -105,14 +105,15 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
     auto param = std::find_if(kind.params.begin(), kind.params.end(),
                               [&](const RecipeParam &p) { return p.name == name; });
     if (param == kind.params.end()) {
-      diags.error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", kind.name, name,
-                                             didYouMean(name, names)))
+      diags
+          .error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", kind.name, name,
+                                            didYouMean(name, names)))
           .suggest(takes);
       return false;
     }
     if (std::find(givenNames.begin(), givenNames.end(), name) != givenNames.end()) {
-      diags.error(arg.nameRange, fmt::format("argument '{}' of '{}' is given twice", name,
-                                             kind.name));
+      diags.error(arg.nameRange,
+                  fmt::format("argument '{}' of '{}' is given twice", name, kind.name));
       return false;
     }
     givenNames.push_back(name);
@@ -134,8 +135,9 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
   };
   for (const RecipeParam &param : kind.params)
     if (param.required && !isGiven(param.name) && !isGiven(param.instead)) {
-      diags.error(call.callee->range,
-                  fmt::format("'{}' needs the argument '{}'", kind.name, param.name))
+      diags
+          .error(call.callee->range,
+                 fmt::format("'{}' needs the argument '{}'", kind.name, param.name))
           .suggest(takes);
       return false;
     }
@@ -164,8 +166,9 @@ std::optional<RecipeCall> RecipeReader::readCall(const std::string &clause, cons
     std::vector<std::string> names;
     for (const RecipeCallKind &k : known)
       names.push_back(k.name);
-    diags.error(item.range, fmt::format("'{}' knows no '{}'{}", clause, name->name,
-                                        didYouMean(name->name, names)))
+    diags
+        .error(item.range, fmt::format("'{}' knows no '{}'{}", clause, name->name,
+                                       didYouMean(name->name, names)))
         .suggest("it knows " + joinNames(names));
     return std::nullopt;
   }
@@ -208,8 +211,9 @@ void RecipeReader::readCount(const Clause &clause, int64_t &count) {
     count = *integer;
     return;
   }
-  diags.error(clause.items[0].range,
-              fmt::format("'{}' must be an integer from 1 to 1000000, have {}", name, have))
+  diags
+      .error(clause.items[0].range,
+             fmt::format("'{}' must be an integer from 1 to 1000000, have {}", name, have))
       .suggest(name == "epochs" && std::holds_alternative<Iterations>(value->value)
                    ? "only points of the schedule may be iterations"
                    : "");
@@ -228,7 +232,8 @@ void RecipeReader::readNumber(const Clause &clause, RecipeType type, double &num
   if (fits(type, *value))
     number = *numberOf(*value);
   else
-    diags.error(clause.items[0].range, fmt::format("'{}' must be {}, have {}", name, wantedFor(type), have));
+    diags.error(clause.items[0].range,
+                fmt::format("'{}' must be {}, have {}", name, wantedFor(type), have));
 }
 
 /// For a clause that takes one call.
@@ -253,8 +258,9 @@ void RecipeReader::readClause(const Clause &clause) {
     return readNumber(clause, RecipeType::Fraction, recipe.average);
   const std::vector<RecipeCallKind> *known = recipeCalls(name);
   if (!known) {
-    diags.error(clause.name.range, fmt::format("a recipe has no '{}'{}", name,
-                                               didYouMean(name, recipeClauses())))
+    diags
+        .error(clause.name.range,
+               fmt::format("a recipe has no '{}'{}", name, didYouMean(name, recipeClauses())))
         .suggest("its clauses are " + joinNames(recipeClauses()));
     return;
   }
@@ -297,8 +303,9 @@ Recipe RecipeReader::read(const Train &train) {
       break;
     auto [first, fresh] = seen.insert({clause.name.name, clause.name.range});
     if (!fresh)
-      diags.error(clause.name.range, fmt::format("'{}' stands twice in the recipe",
-                                                 clause.name.name))
+      diags
+          .error(clause.name.range,
+                 fmt::format("'{}' stands twice in the recipe", clause.name.name))
           .note(first->second, "the first is here")
           .suggest("separate several items by commas");
     readClause(clause);

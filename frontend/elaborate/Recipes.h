@@ -2,8 +2,8 @@
 #ifndef NETC_FRONTEND_ELABORATE_RECIPES_H
 #define NETC_FRONTEND_ELABORATE_RECIPES_H
 
-#include "frontend/network/Network.h"
 #include "frontend/elaborate/Program.h"
+#include "frontend/network/Network.h"
 
 namespace netc::frontend {
 
@@ -25,8 +25,7 @@ const ModelRecipe *findRecipe(const Program &program, const Definition &model,
 
 /// `written`, or the defaults, for an input of `channels`. `overridden`: --set has
 /// changed the input's shape, for which the recipe was not written.
-Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden,
-                 Diagnostics &diags);
+Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden, Diagnostics &diags);
 
 } // namespace netc::frontend
 

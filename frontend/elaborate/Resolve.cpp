@@ -161,8 +161,9 @@ void Resolver::visitCall(const CallExpr &call) {
   };
   for (const Argument &arg : call.args) {
     if (!arg.name.empty() && params && !isParam(arg.name))
-      diags.error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", callee->name,
-                                             arg.name, didYouMean(arg.name, *params)))
+      diags
+          .error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", callee->name, arg.name,
+                                            didYouMean(arg.name, *params)))
           .suggest("it takes " + joinNames(*params));
     // A bare word may be a switch of the callee.
     const auto *word = std::get_if<NameExpr>(&arg.value->node);

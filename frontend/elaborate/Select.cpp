@@ -108,19 +108,20 @@ static const Definition *selectByName(const Program &program, const ElaborateOpt
     for (const Definition *each : models)
       names.push_back(each->name);
     Diagnostic &diag =
-        model ? diags.error(commandLine, fmt::format("--model {}: it is a block, no model",
-                                                     options.model))
-              : diags.error(commandLine, fmt::format("--model {}: there is no such model{}",
-                                                     options.model,
-                                                     didYouMean(options.model, names)));
+        model ? diags.error(commandLine,
+                            fmt::format("--model {}: it is a block, no model", options.model))
+              : diags.error(commandLine,
+                            fmt::format("--model {}: there is no such model{}", options.model,
+                                        didYouMean(options.model, names)));
     diag.suggest(tellModels(models));
     return nullptr;
   }
   std::vector<std::string> open = openParams(*model, options);
   if (open.empty())
     return model;
-  diags.error(model->range, fmt::format("model '{}' has no value for {}", model->name,
-                                        joinNames(open)))
+  diags
+      .error(model->range,
+             fmt::format("model '{}' has no value for {}", model->name, joinNames(open)))
       .suggest(fmt::format("give it one: --set {}=VALUE", open.front()));
   return nullptr;
 }
@@ -153,8 +154,9 @@ const Definition *selectModel(const Program &program, const ElaborateOptions &op
   if (candidates.size() == 1)
     return candidates.front();
   if (!candidates.empty()) {
-    diags.error(commandLine, fmt::format("the file has {} models: choose one with --model",
-                                         candidates.size()))
+    diags
+        .error(commandLine,
+               fmt::format("the file has {} models: choose one with --model", candidates.size()))
         .suggest(tellModels(candidates));
     return nullptr;
   }
@@ -167,8 +169,9 @@ const Definition *selectModel(const Program &program, const ElaborateOptions &op
   }
   const Definition *first = offered.front();
   std::vector<std::string> open = openParams(*first, options);
-  diags.error(first->range, fmt::format("model '{}' has no value for {}", first->name,
-                                        joinNames(open)))
+  diags
+      .error(first->range,
+             fmt::format("model '{}' has no value for {}", first->name, joinNames(open)))
       .suggest(fmt::format("give it one: --set {}=VALUE, or a default", open.front()));
   return nullptr;
 }
@@ -179,8 +182,9 @@ Bindings readSettings(const Program &program, const Definition &model,
   std::vector<std::string> known = settableNames(program, model);
   for (const auto &[name, text] : options.set) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      diags.error(commandLine, fmt::format("--set {}: model '{}' has no such value{}", name,
-                                           model.name, didYouMean(name, known)))
+      diags
+          .error(commandLine, fmt::format("--set {}: model '{}' has no such value{}", name,
+                                          model.name, didYouMean(name, known)))
           .suggest("what can be set: " + joinNames(known));
       continue;
     }

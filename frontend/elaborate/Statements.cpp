@@ -211,8 +211,7 @@ void Elaborator::runInput(const InputStmt &input) {
   if (shape.empty()) {
     error(at, fmt::format("an input's shape is [channels, height, width] or [features], each "
                           "from 1 to 65536; have {}{}",
-                          describeValue(value),
-                          overridden ? " from --set " + input.name.name : ""))
+                          describeValue(value), overridden ? " from --set " + input.name.name : ""))
         .suggest("write input image: [3, 224, 224]; the batch is never written");
     return;
   }

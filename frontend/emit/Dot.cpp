@@ -29,17 +29,20 @@ struct Scope {
 };
 } // namespace
 
-static void print(const Network &network, const Scope &scope, const std::string &path, std::string &out) {
+static void print(const Network &network, const Scope &scope, const std::string &path,
+                  std::string &out) {
   for (size_t index : scope.layers) {
     const Layer &layer = network.layers[index];
     std::string local = layer.name.substr(path.empty() ? 0 : path.size() + 1);
     bool parametric = !layer.parameters.empty();
-    out += fmt::format("  n{} [label=\"{}\\n{} {}\"{}];\n", index, escaped(local), escaped(layer.kind),
-                       shapeText(layer.output), parametric ? ", style=filled, fillcolor=\"#dce9f7\"" : "");
+    out += fmt::format("  n{} [label=\"{}\\n{} {}\"{}];\n", index, escaped(local),
+                       escaped(layer.kind), shapeText(layer.output),
+                       parametric ? ", style=filled, fillcolor=\"#dce9f7\"" : "");
   }
   for (const auto &[name, inner] : scope.inside) {
     std::string full = path.empty() ? name : path + "." + name;
-    out += fmt::format("  subgraph \"cluster_{}\" {{\n  label=\"{}\"; color=\"#999999\";\n", escaped(full), escaped(full));
+    out += fmt::format("  subgraph \"cluster_{}\" {{\n  label=\"{}\"; color=\"#999999\";\n",
+                       escaped(full), escaped(full));
     print(network, inner, full, out);
     out += "  }\n";
   }
@@ -57,7 +60,8 @@ std::string netc::frontend::networkDot(const Network &network) {
     }
     scope->layers.push_back(index);
   }
-  std::string out = fmt::format("digraph \"{}\" {{\n  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\", fontsize=10];\n"
+  std::string out = fmt::format("digraph \"{}\" {{\n  rankdir=TB;\n  node [shape=box, "
+                                "fontname=\"sans-serif\", fontsize=10];\n"
                                 "  graph [fontname=\"sans-serif\", fontsize=10];\n",
                                 escaped(network.name));
   print(network, top, "", out);
@@ -65,6 +69,7 @@ std::string netc::frontend::networkDot(const Network &network) {
     for (int input : network.layers[index].inputs)
       out += fmt::format("  n{} -> n{};\n", input, index);
   for (const AuxiliaryHead &head : network.auxiliaries)
-    out += fmt::format("  aux{0} [label=\"loss, weight {1}\", shape=ellipse];\n  n{0} -> aux{0};\n", head.value, head.weight);
+    out += fmt::format("  aux{0} [label=\"loss, weight {1}\", shape=ellipse];\n  n{0} -> aux{0};\n",
+                       head.value, head.weight);
   return out + "}\n";
 }

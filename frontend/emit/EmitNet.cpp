@@ -42,7 +42,8 @@ private:
 } // namespace
 
 Location Emitter::location(const SourceLocation &at) {
-  return FileLineColLoc::get(b.getContext(), at.file, static_cast<unsigned>(at.line), static_cast<unsigned>(at.column));
+  return FileLineColLoc::get(b.getContext(), at.file, static_cast<unsigned>(at.line),
+                             static_cast<unsigned>(at.column));
 }
 
 /// The layer's name over its line, called from the block instances that led there.
@@ -67,19 +68,22 @@ static StringRef initializerName(Initializer::Kind kind) {
 
 void Emitter::emitParameters(const Layer &layer, int64_t index) {
   for (const Parameter &p : layer.parameters) {
-    bool statistic = p.role == Parameter::Role::RunningMean || p.role == Parameter::Role::RunningVar;
+    bool statistic =
+        p.role == Parameter::Role::RunningMean || p.role == Parameter::Role::RunningVar;
     auto unit = [&](bool on) { return on ? b.getUnitAttr() : UnitAttr(); };
-    ArrayAttr init = b.getArrayAttr({b.getStringAttr(initializerName(p.init.kind)), b.getF64FloatAttr(p.init.a),
-                                     b.getF64FloatAttr(p.init.b)});
+    ArrayAttr init = b.getArrayAttr({b.getStringAttr(initializerName(p.init.kind)),
+                                     b.getF64FloatAttr(p.init.a), b.getF64FloatAttr(p.init.b)});
     net::ParameterOp::create(b, location(layer), b.getStringAttr(p.name),
-                             TypeAttr::get(RankedTensorType::get(p.shape, b.getF32Type())), unit(!statistic),
-                             unit(!statistic), init, b.getI64IntegerAttr(index), unit(layer.auxiliary), StringAttr());
+                             TypeAttr::get(RankedTensorType::get(p.shape, b.getF32Type())),
+                             unit(!statistic), unit(!statistic), init, b.getI64IntegerAttr(index),
+                             unit(layer.auxiliary), StringAttr());
   }
 }
 
 Value Emitter::parameter(const Layer &layer, size_t index) {
   const Parameter &p = layer.parameters[index];
-  return net::GetParameterOp::create(b, location(layer), RankedTensorType::get(p.shape, b.getF32Type()), p.name);
+  return net::GetParameterOp::create(b, location(layer),
+                                     RankedTensorType::get(p.shape, b.getF32Type()), p.name);
 }
 
 bool Emitter::hasParameter(const Layer &layer, Parameter::Role role) const {
@@ -95,8 +99,8 @@ Type Emitter::resultType(const Layer &layer) const {
 Value Emitter::emit(const Layer &layer, const ConvAttrs &attrs) {
   Value filter = parameter(layer, 0);
   Value bias = hasParameter(layer, Parameter::Role::Bias) ? parameter(layer, 1) : Value();
-  return net::Conv2dOp::create(b, location(layer), input(layer), filter, bias, attrs.stride, attrs.pad, attrs.dilation,
-                               static_cast<uint64_t>(attrs.groups));
+  return net::Conv2dOp::create(b, location(layer), input(layer), filter, bias, attrs.stride,
+                               attrs.pad, attrs.dilation, static_cast<uint64_t>(attrs.groups));
 }
 
 Value Emitter::emit(const Layer &layer, const LinearAttrs &) {
@@ -109,13 +113,17 @@ Value Emitter::emit(const Layer &layer, const BatchNormAttrs &attrs) {
   SmallVector<Value> p;
   for (size_t i = 0; i < 4; ++i)
     p.push_back(parameter(layer, i));
-  auto symbol = [&](size_t i) { return FlatSymbolRefAttr::get(b.getContext(), layer.parameters[i].name); };
-  return net::BatchNormOp::create(b, location(layer), resultType(layer), input(layer), p[0], p[1], p[2], p[3],
-                                  b.getF64FloatAttr(attrs.eps), b.getF64FloatAttr(attrs.momentum), symbol(2), symbol(3));
+  auto symbol = [&](size_t i) {
+    return FlatSymbolRefAttr::get(b.getContext(), layer.parameters[i].name);
+  };
+  return net::BatchNormOp::create(b, location(layer), resultType(layer), input(layer), p[0], p[1],
+                                  p[2], p[3], b.getF64FloatAttr(attrs.eps),
+                                  b.getF64FloatAttr(attrs.momentum), symbol(2), symbol(3));
 }
 
 Value Emitter::emit(const Layer &layer, const ActivationAttrs &attrs) {
-  static_assert(static_cast<int>(ActivationKind::HardSwish) == static_cast<int>(net::ActivationKind::HardSwish),
+  static_assert(static_cast<int>(ActivationKind::HardSwish) ==
+                    static_cast<int>(net::ActivationKind::HardSwish),
                 "the front end lists nonlinearities in the dialect's order");
   auto kind = static_cast<net::ActivationKind>(attrs.kind);
   return net::ActivationOp::create(b, location(layer), resultType(layer),
@@ -127,15 +135,18 @@ Value Emitter::emit(const Layer &layer, const PoolAttrs &attrs) {
   UnitAttr roundUp = attrs.roundUp ? b.getUnitAttr() : UnitAttr();
   auto array = [&](ArrayRef<int64_t> values) { return b.getDenseI64ArrayAttr(values); };
   if (attrs.kind == PoolAttrs::Kind::Max)
-    return net::MaxPoolOp::create(b, location(layer), resultType(layer), input(layer), array(attrs.kernel),
-                                  array(attrs.stride), array(attrs.pad), roundUp);
-  return net::AvgPoolOp::create(b, location(layer), resultType(layer), input(layer), array(attrs.kernel),
-                                array(attrs.stride), array(attrs.pad), roundUp);
+    return net::MaxPoolOp::create(b, location(layer), resultType(layer), input(layer),
+                                  array(attrs.kernel), array(attrs.stride), array(attrs.pad),
+                                  roundUp);
+  return net::AvgPoolOp::create(b, location(layer), resultType(layer), input(layer),
+                                array(attrs.kernel), array(attrs.stride), array(attrs.pad),
+                                roundUp);
 }
 
 Value Emitter::emitMove(const Layer &layer, ArrayRef<int64_t> strides, ArrayRef<int64_t> offsets) {
   SmallVector<int64_t> ones{1, 1};
-  return net::MoveOp::create(b, location(layer), resultType(layer), input(layer), strides, ones, offsets, 0);
+  return net::MoveOp::create(b, location(layer), resultType(layer), input(layer), strides, ones,
+                             offsets, 0);
 }
 
 Value Emitter::emitLayer(const Layer &layer) {
@@ -158,13 +169,15 @@ Value Emitter::emitLayer(const Layer &layer) {
       return net::DropoutOp::create(b, loc, type, input(layer), b.getF64FloatAttr(attrs.p),
                                     b.getI64IntegerAttr(dropouts++));
     else if constexpr (std::is_same_v<T, ConcatAttrs>)
-      return net::ConcatOp::create(b, loc, type, llvm::map_to_vector(layer.inputs, [&](int i) { return values[i]; }));
+      return net::ConcatOp::create(
+          b, loc, type, llvm::map_to_vector(layer.inputs, [&](int i) { return values[i]; }));
     else if constexpr (std::is_same_v<T, AddAttrs>)
       return net::AddOp::create(b, loc, type, input(layer, 0), input(layer, 1));
     else if constexpr (std::is_same_v<T, MulAttrs>) {
       // The gate, if one side is 1x1, stands on the right.
       Value lhs = input(layer, 0), rhs = input(layer, 1);
-      return lhs.getType() == type ? net::MulOp::create(b, loc, type, lhs, rhs) : net::MulOp::create(b, loc, type, rhs, lhs);
+      return lhs.getType() == type ? net::MulOp::create(b, loc, type, lhs, rhs)
+                                   : net::MulOp::create(b, loc, type, rhs, lhs);
     } else if constexpr (std::is_same_v<T, FlattenAttrs>)
       return b.createOrFold<net::FlattenOp>(loc, input(layer));
     else if constexpr (std::is_same_v<T, PadAttrs>)
@@ -181,7 +194,8 @@ Value Emitter::emitLayer(const Layer &layer) {
 
 /// Multiply-adds of convolutions and linear layers, times 2, for one image.
 static int64_t flopsOf(const Layer &layer) {
-  bool counts = std::holds_alternative<ConvAttrs>(layer.attrs) || std::holds_alternative<LinearAttrs>(layer.attrs);
+  bool counts = std::holds_alternative<ConvAttrs>(layer.attrs) ||
+                std::holds_alternative<LinearAttrs>(layer.attrs);
   if (!counts)
     return 0;
   int64_t flops = 2;
@@ -194,7 +208,8 @@ static int64_t flopsOf(const Layer &layer) {
 
 DictionaryAttr Emitter::describe(const Layer &layer) {
   SmallVector<NamedAttribute> attrs{
-      b.getNamedAttr("name", b.getStringAttr(layer.name)), b.getNamedAttr("kind", b.getStringAttr(layer.kind)),
+      b.getNamedAttr("name", b.getStringAttr(layer.name)),
+      b.getNamedAttr("kind", b.getStringAttr(layer.kind)),
       b.getNamedAttr("output", b.getDenseI64ArrayAttr(layer.output)),
       b.getNamedAttr("flops", b.getI64IntegerAttr(flopsOf(layer))),
       b.getNamedAttr("line", b.getI64IntegerAttr(layer.location.line))};
@@ -213,7 +228,8 @@ OwningOpRef<ModuleOp> Emitter::run() {
   }
   SmallVector<Value> results;
   Type imageType = resultType(network.layers.front());
-  auto forward = func::FuncOp::create(b, module->getLoc(), "forward", b.getFunctionType({imageType}, {}));
+  auto forward =
+      func::FuncOp::create(b, module->getLoc(), "forward", b.getFunctionType({imageType}, {}));
   b.setInsertionPointToStart(forward.addEntryBlock());
   values.push_back(forward.getArgument(0));
   for (size_t i = 1; i < network.layers.size(); ++i)

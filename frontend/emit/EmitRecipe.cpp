@@ -109,5 +109,7 @@ bool netc::frontend::usesNesterov(const Recipe &recipe) {
 }
 
 bool netc::frontend::mixesImages(const Recipe &recipe) {
-  return llvm::any_of(recipe.augment, [](const RecipeCall &call) { return call.name == "mixup" || call.name == "cutmix"; });
+  return llvm::any_of(recipe.augment, [](const RecipeCall &call) {
+    return call.name == "mixup" || call.name == "cutmix";
+  });
 }

@@ -7,15 +7,10 @@
 
 namespace netc::frontend {
 
-static Initializer uniformInit(double bound) {
-  return {Initializer::Kind::Uniform, -bound, bound};
-}
-static Initializer constantInit(double value) {
-  return {Initializer::Kind::Constant, value, 0};
-}
+static Initializer uniformInit(double bound) { return {Initializer::Kind::Uniform, -bound, bound}; }
+static Initializer constantInit(double value) { return {Initializer::Kind::Constant, value, 0}; }
 
-std::optional<std::array<int64_t, 4>> resolvePadding(LayerCall &call,
-                                                     std::array<int64_t, 2> window,
+std::optional<std::array<int64_t, 4>> resolvePadding(LayerCall &call, std::array<int64_t, 2> window,
                                                      std::array<int64_t, 2> stride) {
   if (!call.isWord("pad", "same"))
     return call.padding("pad");
@@ -43,8 +38,8 @@ static bool checkGroups(LayerCall &call, const ConvAttrs &attrs) {
     if (channels % attrs.groups == 0)
       continue;
     call.error(call.rangeOf("groups"),
-               fmt::format("{} channels of the {} are not divisible by groups={}", channels,
-                           side, attrs.groups))
+               fmt::format("{} channels of the {} are not divisible by groups={}", channels, side,
+                           attrs.groups))
         .suggest("groups must divide the channels of the input and of the output");
     return false;
   }
@@ -105,10 +100,9 @@ std::optional<Draft> buildConv(LayerCall &call) {
   double area = static_cast<double>(filter[2]) * static_cast<double>(filter[3]);
   double fanIn = static_cast<double>(filter[1]) * area;
   double fanOut = static_cast<double>(filter[0]) * area;
-  auto init = call.initializer("init", {Initializer::Kind::Normal, 0, std::sqrt(2 / fanOut)},
-                               fanIn, fanOut);
-  auto biasInit =
-      call.initializer("bias_init", uniformInit(1 / std::sqrt(fanIn)), fanIn, fanOut);
+  auto init = call.initializer("init", {Initializer::Kind::Normal, 0, std::sqrt(2 / fanOut)}, fanIn,
+                               fanOut);
+  auto biasInit = call.initializer("bias_init", uniformInit(1 / std::sqrt(fanIn)), fanIn, fanOut);
   if (!init || !biasInit)
     return std::nullopt;
   Draft draft;
@@ -123,8 +117,8 @@ std::optional<Draft> buildConv(LayerCall &call) {
 
 std::optional<Draft> buildLinear(LayerCall &call) {
   if (call.shape().size() != 1) {
-    call.error(call.range, fmt::format("'linear' wants a vector, have the image {}",
-                                       spell(call.shape())))
+    call.error(call.range,
+               fmt::format("'linear' wants a vector, have the image {}", spell(call.shape())))
         .suggest("flatten it first: x | flatten | linear(...)");
     return std::nullopt;
   }

@@ -12,9 +12,7 @@ namespace netc::frontend {
 constexpr int64_t largestSize = int64_t(1) << 31;
 constexpr int64_t mostElements = int64_t(1) << 40;
 
-const Shape &LayerCall::shape(size_t input) const {
-  return context.layer(inputs[input]).output;
-}
+const Shape &LayerCall::shape(size_t input) const { return context.layer(inputs[input]).output; }
 
 Diagnostic &LayerCall::error(Range at, std::string message) {
   return context.error(at, std::move(message));
@@ -34,12 +32,11 @@ Range LayerCall::rangeOf(std::string_view name) const {
 
 Diagnostic &LayerCall::wrong(std::string_view name, const std::string &wanted) {
   const BoundArgument *arg = find(name);
-  return error(arg->range, fmt::format("'{}' of '{}' must be {}, have {}", name, kind.name,
-                                       wanted, describe(arg->value)));
+  return error(arg->range, fmt::format("'{}' of '{}' must be {}, have {}", name, kind.name, wanted,
+                                       describe(arg->value)));
 }
 
-std::optional<int64_t> LayerCall::integer(std::string_view name, int64_t byDefault,
-                                          int64_t least) {
+std::optional<int64_t> LayerCall::integer(std::string_view name, int64_t byDefault, int64_t least) {
   const BoundArgument *arg = find(name);
   if (!arg)
     return byDefault;
@@ -120,9 +117,8 @@ std::optional<std::vector<int64_t>> LayerCall::integers(std::string_view name, i
   return std::nullopt;
 }
 
-std::optional<std::array<int64_t, 2>> LayerCall::pair(std::string_view name,
-                                                      std::array<int64_t, 2> byDefault,
-                                                      int64_t least) {
+std::optional<std::array<int64_t, 2>>
+LayerCall::pair(std::string_view name, std::array<int64_t, 2> byDefault, int64_t least) {
   if (!find(name))
     return byDefault;
   std::string wanted = fmt::format("an integer from {} on or [height, width]", least);
@@ -194,8 +190,8 @@ bool LayerCall::checkSize(const Shape &shape, const std::string &what) {
     count = count ? checkedMultiply(*count, size) : count;
   if (count && *count <= mostElements)
     return true;
-  error(range, fmt::format("{} {} of '{}' has more than {} elements", what, spell(shape),
-                           kind.name, mostElements));
+  error(range, fmt::format("{} {} of '{}' has more than {} elements", what, spell(shape), kind.name,
+                           mostElements));
   return false;
 }
 

@@ -15,7 +15,8 @@ const std::vector<LayerKind> &layerTable() {
        {required("c"), required("k"), optional("stride"), optional("pad"), optional("dilation"),
         optional("groups"), toggle("bias"), optional("init"), optional("bias_init")},
        buildConv},
-      {"linear", {required("c"), toggle("bias"), optional("init"), optional("bias_init")},
+      {"linear",
+       {required("c"), toggle("bias"), optional("init"), optional("bias_init")},
        buildLinear},
       {"bn",
        {optional("eps"), optional("momentum"), optional("init"), optional("bias_init")},
@@ -77,9 +78,8 @@ const Function *findFunction(std::string_view name) {
 }
 
 bool isChoiceWord(std::string_view name) {
-  static constexpr std::string_view words[] = {"same",       "up",           "down",
-                                               "auto",       "he_normal",    "he_uniform",
-                                               "xavier_normal", "xavier_uniform"};
+  static constexpr std::string_view words[] = {
+      "same", "up", "down", "auto", "he_normal", "he_uniform", "xavier_normal", "xavier_uniform"};
   return std::find(std::begin(words), std::end(words), name) != std::end(words);
 }
 

@@ -31,8 +31,8 @@ struct Draft {
   LayerAttrs attrs;
   Shape output;
   std::vector<Parameter> parameters; ///< names relative to the layer: "weight"
-  bool biasByUse = false; ///< a convolution without `bias=`: none if a bn alone reads it
-  bool identity = false;  ///< no layer: the value is its input
+  bool biasByUse = false;            ///< a convolution without `bias=`: none if a bn alone reads it
+  bool identity = false;             ///< no layer: the value is its input
 };
 
 struct LayerKind {
@@ -80,8 +80,8 @@ public:
       : kind(kind), range(range), context(context) {}
 
   const LayerKind &kind;
-  Range range;                                     ///< of the layer's name
-  std::vector<std::optional<BoundArgument>> args;  ///< as kind.params
+  Range range;                                    ///< of the layer's name
+  std::vector<std::optional<BoundArgument>> args; ///< as kind.params
   std::vector<int> inputs;
 
   const Shape &shape(size_t input = 0) const;
@@ -103,8 +103,8 @@ public:
   std::optional<std::array<int64_t, 4>> padding(std::string_view name);
   bool isWord(std::string_view name, std::string_view word) const;
   /// Fans as PyTorch counts them; `byDefault` where the argument is not given.
-  std::optional<Initializer> initializer(std::string_view name, Initializer byDefault,
-                                         double fanIn, double fanOut);
+  std::optional<Initializer> initializer(std::string_view name, Initializer byDefault, double fanIn,
+                                         double fanOut);
 
   /// An image [C, H, W] as the only input, or an error that says what to do.
   bool wantImage(const std::string &help);
@@ -137,8 +137,7 @@ std::optional<Draft> buildPadChannels(LayerCall &call);
 
 /// Resolves `pad=` with its window: explicit, or `same` (output = ceil(input / stride),
 /// the odd pixel at the end). `window`: the kernel's extent with dilation.
-std::optional<std::array<int64_t, 4>> resolvePadding(LayerCall &call,
-                                                     std::array<int64_t, 2> window,
+std::optional<std::array<int64_t, 4>> resolvePadding(LayerCall &call, std::array<int64_t, 2> window,
                                                      std::array<int64_t, 2> stride);
 
 } // namespace netc::frontend

@@ -6,12 +6,18 @@
 namespace netc::frontend {
 
 static ActivationKind activationKind(std::string_view name) {
-  if (name == "relu") return ActivationKind::Relu;
-  if (name == "relu6") return ActivationKind::Relu6;
-  if (name == "leaky_relu") return ActivationKind::LeakyRelu;
-  if (name == "tanh") return ActivationKind::Tanh;
-  if (name == "sigmoid") return ActivationKind::Sigmoid;
-  if (name == "silu") return ActivationKind::Silu;
+  if (name == "relu")
+    return ActivationKind::Relu;
+  if (name == "relu6")
+    return ActivationKind::Relu6;
+  if (name == "leaky_relu")
+    return ActivationKind::LeakyRelu;
+  if (name == "tanh")
+    return ActivationKind::Tanh;
+  if (name == "sigmoid")
+    return ActivationKind::Sigmoid;
+  if (name == "silu")
+    return ActivationKind::Silu;
   return ActivationKind::HardSwish;
 }
 
@@ -32,8 +38,8 @@ std::optional<Draft> buildActivation(LayerCall &call) {
 
 std::optional<Draft> buildSoftmax(LayerCall &call) {
   if (call.shape().size() != 1) {
-    call.error(call.range, fmt::format("'softmax' wants a vector, have the image {}",
-                                       spell(call.shape())))
+    call.error(call.range,
+               fmt::format("'softmax' wants a vector, have the image {}", spell(call.shape())))
         .suggest("flatten it first: x | flatten | softmax");
     return std::nullopt;
   }

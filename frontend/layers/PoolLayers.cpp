@@ -26,8 +26,8 @@ static std::optional<Draft> buildGlobal(LayerCall &call, PoolAttrs attrs) {
 
 /// PyTorch's rule: rounded up, the last window must start inside the input or its
 /// leading padding.
-static int64_t poolSize(int64_t size, int64_t kernel, int64_t stride, int64_t before,
-                        int64_t after, bool roundUp) {
+static int64_t poolSize(int64_t size, int64_t kernel, int64_t stride, int64_t before, int64_t after,
+                        bool roundUp) {
   int64_t span = size + before + after - kernel;
   int64_t count = (roundUp ? span + stride - 1 : span) / stride + 1;
   if (roundUp && (count - 1) * stride >= size + before)
@@ -51,8 +51,7 @@ static bool checkWindow(LayerCall &call, const PoolAttrs &attrs) {
       call.error(call.rangeOf("k"),
                  fmt::format("the window covers {}x{}, more than its input of {}x{} with "
                              "padding",
-                             attrs.kernel[0], attrs.kernel[1],
-                             in[1] + attrs.pad[0] + attrs.pad[2],
+                             attrs.kernel[0], attrs.kernel[1], in[1] + attrs.pad[0] + attrs.pad[2],
                              in[2] + attrs.pad[1] + attrs.pad[3]))
           .suggest(fmt::format("use a smaller k, or {}(global)", call.kind.name));
       return false;

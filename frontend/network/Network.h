@@ -33,9 +33,9 @@ struct Initializer {
 /// A parameter or running statistic under its user-visible name.
 struct Parameter {
   enum class Role { Weight, Bias, Scale, Shift, RunningMean, RunningVar };
-  std::string name;  ///< "layer1.0.conv1.weight"
+  std::string name; ///< "layer1.0.conv1.weight"
   Role role = Role::Weight;
-  Shape shape;       ///< conv weight [O, I/groups, KH, KW]; linear weight [O, I]
+  Shape shape; ///< conv weight [O, I/groups, KH, KW]; linear weight [O, I]
   Initializer init;
 };
 
@@ -107,12 +107,13 @@ using LayerAttrs =
 /// One layer; its value is used by later layers through its index. `identity`
 /// layers don't appear: they are their input.
 struct Layer {
-  std::string kind;        ///< as written: "conv", "bn", "add", "maxpool", "input", …
-  std::string name;        ///< full dotted name: "layer1.0.conv1"
+  std::string kind; ///< as written: "conv", "bn", "add", "maxpool", "input", …
+  std::string name; ///< full dotted name: "layer1.0.conv1"
   LayerAttrs attrs;
   std::vector<int> inputs; ///< indices into Network::layers, all smaller than its own
   Shape output;
-  std::vector<Parameter> parameters; ///< in PyTorch's order: weight, bias, running_mean, running_var
+  std::vector<Parameter>
+      parameters; ///< in PyTorch's order: weight, bias, running_mean, running_var
   SourceLocation location;
   std::vector<Frame> stack; ///< innermost block first
   bool auxiliary = false;   ///< reached only through an auxiliary head: gone in inference
@@ -147,17 +148,17 @@ struct Recipe {
   std::vector<RecipeCall> augment, eval, schedule;
   std::vector<RecipeCall> normalize; ///< none or one
   RecipeCall loss, optimizer;
-  double clipNorm = 0;     ///< 0: gradients are not clipped
-  double average = 0;      ///< decay of the weights' moving average; 0: none is kept
-  int64_t accumulate = 1;  ///< batches whose gradients make one update
+  double clipNorm = 0;    ///< 0: gradients are not clipped
+  double average = 0;     ///< decay of the weights' moving average; 0: none is kept
+  int64_t accumulate = 1; ///< batches whose gradients make one update
   int64_t batch = 128, epochs = 10;
 };
 
 struct Network {
-  std::string name;             ///< the model's name
+  std::string name; ///< the model's name
   std::string file;
-  std::vector<Layer> layers;    ///< topologically ordered; layers[0] is the input
-  int output = 0;               ///< the layer that `return` named
+  std::vector<Layer> layers; ///< topologically ordered; layers[0] is the input
+  int output = 0;            ///< the layer that `return` named
   std::vector<AuxiliaryHead> auxiliaries;
   Recipe recipe;
 };

@@ -14,7 +14,8 @@ static const Table &augmentations() {
       {"center_crop", {{"size", Type::Size}}},
       {"resize", {{"size", Type::Size}}},
       {"hflip", {{"p", Type::Probability}}},
-      {"pca_jitter", {{"std", Type::Number}, {"values", Type::Numbers}, {"vectors", Type::Vectors}}},
+      {"pca_jitter",
+       {{"std", Type::Number}, {"values", Type::Numbers}, {"vectors", Type::Vectors}}},
       {"color_jitter",
        {{"brightness", Type::Number},
         {"contrast", Type::Number},
@@ -39,12 +40,10 @@ static const Table &evaluations() {
 }
 
 static const Table &optimizers() {
-  static const std::vector<RecipeParam> adaptive{{"lr", Type::Number, true},
-                                                 {"beta1", Type::Fraction},
-                                                 {"beta2", Type::Fraction},
-                                                 {"eps", Type::Number},
-                                                 {"weight_decay", Type::Number},
-                                                 {"decay_weights_only", Type::Flag}};
+  static const std::vector<RecipeParam> adaptive{
+      {"lr", Type::Number, true},     {"beta1", Type::Fraction},
+      {"beta2", Type::Fraction},      {"eps", Type::Number},
+      {"weight_decay", Type::Number}, {"decay_weights_only", Type::Flag}};
   static const Table table{
       {"sgd",
        {{"lr", Type::Number, true},
@@ -99,9 +98,9 @@ const Table *recipeCalls(std::string_view clause) {
 }
 
 const std::vector<std::string> &recipeClauses() {
-  static const std::vector<std::string> names{
-      "augment",  "eval",      "normalize",  "loss", "optimizer",
-      "schedule", "clip_norm", "accumulate", "ema",  "batch",     "epochs"};
+  static const std::vector<std::string> names{"augment",   "eval",     "normalize", "loss",
+                                              "optimizer", "schedule", "clip_norm", "accumulate",
+                                              "ema",       "batch",    "epochs"};
   return names;
 }
 

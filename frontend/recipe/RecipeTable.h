@@ -18,13 +18,13 @@ enum class RecipeType {
   Count,       ///< an integer from 1 on
   Border,      ///< an integer from 0 on
   Flag,
-  Size,        ///< an integer from 1 on, or [height, width]
-  Bounds,      ///< [low, high]
-  Numbers,     ///< a list of numbers, or one number for all channels
-  Positives,   ///< the same, above 0
-  Vectors,     ///< a list of lists of numbers
-  Point,       ///< epochs, iterations (32k) or a fraction of the run
-  Points,      ///< a rising list of them
+  Size,      ///< an integer from 1 on, or [height, width]
+  Bounds,    ///< [low, high]
+  Numbers,   ///< a list of numbers, or one number for all channels
+  Positives, ///< the same, above 0
+  Vectors,   ///< a list of lists of numbers
+  Point,     ///< epochs, iterations (32k) or a fraction of the run
+  Points,    ///< a rising list of them
 };
 
 struct RecipeParam {

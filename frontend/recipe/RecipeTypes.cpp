@@ -78,52 +78,79 @@ static bool arePositive(const RecipeValue &value) {
 static bool areVectors(const RecipeValue &value) {
   const auto *list = std::get_if<RecipeList>(&value.value);
   return list && std::all_of(list->begin(), list->end(), [](const RecipeValue &item) {
-    return std::holds_alternative<RecipeList>(item.value) && isNumbers(item);
-  });
+           return std::holds_alternative<RecipeList>(item.value) && isNumbers(item);
+         });
 }
 
 bool fits(RecipeType type, const RecipeValue &value) {
   std::optional<double> number = numberOf(value);
   switch (type) {
-  case RecipeType::Number: return number && *number >= 0;
-  case RecipeType::Probability: return number && *number >= 0 && *number <= 1;
-  case RecipeType::Half: return number && *number >= 0 && *number <= 0.5;
-  case RecipeType::Fraction: return number && *number >= 0 && *number < 1;
-  case RecipeType::Positive: return number && *number > 0;
+  case RecipeType::Number:
+    return number && *number >= 0;
+  case RecipeType::Probability:
+    return number && *number >= 0 && *number <= 1;
+  case RecipeType::Half:
+    return number && *number >= 0 && *number <= 0.5;
+  case RecipeType::Fraction:
+    return number && *number >= 0 && *number < 1;
+  case RecipeType::Positive:
+    return number && *number > 0;
   case RecipeType::Border: {
     const auto *pixels = std::get_if<int64_t>(&value.value);
     return pixels && *pixels >= 0 && *pixels <= 65536;
   }
-  case RecipeType::Bounds: return isBounds(value);
-  case RecipeType::Positives: return arePositive(value);
-  case RecipeType::Vectors: return areVectors(value);
+  case RecipeType::Bounds:
+    return isBounds(value);
+  case RecipeType::Positives:
+    return arePositive(value);
+  case RecipeType::Vectors:
+    return areVectors(value);
   case RecipeType::Count:
     return std::holds_alternative<int64_t>(value.value) && *number >= 1;
-  case RecipeType::Flag: return std::holds_alternative<bool>(value.value);
-  case RecipeType::Size: return isSize(value);
-  case RecipeType::Numbers: return isNumbers(value);
-  case RecipeType::Point: return isPoint(value);
-  case RecipeType::Points: return isRisingPoints(value);
+  case RecipeType::Flag:
+    return std::holds_alternative<bool>(value.value);
+  case RecipeType::Size:
+    return isSize(value);
+  case RecipeType::Numbers:
+    return isNumbers(value);
+  case RecipeType::Point:
+    return isPoint(value);
+  case RecipeType::Points:
+    return isRisingPoints(value);
   }
   return false;
 }
 
 const char *wantedFor(RecipeType type) {
   switch (type) {
-  case RecipeType::Number: return "a number from 0 on";
-  case RecipeType::Probability: return "a number between 0 and 1";
-  case RecipeType::Count: return "an integer from 1 on";
-  case RecipeType::Flag: return "true or false";
-  case RecipeType::Half: return "a number between 0 and 0.5";
-  case RecipeType::Fraction: return "a number from 0 to below 1";
-  case RecipeType::Positive: return "a number above 0";
-  case RecipeType::Border: return "an integer from 0 on";
-  case RecipeType::Bounds: return "[low, high], above 0";
-  case RecipeType::Positives: return "a number or a list of numbers, above 0";
-  case RecipeType::Vectors: return "a list of lists of numbers";
-  case RecipeType::Size: return "an integer from 1 on or [height, width]";
-  case RecipeType::Numbers: return "a number or a list of numbers";
-  case RecipeType::Point: return "epochs (5), iterations (2k) or a fraction of the run (0.1)";
+  case RecipeType::Number:
+    return "a number from 0 on";
+  case RecipeType::Probability:
+    return "a number between 0 and 1";
+  case RecipeType::Count:
+    return "an integer from 1 on";
+  case RecipeType::Flag:
+    return "true or false";
+  case RecipeType::Half:
+    return "a number between 0 and 0.5";
+  case RecipeType::Fraction:
+    return "a number from 0 to below 1";
+  case RecipeType::Positive:
+    return "a number above 0";
+  case RecipeType::Border:
+    return "an integer from 0 on";
+  case RecipeType::Bounds:
+    return "[low, high], above 0";
+  case RecipeType::Positives:
+    return "a number or a list of numbers, above 0";
+  case RecipeType::Vectors:
+    return "a list of lists of numbers";
+  case RecipeType::Size:
+    return "an integer from 1 on or [height, width]";
+  case RecipeType::Numbers:
+    return "a number or a list of numbers";
+  case RecipeType::Point:
+    return "epochs (5), iterations (2k) or a fraction of the run (0.1)";
   case RecipeType::Points:
     return "a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions "
            "([0.5, 0.75])";

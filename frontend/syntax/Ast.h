@@ -29,8 +29,21 @@ struct Body {
 
 enum class UnaryOp { Negate, Not };
 enum class BinaryOp {
-  Or, And, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual,
-  ShiftLeft, ShiftRight, Add, Subtract, Multiply, Divide, Remainder,
+  Or,
+  And,
+  Equal,
+  NotEqual,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  ShiftLeft,
+  ShiftRight,
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Remainder,
 };
 /// As written: "+".
 const char *spelling(BinaryOp op);
@@ -148,8 +161,8 @@ struct ReturnStmt {
 struct ExprStmt {
   ExprPtr value;
 };
-/// A statement in error: nobody knows the values of its targets, nor its own. Blind: nor of any variable, as
-/// where a loop could not be read.
+/// A statement in error: nobody knows the values of its targets, nor its own. Blind: nor of any
+/// variable, as where a loop could not be read.
 struct HoleStmt {
   std::vector<Target> targets;
   bool blind = false;
@@ -192,7 +205,8 @@ struct Import {
 
 struct File {
   uint32_t source = 0;
-  bool whole = true; ///< false: more than statements is missing, so names may be unknown only for that
+  bool whole =
+      true; ///< false: more than statements is missing, so names may be unknown only for that
   std::vector<Import> imports;
   std::vector<std::unique_ptr<Definition>> definitions;
   std::vector<Train> recipes;

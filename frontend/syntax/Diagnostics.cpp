@@ -132,8 +132,9 @@ std::string Diagnostics::render() const {
       out += fmt::format("  help: {}\n", printable(diag.help));
   }
   if (full())
-    out += fmt::format("netc: error: these are {} errors; whether there are more shows once they are mended\n",
-                       maxErrors);
+    out += fmt::format(
+        "netc: error: these are {} errors; whether there are more shows once they are mended\n",
+        maxErrors);
   return out;
 }
 

@@ -44,23 +44,22 @@ private:
 
   TokenStream stream;
   std::vector<OutputLine> lines;
-  std::vector<bool> inLabel;  ///< by token: no blank before it
+  std::vector<bool> inLabel; ///< by token: no blank before it
   struct Bracket {
     size_t index;
     size_t column; ///< where what stands in it begins; 0: on the next line
   };
-  std::vector<Bracket> open;  ///< around the current token
-  size_t braces = 0;          ///< of those, the bodies
-  size_t pipeColumn = 0;      ///< where the statement's '|'s stand; 0: none yet
-  uint32_t lastLine = 0;      ///< of the source, that was put out
+  std::vector<Bracket> open; ///< around the current token
+  size_t braces = 0;         ///< of those, the bodies
+  size_t pipeColumn = 0;     ///< where the statement's '|'s stand; 0: none yet
+  uint32_t lastLine = 0;     ///< of the source, that was put out
   bool inRecipe = false;
 };
 } // namespace
 
 static bool isWord(TokenKind kind) {
   return kind == TokenKind::Identifier || kind >= TokenKind::If || kind == TokenKind::String ||
-         kind == TokenKind::Integer || kind == TokenKind::Float ||
-         kind == TokenKind::Iterations;
+         kind == TokenKind::Integer || kind == TokenKind::Float || kind == TokenKind::Iterations;
 }
 
 static size_t displayWidth(std::string_view text) {
@@ -87,8 +86,8 @@ void Formatter::markLabels() {
     std::vector<size_t> tight;
     while (tokens()[end].kind != TokenKind::Colon) {
       const Token &token = tokens()[end];
-      bool part = isWord(token.kind) || token.kind == TokenKind::Dot ||
-                  token.kind == TokenKind::LeftBrace;
+      bool part =
+          isWord(token.kind) || token.kind == TokenKind::Dot || token.kind == TokenKind::LeftBrace;
       if (!part || (end != i && !token.adjacent))
         break;
       tight.push_back(end);
@@ -127,8 +126,12 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
   if (inLabel[right])
     return false;
   switch (b) {
-  case TokenKind::Comma: case TokenKind::RightParen: case TokenKind::RightBracket:
-  case TokenKind::Colon: case TokenKind::Dot: case TokenKind::DotDot:
+  case TokenKind::Comma:
+  case TokenKind::RightParen:
+  case TokenKind::RightBracket:
+  case TokenKind::Colon:
+  case TokenKind::Dot:
+  case TokenKind::DotDot:
     return false;
   default:
     break;
@@ -138,8 +141,8 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
     return false;
   if (a == TokenKind::LeftBrace && b == TokenKind::RightBrace)
     return false;
-  bool callable = a == TokenKind::Identifier || a == TokenKind::RightParen ||
-                  a == TokenKind::RightBracket;
+  bool callable =
+      a == TokenKind::Identifier || a == TokenKind::RightParen || a == TokenKind::RightBracket;
   if (b == TokenKind::LeftParen && callable)
     return false;
   // `a[0]` is an index, `a [0]` is not.
@@ -158,13 +161,22 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
 void Formatter::enter(size_t index, size_t column) {
   bool last = index + 1 >= tokens().size() || tokens()[index + 1].line != tokens()[index].line;
   switch (tokens()[index].kind) {
-  case TokenKind::LeftBrace: ++braces; [[fallthrough]];
-  case TokenKind::LeftParen: case TokenKind::LeftBracket: 
+  case TokenKind::LeftBrace:
+    ++braces;
+    [[fallthrough]];
+  case TokenKind::LeftParen:
+  case TokenKind::LeftBracket:
     open.push_back({index, last ? 0 : column});
     break;
-  case TokenKind::RightBrace: --braces; [[fallthrough]];
-  case TokenKind::RightParen: case TokenKind::RightBracket: open.pop_back(); break;
-  default: break;
+  case TokenKind::RightBrace:
+    --braces;
+    [[fallthrough]];
+  case TokenKind::RightParen:
+  case TokenKind::RightBracket:
+    open.pop_back();
+    break;
+  default:
+    break;
   }
 }
 
@@ -210,8 +222,8 @@ void Formatter::formatLine(size_t begin, size_t end) {
   }
   if (braces == 0 && tokens()[begin].kind == TokenKind::Identifier)
     inRecipe = tokens()[begin].text == "train";
-  bool clause = inRecipe && braces == 1 && startsNew &&
-                tokens()[begin].kind == TokenKind::Identifier;
+  bool clause =
+      inRecipe && braces == 1 && startsNew && tokens()[begin].kind == TokenKind::Identifier;
   // Kept along: measuring anew at every token would be quadratic in a long line.
   size_t width = displayWidth(line.text);
   auto put = [&](std::string_view text) {

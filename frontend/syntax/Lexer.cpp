@@ -32,27 +32,44 @@ static constexpr std::array<std::pair<std::string_view, TokenKind>, 11> keywords
 
 // Longer spellings first: '<<' before '<'.
 static constexpr std::array<std::pair<std::string_view, TokenKind>, 26> punctuation{{
-    {"..", TokenKind::DotDot},      {"<<", TokenKind::ShiftLeft},  {">>", TokenKind::ShiftRight},
-    {"==", TokenKind::Equal},       {"!=", TokenKind::NotEqual},   {"<=", TokenKind::LessEqual},
-    {">=", TokenKind::GreaterEqual}, {"(", TokenKind::LeftParen},  {")", TokenKind::RightParen},
-    {"[", TokenKind::LeftBracket},  {"]", TokenKind::RightBracket}, {"{", TokenKind::LeftBrace},
-    {"}", TokenKind::RightBrace},   {",", TokenKind::Comma},       {":", TokenKind::Colon},
-    {".", TokenKind::Dot},          {"|", TokenKind::Pipe},        {"=", TokenKind::Assign},
-    {"+", TokenKind::Plus},         {"-", TokenKind::Minus},       {"*", TokenKind::Star},
-    {"/", TokenKind::Slash},        {"%", TokenKind::Percent},     {"<", TokenKind::Less},
-    {">", TokenKind::Greater},      {"", TokenKind::End},
+    {"..", TokenKind::DotDot},       {"<<", TokenKind::ShiftLeft},   {">>", TokenKind::ShiftRight},
+    {"==", TokenKind::Equal},        {"!=", TokenKind::NotEqual},    {"<=", TokenKind::LessEqual},
+    {">=", TokenKind::GreaterEqual}, {"(", TokenKind::LeftParen},    {")", TokenKind::RightParen},
+    {"[", TokenKind::LeftBracket},   {"]", TokenKind::RightBracket}, {"{", TokenKind::LeftBrace},
+    {"}", TokenKind::RightBrace},    {",", TokenKind::Comma},        {":", TokenKind::Colon},
+    {".", TokenKind::Dot},           {"|", TokenKind::Pipe},         {"=", TokenKind::Assign},
+    {"+", TokenKind::Plus},          {"-", TokenKind::Minus},        {"*", TokenKind::Star},
+    {"/", TokenKind::Slash},         {"%", TokenKind::Percent},      {"<", TokenKind::Less},
+    {">", TokenKind::Greater},       {"", TokenKind::End},
 }};
 
 /// A newline after one of these continues the statement.
 static bool continuesLine(TokenKind kind) {
   switch (kind) {
-  case TokenKind::Comma: case TokenKind::Colon: case TokenKind::Dot: case TokenKind::DotDot:
-  case TokenKind::Pipe: case TokenKind::Assign: case TokenKind::Plus: case TokenKind::Minus:
-  case TokenKind::Star: case TokenKind::Slash: case TokenKind::Percent:
-  case TokenKind::ShiftLeft: case TokenKind::ShiftRight: case TokenKind::Equal:
-  case TokenKind::NotEqual: case TokenKind::Less: case TokenKind::LessEqual:
-  case TokenKind::Greater: case TokenKind::GreaterEqual: case TokenKind::And:
-  case TokenKind::Or: case TokenKind::Not: case TokenKind::In: case TokenKind::LeftBrace:
+  case TokenKind::Comma:
+  case TokenKind::Colon:
+  case TokenKind::Dot:
+  case TokenKind::DotDot:
+  case TokenKind::Pipe:
+  case TokenKind::Assign:
+  case TokenKind::Plus:
+  case TokenKind::Minus:
+  case TokenKind::Star:
+  case TokenKind::Slash:
+  case TokenKind::Percent:
+  case TokenKind::ShiftLeft:
+  case TokenKind::ShiftRight:
+  case TokenKind::Equal:
+  case TokenKind::NotEqual:
+  case TokenKind::Less:
+  case TokenKind::LessEqual:
+  case TokenKind::Greater:
+  case TokenKind::GreaterEqual:
+  case TokenKind::And:
+  case TokenKind::Or:
+  case TokenKind::Not:
+  case TokenKind::In:
+  case TokenKind::LeftBrace:
     return true;
   default:
     return false;
@@ -139,10 +156,8 @@ bool Lexer::nextLineContinues() const {
 }
 
 void Lexer::newline() {
-  bool inBraces =
-      brackets.empty() || out.tokens[brackets.back()].kind == TokenKind::LeftBrace;
-  bool wanted = inBraces && !out.tokens.empty() &&
-                out.tokens.back().kind != TokenKind::Newline &&
+  bool inBraces = brackets.empty() || out.tokens[brackets.back()].kind == TokenKind::LeftBrace;
+  bool wanted = inBraces && !out.tokens.empty() && out.tokens.back().kind != TokenKind::Newline &&
                 !continuesLine(out.tokens.back().kind);
   if (wanted && !nextLineContinues()) {
     push(TokenKind::Newline, 1);
@@ -167,8 +182,8 @@ void Lexer::comment() {
 
 void Lexer::number() {
   // In a label every part after a dot is a name of its own: `features.0.1`.
-  bool inLabel = !out.tokens.empty() && out.tokens.back().kind == TokenKind::Dot &&
-                 tokenEnd == position;
+  bool inLabel =
+      !out.tokens.empty() && out.tokens.back().kind == TokenKind::Dot && tokenEnd == position;
   size_t length = 0;
   while (isDigit(peek(length)))
     ++length;
@@ -241,7 +256,8 @@ uint32_t Lexer::indentation(uint32_t token) const {
   return out.tokens[first].column;
 }
 
-/// The bracket that is left open at the end is seldom the one whose partner was forgotten: indentation tells which.
+/// The bracket that is left open at the end is seldom the one whose partner was forgotten:
+/// indentation tells which.
 void Lexer::noteIndentation(uint32_t opening, Diagnostic &diag) {
   auto inside = std::find_if(suspects.begin(), suspects.end(),
                              [&](const Suspect &each) { return each.opening > opening; });
@@ -317,9 +333,13 @@ bool Lexer::symbol() {
     if (spelling.empty() || text.substr(position, spelling.size()) != spelling)
       continue;
     switch (kind) {
-    case TokenKind::LeftParen: case TokenKind::LeftBracket: case TokenKind::LeftBrace:
+    case TokenKind::LeftParen:
+    case TokenKind::LeftBracket:
+    case TokenKind::LeftBrace:
       return open(kind);
-    case TokenKind::RightParen: case TokenKind::RightBracket: case TokenKind::RightBrace:
+    case TokenKind::RightParen:
+    case TokenKind::RightBracket:
+    case TokenKind::RightBrace:
       close(kind);
       return true;
     default:
@@ -331,7 +351,8 @@ bool Lexer::symbol() {
   return true;
 }
 
-/// Bytes that are no ASCII: a letter of another alphabet, or another encoding. What adjoins them is dropped too.
+/// Bytes that are no ASCII: a letter of another alphabet, or another encoding. What adjoins them is
+/// dropped too.
 void Lexer::strayBytes() {
   auto foreign = [&](size_t ahead) { return static_cast<unsigned char>(peek(ahead)) >= 0x80; };
   bool inName = tokenEnd == position && !out.tokens.empty() &&
@@ -339,9 +360,9 @@ void Lexer::strayBytes() {
   size_t length = 1;
   while (foreign(length) && (static_cast<unsigned char>(peek(length)) & 0xC0) == 0x80 && length < 4)
     ++length;
-  Diagnostic &diag = diags.error(here(static_cast<uint32_t>(length)),
-                                 fmt::format("'{}' is no part of the language",
-                                             text.substr(position, length)));
+  Diagnostic &diag =
+      diags.error(here(static_cast<uint32_t>(length)),
+                  fmt::format("'{}' is no part of the language", text.substr(position, length)));
   if (inName || isNamePart(peek(length)))
     diag.suggest("a name is made of the letters a to z and A to Z, digits and '_'");
   while (foreign(length) || isNamePart(peek(length)))
@@ -355,7 +376,8 @@ void Lexer::stray() {
   if (c >= 0x80)
     return strayBytes();
   if (c == 0) {
-    diags.error(here(), "byte 0x00: this file is no text").suggest("a .net file is plain text, in ASCII or UTF-8");
+    diags.error(here(), "byte 0x00: this file is no text")
+        .suggest("a .net file is plain text, in ASCII or UTF-8");
     out.usable = out.whole = false;
     return;
   }

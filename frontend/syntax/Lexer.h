@@ -17,12 +17,49 @@
 namespace netc::frontend {
 
 enum class TokenKind : uint8_t {
-  End, Newline, Identifier, Integer, Float, Iterations, String,
-  LeftParen, RightParen, LeftBracket, RightBracket, LeftBrace, RightBrace,
-  Comma, Colon, Dot, DotDot, Pipe, Assign,
-  Plus, Minus, Star, Slash, Percent, ShiftLeft, ShiftRight,
-  Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual,
-  If, Else, For, In, Repeat, Return, True, False, And, Or, Not,
+  End,
+  Newline,
+  Identifier,
+  Integer,
+  Float,
+  Iterations,
+  String,
+  LeftParen,
+  RightParen,
+  LeftBracket,
+  RightBracket,
+  LeftBrace,
+  RightBrace,
+  Comma,
+  Colon,
+  Dot,
+  DotDot,
+  Pipe,
+  Assign,
+  Plus,
+  Minus,
+  Star,
+  Slash,
+  Percent,
+  ShiftLeft,
+  ShiftRight,
+  Equal,
+  NotEqual,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  If,
+  Else,
+  For,
+  In,
+  Repeat,
+  Return,
+  True,
+  False,
+  And,
+  Or,
+  Not,
 };
 
 struct Token {
@@ -36,15 +73,15 @@ struct Token {
 
 struct Comment {
   uint32_t line = 0;
-  bool alone = false; ///< nothing but the comment on its line
+  bool alone = false;    ///< nothing but the comment on its line
   std::string_view text; ///< from '#', without trailing blanks
 };
 
 struct TokenStream {
   std::vector<Token> tokens; ///< ends with End
   std::vector<Comment> comments;
-  bool usable = true; ///< false: nested too deeply to go on, or no text at all
-  bool whole = true;  ///< false: brackets or strings don't match as written
+  bool usable = true;            ///< false: nested too deeply to go on, or no text at all
+  bool whole = true;             ///< false: brackets or strings don't match as written
   std::set<uint32_t> strayLines; ///< lines of which something was dropped
 };
 

@@ -17,14 +17,27 @@ bool Parser::atLabel() const {
     if (!first && !stream.tokens[i].adjacent)
       return false;
     switch (kind()) {
-    case TokenKind::Identifier: case TokenKind::Integer: case TokenKind::Dot:
-    case TokenKind::If: case TokenKind::Else: case TokenKind::For: case TokenKind::In:
-    case TokenKind::Repeat: case TokenKind::Return: case TokenKind::True:
-    case TokenKind::False: case TokenKind::And: case TokenKind::Or: case TokenKind::Not:
+    case TokenKind::Identifier:
+    case TokenKind::Integer:
+    case TokenKind::Dot:
+    case TokenKind::If:
+    case TokenKind::Else:
+    case TokenKind::For:
+    case TokenKind::In:
+    case TokenKind::Repeat:
+    case TokenKind::Return:
+    case TokenKind::True:
+    case TokenKind::False:
+    case TokenKind::And:
+    case TokenKind::Or:
+    case TokenKind::Not:
       ++i;
       break;
-    case TokenKind::LeftBrace: i = stream.tokens[i].match + 1; break;
-    default: return false;
+    case TokenKind::LeftBrace:
+      i = stream.tokens[i].match + 1;
+      break;
+    default:
+      return false;
     }
   }
 }
@@ -62,8 +75,7 @@ bool Parser::parseLabel(Label &label) {
   }
   const Token &last = stream.tokens[position - 1];
   if (last.line == stream.tokens[lengthTo].line)
-    label.range.length =
-        last.column + static_cast<uint32_t>(last.text.size()) - label.range.column;
+    label.range.length = last.column + static_cast<uint32_t>(last.text.size()) - label.range.column;
   advance(); // ':'
   return true;
 }

@@ -8,29 +8,45 @@
 namespace netc::frontend {
 
 const char *spelling(BinaryOp op) {
-  static constexpr const char *names[] = {"or", "and", "==", "!=", "<", "<=", ">", ">=",
-                                          "<<", ">>", "+", "-", "*", "/", "%"};
+  static constexpr const char *names[] = {
+      "or", "and", "==", "!=", "<", "<=", ">", ">=", "<<", ">>", "+", "-", "*", "/", "%"};
   return names[static_cast<int>(op)];
 }
 
 std::optional<BinaryOp> binaryOp(TokenKind kind) {
   switch (kind) {
-  case TokenKind::Or: return BinaryOp::Or;
-  case TokenKind::And: return BinaryOp::And;
-  case TokenKind::Equal: return BinaryOp::Equal;
-  case TokenKind::NotEqual: return BinaryOp::NotEqual;
-  case TokenKind::Less: return BinaryOp::Less;
-  case TokenKind::LessEqual: return BinaryOp::LessEqual;
-  case TokenKind::Greater: return BinaryOp::Greater;
-  case TokenKind::GreaterEqual: return BinaryOp::GreaterEqual;
-  case TokenKind::ShiftLeft: return BinaryOp::ShiftLeft;
-  case TokenKind::ShiftRight: return BinaryOp::ShiftRight;
-  case TokenKind::Plus: return BinaryOp::Add;
-  case TokenKind::Minus: return BinaryOp::Subtract;
-  case TokenKind::Star: return BinaryOp::Multiply;
-  case TokenKind::Slash: return BinaryOp::Divide;
-  case TokenKind::Percent: return BinaryOp::Remainder;
-  default: return std::nullopt;
+  case TokenKind::Or:
+    return BinaryOp::Or;
+  case TokenKind::And:
+    return BinaryOp::And;
+  case TokenKind::Equal:
+    return BinaryOp::Equal;
+  case TokenKind::NotEqual:
+    return BinaryOp::NotEqual;
+  case TokenKind::Less:
+    return BinaryOp::Less;
+  case TokenKind::LessEqual:
+    return BinaryOp::LessEqual;
+  case TokenKind::Greater:
+    return BinaryOp::Greater;
+  case TokenKind::GreaterEqual:
+    return BinaryOp::GreaterEqual;
+  case TokenKind::ShiftLeft:
+    return BinaryOp::ShiftLeft;
+  case TokenKind::ShiftRight:
+    return BinaryOp::ShiftRight;
+  case TokenKind::Plus:
+    return BinaryOp::Add;
+  case TokenKind::Minus:
+    return BinaryOp::Subtract;
+  case TokenKind::Star:
+    return BinaryOp::Multiply;
+  case TokenKind::Slash:
+    return BinaryOp::Divide;
+  case TokenKind::Percent:
+    return BinaryOp::Remainder;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -39,12 +55,22 @@ enum Level { OrLevel, AndLevel, NotLevel, CompareLevel, ShiftLevel, AddLevel, Mu
 
 static int levelOf(BinaryOp op) {
   switch (op) {
-  case BinaryOp::Or: return OrLevel;
-  case BinaryOp::And: return AndLevel;
-  case BinaryOp::ShiftLeft: case BinaryOp::ShiftRight: return ShiftLevel;
-  case BinaryOp::Add: case BinaryOp::Subtract: return AddLevel;
-  case BinaryOp::Multiply: case BinaryOp::Divide: case BinaryOp::Remainder: return MultiplyLevel;
-  default: return CompareLevel;
+  case BinaryOp::Or:
+    return OrLevel;
+  case BinaryOp::And:
+    return AndLevel;
+  case BinaryOp::ShiftLeft:
+  case BinaryOp::ShiftRight:
+    return ShiftLevel;
+  case BinaryOp::Add:
+  case BinaryOp::Subtract:
+    return AddLevel;
+  case BinaryOp::Multiply:
+  case BinaryOp::Divide:
+  case BinaryOp::Remainder:
+    return MultiplyLevel;
+  default:
+    return CompareLevel;
   }
 }
 
@@ -129,8 +155,7 @@ ExprPtr Parser::parseUnary(bool isNot) {
   ExprPtr operand = parseUnary(isNot);
   if (!operand)
     return nullptr;
-  return makeExpr(range,
-                  UnaryExpr{isNot ? UnaryOp::Not : UnaryOp::Negate, std::move(operand)});
+  return makeExpr(range, UnaryExpr{isNot ? UnaryOp::Not : UnaryOp::Negate, std::move(operand)});
 }
 
 ExprPtr Parser::parsePostfix() {
@@ -189,14 +214,18 @@ ExprPtr Parser::parsePrimary() {
     Range range = here();
     return makeExpr(range, NameExpr{std::string(advance().text)});
   }
-  case TokenKind::LeftParen: return parseParenthesized();
-  case TokenKind::LeftBracket: return parseList();
-  case TokenKind::If: return parseIf(/*isStatement=*/false);
+  case TokenKind::LeftParen:
+    return parseParenthesized();
+  case TokenKind::LeftBracket:
+    return parseList();
+  case TokenKind::If:
+    return parseIf(/*isStatement=*/false);
   case TokenKind::Not:
     error(here(), "'not' binds looser than the operator before it")
         .suggest("put it in parentheses: (not a)");
     return nullptr;
-  default: return parseLiteral();
+  default:
+    return parseLiteral();
   }
 }
 
@@ -222,7 +251,8 @@ ExprPtr Parser::parseLiteral() {
   const Token token = peek();
   Range range = here();
   switch (token.kind) {
-  case TokenKind::Integer: case TokenKind::Iterations: {
+  case TokenKind::Integer:
+  case TokenKind::Iterations: {
     int64_t value = 0;
     bool iterations = token.kind == TokenKind::Iterations;
     std::string_view digits = token.text.substr(0, token.text.size() - iterations);
@@ -246,12 +276,19 @@ ExprPtr Parser::parseLiteral() {
     advance();
     return makeExpr(range, value);
   }
-  case TokenKind::String: advance(); return makeExpr(range, unescape(token.text));
-  case TokenKind::True: advance(); return makeExpr(range, true);
-  case TokenKind::False: advance(); return makeExpr(range, false);
+  case TokenKind::String:
+    advance();
+    return makeExpr(range, unescape(token.text));
+  case TokenKind::True:
+    advance();
+    return makeExpr(range, true);
+  case TokenKind::False:
+    advance();
+    return makeExpr(range, false);
   default: {
     Diagnostic &diag = expected("an expression");
-    if (binaryOp(token.kind) && position > 0 && stream.tokens[position - 1].kind == TokenKind::Newline)
+    if (binaryOp(token.kind) && position > 0 &&
+        stream.tokens[position - 1].kind == TokenKind::Newline)
       diag.suggest(fmt::format("a newline ends a statement: put {} at the end of the line before",
                                describe(token)));
     return nullptr;

@@ -122,8 +122,7 @@ bool Parser::parseDefinition(File &out, bool isModel) {
       return false;
     auto *call = std::get_if<CallExpr>(&alias->node);
     if (!call || call->label) {
-      error(alias->range, "expected a model's call after '='")
-          .suggest("write model a = b(...)");
+      error(alias->range, "expected a model's call after '='").suggest("write model a = b(...)");
       return false;
     }
     def->alias = std::move(*alias);
@@ -146,7 +145,8 @@ bool Parser::parseParams(std::vector<Param> &params) {
     if (!name)
       return false;
     if (params.size() >= maxParams) {
-      error(name->range, fmt::format("more than {} parameters", maxParams)).suggest("a list holds many values");
+      error(name->range, fmt::format("more than {} parameters", maxParams))
+          .suggest("a list holds many values");
       return false;
     }
     Param param{name->name, name->range, nullptr};
@@ -229,8 +229,8 @@ void Parser::checkReturns(Definition &def, bool unread) {
     returns |= std::holds_alternative<ReturnStmt>(last) || std::holds_alternative<HoleStmt>(last);
   }
   if (!returns)
-    error(def.range, fmt::format("{} '{}' returns nothing", def.isModel ? "model" : "block",
-                                 def.name))
+    error(def.range,
+          fmt::format("{} '{}' returns nothing", def.isModel ? "model" : "block", def.name))
         .suggest("its last line must be 'return value'");
   if (diags.errorCount() != before)
     def.body.statements.push_back({def.body.close, HoleStmt{}}); // nobody knows the result

@@ -68,8 +68,7 @@ std::optional<Target> Parser::parseName(const std::string &what) {
 /// Skips what is left of a statement; stops before the '}' of its body.
 void Parser::recover() {
   while (!at(TokenKind::End) && !at(TokenKind::RightBrace) && !at(TokenKind::Newline)) {
-    bool opens = at(TokenKind::LeftBrace) || at(TokenKind::LeftParen) ||
-                 at(TokenKind::LeftBracket);
+    bool opens = at(TokenKind::LeftBrace) || at(TokenKind::LeftParen) || at(TokenKind::LeftBracket);
     if (opens)
       position = peek().match;
     advance();
@@ -198,11 +197,9 @@ bool Parser::parseStatement(Body &body) {
     ExprPtr value = parseExpression();
     good = value != nullptr;
     stmt.node = ReturnStmt{std::move(value)};
-  } else if (at(TokenKind::Identifier) && peek().text == "input" &&
-             next == TokenKind::Identifier) {
+  } else if (at(TokenKind::Identifier) && peek().text == "input" && next == TokenKind::Identifier) {
     good = parseInput(stmt);
-  } else if (at(TokenKind::Identifier) &&
-             (next == TokenKind::Assign || next == TokenKind::Comma)) {
+  } else if (at(TokenKind::Identifier) && (next == TokenKind::Assign || next == TokenKind::Comma)) {
     good = parseAssign(stmt);
   } else if (at(TokenKind::If)) {
     ExprPtr value = parseIf(/*isStatement=*/true);

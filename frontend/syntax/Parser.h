@@ -103,9 +103,9 @@ private:
   TokenStream stream;
   Diagnostics &diags;
   size_t position = 0;
-  int depth = 0;        ///< of nested expressions and bodies
-  size_t silentTo = 0;  ///< tokens before this one stand in a bracket reported as unclosed
-  Diagnostic silenced;  ///< swallows the errors there
+  int depth = 0;       ///< of nested expressions and bodies
+  size_t silentTo = 0; ///< tokens before this one stand in a bracket reported as unclosed
+  Diagnostic silenced; ///< swallows the errors there
 };
 
 } // namespace netc::frontend

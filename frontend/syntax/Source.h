@@ -15,8 +15,8 @@ struct SourceLocation {
 
 /// One level of block instantiation: "in block basic, as layer2.0, from resnet.net:22:11".
 struct Frame {
-  std::string block; ///< name of the block
-  std::string name;  ///< full dotted name of this instance
+  std::string block;   ///< name of the block
+  std::string name;    ///< full dotted name of this instance
   SourceLocation from; ///< where it was called
 };
 

@@ -74,9 +74,19 @@ std::string spell(const Value &value) {
 }
 
 std::string describe(const Value &value) {
-  static constexpr const char *kinds[] = {
-      "a value in error", "nothing",   "the integer ", "the number ", "", "the string ",
-      "the iterations ",  "the list ", "",             "block ",      "layer ", "function ", ""};
+  static constexpr const char *kinds[] = {"a value in error",
+                                          "nothing",
+                                          "the integer ",
+                                          "the number ",
+                                          "",
+                                          "the string ",
+                                          "the iterations ",
+                                          "the list ",
+                                          "",
+                                          "block ",
+                                          "layer ",
+                                          "function ",
+                                          ""};
   size_t index = value.data.index();
   if (index < 2)
     return kinds[index];
@@ -150,33 +160,51 @@ static Computed computeIntegers(BinaryOp op, int64_t a, int64_t b) {
     return __builtin_sub_overflow(a, b, &result) ? overflow(op, a, b) : success({result});
   case BinaryOp::Multiply:
     return __builtin_mul_overflow(a, b, &result) ? overflow(op, a, b) : success({result});
-  case BinaryOp::Divide: case BinaryOp::Remainder: return divide(op, a, b);
-  case BinaryOp::ShiftLeft: case BinaryOp::ShiftRight: return shift(op, a, b);
-  case BinaryOp::Less: return success({a < b});
-  case BinaryOp::LessEqual: return success({a <= b});
-  case BinaryOp::Greater: return success({a > b});
-  default: return success({a >= b});
+  case BinaryOp::Divide:
+  case BinaryOp::Remainder:
+    return divide(op, a, b);
+  case BinaryOp::ShiftLeft:
+  case BinaryOp::ShiftRight:
+    return shift(op, a, b);
+  case BinaryOp::Less:
+    return success({a < b});
+  case BinaryOp::LessEqual:
+    return success({a <= b});
+  case BinaryOp::Greater:
+    return success({a > b});
+  default:
+    return success({a >= b});
   }
 }
 
 static Computed computeNumbers(BinaryOp op, double a, double b) {
   double result = 0;
   switch (op) {
-  case BinaryOp::Add: result = a + b; break;
-  case BinaryOp::Subtract: result = a - b; break;
-  case BinaryOp::Multiply: result = a * b; break;
+  case BinaryOp::Add:
+    result = a + b;
+    break;
+  case BinaryOp::Subtract:
+    result = a - b;
+    break;
+  case BinaryOp::Multiply:
+    result = a * b;
+    break;
   case BinaryOp::Divide:
     if (b == 0)
       return failure(fmt::format("{} / 0: division by zero", a));
     result = a / b;
     break;
-  case BinaryOp::Less: return success({a < b});
-  case BinaryOp::LessEqual: return success({a <= b});
-  case BinaryOp::Greater: return success({a > b});
-  case BinaryOp::GreaterEqual: return success({a >= b});
+  case BinaryOp::Less:
+    return success({a < b});
+  case BinaryOp::LessEqual:
+    return success({a <= b});
+  case BinaryOp::Greater:
+    return success({a > b});
+  case BinaryOp::GreaterEqual:
+    return success({a >= b});
   default:
-    return failure(fmt::format("'{}' wants integers, have the numbers {} and {}", spelling(op),
-                               a, b));
+    return failure(
+        fmt::format("'{}' wants integers, have the numbers {} and {}", spelling(op), a, b));
   }
   if (!std::isfinite(result))
     return failure(fmt::format("{} {} {} is no finite number", a, spelling(op), b));
@@ -191,12 +219,15 @@ static std::optional<double> asNumber(const Value &value) {
   return std::nullopt;
 }
 
-/// `16k * 3`, `64k / 2`, `32k + 16k`; comparisons. Nothing where the operator says nothing about such values.
-static std::optional<Computed> computeIterations(BinaryOp op, const Value &left, const Value &right) {
+/// `16k * 3`, `64k / 2`, `32k + 16k`; comparisons. Nothing where the operator says nothing about
+/// such values.
+static std::optional<Computed> computeIterations(BinaryOp op, const Value &left,
+                                                 const Value &right) {
   const auto *a = left.as<Iterations>(), *b = right.as<Iterations>();
   bool sums = op == BinaryOp::Add || op == BinaryOp::Subtract;
   bool scales = op == BinaryOp::Multiply || op == BinaryOp::Divide || op == BinaryOp::Remainder;
-  bool compares = op == BinaryOp::Less || op == BinaryOp::LessEqual || op == BinaryOp::Greater || op == BinaryOp::GreaterEqual;
+  bool compares = op == BinaryOp::Less || op == BinaryOp::LessEqual || op == BinaryOp::Greater ||
+                  op == BinaryOp::GreaterEqual;
   Computed result;
   if (a && b && compares)
     return computeIntegers(op, a->count, b->count);
@@ -210,7 +241,8 @@ static std::optional<Computed> computeIterations(BinaryOp op, const Value &left,
     return std::nullopt;
   const auto *count = result.value.as<int64_t>();
   if (count && *count < 0)
-    return failure(fmt::format("{} {} {} are less than no iterations", spell(left), spelling(op), spell(right)));
+    return failure(fmt::format("{} {} {} are less than no iterations", spell(left), spelling(op),
+                               spell(right)));
   if (count)
     result.value = {Iterations{*count}};
   return result;
@@ -284,8 +316,8 @@ Computed compute(BinaryOp op, const Value &left, const Value &right) {
     return joinStrings(*left.as<std::string>(), *right.as<std::string>());
   if (op == BinaryOp::Add && left.as<Value::List>() && right.as<Value::List>())
     return joinLists(**left.as<Value::List>(), **right.as<Value::List>());
-  return failure(fmt::format("'{}' wants two numbers, have {} and {}", spelling(op),
-                             describe(left), describe(right)));
+  return failure(fmt::format("'{}' wants two numbers, have {} and {}", spelling(op), describe(left),
+                             describe(right)));
 }
 
 Computed negate(const Value &value) {

@@ -2,8 +2,8 @@
 #ifndef NETC_FRONTEND_VALUES_VALUE_H
 #define NETC_FRONTEND_VALUES_VALUE_H
 
-#include "frontend/syntax/Ast.h"
 #include "frontend/network/Network.h"
+#include "frontend/syntax/Ast.h"
 
 #include <memory>
 #include <optional>

@@ -71,7 +71,8 @@ void Autodiff::runOnOperation() {
     }
     auto differentiable = dyn_cast<DifferentiableOpInterface>(op);
     if (!differentiable) {
-      op->emitError() << "'" << op->getName() << "' lies between a parameter and the loss but has no adjoint";
+      op->emitError() << "'" << op->getName()
+                      << "' lies between a parameter and the loss but has no adjoint";
       return signalPassFailure();
     }
     if (failed(differentiable.buildAdjoint(builder, results, accumulate)))

@@ -1,9 +1,10 @@
 //===- BuildLeanSteps.cpp - the training step in less memory --------------===//
 //
-// Selective recomputation (Chen, Xu, Zhang, Guestrin 2016, "Training Deep Nets with Sublinear Memory Cost"): the
-// result of a chosen convolution is let go after its forward readers and computed again, by the same kernel and so
-// to the same bits, before the first reader in the backward pass. What can be chosen together: no convolution reads
-// another one's dropped result. Chosen first is what frees most bytes for a multiply-add.
+// Selective recomputation (Chen, Xu, Zhang, Guestrin 2016, "Training Deep Nets with Sublinear
+// Memory Cost"): the result of a chosen convolution is let go after its forward readers and
+// computed again, by the same kernel and so to the same bits, before the first reader in the
+// backward pass. What can be chosen together: no convolution reads another one's dropped result.
+// Chosen first is what frees most bytes for a multiply-add.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -39,7 +40,9 @@ public:
   void rewrite();
 
 private:
-  bool isBackward(Operation *op) const { return op->getBlock() == &body && border->isBeforeInBlock(op); }
+  bool isBackward(Operation *op) const {
+    return op->getBlock() == &body && border->isBeforeInBlock(op);
+  }
   bool isReadBackward(Value value) const;
   Operation *storedSource(Value value) const;
   bool fits(Operation *op) const;
@@ -77,18 +80,22 @@ LeanStep::LeanStep(func::FuncOp step) : body(step.getBody().front()) {
     if (!isa<ContractionOpInterface>(op))
       continue;
     auto weights = cast<ShapedType>(op.getOperand(1).getType());
-    double flops = elementsOf(op.getResult(0).getType()) * elementsOf(weights) / static_cast<double>(weights.getDimSize(0));
+    double flops = elementsOf(op.getResult(0).getType()) * elementsOf(weights) /
+                   static_cast<double>(weights.getDimSize(0));
     total += flops;
     if (isa<net::Conv2dOp>(op))
       candidates.push_back({&op, 4 * elementsOf(op.getResult(0).getType()), flops});
   }
-  llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) { return a.bytes * b.flops > b.bytes * a.flops; });
+  llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
+    return a.bytes * b.flops > b.bytes * a.flops;
+  });
 }
 
 /// By itself or through what fusion computes again anyway.
 bool LeanStep::isReadBackward(Value value) const {
   return llvm::any_of(value.getUsers(), [&](Operation *user) {
-    return isBackward(user) || (isRecomputable(user) && user->getOperand(0) == value && isReadBackward(user->getResult(0)));
+    return isBackward(user) || (isRecomputable(user) && user->getOperand(0) == value &&
+                                isReadBackward(user->getResult(0)));
   });
 }
 
@@ -121,7 +128,8 @@ int64_t LeanStep::choose(double budget) {
   return static_cast<int64_t>(chosen.size());
 }
 
-/// The last contraction of the backward pass whose epilogue could hold `reader`; `reader` itself if there is none.
+/// The last contraction of the backward pass whose epilogue could hold `reader`; `reader` itself if
+/// there is none.
 Operation *LeanStep::fusionAnchor(Operation *reader) const {
   Operation *last = nullptr;
   SmallVector<Operation *> work{reader};
@@ -160,10 +168,12 @@ Value LeanStep::again(Value value, Operation *first, IRMapping &map) {
 }
 
 void LeanStep::rewrite() {
-  // Forward values of the chosen ones, in the order of the backward pass. They are there before the contraction whose
-  // epilogue may read them: so the same ops fuse, and sums have the same order, as where nothing is dropped.
+  // Forward values of the chosen ones, in the order of the backward pass. They are there before the
+  // contraction whose epilogue may read them: so the same ops fuse, and sums have the same order,
+  // as where nothing is dropped.
   IRMapping map;
-  for (Operation &op : llvm::make_early_inc_range(llvm::make_range(std::next(border->getIterator()), body.end()))) {
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::make_range(std::next(border->getIterator()), body.end()))) {
     for (OpOperand &operand : op.getOpOperands()) {
       Operation *source = storedSource(operand.get());
       if (source && chosen.contains(source))

@@ -1,7 +1,8 @@
 //===- BuildTraining.cpp - derive @step from @forward ---------------------===//
 //
-// @step(image, labels), or with mixup and cutmix @step(image, distributions), returns (logits, loss): the cross entropy of the logits with
-// weight 1 and of each auxiliary head with its own weight (Szegedy et al. 2014, section 5).
+// @step(image, labels), or with mixup and cutmix @step(image, distributions), returns (logits,
+// loss): the cross entropy of the logits with weight 1 and of each auxiliary head with its own
+// weight (Szegedy et al. 2014, section 5).
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -50,14 +51,15 @@ void BuildTraining::runOnOperation() {
   SmallVector<Value> losses;
   for (Value head : terminator.getOperands()) {
     if (cast<RankedTensorType>(head.getType()).getRank() != 2) {
-      mlir::emitError(head.getLoc()) << "cannot train: a loss needs one vector of class scores an image, found "
-                                     << head.getType();
+      mlir::emitError(head.getLoc())
+          << "cannot train: a loss needs one vector of class scores an image, found "
+          << head.getType();
       return signalPassFailure();
     }
     losses.push_back(net::SoftmaxCrossEntropyOp::create(b, head.getLoc(), perImage, head, labels));
   }
-  Value loss = net::MeanLossOp::create(b, step.getLoc(), RankedTensorType::get({1}, b.getF32Type()), losses,
-                                       b.getDenseF64ArrayAttr(weights));
+  Value loss = net::MeanLossOp::create(b, step.getLoc(), RankedTensorType::get({1}, b.getF32Type()),
+                                       losses, b.getDenseF64ArrayAttr(weights));
   Value logits = terminator.getOperand(0);
   func::ReturnOp::create(b, terminator.getLoc(), ValueRange{logits, loss});
   terminator.erase();

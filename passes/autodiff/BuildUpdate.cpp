@@ -1,7 +1,8 @@
 //===- BuildUpdate.cpp - the optimizer's step as @update ------------------===//
 //
-// One op a parameter, in the order of the file. Kept apart from @step so that gradients can be read, clipped or
-// accumulated in between: @norm and @accumulate do that, where the runtime wants them.
+// One op a parameter, in the order of the file. Kept apart from @step so that gradients can be
+// read, clipped or accumulated in between: @norm and @accumulate do that, where the runtime wants
+// them.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -33,12 +34,15 @@ void BuildUpdate::runOnOperation() {
   auto step = module.lookupSymbol<func::FuncOp>("step");
   if (!step)
     return;
-  auto build = [&](OpBuilder &b, Location loc, FlatSymbolRefAttr symbol, UnitAttr averaged) -> UpdateOpInterface {
+  auto build = [&](OpBuilder &b, Location loc, FlatSymbolRefAttr symbol,
+                   UnitAttr averaged) -> UpdateOpInterface {
     if (optimizer == "adam" || optimizer == "adamw")
-      return net::AdamUpdateOp::create(b, loc, symbol, optimizer == "adamw" ? b.getUnitAttr() : UnitAttr(), averaged);
+      return net::AdamUpdateOp::create(
+          b, loc, symbol, optimizer == "adamw" ? b.getUnitAttr() : UnitAttr(), averaged);
     if (optimizer == "lars")
       return net::LarsUpdateOp::create(b, loc, symbol, averaged);
-    return net::SgdUpdateOp::create(b, loc, symbol, nesterov ? b.getUnitAttr() : UnitAttr(), averaged);
+    return net::SgdUpdateOp::create(b, loc, symbol, nesterov ? b.getUnitAttr() : UnitAttr(),
+                                    averaged);
   };
   if (!llvm::is_contained({"sgd", "adam", "adamw", "lars"}, optimizer.getValue())) {
     module.emitError() << "no optimizer '" << optimizer << "', expected sgd, adam, adamw or lars";
@@ -60,7 +64,8 @@ void BuildUpdate::runOnOperation() {
   }
   if (average)
     for (net::ParameterOp statistic : statistics)
-      net::AverageOp::create(b, statistic.getLoc(), FlatSymbolRefAttr::get(statistic.getSymNameAttr()),
+      net::AverageOp::create(b, statistic.getLoc(),
+                             FlatSymbolRefAttr::get(statistic.getSymNameAttr()),
                              b.getI64IntegerAttr(slots - 1));
   func::ReturnOp::create(b, loc);
   module->setAttr("net.state_slots", b.getI64IntegerAttr(slots));

@@ -38,8 +38,9 @@ void VerifyTraining::runOnOperation() {
   for (auto parameter : getOperation().getOps<net::ParameterOp>()) {
     int count = gradients.lookup(parameter.getSymNameAttr());
     if (parameter.getTrainable() && count != 1) {
-      parameter.emitError() << "stage train: parameter " << parameter.getSymName() << " has " << count
-                            << " gradients, expected 1" << (count == 0 ? "; the loss does not depend on it" : "");
+      parameter.emitError() << "stage train: parameter " << parameter.getSymName() << " has "
+                            << count << " gradients, expected 1"
+                            << (count == 0 ? "; the loss does not depend on it" : "");
       bad = true;
     }
   }

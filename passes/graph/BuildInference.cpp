@@ -26,7 +26,8 @@ static void keepLogits(func::FuncOp function) {
   Operation *terminator = function.getBody().front().getTerminator();
   terminator->eraseOperands(1, terminator->getNumOperands() - 1);
   Builder builder(function.getContext());
-  function.setType(builder.getFunctionType(function.getArgumentTypes(), terminator->getOperandTypes()));
+  function.setType(
+      builder.getFunctionType(function.getArgumentTypes(), terminator->getOperandTypes()));
 }
 
 void BuildInference::runOnOperation() {

@@ -33,8 +33,8 @@ void ExpandBatchNorm::runOnOperation() {
     Value x = norm.getInput();
     auto sums = net::ChannelSumsOp::create(b, loc, TypeRange{vector, vector}, x, x);
     int64_t pixels = net::pixelsOf(cast<RankedTensorType>(x.getType()));
-    SmallVector<Value> inputs{sums.getResult(0), sums.getResult(1), norm.getWeight(), norm.getBias(),
-                              norm.getRunningMean(), norm.getRunningVar()};
+    SmallVector<Value> inputs{sums.getResult(0), sums.getResult(1),     norm.getWeight(),
+                              norm.getBias(),    norm.getRunningMean(), norm.getRunningVar()};
     auto stats = net::BatchNormStatisticsOp::create(
         b, loc, SmallVector<Type>(6, vector), inputs,
         ArrayRef<NamedAttribute>{b.getNamedAttr("eps", norm.getEpsAttr()),
@@ -42,7 +42,8 @@ void ExpandBatchNorm::runOnOperation() {
                                  b.getNamedAttr("pixels", b.getI64IntegerAttr(pixels))});
     net::AssignOp::create(b, loc, norm.getRunningMeanSymbolAttr(), stats.getNextMean());
     net::AssignOp::create(b, loc, norm.getRunningVarSymbolAttr(), stats.getNextVar());
-    Value result = net::BatchNormApplyOp::create(b, loc, norm.getType(), x, stats.getScale(), stats.getShift());
+    Value result = net::BatchNormApplyOp::create(b, loc, norm.getType(), x, stats.getScale(),
+                                                 stats.getShift());
     norm.replaceAllUsesWith(result);
     norm.erase();
     ++numExpanded;

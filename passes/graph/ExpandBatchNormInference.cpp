@@ -16,7 +16,8 @@ namespace netc {
 } // namespace netc
 
 namespace {
-struct ExpandBatchNormInference : netc::impl::ExpandBatchNormInferenceBase<ExpandBatchNormInference> {
+struct ExpandBatchNormInference
+    : netc::impl::ExpandBatchNormInferenceBase<ExpandBatchNormInference> {
   using ExpandBatchNormInferenceBase::ExpandBatchNormInferenceBase;
   void runOnOperation() override;
 };
@@ -30,10 +31,11 @@ void ExpandBatchNormInference::runOnOperation() {
     OpBuilder builder(norm);
     Type vector = norm.getWeight().getType();
     auto coefficients = net::BatchNormCoefficientsOp::create(
-        builder, norm.getLoc(), TypeRange{vector, vector}, norm.getWeight(), norm.getBias(), norm.getRunningMean(),
-        norm.getRunningVar(), norm.getEpsAttr());
-    Value result = net::ScaleShiftOp::create(builder, norm.getLoc(), norm.getType(), norm.getInput(),
-                                             coefficients.getScale(), coefficients.getShift());
+        builder, norm.getLoc(), TypeRange{vector, vector}, norm.getWeight(), norm.getBias(),
+        norm.getRunningMean(), norm.getRunningVar(), norm.getEpsAttr());
+    Value result =
+        net::ScaleShiftOp::create(builder, norm.getLoc(), norm.getType(), norm.getInput(),
+                                  coefficients.getScale(), coefficients.getShift());
     norm.replaceAllUsesWith(result);
     norm.erase();
     ++numExpanded;

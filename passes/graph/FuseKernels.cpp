@@ -26,10 +26,10 @@ namespace {
 
 /// A kernel in the making: ops in order of computation, and the value it stores.
 struct Group {
-  Operation *anchor = nullptr;        ///< a contraction, or the root itself
-  SmallVector<Operation *> epilogue;  ///< pointwise readers, in order
-  SmallVector<Operation *> sums;      ///< channel sums of the stored value
-  Value stored;                       ///< null: only sums
+  Operation *anchor = nullptr;       ///< a contraction, or the root itself
+  SmallVector<Operation *> epilogue; ///< pointwise readers, in order
+  SmallVector<Operation *> sums;     ///< channel sums of the stored value
+  Value stored;                      ///< null: only sums
 };
 
 /// Plans and builds the kernels of one function.
@@ -81,7 +81,8 @@ bool Fuser::canInline(OpOperand &use) {
   if (isa<net::ChannelSumsOp>(reader) || isa<PointwiseOpInterface>(reader))
     return true;
   auto contraction = dyn_cast<ContractionOpInterface>(reader);
-  return contraction && llvm::is_contained(contraction.getActivationOperands(), use.getOperandNumber());
+  return contraction &&
+         llvm::is_contained(contraction.getActivationOperands(), use.getOperandNumber());
 }
 
 /// Whether `value` is never stored but computed again at each reader. The chain
@@ -99,8 +100,8 @@ bool Fuser::isRecomputed(Value value) {
     if (!result || !net::isActivation(operand.getType()))
       continue;
     Operation *producer = operand.getDefiningOp();
-    bool storedAnyway = !producer || !isa<PointwiseOpInterface>(producer) || taken.contains(producer) ||
-                        !operand.hasOneUse();
+    bool storedAnyway = !producer || !isa<PointwiseOpInterface>(producer) ||
+                        taken.contains(producer) || !operand.hasOneUse();
     result &= storedAnyway || isRecomputed(operand);
   }
   return recomputed[value] = result;
@@ -201,13 +202,14 @@ void Fuser::planRoots() {
 }
 
 /// The value inside the fusion's body: cloned if it is computed here, else an argument.
-Value Fuser::cloneValue(Value value, Group &group, IRMapping &map, OpBuilder &b, net::FusionOp fusion) {
+Value Fuser::cloneValue(Value value, Group &group, IRMapping &map, OpBuilder &b,
+                        net::FusionOp fusion) {
   if (Value known = map.lookupOrNull(value))
     return known;
   Operation *producer = value.getDefiningOp();
   bool fromRecompute = isRecomputed(value);
-  bool inlined = group.anchor && !isa<ContractionOpInterface>(group.anchor) && producer != group.anchor &&
-                 isInlinedProducer(producer, value.getType());
+  bool inlined = group.anchor && !isa<ContractionOpInterface>(group.anchor) &&
+                 producer != group.anchor && isInlinedProducer(producer, value.getType());
   if (fromRecompute || inlined) {
     for (Value operand : producer->getOperands())
       cloneValue(operand, group, map, b, fusion);
@@ -269,7 +271,8 @@ void Fuser::run() {
     group.anchor = &op;
     group.stored = op.getResult(0);
     taken.insert(&op);
-    // What is computed again is a plain stand-in for what was stored: sums of its readers keep their own order.
+    // What is computed again is a plain stand-in for what was stored: sums of its readers keep
+    // their own order.
     if (contraction.supportsEpilogue() && !op.hasAttr("net.recomputed")) {
       growEpilogue(group);
       takeSums(group, &op);

@@ -32,7 +32,8 @@ void ElideLayouts::runOnOperation() {
     // Two readers of one value share its conversion.
     DenseMap<std::pair<Value, Type>, Value> known;
     for (auto conversion : llvm::make_early_inc_range(body.getOps<net::ToLayoutOp>())) {
-      auto [it, isNew] = known.try_emplace({conversion.getInput(), conversion.getType()}, conversion.getResult());
+      auto [it, isNew] =
+          known.try_emplace({conversion.getInput(), conversion.getType()}, conversion.getResult());
       if (!isNew)
         conversion.getResult().replaceAllUsesWith(it->second);
     }

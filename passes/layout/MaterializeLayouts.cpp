@@ -41,7 +41,8 @@ static int64_t materialize(Operation &op) {
   for (OpOperand &operand : op.getOpOperands()) {
     if (!isPlainImage(operand.get().getType()))
       continue;
-    operand.set(net::ToLayoutOp::create(b, op.getLoc(), channelsLast(operand.get().getType()), operand.get()));
+    operand.set(net::ToLayoutOp::create(b, op.getLoc(), channelsLast(operand.get().getType()),
+                                        operand.get()));
     ++conversions;
   }
   b.setInsertionPointAfter(&op);
@@ -61,7 +62,8 @@ void MaterializeLayouts::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (function.getName() == "forward")
       continue; // the source of the others, not compiled itself
-    for (Operation &op : llvm::make_early_inc_range(function.getBody().front().without_terminator()))
+    for (Operation &op :
+         llvm::make_early_inc_range(function.getBody().front().without_terminator()))
       if (!isa<net::ToLayoutOp, net::FlattenOp, net::UnflattenOp>(op))
         numConversions += materialize(op);
   }

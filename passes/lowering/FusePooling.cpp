@@ -1,17 +1,18 @@
 //===- FusePooling.cpp - pools without a pass over memory of their own ----===//
 //
-// On store, pool(epilogue(product)) by one launch: the convolution stores the pooled value. Needs windows side by side
-// without padding, tiles of the schedule that hold whole windows, and a pool that alone reads the convolution.
-// On load, pool(formula(y)) by one launch: a pool and its gradient compute the formula at each element that they read,
-// and it is never stored. Needs a formula of cheap arithmetic on one image tensor that only pools and sweeps read.
-// Other pools stay as they are.
+// On store, pool(epilogue(product)) by one launch: the convolution stores the pooled value. Needs
+// windows side by side without padding, tiles of the schedule that hold whole windows, and a pool
+// that alone reads the convolution. On load, pool(formula(y)) by one launch: a pool and its
+// gradient compute the formula at each element that they read, and it is never stored. Needs a
+// formula of cheap arithmetic on one image tensor that only pools and sweeps read. Other pools stay
+// as they are.
 //
 //===----------------------------------------------------------------------===//
 #include "dialect/schedule/cpu/Schedule.h"
 #include "passes/Passes.h"
 
-#include "llvm/ADT/SetVector.h"
 #include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace netc;
@@ -35,21 +36,25 @@ static kern::PoolingAttr describe(kern::PoolOp op) {
   if (op.getKind() == kern::PoolKind::Adaptive) { // windows of equal size where the sizes divide
     if (g.getIh() % g.getOh() || g.getIw() % g.getOw())
       return {};
-    return kern::PoolingAttr::get(context, kern::PoolKind::Average, g.getIh() / g.getOh(), g.getIw() / g.getOw());
+    return kern::PoolingAttr::get(context, kern::PoolKind::Average, g.getIh() / g.getOh(),
+                                  g.getIw() / g.getOw());
   }
   if (op.getKind() != kern::PoolKind::Max && op.getKind() != kern::PoolKind::Average)
     return {};
   bool sideBySide = g.getSh() == g.getKh() && g.getSw() == g.getKw();
   // Neither padded nor rounded up.
-  bool whole = g.getPt() == 0 && g.getPl() == 0 && g.getOh() == g.getIh() / g.getKh() && g.getOw() == g.getIw() / g.getKw();
-  return sideBySide && whole ? kern::PoolingAttr::get(context, op.getKind(), g.getKh(), g.getKw()) : kern::PoolingAttr();
+  bool whole = g.getPt() == 0 && g.getPl() == 0 && g.getOh() == g.getIh() / g.getKh() &&
+               g.getOw() == g.getIw() / g.getKw();
+  return sideBySide && whole ? kern::PoolingAttr::get(context, op.getKind(), g.getKh(), g.getKw())
+                             : kern::PoolingAttr();
 }
 
 static bool fuseOnStore(kern::PoolOp op) {
   kern::PoolingAttr pool = describe(op);
   auto contract = op.getInputs()[0].getDefiningOp<kern::ContractOp>();
-  if (!pool || !contract || !op.getInputs()[0].hasOneUse() || contract.getKind() != kern::ContractKind::Forward ||
-      contract.getGpuAttr() || contract.getPoolAttr() || contract.getOuts().size() != 1 ||
+  if (!pool || !contract || !op.getInputs()[0].hasOneUse() ||
+      contract.getKind() != kern::ContractKind::Forward || contract.getGpuAttr() ||
+      contract.getPoolAttr() || contract.getOuts().size() != 1 ||
       !kern::poolsOnStore(contract.getSchedule(), pool))
     return false;
   // Where the pool stands, its destination exists already.
@@ -66,15 +71,18 @@ static bool fuseOnStore(kern::PoolOp op) {
 /// One value of the size of an image, from another and per-channel ones, by arithmetic alone.
 static bool isCheap(kern::PointwiseOp op) {
   auto isImage = [&](Value input) { return input.getType() == op.getOuts()[0].getType(); };
-  return op.getStores() == 1 && op.getOuts().size() == 1 && llvm::count_if(op.getInputs(), isImage) == 1 &&
-         llvm::all_of(op.getBody().front().without_terminator(),
-                      [](Operation &inner) { return isa<arith::ArithDialect>(inner.getDialect()) && !isa<arith::DivFOp>(inner); });
+  return op.getStores() == 1 && op.getOuts().size() == 1 &&
+         llvm::count_if(op.getInputs(), isImage) == 1 &&
+         llvm::all_of(op.getBody().front().without_terminator(), [](Operation &inner) {
+           return isa<arith::ArithDialect>(inner.getDialect()) && !isa<arith::DivFOp>(inner);
+         });
 }
 
 /// Whether the use is x of a pool that may compute what it reads.
 static bool isOnLoad(OpOperand &use) {
   auto pool = dyn_cast<kern::PoolOp>(use.getOwner());
-  return pool && pool.readsInput() && use.getOperandNumber() == pool.getSources().getBeginOperandIndex() &&
+  return pool && pool.readsInput() &&
+         use.getOperandNumber() == pool.getSources().getBeginOperandIndex() &&
          pool.getPrologue().empty() && kern::computesOnLoad(pool.getGeometry());
 }
 
@@ -114,8 +122,9 @@ static void computeOnLoad(kern::PointwiseOp formula, kern::PointwiseOp reader) {
 
 static bool fuseOnLoad(kern::PointwiseOp op) {
   if (!isCheap(op) || llvm::none_of(op.getResult(0).getUses(), isOnLoad) ||
-      !llvm::all_of(op.getResult(0).getUses(),
-                    [](OpOperand &use) { return isOnLoad(use) || isa<kern::PointwiseOp>(use.getOwner()); }))
+      !llvm::all_of(op.getResult(0).getUses(), [](OpOperand &use) {
+        return isOnLoad(use) || isa<kern::PointwiseOp>(use.getOwner());
+      }))
     return false;
   llvm::SetVector<Operation *> readers(llvm::from_range, op.getResult(0).getUsers());
   for (Operation *reader : readers) {

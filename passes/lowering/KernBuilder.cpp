@@ -13,9 +13,13 @@ RankedTensorType KernBuilder::physicalType(Type type) const {
   return RankedTensorType::get(s, tensor.getElementType());
 }
 
-kern::ScheduleAttr KernBuilder::schedule(kern::ContractKind kind, kern::GeometryAttr geometry) const {
-  kern::ScheduleAttr timed = choices.lookup({{static_cast<unsigned>(kind), target.batch}, geometry});
-  return timed && timed.getLanes() == target.lanes ? timed : kern::scheduleContraction(kind, geometry, target);
+kern::ScheduleAttr KernBuilder::schedule(kern::ContractKind kind,
+                                         kern::GeometryAttr geometry) const {
+  kern::ScheduleAttr timed =
+      choices.lookup({{static_cast<unsigned>(kind), target.batch}, geometry});
+  return timed && timed.getLanes() == target.lanes
+             ? timed
+             : kern::scheduleContraction(kind, geometry, target);
 }
 
 Value KernBuilder::empty(Type type, Location loc) { return kern::EmptyOp::create(b, loc, type); }
@@ -27,10 +31,11 @@ Value KernBuilder::get(Value value) {
   if (it == sums.end())
     return {};
   // A bias gradient: the sum itself is wanted.
-  SmallVector<Value> result =
-      reduce(value.getLoc(), value, {}, value.getType(), [](OpBuilder &rb, Value, ValueRange s, ValueRange) {
-        return SmallVector<Value>{arith::TruncFOp::create(rb, s[0].getLoc(), rb.getF32Type(), s[0])};
-      });
+  SmallVector<Value> result = reduce(value.getLoc(), value, {}, value.getType(),
+                                     [](OpBuilder &rb, Value, ValueRange s, ValueRange) {
+                                       return SmallVector<Value>{arith::TruncFOp::create(
+                                           rb, s[0].getLoc(), rb.getF32Type(), s[0])};
+                                     });
   set(value, result[0]);
   return result[0];
 }
@@ -47,8 +52,8 @@ SmallVector<Value> KernBuilder::reduce(
   SmallVector<Value> outs;
   for (Type type : results)
     outs.push_back(empty(type, loc));
-  auto reduce = kern::ReduceOp::create(b, loc, results, partials, vectors, outs, grid.rowsPerImage, grid.rowsPerItem,
-                                       target.lanes);
+  auto reduce = kern::ReduceOp::create(b, loc, results, partials, vectors, outs, grid.rowsPerImage,
+                                       grid.rowsPerItem, target.lanes);
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&reduce.getBody());
   Value images = block->addArgument(b.getF64Type(), loc);

@@ -17,7 +17,8 @@ struct PartialSums {
 };
 
 /// The module's timed schedules (`kern.choices`), by kind, batch and geometry.
-using Choices = llvm::DenseMap<std::pair<std::pair<unsigned, int64_t>, mlir::Attribute>, kern::ScheduleAttr>;
+using Choices =
+    llvm::DenseMap<std::pair<std::pair<unsigned, int64_t>, mlir::Attribute>, kern::ScheduleAttr>;
 
 /// Lowers one function: net values on the left, kern tensors on the right.
 class KernBuilder {
@@ -46,11 +47,12 @@ public:
 
   /// A kern.reduce over the partials behind `summed` (empty: none) with `body` building
   /// one f32 a result from (images f64, sums f64, vectors f32).
-  llvm::SmallVector<mlir::Value>
-  reduce(mlir::Location loc, mlir::ValueRange summed, mlir::ValueRange vectors, mlir::TypeRange results,
-         llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::OpBuilder &, mlir::Value images, mlir::ValueRange sums,
-                                                           mlir::ValueRange vectors)>
-             body);
+  llvm::SmallVector<mlir::Value> reduce(
+      mlir::Location loc, mlir::ValueRange summed, mlir::ValueRange vectors,
+      mlir::TypeRange results,
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(
+          mlir::OpBuilder &, mlir::Value images, mlir::ValueRange sums, mlir::ValueRange vectors)>
+          body);
 };
 
 /// One net.fusion to one kern.contract or kern.pointwise.

@@ -5,8 +5,8 @@
 // partial sums that a kern.reduce adds up later.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/lowering/KernBuilder.h"
 #include "dialect/schedule/gpu/GpuSchedule.h"
+#include "passes/lowering/KernBuilder.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -36,8 +36,8 @@ static Value buildFormula(OpBuilder &b, Value value, DenseMap<Value, Value> &sca
 }
 
 /// A kern region over `leaves` that yields the formulas of `results`.
-static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Value> leaves, ArrayRef<Value> results,
-                        ArrayRef<std::pair<Value, Value>> products = {}) {
+static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Value> leaves,
+                        ArrayRef<Value> results, ArrayRef<std::pair<Value, Value>> products = {}) {
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&region);
   DenseMap<Value, Value> scalars;
@@ -54,13 +54,17 @@ static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Val
 }
 
 /// Sizes of a contraction in the forward orientation. `x` and `y` are net types.
-static kern::GeometryAttr makeGeometry(MLIRContext *context, RankedTensorType x, RankedTensorType y, int64_t kh,
-                                       int64_t kw, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
-                                       ArrayRef<int64_t> dilations, int64_t groups) {
-  auto spatial = [](RankedTensorType type, int axis) { return type.getRank() == 4 ? type.getDimSize(2 + axis) : 1; };
-  return kern::GeometryAttr::get(context, spatial(x, 0), spatial(x, 1), net::channelsOf(x), spatial(y, 0),
-                                 spatial(y, 1), net::channelsOf(y), kh, kw, strides[0], strides[1], pads[0], pads[1],
-                                 dilations[0], dilations[1], groups);
+static kern::GeometryAttr makeGeometry(MLIRContext *context, RankedTensorType x, RankedTensorType y,
+                                       int64_t kh, int64_t kw, ArrayRef<int64_t> strides,
+                                       ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations,
+                                       int64_t groups) {
+  auto spatial = [](RankedTensorType type, int axis) {
+    return type.getRank() == 4 ? type.getDimSize(2 + axis) : 1;
+  };
+  return kern::GeometryAttr::get(context, spatial(x, 0), spatial(x, 1), net::channelsOf(x),
+                                 spatial(y, 0), spatial(y, 1), net::channelsOf(y), kh, kw,
+                                 strides[0], strides[1], pads[0], pads[1], dilations[0],
+                                 dilations[1], groups);
 }
 
 namespace {
@@ -72,15 +76,17 @@ struct Contraction {
 };
 } // namespace
 
-template <typename OpTy> static kern::GeometryAttr convGeometry(OpTy op, Type x, Type y, Type filter) {
+template <typename OpTy>
+static kern::GeometryAttr convGeometry(OpTy op, Type x, Type y, Type filter) {
   auto f = cast<RankedTensorType>(filter);
-  return makeGeometry(op.getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y), f.getDimSize(2),
-                      f.getDimSize(3), op.getStrides(), op.getPads(), op.getDilations(), op.getGroups());
+  return makeGeometry(op.getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y),
+                      f.getDimSize(2), f.getDimSize(3), op.getStrides(), op.getPads(),
+                      op.getDilations(), op.getGroups());
 }
 
 static kern::GeometryAttr linearGeometry(Operation *op, Type x, Type y) {
-  return makeGeometry(op->getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y), 1, 1, {1, 1},
-                      {0, 0, 0, 0}, {1, 1}, 1);
+  return makeGeometry(op->getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y), 1, 1,
+                      {1, 1}, {0, 0, 0, 0}, {1, 1}, 1);
 }
 
 static Contraction describe(Operation *op) {
@@ -88,29 +94,46 @@ static Contraction describe(Operation *op) {
   Type result = op->getResult(0).getType();
   return llvm::TypeSwitch<Operation *, Contraction>(op)
       .Case([&](net::Conv2dOp c) {
-        return Contraction{Kind::Forward, convGeometry(c, c.getInput().getType(), result, c.getFilter().getType()),
-                           c.getInput(), {}, c.getFilter(), c.getBias()};
+        return Contraction{
+            Kind::Forward, convGeometry(c, c.getInput().getType(), result, c.getFilter().getType()),
+            c.getInput(),  {},
+            c.getFilter(), c.getBias()};
       })
       .Case([&](net::Conv2dInputGradOp c) {
-        return Contraction{Kind::InputGrad,
-                           convGeometry(c, result, c.getCotangent().getType(), c.getFilter().getType()),
-                           c.getCotangent(), {}, c.getFilter(), {}};
+        return Contraction{
+            Kind::InputGrad,
+            convGeometry(c, result, c.getCotangent().getType(), c.getFilter().getType()),
+            c.getCotangent(),
+            {},
+            c.getFilter(),
+            {}};
       })
       .Case([&](net::Conv2dFilterGradOp c) {
-        return Contraction{Kind::FilterGrad, convGeometry(c, c.getInput().getType(), c.getCotangent().getType(), result),
-                           c.getInput(), c.getCotangent(), {}, {}};
+        return Contraction{
+            Kind::FilterGrad,
+            convGeometry(c, c.getInput().getType(), c.getCotangent().getType(), result),
+            c.getInput(),
+            c.getCotangent(),
+            {},
+            {}};
       })
       .Case([&](net::LinearOp c) {
-        return Contraction{Kind::Forward, linearGeometry(c, c.getInput().getType(), result), c.getInput(), {},
+        return Contraction{Kind::Forward, linearGeometry(c, c.getInput().getType(), result),
+                           c.getInput(),  {},
                            c.getWeight(), c.getBias()};
       })
       .Case([&](net::LinearInputGradOp c) {
-        return Contraction{Kind::InputGrad, linearGeometry(c, result, c.getCotangent().getType()), c.getCotangent(),
-                           {}, c.getWeight(), {}};
+        return Contraction{Kind::InputGrad,  linearGeometry(c, result, c.getCotangent().getType()),
+                           c.getCotangent(), {},
+                           c.getWeight(),    {}};
       })
       .Case([&](net::LinearWeightGradOp c) {
-        return Contraction{Kind::FilterGrad, linearGeometry(c, c.getInput().getType(), c.getCotangent().getType()),
-                           c.getInput(), c.getCotangent(), {}, {}};
+        return Contraction{Kind::FilterGrad,
+                           linearGeometry(c, c.getInput().getType(), c.getCotangent().getType()),
+                           c.getInput(),
+                           c.getCotangent(),
+                           {},
+                           {}};
       })
       .DefaultUnreachable("a contraction without a lowering");
 }
@@ -121,9 +144,9 @@ struct FusionLowering {
   KernBuilder &k;
   net::FusionOp fusion;
   Operation *contraction = nullptr;
-  Value stored;                                   ///< inside; null: only sums
-  SmallVector<std::pair<Value, Value>> terms;     ///< summed a, or a * b
-  SmallVector<Value> sumResults;                  ///< results of the fusion, one a term
+  Value stored;                               ///< inside; null: only sums
+  SmallVector<std::pair<Value, Value>> terms; ///< summed a, or a * b
+  SmallVector<Value> sumResults;              ///< results of the fusion, one a term
 
   FusionLowering(KernBuilder &k, net::FusionOp fusion);
   SmallVector<Value> outside(ArrayRef<Value> leaves);
@@ -142,7 +165,8 @@ FusionLowering::FusionLowering(KernBuilder &k, net::FusionOp fusion) : k(k), fus
     if (isa<ContractionOpInterface>(op))
       contraction = &op;
   }
-  for (auto [inside, result] : llvm::zip(body.getTerminator()->getOperands(), fusion.getResults())) {
+  for (auto [inside, result] :
+       llvm::zip(body.getTerminator()->getOperands(), fusion.getResults())) {
     auto sums = inside.getDefiningOp<net::ChannelSumsOp>();
     if (!sums) {
       stored = inside;
@@ -163,8 +187,9 @@ SmallVector<Value> FusionLowering::outside(ArrayRef<Value> leaves) {
 
 Value FusionLowering::partials(kern::Grid grid, int64_t channels) {
   int64_t strips = (grid.rowsPerImage + grid.rowsPerItem - 1) / grid.rowsPerItem;
-  auto type = RankedTensorType::get({ShapedType::kDynamic, strips, static_cast<int64_t>(terms.size()), channels},
-                                    k.b.getF32Type());
+  auto type = RankedTensorType::get(
+      {ShapedType::kDynamic, strips, static_cast<int64_t>(terms.size()), channels},
+      k.b.getF32Type());
   return k.empty(type, fusion.getLoc());
 }
 
@@ -181,11 +206,13 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
     inputs = {k.get(scaled.getFilter()), k.get(scaled.getScale())};
   else
     inputs = {k.get(filter)};
-  auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
-  return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs, ValueRange{k.empty(type, fusion.getLoc())},
-                              c.geometry.getGroups(), c.kind == kern::ContractKind::InputGrad,
-                              kern::isLanewise(c.geometry, schedule.getLanes()), schedule.getWinograd(),
-                              schedule.getLanes())
+  auto type =
+      RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
+  return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs,
+                              ValueRange{k.empty(type, fusion.getLoc())}, c.geometry.getGroups(),
+                              c.kind == kern::ContractKind::InputGrad,
+                              kern::isLanewise(c.geometry, schedule.getLanes()),
+                              schedule.getWinograd(), schedule.getLanes())
       .getResult(0);
 }
 
@@ -197,19 +224,20 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   SmallVector<int64_t> shape = kern::packedShape(c.kind, c.geometry, schedule);
   shape.insert(shape.begin(), schedule.getChunks());
   auto type = RankedTensorType::get(shape, k.b.getF32Type());
-  auto contract = kern::ContractOp::create(k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()),
-                                           outside(rhs.getArrayRef()), Value(), ValueRange{},
-                                           ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
-                                           kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr());
+  auto contract = kern::ContractOp::create(
+      k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()), outside(rhs.getArrayRef()), Value(),
+      ValueRange{}, ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
+      kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr());
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (!isa<BlockArgument>(c.rhs))
     buildRegion(k.b, contract.getRhsPrologue(), loc, rhs.getArrayRef(), c.rhs);
   Type gradType = fusion.getResult(0).getType();
-  auto unpack = kern::UnpackOp::create(k.b, loc, TypeRange{gradType}, ValueRange{contract.getResult(0)},
-                                       ValueRange{k.empty(gradType, loc)},
-                                       kern::isLanewise(c.geometry, schedule.getLanes()) ? 1 : c.geometry.getGroups(),
-                                       schedule.getWinograd(), schedule.getLanes());
+  auto unpack = kern::UnpackOp::create(
+      k.b, loc, TypeRange{gradType}, ValueRange{contract.getResult(0)},
+      ValueRange{k.empty(gradType, loc)},
+      kern::isLanewise(c.geometry, schedule.getLanes()) ? 1 : c.geometry.getGroups(),
+      schedule.getWinograd(), schedule.getLanes());
   k.set(fusion.getResult(0), unpack.getResult(0));
   return success();
 }
@@ -243,8 +271,9 @@ LogicalResult FusionLowering::lowerContraction() {
   Value packed = weights(c, schedule);
   auto make = [&](TypeRange resultTypes, ValueRange destinations) {
     return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
-                                    packed, extraTensors, destinations, c.kind, c.geometry, schedule,
-                                    kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr());
+                                    packed, extraTensors, destinations, c.kind, c.geometry,
+                                    schedule, kern::gpuSchedule(c.kind, c.geometry, k.target),
+                                    kern::PoolingAttr());
   };
   kern::Grid grid;
   if (!terms.empty()) {
@@ -271,7 +300,8 @@ LogicalResult FusionLowering::lowerContraction() {
     SmallVector<Value> yields{buildFormula(k.b, stored ? stored : product, scalars)};
     for (auto [x, y] : terms) {
       Value a = buildFormula(k.b, x, scalars);
-      yields.push_back(y ? Value(arith::MulFOp::create(k.b, loc, a, buildFormula(k.b, y, scalars))) : a);
+      yields.push_back(y ? Value(arith::MulFOp::create(k.b, loc, a, buildFormula(k.b, y, scalars)))
+                         : a);
     }
     kern::YieldOp::create(k.b, loc, yields);
   }
@@ -303,10 +333,11 @@ LogicalResult FusionLowering::lowerPointwise() {
   kern::Grid grid{1, (space[0] * space[1] + block - 1) / block, 1};
   if (!terms.empty())
     outs.push_back(partials(grid, space[2]));
-  auto pointwise = kern::PointwiseOp::create(k.b, loc, ValueRange(outs).getTypes(), outside(leaves.getArrayRef()), outs,
-                                             space, stored ? 1 : 0, k.target.lanes);
-  buildRegion(k.b, pointwise.getBody(), loc, leaves.getArrayRef(), stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(),
-              terms);
+  auto pointwise = kern::PointwiseOp::create(k.b, loc, ValueRange(outs).getTypes(),
+                                             outside(leaves.getArrayRef()), outs, space,
+                                             stored ? 1 : 0, k.target.lanes);
+  buildRegion(k.b, pointwise.getBody(), loc, leaves.getArrayRef(),
+              stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(), terms);
   if (stored)
     k.set(fusion.getResult(0), pointwise.getResult(0));
   if (!terms.empty())

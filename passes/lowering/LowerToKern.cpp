@@ -23,8 +23,10 @@ namespace {
 /// Lowers the ops of one function that are no fusions.
 class FunctionLowering {
 public:
-  FunctionLowering(func::FuncOp function, SymbolTable &symbols, const kern::TargetFacts &target, const Choices &choices)
-      : function(function), symbols(symbols), builder(function.getBody()), k(builder, target, choices) {}
+  FunctionLowering(func::FuncOp function, SymbolTable &symbols, const kern::TargetFacts &target,
+                   const Choices &choices)
+      : function(function), symbols(symbols), builder(function.getBody()),
+        k(builder, target, choices) {}
   LogicalResult run();
 
 private:
@@ -38,8 +40,8 @@ private:
   void lowerToLayout(net::ToLayoutOp op);
   void lowerConcat(net::ConcatOp op);
   template <typename OpTy>
-  void lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y, ArrayRef<int64_t> window,
-                 ArrayRef<int64_t> strides, ArrayRef<int64_t> pads);
+  void lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y,
+                 ArrayRef<int64_t> window, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads);
   void lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, Value shapedLike);
   void store(Value value, kern::Space space, int64_t offset, Location loc);
   Value parameterBuffer(FlatSymbolRefAttr symbol, kern::Space space, Location loc);
@@ -69,7 +71,8 @@ void FunctionLowering::lowerArguments() {
     kern::Space space = argument.getArgNumber() == 0 ? kern::Space::Input
                         : classes                    ? kern::Space::Labels
                                                      : kern::Space::Targets;
-    k.set(argument, kern::BufferOp::create(builder, argument.getLoc(), argument.getType(), space, 0));
+    k.set(argument,
+          kern::BufferOp::create(builder, argument.getLoc(), argument.getType(), space, 0));
   }
 }
 
@@ -92,7 +95,8 @@ void FunctionLowering::store(Value value, kern::Space space, int64_t offset, Loc
   for (int64_t dim : type.getShape())
     size *= ShapedType::isDynamic(dim) ? 1 : dim;
   Value buffer = kern::BufferOp::create(builder, loc, type, space, offset);
-  kern::CopyOp::create(builder, loc, TypeRange{type}, ValueRange{value}, ValueRange{buffer}, size, !type.hasStaticShape());
+  kern::CopyOp::create(builder, loc, TypeRange{type}, ValueRange{value}, ValueRange{buffer}, size,
+                       !type.hasStaticShape());
 }
 
 void FunctionLowering::lowerReturn(Operation &op) {
@@ -124,44 +128,46 @@ struct F64 {
 
 void FunctionLowering::lowerStatistics(net::BatchNormStatisticsOp op) {
   double eps = op.getEps().convertToDouble(), momentum = op.getMomentum().convertToDouble();
-  SmallVector<Value> vectors = getAll({op.getWeight(), op.getBias(), op.getRunningMean(), op.getRunningVar()});
-  SmallVector<Value> results = k.reduce(
-      op.getLoc(), {op.getSum(), op.getSumSquares()}, vectors, op->getResultTypes(),
-      [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
-        F64 f{rb, op.getLoc()};
-        Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
-        Value mean = f.div(sums[0], count);
-        Value var = f.max(f.sub(f.div(sums[1], count), f.mul(mean, mean)), f.c(0));
-        Value invStd = f.div(f.c(1), f.sqrt(f.add(var, f.c(eps))));
-        Value scale = f.mul(f.ext(v[0]), invStd);
-        Value shift = f.sub(f.ext(v[1]), f.mul(mean, scale));
-        // The unbiased variance of a single value is undefined; keep the biased one then.
-        Value unbiased = f.div(f.mul(var, count), f.max(f.sub(count, f.c(1)), f.c(1)));
-        auto blend = [&](Value old, Value next) {
-          return f.add(f.mul(f.ext(old), f.c(1 - momentum)), f.mul(next, f.c(momentum)));
-        };
-        SmallVector<Value> all{mean, invStd, scale, shift, blend(v[2], mean), blend(v[3], unbiased)};
-        return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
-      });
+  SmallVector<Value> vectors =
+      getAll({op.getWeight(), op.getBias(), op.getRunningMean(), op.getRunningVar()});
+  SmallVector<Value> results =
+      k.reduce(op.getLoc(), {op.getSum(), op.getSumSquares()}, vectors, op->getResultTypes(),
+               [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
+                 F64 f{rb, op.getLoc()};
+                 Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
+                 Value mean = f.div(sums[0], count);
+                 Value var = f.max(f.sub(f.div(sums[1], count), f.mul(mean, mean)), f.c(0));
+                 Value invStd = f.div(f.c(1), f.sqrt(f.add(var, f.c(eps))));
+                 Value scale = f.mul(f.ext(v[0]), invStd);
+                 Value shift = f.sub(f.ext(v[1]), f.mul(mean, scale));
+                 // The unbiased variance of a single value is undefined; keep the biased one then.
+                 Value unbiased = f.div(f.mul(var, count), f.max(f.sub(count, f.c(1)), f.c(1)));
+                 auto blend = [&](Value old, Value next) {
+                   return f.add(f.mul(f.ext(old), f.c(1 - momentum)), f.mul(next, f.c(momentum)));
+                 };
+                 SmallVector<Value> all{
+                     mean, invStd, scale, shift, blend(v[2], mean), blend(v[3], unbiased)};
+                 return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
+               });
   for (auto [result, lowered] : llvm::zip(op->getResults(), results))
     k.set(result, lowered);
 }
 
 void FunctionLowering::lowerGradStatistics(net::BatchNormGradStatisticsOp op) {
   SmallVector<Value> vectors = getAll({op.getMean(), op.getInvStd(), op.getScale()});
-  SmallVector<Value> results = k.reduce(
-      op.getLoc(), {op.getSumG(), op.getSumGx()}, vectors, op->getResultTypes(),
-      [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
-        F64 f{rb, op.getLoc()};
-        Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
-        Value mean = f.ext(v[0]), invStd = f.ext(v[1]), scale = f.ext(v[2]);
-        Value dBias = sums[0];
-        Value dWeight = f.mul(invStd, f.sub(sums[1], f.mul(mean, sums[0])));
-        Value b = f.sub(f.c(0), f.div(f.mul(f.mul(scale, invStd), dWeight), count));
-        Value c = f.sub(f.sub(f.c(0), f.div(f.mul(scale, dBias), count)), f.mul(b, mean));
-        SmallVector<Value> all{dWeight, dBias, scale, b, c};
-        return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
-      });
+  SmallVector<Value> results =
+      k.reduce(op.getLoc(), {op.getSumG(), op.getSumGx()}, vectors, op->getResultTypes(),
+               [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
+                 F64 f{rb, op.getLoc()};
+                 Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
+                 Value mean = f.ext(v[0]), invStd = f.ext(v[1]), scale = f.ext(v[2]);
+                 Value dBias = sums[0];
+                 Value dWeight = f.mul(invStd, f.sub(sums[1], f.mul(mean, sums[0])));
+                 Value b = f.sub(f.c(0), f.div(f.mul(f.mul(scale, invStd), dWeight), count));
+                 Value c = f.sub(f.sub(f.c(0), f.div(f.mul(scale, dBias), count)), f.mul(b, mean));
+                 SmallVector<Value> all{dWeight, dBias, scale, b, c};
+                 return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
+               });
   for (auto [result, lowered] : llvm::zip(op->getResults(), results))
     k.set(result, lowered);
 }
@@ -181,11 +187,12 @@ void FunctionLowering::lowerCoefficients(net::BatchNormCoefficientsOp op) {
 }
 
 void FunctionLowering::lowerFoldBias(net::FoldBiasOp op) {
-  SmallVector<Value> results = k.reduce(op.getLoc(), {}, getAll(op->getOperands()), op->getResultTypes(),
-                                        [&](OpBuilder &rb, Value, ValueRange, ValueRange v) {
-                                          Value scaled = arith::MulFOp::create(rb, op.getLoc(), v[0], v[1]);
-                                          return SmallVector<Value>{arith::AddFOp::create(rb, op.getLoc(), scaled, v[2])};
-                                        });
+  SmallVector<Value> results =
+      k.reduce(op.getLoc(), {}, getAll(op->getOperands()), op->getResultTypes(),
+               [&](OpBuilder &rb, Value, ValueRange, ValueRange v) {
+                 Value scaled = arith::MulFOp::create(rb, op.getLoc(), v[0], v[1]);
+                 return SmallVector<Value>{arith::AddFOp::create(rb, op.getLoc(), scaled, v[2])};
+               });
   k.set(op.getResult(), results[0]);
 }
 
@@ -203,9 +210,10 @@ void FunctionLowering::lowerToLayout(net::ToLayoutOp op) {
     return;
   }
   bool toLast = static_cast<bool>(logical.getEncoding());
-  auto transpose = kern::TransposeOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{input},
-                                             ValueRange{k.empty(type, op.getLoc())}, toLast ? channels : pixels,
-                                             toLast ? pixels : channels);
+  auto transpose =
+      kern::TransposeOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{input},
+                                ValueRange{k.empty(type, op.getLoc())}, toLast ? channels : pixels,
+                                toLast ? pixels : channels);
   k.set(op.getResult(), transpose.getResult(0));
 }
 
@@ -216,10 +224,11 @@ void FunctionLowering::lowerConcat(net::ConcatOp op) {
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
   for (Value input : op.getInputs()) {
     int64_t channels = net::channelsOf(cast<RankedTensorType>(input.getType()));
-    destination = kern::MoveOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{k.get(input)},
-                                       ValueRange{destination}, ones, ones, zeros, /*channel_offset=*/0, channel,
-                                       channels, k.target.lanes)
-                      .getResult(0);
+    destination =
+        kern::MoveOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{k.get(input)},
+                             ValueRange{destination}, ones, ones, zeros, /*channel_offset=*/0,
+                             channel, channels, k.target.lanes)
+            .getResult(0);
     channel += channels;
   }
   k.set(op.getResult(), destination);
@@ -227,11 +236,13 @@ void FunctionLowering::lowerConcat(net::ConcatOp op) {
 
 template <typename OpTy>
 void FunctionLowering::lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y,
-                                 ArrayRef<int64_t> window, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads) {
+                                 ArrayRef<int64_t> window, ArrayRef<int64_t> strides,
+                                 ArrayRef<int64_t> pads) {
   auto xt = cast<RankedTensorType>(x), yt = cast<RankedTensorType>(y);
-  auto geometry = kern::GeometryAttr::get(op.getContext(), xt.getDimSize(2), xt.getDimSize(3), xt.getDimSize(1),
-                                          yt.getDimSize(2), yt.getDimSize(3), yt.getDimSize(1), window[0], window[1],
-                                          strides[0], strides[1], pads[0], pads[1], 1, 1, 1);
+  auto geometry =
+      kern::GeometryAttr::get(op.getContext(), xt.getDimSize(2), xt.getDimSize(3), xt.getDimSize(1),
+                              yt.getDimSize(2), yt.getDimSize(3), yt.getDimSize(1), window[0],
+                              window[1], strides[0], strides[1], pads[0], pads[1], 1, 1, 1);
   Type type = k.physicalType(op.getType());
   auto pool = kern::PoolOp::create(builder, op.getLoc(), TypeRange{type}, getAll(inputs),
                                    ValueRange{k.empty(type, op.getLoc())}, kind, geometry,
@@ -240,16 +251,18 @@ void FunctionLowering::lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs
 }
 
 /// Softmax, losses and LRN: functions of one pixel's channels.
-void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, Value shapedLike) {
+void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers,
+                                Value shapedLike) {
   auto shape = cast<RankedTensorType>(shapedLike.getType());
   Type type = k.physicalType(op->getResult(0).getType());
   SmallVector<Value> inputs = getAll(op->getOperands());
   if (kind == kern::RowKind::CrossEntropy || kind == kern::RowKind::CrossEntropyGrad)
-    inputs.push_back(kern::BufferOp::create(builder, op->getLoc(), RankedTensorType::get({1}, builder.getF32Type()),
+    inputs.push_back(kern::BufferOp::create(builder, op->getLoc(),
+                                            RankedTensorType::get({1}, builder.getF32Type()),
                                             kern::Space::Hyper, 4 * kLabelSmoothing));
   auto row = kern::RowOp::create(builder, op->getLoc(), TypeRange{type}, inputs,
-                                 ValueRange{k.empty(type, op->getLoc())}, kind, numbers, net::pixelsOf(shape),
-                                 net::channelsOf(shape), k.target.lanes);
+                                 ValueRange{k.empty(type, op->getLoc())}, kind, numbers,
+                                 net::pixelsOf(shape), net::channelsOf(shape), k.target.lanes);
   k.set(op->getResult(0), row.getResult(0));
 }
 
@@ -259,7 +272,8 @@ LogicalResult FunctionLowering::lower(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case([&](net::FusionOp fusion) { return lowerFusion(k, fusion); })
       .Case([&](net::GetParameterOp get) {
-        k.set(get.getValue(), parameterBuffer(get.getParameterAttr(), kern::Space::Parameters, get.getLoc()));
+        k.set(get.getValue(),
+              parameterBuffer(get.getParameterAttr(), kern::Space::Parameters, get.getLoc()));
         return success();
       })
       .Case([&](net::SetGradientOp set) {
@@ -280,48 +294,51 @@ LogicalResult FunctionLowering::lower(Operation &op) {
       .Case([&](net::ToLayoutOp l) { return lowerToLayout(l), success(); })
       .Case<net::FlattenOp, net::UnflattenOp>([&](Operation *reshape) {
         Value result = reshape->getResult(0);
-        k.set(result, kern::ReshapeOp::create(builder, op.getLoc(), k.physicalType(result.getType()),
-                                              k.get(reshape->getOperand(0))));
+        k.set(result,
+              kern::ReshapeOp::create(builder, op.getLoc(), k.physicalType(result.getType()),
+                                      k.get(reshape->getOperand(0))));
         return success();
       })
       .Case([&](net::MoveOp m) {
         Type type = k.physicalType(m.getType());
         int64_t channels = net::channelsOf(cast<RankedTensorType>(m.getType()));
-        k.set(m.getResult(), kern::MoveOp::create(builder, m.getLoc(), TypeRange{type}, ValueRange{k.get(m.getInput())},
-                                                  ValueRange{k.empty(type, m.getLoc())}, m.getStrides(), m.getSpreads(),
-                                                  m.getOffsets(), m.getChannelOffset(), 0, channels, k.target.lanes)
+        k.set(m.getResult(), kern::MoveOp::create(builder, m.getLoc(), TypeRange{type},
+                                                  ValueRange{k.get(m.getInput())},
+                                                  ValueRange{k.empty(type, m.getLoc())},
+                                                  m.getStrides(), m.getSpreads(), m.getOffsets(),
+                                                  m.getChannelOffset(), 0, channels, k.target.lanes)
                                  .getResult(0));
         return success();
       })
       .Case([&](net::ConcatOp c) { return lowerConcat(c), success(); })
       .Case([&](net::MaxPoolOp p) {
-        lowerPool(p, kern::PoolKind::Max, p.getInput(), p.getInput().getType(), p.getType(), p.getKernel(),
-                  p.getStrides(), p.getPads());
-        return success();
-      })
-      .Case([&](net::MaxPoolGradOp p) {
-        lowerPool(p, kern::PoolKind::MaxGrad, p.getOperands(), p.getType(), p.getCotangent().getType(), p.getKernel(),
-                  p.getStrides(), p.getPads());
-        return success();
-      })
-      .Case([&](net::AvgPoolOp p) {
-        lowerPool(p, kern::PoolKind::Average, p.getInput(), p.getInput().getType(), p.getType(), p.getKernel(),
-                  p.getStrides(), p.getPads());
-        return success();
-      })
-      .Case([&](net::AvgPoolGradOp p) {
-        lowerPool(p, kern::PoolKind::AverageGrad, p.getCotangent(), p.getType(), p.getCotangent().getType(),
+        lowerPool(p, kern::PoolKind::Max, p.getInput(), p.getInput().getType(), p.getType(),
                   p.getKernel(), p.getStrides(), p.getPads());
         return success();
       })
+      .Case([&](net::MaxPoolGradOp p) {
+        lowerPool(p, kern::PoolKind::MaxGrad, p.getOperands(), p.getType(),
+                  p.getCotangent().getType(), p.getKernel(), p.getStrides(), p.getPads());
+        return success();
+      })
+      .Case([&](net::AvgPoolOp p) {
+        lowerPool(p, kern::PoolKind::Average, p.getInput(), p.getInput().getType(), p.getType(),
+                  p.getKernel(), p.getStrides(), p.getPads());
+        return success();
+      })
+      .Case([&](net::AvgPoolGradOp p) {
+        lowerPool(p, kern::PoolKind::AverageGrad, p.getCotangent(), p.getType(),
+                  p.getCotangent().getType(), p.getKernel(), p.getStrides(), p.getPads());
+        return success();
+      })
       .Case([&](net::AdaptiveAvgPoolOp p) {
-        lowerPool(p, kern::PoolKind::Adaptive, p.getInput(), p.getInput().getType(), p.getType(), {1, 1}, {1, 1},
-                  {0, 0, 0, 0});
+        lowerPool(p, kern::PoolKind::Adaptive, p.getInput(), p.getInput().getType(), p.getType(),
+                  {1, 1}, {1, 1}, {0, 0, 0, 0});
         return success();
       })
       .Case([&](net::AdaptiveAvgPoolGradOp p) {
-        lowerPool(p, kern::PoolKind::AdaptiveGrad, p.getCotangent(), p.getType(), p.getCotangent().getType(), {1, 1},
-                  {1, 1}, {0, 0, 0, 0});
+        lowerPool(p, kern::PoolKind::AdaptiveGrad, p.getCotangent(), p.getType(),
+                  p.getCotangent().getType(), {1, 1}, {1, 1}, {0, 0, 0, 0});
         return success();
       })
       .Case([&](net::SoftmaxCrossEntropyOp l) {
@@ -332,20 +349,26 @@ LogicalResult FunctionLowering::lower(Operation &op) {
         lowerRow(l, kern::RowKind::CrossEntropyGrad, {number(l.getWeightAttr())}, l.getLogits());
         return success();
       })
-      .Case([&](net::SoftmaxOp s) { return lowerRow(s, kern::RowKind::Softmax, {}, s.getInput()), success(); })
-      .Case([&](net::SoftmaxGradOp s) { return lowerRow(s, kern::RowKind::SoftmaxGrad, {}, s.getSaved()), success(); })
+      .Case([&](net::SoftmaxOp s) {
+        return lowerRow(s, kern::RowKind::Softmax, {}, s.getInput()), success();
+      })
+      .Case([&](net::SoftmaxGradOp s) {
+        return lowerRow(s, kern::RowKind::SoftmaxGrad, {}, s.getSaved()), success();
+      })
       .Case<net::LrnOp, net::LrnGradOp>([&](auto l) {
         auto kind = isa<net::LrnOp>(l) ? kern::RowKind::Lrn : kern::RowKind::LrnGrad;
         lowerRow(l, kind,
-                 {static_cast<double>(l.getSize()), number(l.getAlphaAttr()), number(l.getBetaAttr()), number(l.getKAttr())},
+                 {static_cast<double>(l.getSize()), number(l.getAlphaAttr()),
+                  number(l.getBetaAttr()), number(l.getKAttr())},
                  l.getInput());
         return success();
       })
       .Case([&](net::MeanLossOp m) {
         Type type = m.getType();
-        k.set(m.getLoss(), kern::MeanLossOp::create(builder, m.getLoc(), TypeRange{type}, getAll(m.getLosses()),
-                                                    ValueRange{k.empty(type, m.getLoc())}, m.getWeights())
-                               .getResult(0));
+        k.set(m.getLoss(),
+              kern::MeanLossOp::create(builder, m.getLoc(), TypeRange{type}, getAll(m.getLosses()),
+                                       ValueRange{k.empty(type, m.getLoc())}, m.getWeights())
+                  .getResult(0));
         return success();
       })
       .Case([&](UpdateOpInterface u) { return lowerUpdate(k, symbols, u), success(); })
@@ -407,7 +430,8 @@ void LowerToKern::runOnOperation() {
   Choices choices;
   if (auto timed = getOperation()->getAttrOfType<ArrayAttr>("kern.choices"))
     for (auto choice : timed.getAsRange<kern::ChoiceAttr>())
-      choices[{{static_cast<unsigned>(choice.getKind()), choice.getBatch()}, choice.getGeometry()}] = choice.getSchedule();
+      choices[{{static_cast<unsigned>(choice.getKind()), choice.getBatch()},
+               choice.getGeometry()}] = choice.getSchedule();
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     target.batch = kern::likelyBatch(function.getName());
     if (failed(FunctionLowering(function, symbols, target, choices).run()))

@@ -1,8 +1,8 @@
 //===- LowerUpdate.cpp - optimizers to kern -------------------------------===//
 //
-// Parameters lie at equal offsets in the spaces of parameters, gradients and accumulated gradients, and in each
-// slot of the state. Gaps between them, and the gradients of running statistics, are zero: sums over the whole
-// space are sums over all gradients.
+// Parameters lie at equal offsets in the spaces of parameters, gradients and accumulated gradients,
+// and in each slot of the state. Gaps between them, and the gradients of running statistics, are
+// zero: sums over the whole space are sums over all gradients.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/lowering/KernBuilder.h"
@@ -22,7 +22,9 @@ static RankedTensorType vectorOf(KernBuilder &k, int64_t size) {
 }
 
 static int64_t parameterBytes(Operation *op) {
-  return op->getParentOfType<ModuleOp>()->getAttrOfType<IntegerAttr>("net.parameter_bytes").getInt();
+  return op->getParentOfType<ModuleOp>()
+      ->getAttrOfType<IntegerAttr>("net.parameter_bytes")
+      .getInt();
 }
 
 static Value hyper(KernBuilder &k, Location loc) {
@@ -30,16 +32,20 @@ static Value hyper(KernBuilder &k, Location loc) {
 }
 
 /// |values| of `size` elements; into `destination` if there is one.
-static Value norm(KernBuilder &k, Location loc, Value values, int64_t size, Value destination = {}) {
+static Value norm(KernBuilder &k, Location loc, Value values, int64_t size,
+                  Value destination = {}) {
   int64_t blocks = llvm::divideCeil(size, kern::UpdateOp::kBlock);
   Type partials = vectorOf(k, blocks), one = vectorOf(k, 1);
-  auto sums = kern::SumSquaresOp::create(k.b, loc, TypeRange{partials}, values, k.empty(partials, loc), size, k.target.lanes);
+  auto sums = kern::SumSquaresOp::create(k.b, loc, TypeRange{partials}, values,
+                                         k.empty(partials, loc), size, k.target.lanes);
   Value out = destination ? destination : k.empty(one, loc);
-  return kern::NormOp::create(k.b, loc, TypeRange{one}, sums.getResults(), out, blocks).getResult(0);
+  return kern::NormOp::create(k.b, loc, TypeRange{one}, sums.getResults(), out, blocks)
+      .getResult(0);
 }
 
 /// Fills the body of `op` with what `build` yields for one scalar an argument.
-static void buildBody(KernBuilder &k, kern::UpdateOp op, llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange)> build) {
+static void buildBody(KernBuilder &k, kern::UpdateOp op,
+                      llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange)> build) {
   int64_t arguments = op.getInputs().size() + op.getOuts().size();
   for (Value scalar : op.getScalars())
     arguments += kern::shapedType(scalar).getNumElements();
@@ -60,31 +66,35 @@ void netc::lowering::lowerUpdate(KernBuilder &k, SymbolTable &symbols, UpdateOpI
 
   Value gradient = buffer(k, loc, type, kern::Space::Gradients, offset);
   Value value = buffer(k, loc, type, kern::Space::Parameters, offset);
-  SmallVector<Value> scalars{hyper(k, loc), buffer(k, loc, vectorOf(k, kParameterHyperWords), kern::Space::Hyper,
-                                                   4 * (kHyperWords + index * kParameterHyperWords))};
+  SmallVector<Value> scalars{hyper(k, loc),
+                             buffer(k, loc, vectorOf(k, kParameterHyperWords), kern::Space::Hyper,
+                                    4 * (kHyperWords + index * kParameterHyperWords))};
   if (update.needsNorms())
     for (Value of : {value, gradient})
       scalars.push_back(norm(k, loc, of, size));
   SmallVector<Value> outs{value};
   for (int64_t slot : update.getStateSlots())
     outs.push_back(buffer(k, loc, type, kern::Space::State, slot * bytes + offset));
-  auto op = kern::UpdateOp::create(k.b, loc, ValueRange(outs).getTypes(), scalars, ValueRange{gradient}, outs, size,
-                                   k.target.lanes);
+  auto op = kern::UpdateOp::create(k.b, loc, ValueRange(outs).getTypes(), scalars,
+                                   ValueRange{gradient}, outs, size, k.target.lanes);
   buildBody(k, op, [&](OpBuilder &b, ValueRange arguments) {
     auto take = [&](int64_t count) {
       ValueRange front = arguments.take_front(count);
       arguments = arguments.drop_front(count);
       return front;
     };
-    ValueRange words = take(kHyperWords), own = take(kParameterHyperWords), norms = take(update.needsNorms() ? 2 : 0);
-    return update.buildUpdate(b, {words, own, norms, arguments[0], arguments[1], arguments.drop_front(2)});
+    ValueRange words = take(kHyperWords), own = take(kParameterHyperWords),
+               norms = take(update.needsNorms() ? 2 : 0);
+    return update.buildUpdate(
+        b, {words, own, norms, arguments[0], arguments[1], arguments.drop_front(2)});
   });
 }
 
 void netc::lowering::lowerGradientNorm(KernBuilder &k, net::GradientNormOp op) {
   int64_t size = parameterBytes(op) / 4;
   Value gradients = buffer(k, op.getLoc(), vectorOf(k, size), kern::Space::Gradients, 0);
-  norm(k, op.getLoc(), gradients, size, buffer(k, op.getLoc(), vectorOf(k, 1), kern::Space::Hyper, 4 * kGradientNorm));
+  norm(k, op.getLoc(), gradients, size,
+       buffer(k, op.getLoc(), vectorOf(k, 1), kern::Space::Hyper, 4 * kGradientNorm));
 }
 
 void netc::lowering::lowerAccumulation(KernBuilder &k, net::AccumulateGradientsOp op) {
@@ -93,7 +103,8 @@ void netc::lowering::lowerAccumulation(KernBuilder &k, net::AccumulateGradientsO
   Type type = vectorOf(k, size);
   Value sum = buffer(k, loc, type, kern::Space::Accumulated, 0);
   auto update = kern::UpdateOp::create(k.b, loc, TypeRange{type}, hyper(k, loc),
-                                       buffer(k, loc, type, kern::Space::Gradients, 0), sum, size, k.target.lanes);
+                                       buffer(k, loc, type, kern::Space::Gradients, 0), sum, size,
+                                       k.target.lanes);
   buildBody(k, update, [&](OpBuilder &b, ValueRange arguments) {
     Value weighted = arith::MulFOp::create(b, loc, arguments[kBatchWeight], arguments[kHyperWords]);
     return SmallVector<Value>{arith::AddFOp::create(b, loc, arguments[kHyperWords + 1], weighted)};

@@ -82,16 +82,19 @@ private:
 
 /// Places buffers in the order in which they come alive. The list of gaps stays short
 /// because lifetimes nest (what forward saves, backward frees in reverse).
-static ArenaPlan planInTime(const std::vector<Lifetime> &lifetimes, FreeList::Fit longFit, FreeList::Fit shortFit) {
+static ArenaPlan planInTime(const std::vector<Lifetime> &lifetimes, FreeList::Fit longFit,
+                            FreeList::Fit shortFit) {
   size_t n = lifetimes.size();
   std::vector<size_t> byFirst(n), byLast(n);
   std::iota(byFirst.begin(), byFirst.end(), 0);
   byLast = byFirst;
   // Of those that start together the longest-lived go first, to the bottom.
   std::stable_sort(byFirst.begin(), byFirst.end(), [&](size_t a, size_t b) {
-    return std::pair(lifetimes[a].first, -lifetimes[a].last) < std::pair(lifetimes[b].first, -lifetimes[b].last);
+    return std::pair(lifetimes[a].first, -lifetimes[a].last) <
+           std::pair(lifetimes[b].first, -lifetimes[b].last);
   });
-  std::stable_sort(byLast.begin(), byLast.end(), [&](size_t a, size_t b) { return lifetimes[a].last < lifetimes[b].last; });
+  std::stable_sort(byLast.begin(), byLast.end(),
+                   [&](size_t a, size_t b) { return lifetimes[a].last < lifetimes[b].last; });
   FreeList list;
   ArenaPlan plan;
   plan.offsets.resize(n);
@@ -113,9 +116,11 @@ static ArenaPlan planBySize(const std::vector<Lifetime> &lifetimes, bool byArea)
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   auto weight = [&](size_t i) {
-    return byArea ? lifetimes[i].size * (lifetimes[i].last - lifetimes[i].first + 1) : lifetimes[i].size;
+    return byArea ? lifetimes[i].size * (lifetimes[i].last - lifetimes[i].first + 1)
+                  : lifetimes[i].size;
   };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return weight(a) > weight(b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return weight(a) > weight(b); });
   ArenaPlan plan;
   plan.offsets.resize(n);
   std::vector<size_t> placed; // by offset
@@ -131,9 +136,10 @@ static ArenaPlan planBySize(const std::vector<Lifetime> &lifetimes, bool byArea)
     }
     plan.offsets[index] = offset;
     plan.size = std::max(plan.size, offset + life.size);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                   [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
-                  index);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), index,
+                         [&](size_t a, size_t b) { return plan.offsets[a] < plan.offsets[b]; }),
+        index);
   }
   return plan;
 }
@@ -166,7 +172,8 @@ ArenaPlan netc::memory::planArena(const std::vector<Lifetime> &lifetimes) {
     std::tie(life.first, life.last) = std::pair(-life.last, -life.first);
   for (const std::vector<Lifetime> *order : {&lifetimes, &std::as_const(backwards)})
     for (auto [longFit, shortFit] :
-         {std::pair(Fit::Lowest, Fit::Lowest), std::pair(Fit::Lowest, Fit::Highest), std::pair(Fit::Best, Fit::Best)})
+         {std::pair(Fit::Lowest, Fit::Lowest), std::pair(Fit::Lowest, Fit::Highest),
+          std::pair(Fit::Best, Fit::Best)})
       if (!goodEnough())
         consider(planInTime(*order, longFit, shortFit));
   if (lifetimes.size() <= 4096)

@@ -66,7 +66,8 @@ static kern::AllocOp allocOf(Value value) {
 static OperandRange inPlaceCandidates(Operation &op) {
   if (auto pointwise = dyn_cast<kern::PointwiseOp>(op); pointwise && pointwise.getStores() == 1)
     return pointwise.getInputs();
-  if (auto contract = dyn_cast<kern::ContractOp>(op); contract && contract.getKind() != kern::ContractKind::FilterGrad)
+  if (auto contract = dyn_cast<kern::ContractOp>(op);
+      contract && contract.getKind() != kern::ContractKind::FilterGrad)
     return contract.getExtra();
   return OperandRange(op.operand_end(), op.operand_end());
 }

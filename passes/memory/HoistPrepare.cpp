@@ -48,8 +48,11 @@ void HoistPrepare::runOnOperation() {
     return op && (hoisted.contains(op) || isParameterBuffer(value) || isa<kern::EmptyOp>(op));
   };
   for (Operation &op : infer.getBody().front()) {
-    bool readsParameters = llvm::any_of(op.getOperands(), [&](Value v) { return fromParameters(v) && !v.getDefiningOp<kern::EmptyOp>(); });
-    if (isa<kern::KernelOpInterface>(op) && readsParameters && llvm::all_of(op.getOperands(), fromParameters)) {
+    bool readsParameters = llvm::any_of(op.getOperands(), [&](Value v) {
+      return fromParameters(v) && !v.getDefiningOp<kern::EmptyOp>();
+    });
+    if (isa<kern::KernelOpInterface>(op) && readsParameters &&
+        llvm::all_of(op.getOperands(), fromParameters)) {
       hoisted.insert(&op);
       launches.push_back(&op);
     }
@@ -72,9 +75,11 @@ void HoistPrepare::runOnOperation() {
         continue;
       b.setInsertionPoint(op);
       OpOperand *init = dps.getDpsInitOperand(result.getResultNumber());
-      init->set(kern::BufferOp::create(b, op->getLoc(), result.getType(), kern::Space::Prepared, preparedBytes));
+      init->set(kern::BufferOp::create(b, op->getLoc(), result.getType(), kern::Space::Prepared,
+                                       preparedBytes));
       OpBuilder inside(&infer.getBody().front(), infer.getBody().front().begin());
-      Value reader = kern::BufferOp::create(inside, op->getLoc(), result.getType(), kern::Space::Prepared, preparedBytes);
+      Value reader = kern::BufferOp::create(inside, op->getLoc(), result.getType(),
+                                            kern::Space::Prepared, preparedBytes);
       result.replaceUsesWithIf(reader, readOutside);
       preparedBytes = llvm::alignTo(preparedBytes + byteSize(result.getType()), 64);
     }

@@ -46,8 +46,8 @@ struct Touched {
 
 /// The allocs of a function by kind, and what decides about sections.
 struct Inventory {
-  std::vector<Touched> perImage, fixed; ///< kern.alloc
-  std::vector<Touched> given;           ///< an image's part of the input and the output
+  std::vector<Touched> perImage, fixed;    ///< kern.alloc
+  std::vector<Touched> given;              ///< an image's part of the input and the output
   std::vector<SmallVector<Value>> weights; ///< by launch: what it reads that no image has
   int64_t launches = 0;
   bool imagesApart = true; ///< each launch writes an image's part, for the image
@@ -73,7 +73,8 @@ static Inventory takeStock(func::FuncOp function) {
         weights.push_back(buffer);
         stock.imagesApart &= type.hasStaticShape() && !dps.isDpsInit(&operand);
       }
-      auto [it, isNew] = lives.insert({buffer, {plannedBytes(type), stock.launches, stock.launches}});
+      auto [it, isNew] =
+          lives.insert({buffer, {plannedBytes(type), stock.launches, stock.launches}});
       it->second.last = stock.launches;
     }
     ++stock.launches;
@@ -97,7 +98,8 @@ static memory::ArenaPlan place(ArrayRef<Touched> allocs, kern::Space space) {
   for (auto [index, entry] : llvm::enumerate(allocs)) {
     auto alloc = entry.buffer.getDefiningOp<kern::AllocOp>();
     OpBuilder b(alloc);
-    Value buffer = kern::BufferOp::create(b, alloc.getLoc(), alloc.getType(), space, plan.offsets[index]);
+    Value buffer =
+        kern::BufferOp::create(b, alloc.getLoc(), alloc.getType(), space, plan.offsets[index]);
     alloc.getResult().replaceAllUsesWith(buffer);
     alloc.erase();
   }
@@ -106,18 +108,21 @@ static memory::ArenaPlan place(ArrayRef<Touched> allocs, kern::Space space) {
 
 /// Bytes of the distinct buffers that launches [first, first + count) share among images.
 static int64_t weightBytes(const Inventory &stock, const memory::Section &section) {
-  llvm::SmallDenseSet<std::pair<int64_t, int64_t>> seen; // space, offset: buffers are made anew at each use
+  llvm::SmallDenseSet<std::pair<int64_t, int64_t>>
+      seen; // space, offset: buffers are made anew at each use
   int64_t bytes = 0;
   for (int64_t i = section.first; i < section.first + section.count; ++i)
     for (Value value : stock.weights[static_cast<size_t>(i)])
       if (auto buffer = value.getDefiningOp<kern::BufferOp>())
-        if (seen.insert({static_cast<int64_t>(buffer.getSpace()), static_cast<int64_t>(buffer.getOffset())}).second)
+        if (seen.insert({static_cast<int64_t>(buffer.getSpace()),
+                         static_cast<int64_t>(buffer.getOffset())})
+                .second)
           bytes += plannedBytes(cast<MemRefType>(value.getType()));
   return bytes;
 }
 
-/// What lives within one section has its place in a group's part of the arena; what a section hands to a later
-/// one lies in the batch's part, for as long as the sections run that touch it.
+/// What lives within one section has its place in a group's part of the arena; what a section hands
+/// to a later one lies in the batch's part, for as long as the sections run that touch it.
 static memory::ArenaPlan placeInSections(func::FuncOp function, const Inventory &stock) {
   std::vector<memory::Lifetime> lives;
   for (const std::vector<Touched> *list : {&stock.perImage, &stock.given})
@@ -125,7 +130,8 @@ static memory::ArenaPlan placeInSections(func::FuncOp function, const Inventory 
       lives.push_back(touched.life);
   std::vector<memory::Section> sections = memory::planSections(lives, stock.launches);
   auto sectionOf = [&](int64_t launch) {
-    auto after = llvm::upper_bound(sections, launch, [](int64_t at, const memory::Section &s) { return at < s.first; });
+    auto after = llvm::upper_bound(
+        sections, launch, [](int64_t at, const memory::Section &s) { return at < s.first; });
     return static_cast<int64_t>(after - sections.begin()) - 1;
   };
   std::vector<Touched> handedOn;
@@ -143,12 +149,14 @@ static memory::ArenaPlan placeInSections(func::FuncOp function, const Inventory 
   for (auto [index, section] : llvm::enumerate(sections)) {
     int64_t batchBytes = 0, handed = 0;
     for (auto [touched, offset] : llvm::zip(handedOn, outer.offsets))
-      if (touched.life.first <= static_cast<int64_t>(index) && static_cast<int64_t>(index) <= touched.life.last) {
+      if (touched.life.first <= static_cast<int64_t>(index) &&
+          static_cast<int64_t>(index) <= touched.life.last) {
         batchBytes = std::max(batchBytes, offset + touched.life.size);
         handed += touched.life.size;
       }
     memory::ArenaPlan inner = place(within[index], kern::Space::ArenaGroup);
-    attributes.push_back(kern::SectionAttr::get(function.getContext(), section.count, batchBytes, inner.size, section.liveBytes,
+    attributes.push_back(kern::SectionAttr::get(function.getContext(), section.count, batchBytes,
+                                                inner.size, section.liveBytes,
                                                 weightBytes(stock, section)));
     whole.size = std::max(whole.size, batchBytes + inner.size);
     whole.peak = std::max(whole.peak, handed + inner.peak);
@@ -159,8 +167,9 @@ static memory::ArenaPlan placeInSections(func::FuncOp function, const Inventory 
 
 static int64_t planFunction(func::FuncOp function, bool depthFirst) {
   Inventory stock = takeStock(function);
-  memory::ArenaPlan image = depthFirst && stock.imagesApart && stock.launches ? placeInSections(function, stock)
-                                                                              : place(stock.perImage, kern::Space::ArenaImage);
+  memory::ArenaPlan image = depthFirst && stock.imagesApart && stock.launches
+                                ? placeInSections(function, stock)
+                                : place(stock.perImage, kern::Space::ArenaImage);
   memory::ArenaPlan fixed = place(stock.fixed, kern::Space::ArenaFixed);
   for (Operation &op : llvm::make_early_inc_range(function.getBody().front()))
     if (isa<kern::AllocOp>(op) && op.use_empty())
@@ -175,5 +184,6 @@ static int64_t planFunction(func::FuncOp function, bool depthFirst) {
 
 void PlanMemory::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>())
-    arenaBytes = std::max<int64_t>(arenaBytes, planFunction(function, depthFirst && function.getName() == "infer"));
+    arenaBytes = std::max<int64_t>(
+        arenaBytes, planFunction(function, depthFirst && function.getName() == "infer"));
 }

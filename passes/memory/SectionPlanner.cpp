@@ -8,7 +8,8 @@ using namespace netc::memory;
 /// Bytes an image below which nothing is cut: a batch of 64 takes 16 MiB.
 static constexpr int64_t leastLive = 256 << 10;
 
-std::vector<Section> netc::memory::planSections(const std::vector<Lifetime> &lifetimes, int64_t launches) {
+std::vector<Section> netc::memory::planSections(const std::vector<Lifetime> &lifetimes,
+                                                int64_t launches) {
   std::vector<Section> sections;
   if (launches == 0)
     return sections;

@@ -18,9 +18,10 @@ struct Section {
   int64_t liveBytes = 0;        ///< most bytes an image that are alive at one of them
 };
 
-/// Sections of `launches` launches, in order, all of them covered. `lifetimes` are in bytes an image. A section ends
-/// where all that follows needs at most half of the bytes at once: then larger groups fit the same cache, and weights
-/// are read less often. What needs little anyway is not cut: a whole batch of it fits.
+/// Sections of `launches` launches, in order, all of them covered. `lifetimes` are in bytes an
+/// image. A section ends where all that follows needs at most half of the bytes at once: then
+/// larger groups fit the same cache, and weights are read less often. What needs little anyway is
+/// not cut: a whole batch of it fits.
 std::vector<Section> planSections(const std::vector<Lifetime> &lifetimes, int64_t launches);
 
 } // namespace netc::memory

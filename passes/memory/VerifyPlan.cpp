@@ -58,9 +58,11 @@ static LogicalResult verifyDisjoint(std::vector<Live> &lives) {
       clash = std::prev(above)->second;
     if (clash) {
       kern::BufferOp a = life.buffer, other = clash->buffer;
-      InFlightDiagnostic diag = a.emitError() << "stage plan: bytes " << life.begin << " to " << life.end
-                                              << " overlap a buffer that lives at the same time";
-      diag.attachNote(other.getLoc()) << "bytes " << clash->begin << " to " << clash->end << " are this one's";
+      InFlightDiagnostic diag = a.emitError()
+                                << "stage plan: bytes " << life.begin << " to " << life.end
+                                << " overlap a buffer that lives at the same time";
+      diag.attachNote(other.getLoc())
+          << "bytes " << clash->begin << " to " << clash->end << " are this one's";
       return diag;
     }
     active[life.begin] = &life;
@@ -69,7 +71,8 @@ static LogicalResult verifyDisjoint(std::vector<Live> &lives) {
   return success();
 }
 
-/// By launch the index of its section, or of itself where there are none; fails where they do not cover the launches.
+/// By launch the index of its section, or of itself where there are none; fails where they do not
+/// cover the launches.
 static FailureOr<std::vector<int64_t>> sectionsOf(func::FuncOp function) {
   std::vector<int64_t> result;
   int64_t launches = llvm::range_size(function.getBody().front().getOps<kern::KernelOpInterface>());
@@ -80,29 +83,33 @@ static FailureOr<std::vector<int64_t>> sectionsOf(func::FuncOp function) {
     return result;
   }
   for (auto [index, section] : llvm::enumerate(sections.getAsRange<kern::SectionAttr>()))
-    result.insert(result.end(), static_cast<size_t>(section.getLaunches()), static_cast<int64_t>(index));
+    result.insert(result.end(), static_cast<size_t>(section.getLaunches()),
+                  static_cast<int64_t>(index));
   if (static_cast<int64_t>(result.size()) != launches)
-    return function.emitError() << "stage plan: sections have " << result.size() << " launches, the function " << launches;
+    return function.emitError() << "stage plan: sections have " << result.size()
+                                << " launches, the function " << launches;
   return result;
 }
 
 /// Lives are in launches, of the buffers of one function.
-static LogicalResult verifySections(func::FuncOp function, std::vector<Live> &image, std::vector<Live> &group,
-                                    ArrayRef<int64_t> sectionOf) {
+static LogicalResult verifySections(func::FuncOp function, std::vector<Live> &image,
+                                    std::vector<Live> &group, ArrayRef<int64_t> sectionOf) {
   auto sections = function->getAttrOfType<ArrayAttr>("sections");
   for (Live &life : group) {
     int64_t section = sectionOf[static_cast<size_t>(life.first)];
     if (!sections || section != sectionOf[static_cast<size_t>(life.last)])
       return life.buffer.emitError() << "stage plan: a buffer of a group's outlives its section";
     if (life.end > cast<kern::SectionAttr>(sections[static_cast<size_t>(section)]).getGroupBytes())
-      return life.buffer.emitError() << "stage plan: a buffer ends behind its section's group_bytes";
+      return life.buffer.emitError()
+             << "stage plan: a buffer ends behind its section's group_bytes";
   }
   for (Live &life : image) {
     life.first = sectionOf[static_cast<size_t>(life.first)];
     life.last = sectionOf[static_cast<size_t>(life.last)];
     for (int64_t i = life.first; sections && i <= life.last; ++i)
       if (life.end > cast<kern::SectionAttr>(sections[static_cast<size_t>(i)]).getBatchBytes())
-        return life.buffer.emitError() << "stage plan: a buffer ends behind its section's batch_bytes";
+        return life.buffer.emitError()
+               << "stage plan: a buffer ends behind its section's batch_bytes";
   }
   return success();
 }
@@ -126,7 +133,8 @@ void VerifyPlan::runOnOperation() {
         if (!buffer)
           continue;
         int64_t begin = buffer.getOffset();
-        auto [it, isNew] = lives.insert({buffer, {buffer, begin, begin + bytesOf(buffer.getType()), launch, launch}});
+        auto [it, isNew] = lives.insert(
+            {buffer, {buffer, begin, begin + bytesOf(buffer.getType()), launch, launch}});
         it->second.last = launch;
       }
     }
@@ -140,8 +148,9 @@ void VerifyPlan::runOnOperation() {
         group.push_back(life);
     }
     FailureOr<std::vector<int64_t>> sections = sectionsOf(function);
-    if (failed(sections) || failed(verifySections(function, image, group, *sections)) || failed(verifyDisjoint(image)) ||
-        failed(verifyDisjoint(fixed)) || failed(verifyDisjoint(group)))
+    if (failed(sections) || failed(verifySections(function, image, group, *sections)) ||
+        failed(verifyDisjoint(image)) || failed(verifyDisjoint(fixed)) ||
+        failed(verifyDisjoint(group)))
       return signalPassFailure();
   }
 }

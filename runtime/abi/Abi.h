@@ -30,10 +30,10 @@ enum NetcSpace {
   NETC_SPACE_LABELS = 7,      ///< i64 [N]
   NETC_SPACE_OUTPUT = 8,      ///< f32 [N, classes], the logits
   NETC_SPACE_LOSS = 9,        ///< f32 [1], mean over the batch, auxiliary heads included
-  NETC_SPACE_HYPER = 10,      ///< NetcHyper, then a NetcParameterHyper a parameter in the JSON's order
-  NETC_SPACE_TARGETS = 11,    ///< f32 [N, classes], each row a distribution: what the loss compares
-                              ///< with instead of LABELS where mixup or cutmix are to work. The
-                              ///< runtime fills it where any buffer lies there.
+  NETC_SPACE_HYPER = 10,   ///< NetcHyper, then a NetcParameterHyper a parameter in the JSON's order
+  NETC_SPACE_TARGETS = 11, ///< f32 [N, classes], each row a distribution: what the loss compares
+                           ///< with instead of LABELS where mixup or cutmix are to work. The
+                           ///< runtime fills it where any buffer lies there.
   NETC_SPACE_ACCUMULATED = 12, ///< sums of gradients over batches, same offsets as GRADIENTS
   NETC_SPACE_ARENA_GROUP = 13, ///< arena, within a section; the offset is multiplied by the group
   NETC_SPACE_COUNT = 14
@@ -43,22 +43,22 @@ enum NetcSpace {
 /// dialect/interfaces/Hyper.h numbers the words.
 typedef struct {
   float lr;
-  float momentum;         ///< Adam: beta1
+  float momentum; ///< Adam: beta1
   float weight_decay;
-  float dropout;          ///< 1: dropout as written; 0: dropout off (`run --train`)
-  uint32_t seed_lo;       ///< key of the counter-based generator
+  float dropout;    ///< 1: dropout as written; 0: dropout off (`run --train`)
+  uint32_t seed_lo; ///< key of the counter-based generator
   uint32_t seed_hi;
-  uint32_t step;          ///< counts batches from 0: no two draw the same numbers
-  float beta2;            ///< Adam; LARS: the trust coefficient
-  float epsilon;          ///< Adam
-  float correction1;      ///< Adam: 1 - beta1^t of update t = 1, 2, …
-  float correction2;      ///< Adam: sqrt(1 - beta2^t)
-  float gradient_scale;   ///< multiplies every gradient in `update` (clipping)
-  float average_decay;    ///< of the moving average of the weights
-  float batch_weight;     ///< of this batch's gradients in `accumulate`
-  float one_minus_beta2;  ///< Adam, rounded once
-  float gradient_norm;    ///< written by `norm`
-  float label_smoothing;  ///< of the loss, 0 to 1
+  uint32_t step;         ///< counts batches from 0: no two draw the same numbers
+  float beta2;           ///< Adam; LARS: the trust coefficient
+  float epsilon;         ///< Adam
+  float correction1;     ///< Adam: 1 - beta1^t of update t = 1, 2, …
+  float correction2;     ///< Adam: sqrt(1 - beta2^t)
+  float gradient_scale;  ///< multiplies every gradient in `update` (clipping)
+  float average_decay;   ///< of the moving average of the weights
+  float batch_weight;    ///< of this batch's gradients in `accumulate`
+  float one_minus_beta2; ///< Adam, rounded once
+  float gradient_norm;   ///< written by `norm`
+  float label_smoothing; ///< of the loss, 0 to 1
   float reserved[15];
 } NetcHyper;
 
@@ -88,8 +88,8 @@ typedef struct {
 /// NetcKernel::scratch_bytes), `n` is the batch. Items of one command are
 /// independent of each other: any thread may run any of them in any order and
 /// the bits are the same.
-typedef void (*NetcKernelFn)(char *const *buffers, char *scratch, int64_t n,
-                             int64_t begin, int64_t end);
+typedef void (*NetcKernelFn)(char *const *buffers, char *scratch, int64_t n, int64_t begin,
+                             int64_t end);
 
 typedef struct {
   NetcKernelFn fn;
@@ -104,31 +104,35 @@ typedef struct {
   uint32_t kernel;       ///< index into NetcModel::kernels
   uint32_t first_buffer; ///< index into NetcModel::buffers
   uint32_t buffer_count;
-  uint32_t layer;        ///< index into "layers" of the JSON; UINT32_MAX: none
+  uint32_t layer; ///< index into "layers" of the JSON; UINT32_MAX: none
   int64_t items_outer;
   int64_t rows_per_image;
   int64_t rows_per_item;
   int64_t flops_per_image; ///< useful multiply-adds times 2, for `bench`
 } NetcCommand;
 
-/// Launches that may run for a group of images before the next group begins (depth first), so that what they
-/// hand on stays in a cache. Images do not see each other: the bits are the same for any group. While it runs, a
-/// batch of n in groups of g takes n * batch_bytes_per_image of the arena and g * group_bytes_per_image behind them.
+/// Launches that may run for a group of images before the next group begins (depth first), so that
+/// what they hand on stays in a cache. Images do not see each other: the bits are the same for any
+/// group. While it runs, a batch of n in groups of g takes n * batch_bytes_per_image of the arena
+/// and g * group_bytes_per_image behind them.
 typedef struct {
   uint64_t command_count;
   uint64_t batch_bytes_per_image;
   uint64_t group_bytes_per_image;
-  uint64_t live_bytes_per_image; ///< most that are alive at one of its launches, input and output included
+  uint64_t live_bytes_per_image; ///< most that are alive at one of its launches, input and output
+                                 ///< included
   uint64_t weight_bytes;         ///< that each group reads beside
 } NetcSection;
 
-/// Arena bytes a batch of n needs: n * arena_bytes_per_image + arena_bytes_fixed, at most where there are sections.
+/// Arena bytes a batch of n needs: n * arena_bytes_per_image + arena_bytes_fixed, at most where
+/// there are sections.
 typedef struct {
   const NetcCommand *commands;
   uint64_t command_count; ///< 0: left out (`--mode infer` has no step)
   uint64_t arena_bytes_per_image;
   uint64_t arena_bytes_fixed;
-  const NetcSection *sections; ///< they cover the commands in order; null: each command runs for the whole batch
+  const NetcSection
+      *sections; ///< they cover the commands in order; null: each command runs for the whole batch
   uint64_t section_count;
 } NetcProgram;
 
@@ -141,10 +145,10 @@ typedef struct {
 
 /// The kernels' code in one form.
 typedef struct {
-  uint32_t chip;        ///< 10 * major + minor of the compute capability; PTX: the oldest that loads it
+  uint32_t chip; ///< 10 * major + minor of the compute capability; PTX: the oldest that loads it
   uint32_t is_assembled; ///< 1: machine code of `chip`; 0: PTX text, NUL-terminated
   const void *bytes;
-  uint64_t size;        ///< without the NUL
+  uint64_t size;                ///< without the NUL
   const NetcGpuKernel *kernels; ///< as many as NetcModel::kernels
 } NetcGpuImage;
 
@@ -172,8 +176,9 @@ typedef struct {
   uint64_t parameter_bytes;
   uint64_t state_bytes;
   uint64_t prepared_bytes;
-  const NetcGpu *gpu; ///< null: kernels are functions of this executable
-  const NetcProgram *lean_steps; ///< `step` in ever less memory, computing again what it does not keep: the same bits
+  const NetcGpu *gpu;            ///< null: kernels are functions of this executable
+  const NetcProgram *lean_steps; ///< `step` in ever less memory, computing again what it does not
+                                 ///< keep: the same bits
   uint64_t lean_step_count;
 } NetcModel;
 

@@ -3,9 +3,9 @@
 #define NETC_RUNTIME_AUGMENT_AUGMENT_H
 
 #include "runtime/augment/Geometry.h"
-#include "runtime/image/Image.h"
-#include "runtime/exec/Model.h"
 #include "runtime/base/Philox.h"
+#include "runtime/exec/Model.h"
+#include "runtime/image/Image.h"
 #include "runtime/recipe/Recipe.h"
 
 #include <functional>

@@ -60,9 +60,7 @@ static void jitterHue(float turn, int64_t plane, float *planes) {
     float high = std::max({r, g, b}), low = std::min({r, g, b}), range = high - low;
     if (range == 0)
       continue;
-    float hue = high == r   ? (g - b) / range
-                : high == g ? 2 + (b - r) / range
-                            : 4 + (r - g) / range;
+    float hue = high == r ? (g - b) / range : high == g ? 2 + (b - r) / range : 4 + (r - g) / range;
     hue = hue / 6 + turn;
     hue = (hue - std::floor(hue)) * 6;
     float saturation = range / high;
@@ -120,7 +118,8 @@ void eraseRectangle(const Transform &transform, Philox &draw, int channels, int 
     double area = draw.uniform(transform.area[0], transform.area[1]) * height * width;
     double ratio =
         std::exp(draw.uniform(std::log(transform.ratio[0]), std::log(transform.ratio[1])));
-    int h = int(std::lround(std::sqrt(area * ratio))), w = int(std::lround(std::sqrt(area / ratio)));
+    int h = int(std::lround(std::sqrt(area * ratio))),
+        w = int(std::lround(std::sqrt(area / ratio)));
     if (h < 1 || w < 1 || h >= height || w >= width)
       continue;
     int top = int(draw.below(uint32_t(height - h + 1)));

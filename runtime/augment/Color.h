@@ -2,8 +2,8 @@
 #ifndef NETC_RUNTIME_AUGMENT_COLOR_H
 #define NETC_RUNTIME_AUGMENT_COLOR_H
 
-#include "runtime/image/Image.h"
 #include "runtime/base/Philox.h"
+#include "runtime/image/Image.h"
 #include "runtime/recipe/Recipe.h"
 
 namespace netc::runtime {

@@ -101,7 +101,8 @@ static void copyRows(const Image &source, const Geometry &geometry, int top, int
     if (y + top < 0 || y + top >= source.height)
       continue;
     const uint8_t *from =
-        source.pixels.data() + (size_t(y + top) * size_t(source.width) + size_t(begin + left)) * channels;
+        source.pixels.data() +
+        (size_t(y + top) * size_t(source.width) + size_t(begin + left)) * channels;
     uint8_t *row = out.pixels.data() + size_t(y) * size_t(out.width) * channels;
     if (!geometry.flipped) {
       std::memcpy(row + size_t(begin) * channels, from, size_t(end - begin) * channels);

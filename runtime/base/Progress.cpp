@@ -46,9 +46,11 @@ static size_t terminalWidth() {
   return 80;
 }
 
-std::string progressLine(const std::string &title, double fraction, const std::string &detail, size_t width) {
+std::string progressLine(const std::string &title, double fraction, const std::string &detail,
+                         size_t width) {
   std::string rest = fmt::format("{:3.0f}%  {}", fraction * 100, detail);
-  // The last column stays free: terminals differ in what they do after it. Where it is narrow, the bar goes before the numbers do.
+  // The last column stays free: terminals differ in what they do after it. Where it is narrow, the
+  // bar goes before the numbers do.
   size_t taken = title.size() + std::string_view(" [] ").size() + rest.size() + 1;
   size_t cells = std::min(mostCells, width > taken ? width - taken : 0);
   std::string bar;

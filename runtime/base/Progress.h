@@ -14,8 +14,10 @@ std::string clockTime(double seconds);
 /// "1 epoch", "2 epochs"
 std::string counted(int64_t count, const char *what);
 
-/// "epoch 1/3 [====    ]  50%  loss …" in less than `width` columns: a shorter bar, or none, rather than fewer numbers.
-std::string progressLine(const std::string &title, double fraction, const std::string &detail, size_t width);
+/// "epoch 1/3 [====    ]  50%  loss …" in less than `width` columns: a shorter bar, or none, rather
+/// than fewer numbers.
+std::string progressLine(const std::string &title, double fraction, const std::string &detail,
+                         size_t width);
 
 /// A bar that is redrawn on a terminal, a line every half minute elsewhere; on stderr.
 class Progress {

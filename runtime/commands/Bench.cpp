@@ -1,15 +1,15 @@
 //===- Bench.cpp - how fast the model runs here ---------------------------===//
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
-#include "runtime/system/EventCounter.h"
-#include "runtime/exec/Executor.h"
-#include "runtime/train/Initialize.h"
 #include "runtime/base/Philox.h"
-#include "runtime/recipe/Recipe.h"
-#include "runtime/data/Scaling.h"
-#include "runtime/weights/Weights.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/data/Loader.h"
+#include "runtime/data/Scaling.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/recipe/Recipe.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/system/EventCounter.h"
+#include "runtime/train/Initialize.h"
+#include "runtime/weights/Weights.h"
 
 #include <nlohmann/json.hpp>
 
@@ -91,8 +91,10 @@ static double operandBytes(const NetcModel &model, const NetcCommand &command, i
   return bytes;
 }
 
-/// Bytes that each command reads from memory: the mean of a few runs of their own, as counting takes time.
-static PerCommand countReads(Executor &executor, const std::vector<Program> &programs, int64_t n, const MemoryReadCounter &counter) {
+/// Bytes that each command reads from memory: the mean of a few runs of their own, as counting
+/// takes time.
+static PerCommand countReads(Executor &executor, const std::vector<Program> &programs, int64_t n,
+                             const MemoryReadCounter &counter) {
   PerCommand bytes;
   for (Program program : programs)
     bytes.emplace_back(executor.table(program).command_count);
@@ -101,7 +103,8 @@ static PerCommand countReads(Executor &executor, const std::vector<Program> &pro
       double before = counter.bytes();
       executor.runCommands(programs[p], n, [&](uint64_t command) {
         double now = counter.bytes();
-        bytes[p][command] += std::max(0.0, now - before) / countedIterations; // scaled readings may step back
+        bytes[p][command] +=
+            std::max(0.0, now - before) / countedIterations; // scaled readings may step back
         before = now;
       });
     }
@@ -109,8 +112,9 @@ static PerCommand countReads(Executor &executor, const std::vector<Program> &pro
 }
 
 /// `counted` is empty where nothing is counted.
-static std::vector<Row> collectRows(const Executor &executor, const std::vector<Program> &programs, const PerCommand &seconds,
-                                    int iterations, const PerCommand &counted, int64_t n) {
+static std::vector<Row> collectRows(const Executor &executor, const std::vector<Program> &programs,
+                                    const PerCommand &seconds, int iterations,
+                                    const PerCommand &counted, int64_t n) {
   const ModelInfo &info = executor.info();
   std::vector<Row> rows;
   std::map<std::pair<uint32_t, uint32_t>, size_t> index;
@@ -167,12 +171,13 @@ static void printRows(const std::vector<Row> &rows, bool isCounted) {
     kernelWidth = std::max(kernelWidth, row.kernel.size());
     total += row.milliseconds;
   }
-  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>6}  {:>9}  {:>8}{}\n", "layer", layerWidth, "kernel", kernelWidth,
-             "ms", "%", "GFLOP/s", "MiB", isCounted ? "  read MiB" : "");
+  fmt::print("{:<{}}  {:<{}}  {:>9}  {:>6}  {:>9}  {:>8}{}\n", "layer", layerWidth, "kernel",
+             kernelWidth, "ms", "%", "GFLOP/s", "MiB", isCounted ? "  read MiB" : "");
   for (const Row &row : rows)
-    fmt::print("{:<{}}  {:<{}}  {:>9.3f}  {:>6.1f}  {:>9.1f}  {:>8.2f}{}\n", row.layer, layerWidth, row.kernel,
-               kernelWidth, row.milliseconds, total > 0 ? row.milliseconds / total * 100 : 0,
-               rate(row.flops, row.milliseconds), row.operandBytes / 0x1p20,
+    fmt::print("{:<{}}  {:<{}}  {:>9.3f}  {:>6.1f}  {:>9.1f}  {:>8.2f}{}\n", row.layer, layerWidth,
+               row.kernel, kernelWidth, row.milliseconds,
+               total > 0 ? row.milliseconds / total * 100 : 0, rate(row.flops, row.milliseconds),
+               row.operandBytes / 0x1p20,
                isCounted ? fmt::format("  {:>8.2f}", row.countedBytes / 0x1p20) : "");
   fmt::print("\n");
 }
@@ -254,14 +259,15 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
     once(false);
   std::vector<double> times;
   double spent = 0;
-  while (options.iterations
-             ? int(times.size()) < options.iterations
-             : (int(times.size()) < leastIterations && spent < mostSeconds) || spent < leastSeconds) {
+  while (options.iterations ? int(times.size()) < options.iterations
+                            : (int(times.size()) < leastIterations && spent < mostSeconds) ||
+                                  spent < leastSeconds) {
     times.push_back(once(perCommand && !executor.onDevice()));
     spent += times.back();
   }
   // A GPU runs a program as one graph; launched one by one its commands take longer.
-  int timedIterations = executor.onDevice() ? std::min(int(times.size()), leastIterations) : int(times.size());
+  int timedIterations =
+      executor.onDevice() ? std::min(int(times.size()), leastIterations) : int(times.size());
   if (perCommand && executor.onDevice())
     for (int i = 0; i < timedIterations; ++i)
       once(true);
@@ -297,8 +303,10 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   if (options.perLayer)
     printRows(rows, isCounted);
   if (options.perLayer && reads && !isCounted)
-    fmt::print("what comes from memory is not counted here: perf_event_open: {}\n", reads->whyNot());
-  std::string where = executor.onDevice() ? executor.deviceName() : fmt::format("{} threads", pool.size());
+    fmt::print("what comes from memory is not counted here: perf_event_open: {}\n",
+               reads->whyNot());
+  std::string where =
+      executor.onDevice() ? executor.deviceName() : fmt::format("{} threads", pool.size());
   fmt::print("{} {}: batch {}, {}: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
              "{:.1f} GFLOP/s, peak memory {}\n",
              info.name, options.train ? "training" : "inference", n, where, median * 1e3,

@@ -35,7 +35,7 @@ struct BenchOptions {
   std::optional<int64_t> batch;
   unsigned threads = 1;
   std::optional<uint64_t> cache; ///< see Executor::fillCache
-  int iterations = 0; ///< 0: enough for two seconds, at least ten
+  int iterations = 0;            ///< 0: enough for two seconds, at least ten
   bool train = false, perLayer = false, json = false;
   std::string data; ///< not empty: the input pipeline alone, no network
 };

@@ -1,9 +1,9 @@
 //===- ContactSheet.cpp - what augmentation makes of the images -----------===//
-#include "runtime/system/AtomicFile.h"
-#include "runtime/base/Error.h"
 #include "runtime/augment/Mix.h"
-#include "runtime/data/Scaling.h"
+#include "runtime/base/Error.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/data/Scaling.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,8 @@
 
 namespace netc::runtime {
 
-static constexpr int gap = 4;            // pixels between tiles
-static constexpr int leastTile = 64;     // smaller images are enlarged by whole factors
+static constexpr int gap = 4;        // pixels between tiles
+static constexpr int leastTile = 64; // smaller images are enlarged by whole factors
 static constexpr uint8_t background = 32;
 
 namespace {
@@ -46,7 +46,8 @@ public:
 private:
   /// Undoes the normalisation.
   uint8_t pixel(const float *planes, int channel, int y, int x) const {
-    size_t at = (size_t(channel) * size_t(info.height) + size_t(y)) * size_t(info.width) + size_t(x);
+    size_t at =
+        (size_t(channel) * size_t(info.height) + size_t(y)) * size_t(info.width) + size_t(x);
     double value = double(planes[at]);
     if (!scaling.mean.empty()) {
       value *= double(scaling.std[scaling.std.size() == 1 ? 0 : size_t(channel)]);
@@ -110,7 +111,9 @@ int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) 
   for (int column = 0; column < options.columns; ++column) {
     for (int row = 0; row < rows; ++row) {
       int64_t sample = samples[size_t(row)];
-      auto source = [&](const ScaleChooser &choose, Image &image) { data->load(sample, choose, image); };
+      auto source = [&](const ScaleChooser &choose, Image &image) {
+        data->load(sample, choose, image);
+      };
       // Column k is what epoch k - 1 of training would see.
       (column ? augment : plain)
           .apply(source, uint64_t(sample), uint32_t(std::max(0, column - 1)), 0, workspace,
@@ -133,7 +136,8 @@ int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) 
     fmt::print("row {}: {}, class {}\n", row + 1, data->describe(samples[size_t(row)]),
                label < names.size() ? names[label] : std::to_string(label));
   }
-  fmt::print("{}: the first column is as evaluation sees the images, the others as epochs of training do\n",
+  fmt::print("{}: the first column is as evaluation sees the images, the others as epochs of "
+             "training do\n",
              options.out);
   return 0;
 }

@@ -1,12 +1,12 @@
 //===- Eval.cpp - accuracy of weights on a data set -----------------------===//
-#include "runtime/system/AtomicFile.h"
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
-#include "runtime/evaluate/Evaluate.h"
 #include "runtime/base/Progress.h"
-#include "runtime/data/Scaling.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/data/Loader.h"
+#include "runtime/data/Scaling.h"
+#include "runtime/evaluate/Evaluate.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/CpuFeatures.h"
 
 #include <nlohmann/json.hpp>
 
@@ -25,16 +25,19 @@ static std::string className(const WeightsMetadata &metadata, const Dataset &dat
 
 static Json describe(const Accuracy &accuracy, const WeightsMetadata &metadata,
                      const Dataset &data) {
-  Json json = {{"images", accuracy.images}, {"top1", accuracy.top1()}, {"top5", accuracy.top5()},
-               {"loss", accuracy.loss()},   {"corrupt", accuracy.corrupt}};
+  Json json = {{"images", accuracy.images},
+               {"top1", accuracy.top1()},
+               {"top5", accuracy.top5()},
+               {"loss", accuracy.loss()},
+               {"corrupt", accuracy.corrupt}};
   json["classes"] = Json::array();
   for (size_t c = 0; c < accuracy.classImages.size(); ++c)
     if (accuracy.classImages[c])
-      json["classes"].push_back({{"class", c},
-                                 {"label", className(metadata, data, c)},
-                                 {"images", accuracy.classImages[c]},
-                                 {"top1", double(accuracy.classCorrect[c]) /
-                                              double(accuracy.classImages[c])}});
+      json["classes"].push_back(
+          {{"class", c},
+           {"label", className(metadata, data, c)},
+           {"images", accuracy.classImages[c]},
+           {"top1", double(accuracy.classCorrect[c]) / double(accuracy.classImages[c])}});
   return json;
 }
 
@@ -57,19 +60,22 @@ static void printClasses(const Accuracy &accuracy, const WeightsMetadata &metada
       order.push_back(c);
       width = std::max(width, className(metadata, data, c).size());
     }
-  auto top1 = [&](size_t c) { return double(accuracy.classCorrect[c]) / double(accuracy.classImages[c]); };
+  auto top1 = [&](size_t c) {
+    return double(accuracy.classCorrect[c]) / double(accuracy.classImages[c]);
+  };
   if (worstFirst)
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return std::pair(top1(a), a) < std::pair(top1(b), b);
-    });
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return std::pair(top1(a), a) < std::pair(top1(b), b); });
   fmt::print("{:<{}}  {:>7}  {:>7}  most often taken for\n", "class", width, "images", "top-1");
   for (size_t c : order) {
     int64_t other = takenFor(accuracy, c);
-    fmt::print("{:<{}}  {:>7}  {:>6.2f}%  {}\n", className(metadata, data, c), width,
-               accuracy.classImages[c], top1(c) * 100,
-               other < 0 ? "-"
-                         : fmt::format("{} ({})", className(metadata, data, size_t(other)),
-                                       accuracy.confusion[c * accuracy.classImages.size() + size_t(other)]));
+    fmt::print(
+        "{:<{}}  {:>7}  {:>6.2f}%  {}\n", className(metadata, data, c), width,
+        accuracy.classImages[c], top1(c) * 100,
+        other < 0
+            ? "-"
+            : fmt::format("{} ({})", className(metadata, data, size_t(other)),
+                          accuracy.confusion[c * accuracy.classImages.size() + size_t(other)]));
   }
 }
 
@@ -119,19 +125,18 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   if (options.cache)
     executor.fillCache(*options.cache);
   loadWeights(file, executor, false);
-  Pipeline pipeline = Pipeline::forEvaluation(
-      recipe, info, scalingForEvaluation(recipe, info, metadata, path),
-      {data->imageHeight(), data->imageWidth()}, options.crops);
+  Pipeline pipeline =
+      Pipeline::forEvaluation(recipe, info, scalingForEvaluation(recipe, info, metadata, path),
+                              {data->imageHeight(), data->imageWidth()}, options.crops);
   int64_t batch = options.batch.value_or(recipe.batch);
   executor.reserve(batch, false, Loader::copies + 1);
 
   unsigned workers = options.workers ? options.workers : defaultWorkers(*data, info);
   Progress progress;
-  Accuracy accuracy =
-      evaluate(executor, *data, pipeline, batch, workers, [&](int64_t done) {
-        progress.show("evaluating", done, data->size(), "");
-        return true;
-      });
+  Accuracy accuracy = evaluate(executor, *data, pipeline, batch, workers, [&](int64_t done) {
+    progress.show("evaluating", done, data->size(), "");
+    return true;
+  });
   progress.clear();
   if (accuracy.images == 0)
     fail("{}: none of the {} images can be read", options.data, data->size());

@@ -6,15 +6,15 @@
 // compared with. Dropout is off, batch norm uses the batch's statistics.
 //
 //===----------------------------------------------------------------------===//
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
-#include "runtime/train/Initialize.h"
 #include "runtime/base/Philox.h"
 #include "runtime/base/Progress.h"
-#include "runtime/data/Scaling.h"
-#include "runtime/weights/Weights.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/data/Scaling.h"
 #include "runtime/reference/Reference.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/train/Initialize.h"
+#include "runtime/weights/Weights.h"
 
 #include <nlohmann/json.hpp>
 
@@ -45,7 +45,7 @@ static constexpr double negligible = 1e-5;
 namespace {
 struct Finding {
   size_t parameter = 0;
-  double norm = 0;                   ///< of the generated gradient
+  double norm = 0;                             ///< of the generated gradient
   double directionError = 0, elementError = 0; ///< relative, the largest
   bool ok = true;
 };
@@ -69,7 +69,8 @@ static Batch makeBatch(const ModelInfo &info, const GradCheckOptions &options) {
       batch.labels.push_back(draw.below(uint32_t(info.classes)));
     return batch;
   }
-  auto data = openDataset(options.data, Split::Train, {info.channels, info.height, info.width, info.classes});
+  auto data = openDataset(options.data, Split::Train,
+                          {info.channels, info.height, info.width, info.classes});
   if (data->size() < options.batch)
     fail("{} has {} images, --batch is {}", options.data, data->size(), options.batch);
   std::vector<int64_t> samples;
@@ -81,8 +82,9 @@ static Batch makeBatch(const ModelInfo &info, const GradCheckOptions &options) {
                               {data->imageHeight(), data->imageWidth()}, 1);
   AugmentWorkspace workspace;
   for (size_t i = 0; i < samples.size(); ++i) {
-    pipeline.apply([&](const ScaleChooser &choose, Image &image) { data->load(samples[i], choose, image); },
-                   uint64_t(samples[i]), 0, 0, workspace, batch.input.data() + i * elements);
+    pipeline.apply(
+        [&](const ScaleChooser &choose, Image &image) { data->load(samples[i], choose, image); },
+        uint64_t(samples[i]), 0, 0, workspace, batch.input.data() + i * elements);
     batch.labels.push_back(data->label(samples[i]));
   }
   return batch;
@@ -103,7 +105,8 @@ static void drawParameters(Executor &executor, const reference::Graph &graph, ui
   }
 }
 
-static Reference makeReference(const Executor &executor, const reference::Graph &graph, const Batch &batch) {
+static Reference makeReference(const Executor &executor, const reference::Graph &graph,
+                               const Batch &batch) {
   const ModelInfo &info = executor.info();
   std::vector<std::vector<double>> parameters;
   for (const ParameterInfo &parameter : info.parameters)
@@ -178,7 +181,8 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
     RelativeError best;
     for (double smaller : {1.0, 0.25, 0.0625}) {
       double expected = difference(step * smaller);
-      RelativeError error = relativeError(found, expected, rounding / (step * smaller), std::max(size, std::abs(expected)));
+      RelativeError error = relativeError(found, expected, rounding / (step * smaller),
+                                          std::max(size, std::abs(expected)));
       if (error.judged < best.judged || smaller == 1.0)
         best = error;
       if (best.judged <= tolerance)
@@ -193,17 +197,19 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
       direction[i] = draw.normal();
       found += double(gradient[i]) * direction[i];
     }
-    finding.directionError =
-        std::max(finding.directionError, compare(found, std::max(finding.norm, negligible * largest),
-                                                 directionNoise, options.tolerance));
+    finding.directionError = std::max(finding.directionError,
+                                      compare(found, std::max(finding.norm, negligible * largest),
+                                              directionNoise, options.tolerance));
   }
   double rms = finding.norm / std::sqrt(double(count));
   for (int e = 0; e < std::min<int>(elementsTried, int(count)); ++e) {
     // The first is where the gradient is largest, the others are drawn.
-    size_t at = e == 0 ? size_t(std::max_element(gradient, gradient + count,
-                                                 [](float a, float b) { return std::abs(a) < std::abs(b); }) -
-                                gradient)
-                       : draw.below(uint32_t(count));
+    size_t at =
+        e == 0
+            ? size_t(std::max_element(gradient, gradient + count,
+                                      [](float a, float b) { return std::abs(a) < std::abs(b); }) -
+                     gradient)
+            : draw.below(uint32_t(count));
     std::fill(direction.begin(), direction.end(), 0.0);
     direction[at] = 1;
     double found = double(gradient[at]);
@@ -250,7 +256,8 @@ static std::vector<Finding> checkAll(const Executor &executor, const Reference &
 static std::vector<size_t> choose(const ModelInfo &info, const std::string &pattern) {
   std::vector<size_t> chosen;
   for (size_t i = 0; i < info.parameters.size(); ++i)
-    if (info.parameters[i].trainable && fnmatch(pattern.c_str(), info.parameters[i].name.c_str(), 0) == 0)
+    if (info.parameters[i].trainable &&
+        fnmatch(pattern.c_str(), info.parameters[i].name.c_str(), 0) == 0)
       chosen.push_back(i);
   if (chosen.empty())
     failUsage("--only '{}' matches no parameter; see info", pattern);
@@ -261,8 +268,8 @@ static void printTable(const ModelInfo &info, const std::vector<Finding> &findin
   size_t width = 9;
   for (const Finding &finding : findings)
     width = std::max(width, info.parameters[finding.parameter].name.size());
-  fmt::print("{:<{}}  {:>10}  {:>10}  {:>10}  {:>10}\n", "parameter", width, "elements", "|gradient|",
-             "direction", "element");
+  fmt::print("{:<{}}  {:>10}  {:>10}  {:>10}  {:>10}\n", "parameter", width, "elements",
+             "|gradient|", "direction", "element");
   for (const Finding &finding : findings) {
     const ParameterInfo &parameter = info.parameters[finding.parameter];
     fmt::print("{:<{}}  {:>10}  {:>10.3g}  {:>10.2g}  {:>10.2g}  {}\n", parameter.name, width,
@@ -295,9 +302,13 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
 
   double lossError = std::abs(loss - exact.loss()) / std::max(1e-3, std::abs(exact.loss()));
   bool lossOk = lossError <= options.tolerance;
-  int64_t failed = std::count_if(findings.begin(), findings.end(), [](const Finding &f) { return !f.ok; });
+  int64_t failed =
+      std::count_if(findings.begin(), findings.end(), [](const Finding &f) { return !f.ok; });
   if (options.json) {
-    Json json = {{"batch", options.batch}, {"loss", loss}, {"reference_loss", exact.loss()}, {"ok", failed == 0 && lossOk}};
+    Json json = {{"batch", options.batch},
+                 {"loss", loss},
+                 {"reference_loss", exact.loss()},
+                 {"ok", failed == 0 && lossOk}};
     json["parameters"] = Json::array();
     for (const Finding &finding : findings)
       json["parameters"].push_back({{"name", info.parameters[finding.parameter].name},
@@ -309,9 +320,11 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
     return failed || !lossOk;
   }
   printTable(info, findings);
-  fmt::print("loss {:.7g}, in double precision {:.7g}: {}\n", loss, exact.loss(), lossOk ? "ok" : "FAILED");
+  fmt::print("loss {:.7g}, in double precision {:.7g}: {}\n", loss, exact.loss(),
+             lossOk ? "ok" : "FAILED");
   fmt::print("{} of {} parameters ok (relative errors up to {:g} by direction, {:g} by element)\n",
-             int64_t(findings.size()) - failed, findings.size(), options.tolerance, options.elementTolerance);
+             int64_t(findings.size()) - failed, findings.size(), options.tolerance,
+             options.elementTolerance);
   return failed || !lossOk;
 }
 

@@ -1,8 +1,8 @@
 //===- Info.cpp - layers, parameters, FLOPs, memory plan ------------------===//
 #include "runtime/base/Error.h"
+#include "runtime/commands/Commands.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/system/Memory.h"
-#include "runtime/commands/Commands.h"
 
 #include <nlohmann/json.hpp>
 
@@ -85,9 +85,10 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
   fmt::print("\nparameters       {}\n", info.trainableElements());
   fmt::print("forward          {:.3f} MFLOP an image\n", double(info.flopsPerImage) / 1e6);
   auto printArena = [](const char *what, const NetcProgram &program) {
-    fmt::print("{:<16} {} an image + {}, {} commands{}\n", what,
-               shortBytes(program.arena_bytes_per_image), shortBytes(program.arena_bytes_fixed), program.command_count,
-               program.section_count > 1 ? fmt::format(" in {} sections", program.section_count) : "");
+    fmt::print(
+        "{:<16} {} an image + {}, {} commands{}\n", what, shortBytes(program.arena_bytes_per_image),
+        shortBytes(program.arena_bytes_fixed), program.command_count,
+        program.section_count > 1 ? fmt::format(" in {} sections", program.section_count) : "");
   };
   printArena("inference arena", model.infer);
   if (model.step.command_count)

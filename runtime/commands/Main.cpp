@@ -1,12 +1,12 @@
 //===- Main.cpp - the command line of a compiled model --------------------===//
 #include "runtime/commands/Main.h"
 
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
-#include "runtime/system/Memory.h"
-#include "runtime/exec/Model.h"
-#include "runtime/system/ThreadPool.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/exec/Model.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/system/Memory.h"
+#include "runtime/system/ThreadPool.h"
 
 #include <CLI/CLI.hpp>
 
@@ -54,27 +54,34 @@ static std::string checkAmount(const std::string &text) {
 
 /// A finite number from 0 to 1; CLI::Range takes NaN for one.
 static std::string checkFraction(const std::string &text) {
-  return checkAmount(text).empty() && std::strtod(text.c_str(), nullptr) <= 1 ? "" : text + " is no number from 0 to 1";
+  return checkAmount(text).empty() && std::strtod(text.c_str(), nullptr) <= 1
+             ? ""
+             : text + " is no number from 0 to 1";
 }
 
 /// Replaces an amount of memory by its bytes.
 static std::string amountToBytes(std::string &text) {
   std::optional<uint64_t> bytes = parseBytes(text);
   if (!bytes)
-    return text + " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB";
+    return text +
+           " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB";
   text = std::to_string(*bytes);
   return "";
 }
 
 static void addCache(CLI::App *command, std::optional<uint64_t> &bytes) {
-  command->add_option("--cache", bytes,
-                      "Cache that the images computed together may fill, as 8MiB; 0: whole batches (default: most of the last "
-                      "cache; the results don't depend on it)")
-      ->transform(CLI::Validator([](std::string &text) { return text == "0" ? std::string() : amountToBytes(text); }, ""))
+  command
+      ->add_option("--cache", bytes,
+                   "Cache that the images computed together may fill, as 8MiB; 0: whole batches "
+                   "(default: most of the last "
+                   "cache; the results don't depend on it)")
+      ->transform(CLI::Validator(
+          [](std::string &text) { return text == "0" ? std::string() : amountToBytes(text); }, ""))
       ->type_name("SIZE");
 }
 
-/// What a seed of 64 bits holds; negative ones count from the end, as PyTorch's. CLI11 takes larger ones for the largest.
+/// What a seed of 64 bits holds; negative ones count from the end, as PyTorch's. CLI11 takes larger
+/// ones for the largest.
 static std::string checkSeed(const std::string &text) {
   bool negative = text.starts_with('-');
   const char *begin = text.data() + negative, *end = text.data() + text.size();
@@ -94,7 +101,8 @@ static std::pair<std::string, double> parseOwnRate(const std::string &text) {
   size_t at = text.rfind('=');
   char *end = nullptr;
   double rate = at == std::string::npos ? -1 : std::strtod(text.c_str() + at + 1, &end);
-  if (at == std::string::npos || at == 0 || end == text.c_str() + at + 1 || *end != 0 || !(rate >= 0) || !std::isfinite(rate))
+  if (at == std::string::npos || at == 0 || end == text.c_str() + at + 1 || *end != 0 ||
+      !(rate >= 0) || !std::isfinite(rate))
     throw UsageError(fmt::format("--lr-for {}: expected PATTERN=LR, as in 'fc.*=0.1'", text));
   return {text.substr(0, at), rate};
 }
@@ -109,21 +117,35 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->check(CLI::Range(int64_t(0), int64_t(1) << 40));
   command->add_option("--batch", overrides.batch, "Instead of the recipe's")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
-  command->add_option("--lr", overrides.lr, "Learning rate instead of the recipe's; schedules scale it")
+  command
+      ->add_option("--lr", overrides.lr,
+                   "Learning rate instead of the recipe's; schedules scale it")
       ->check(checkAmount);
-  command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")->check(checkFraction);
-  command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")->check(checkAmount);
-  command->add_option("--label-smoothing", overrides.labelSmoothing, "Instead of the recipe's")->check(checkFraction);
-  command->add_option("--clip-norm", overrides.clipNorm, "Bound on the norm of all gradients together; 0: none")
+  command->add_option("--momentum", overrides.momentum, "Instead of the recipe's; of Adam beta1")
+      ->check(checkFraction);
+  command->add_option("--weight-decay", overrides.weightDecay, "Instead of the recipe's")
       ->check(checkAmount);
-  command->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
+  command->add_option("--label-smoothing", overrides.labelSmoothing, "Instead of the recipe's")
+      ->check(checkFraction);
+  command
+      ->add_option("--clip-norm", overrides.clipNorm,
+                   "Bound on the norm of all gradients together; 0: none")
+      ->check(checkAmount);
+  command
+      ->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
-  command->add_option("--memory", options.memory, "Bytes that training may take, as 4GiB: computes again what does not fit")
+  command
+      ->add_option("--memory", options.memory,
+                   "Bytes that training may take, as 4GiB: computes again what does not fit")
       ->transform(CLI::Validator(amountToBytes, ""))
       ->type_name("SIZE");
-  command->add_option("--set", overrides.set, "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
+  command
+      ->add_option("--set", overrides.set,
+                   "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
       ->type_name("NAME=VALUE");
-  command->add_option("--freeze", overrides.freeze, "Parameters that stay as they are: 'layer1.*'; may be repeated")
+  command
+      ->add_option("--freeze", overrides.freeze,
+                   "Parameters that stay as they are: 'layer1.*'; may be repeated")
       ->type_name("PATTERN");
   command
       ->add_option_function<std::vector<std::string>>(
@@ -138,19 +160,27 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->check(checkSeed)
       ->capture_default_str();
   addThreads(command, options.threads);
-  command->add_option("--workers", options.workers, "Threads that decode and augment (default: by data)")
+  command
+      ->add_option("--workers", options.workers,
+                   "Threads that decode and augment (default: by data)")
       ->check(CLI::Range(1, 1024));
   command->add_option("--out", options.out, "Folder for weights, checkpoint, metrics")
       ->capture_default_str();
-  CLI::Option *resume =
-      command->add_flag("--resume", options.resume, "Go on from the checkpoint in --out, bit for bit");
-  command->add_option("--from-step", options.fromStep, "With --resume: from an earlier checkpoint that is kept")
+  CLI::Option *resume = command->add_flag("--resume", options.resume,
+                                          "Go on from the checkpoint in --out, bit for bit");
+  command
+      ->add_option("--from-step", options.fromStep,
+                   "With --resume: from an earlier checkpoint that is kept")
       ->needs(resume)
       ->check(CLI::Range(int64_t(0), int64_t(1) << 40));
-  command->add_option("--keep", options.keep, "Checkpoints of epochs' ends that stay; the best weights stay anyway")
+  command
+      ->add_option("--keep", options.keep,
+                   "Checkpoints of epochs' ends that stay; the best weights stay anyway")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  command->add_option("--limit", overrides.limit, "Train on N images, evenly spaced; validation sees all")
+  command
+      ->add_option("--limit", overrides.limit,
+                   "Train on N images, evenly spaced; validation sees all")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--weights", options.weights, "Start from what fits of these weights");
 }
@@ -160,7 +190,9 @@ static void addEval(CLI::App &app, EvalOptions &options) {
   command->add_option("--data", options.data, dataHelp)->required();
   command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
       ->required();
-  command->add_option("--crops", options.crops, "10: corners and centre, mirrored too; averaged (default: the recipe's)")
+  command
+      ->add_option("--crops", options.crops,
+                   "10: corners and centre, mirrored too; averaged (default: the recipe's)")
       ->check(CLI::IsMember({1, 10}));
   command->add_option("--batch", options.batch, "Images at once")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
@@ -169,8 +201,10 @@ static void addEval(CLI::App &app, EvalOptions &options) {
   command->add_option("--workers", options.workers, "Threads that decode (default: by data)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--per-class", options.perClass, "A table of accuracy by class");
-  command->add_flag("--worst-first", options.worstFirst, "The table by accuracy, the worst class first");
-  command->add_option("--confusion", options.confusion, "Write the confusion matrix as CSV: a label a row, a guess a column");
+  command->add_flag("--worst-first", options.worstFirst,
+                    "The table by accuracy, the worst class first");
+  command->add_option("--confusion", options.confusion,
+                      "Write the confusion matrix as CSV: a label a row, a guess a column");
   command->add_flag("--json", options.json, "As one JSON object");
 }
 
@@ -179,7 +213,9 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
   command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
       ->required();
   command->add_option("IMAGE", options.images, "Image files, or folders of them")->required();
-  command->add_option("--top", options.top, "Classes to show (default: 5, in a table of several images 1)")
+  command
+      ->add_option("--top", options.top,
+                   "Classes to show (default: 5, in a table of several images 1)")
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--labels", options.labels, "File with a class name a line");
   addThreads(command, options.threads);
@@ -187,7 +223,8 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
 }
 
 static void addAugment(CLI::App &app, ContactSheetOptions &options) {
-  CLI::App *command = app.add_subcommand("augment", "A contact sheet: images and what augmentation makes of them");
+  CLI::App *command =
+      app.add_subcommand("augment", "A contact sheet: images and what augmentation makes of them");
   command->add_option("--data", options.data, dataHelp)->required();
   command->add_option("--out", options.out, "PNG to write")->required();
   command->add_option("--rows", options.rows, "Images, spread over the training set")
@@ -196,23 +233,32 @@ static void addAugment(CLI::App &app, ContactSheetOptions &options) {
   command->add_option("--columns", options.columns, "The image itself, then epochs of training")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command->add_option("--seed", options.seed, "As train's")->check(checkSeed)->capture_default_str();
+  command->add_option("--seed", options.seed, "As train's")
+      ->check(checkSeed)
+      ->capture_default_str();
   addThreads(command, options.threads);
 }
 
 static void addGradCheck(CLI::App &app, GradCheckOptions &options) {
-  CLI::App *command = app.add_subcommand("gradcheck", "Generated gradients against finite differences in double precision");
+  CLI::App *command = app.add_subcommand(
+      "gradcheck", "Generated gradients against finite differences in double precision");
   command->add_option("--data", options.data, std::string("Images (default: noise). ") + dataHelp);
-  command->add_option("--weights", options.weights, "Where to look (default: drawn, batch norm's biases from -4 and 4)");
-  command->add_option("--only", options.only, "Pattern of parameters, as 'layer1.*'")->capture_default_str();
+  command->add_option("--weights", options.weights,
+                      "Where to look (default: drawn, batch norm's biases from -4 and 4)");
+  command->add_option("--only", options.only, "Pattern of parameters, as 'layer1.*'")
+      ->capture_default_str();
   command->add_option("--batch", options.batch, "Images")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
       ->capture_default_str();
-  command->add_option("--seed", options.seed, "Of weights, noise, directions")->check(checkSeed)->capture_default_str();
+  command->add_option("--seed", options.seed, "Of weights, noise, directions")
+      ->check(checkSeed)
+      ->capture_default_str();
   command->add_option("--tolerance", options.tolerance, "Relative error along directions")
       ->check(checkAmount)
       ->capture_default_str();
-  command->add_option("--element-tolerance", options.elementTolerance, "Relative error at single elements")
+  command
+      ->add_option("--element-tolerance", options.elementTolerance,
+                   "Relative error at single elements")
       ->check(checkAmount)
       ->capture_default_str();
   addThreads(command, options.threads);
@@ -222,14 +268,17 @@ static void addGradCheck(CLI::App &app, GradCheckOptions &options) {
 static void addBench(CLI::App &app, BenchOptions &options) {
   CLI::App *command = app.add_subcommand("bench", "Speed on this machine");
   command->add_flag("--train", options.train, "The training step with its update");
-  command->add_option("--weights", options.weights, "safetensors file or checkpoint folder (default: drawn)");
-  command->add_option("--data", options.data,
-                      "Not the network: how fast its input is decoded and augmented (one epoch, all threads)");
+  command->add_option("--weights", options.weights,
+                      "safetensors file or checkpoint folder (default: drawn)");
+  command->add_option(
+      "--data", options.data,
+      "Not the network: how fast its input is decoded and augmented (one epoch, all threads)");
   command->add_option("--batch", options.batch, "Images at once (default: the recipe's)")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   addThreads(command, options.threads);
   addCache(command, options.cache);
-  command->add_option("--iterations", options.iterations, "Timed runs (default: two seconds' worth)")
+  command
+      ->add_option("--iterations", options.iterations, "Timed runs (default: two seconds' worth)")
       ->check(CLI::Range(1, 1 << 30));
   command->add_flag("--per-layer", options.perLayer, "Time by layer and kernel");
   command->add_flag("--json", options.json, "As one JSON object");
@@ -267,7 +316,8 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
   return runOnce(model, options.run);
 }
 
-/// The first whose features the CPU has; the last where it has none, which then says what is missing.
+/// The first whose features the CPU has; the last where it has none, which then says what is
+/// missing.
 static const NetcModel &chooseModel(const NetcModel *const *models) {
   const char *wanted = std::getenv("NETC_CPU");
   if (wanted && !*wanted)
@@ -314,7 +364,8 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
     known.push_back(command->get_name());
   if (std::string word = argv[1];
       !word.starts_with('-') && std::find(known.begin(), known.end(), word) == known.end())
-    throw UsageError(fmt::format("unknown command '{}', expected {}", word, fmt::join(known, ", ")));
+    throw UsageError(
+        fmt::format("unknown command '{}', expected {}", word, fmt::join(known, ", ")));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

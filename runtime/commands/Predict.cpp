@@ -1,11 +1,11 @@
 //===- Predict.cpp - classes of image files -------------------------------===//
-#include "runtime/system/AtomicFile.h"
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
+#include "runtime/commands/Commands.h"
+#include "runtime/data/Scaling.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/image/ImageFiles.h"
-#include "runtime/data/Scaling.h"
-#include "runtime/commands/Commands.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/CpuFeatures.h"
 
 #include <nlohmann/json.hpp>
 
@@ -66,8 +66,9 @@ static std::vector<Guess> bestGuesses(const float *logits, int64_t classes, int 
 static std::string onOneLine(const std::string &name) {
   std::string text;
   for (char c : name)
-    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c))
-                                                              : std::string(1, c);
+    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7F
+                ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c))
+                : std::string(1, c);
   return text;
 }
 
@@ -91,9 +92,8 @@ static void printRow(const std::string &image, size_t imageWidth, size_t labelWi
 static Json describe(const std::string &image, const std::vector<Guess> &guesses) {
   Json json = {{"image", image}, {"predictions", Json::array()}};
   for (const Guess &guess : guesses)
-    json["predictions"].push_back({{"class", guess.index},
-                                   {"label", guess.label},
-                                   {"probability", guess.probability}});
+    json["predictions"].push_back(
+        {{"class", guess.index}, {"label", guess.label}, {"probability", guess.probability}});
   return json;
 }
 
@@ -128,11 +128,9 @@ struct DecodeJob {
     float *out = input + i * elements;
     errors[size_t(i)].clear();
     try {
-      pipeline.apply(
-          [&](const ScaleChooser &choose, Image &image) {
-            decodeImage(path, readFile(path), choose, image);
-          },
-          0, 0, 0, workspaces[thread], out);
+      pipeline.apply([&](const ScaleChooser &choose,
+                         Image &image) { decodeImage(path, readFile(path), choose, image); },
+                     0, 0, 0, workspaces[thread], out);
     } catch (const Error &error) {
       errors[size_t(i)] = error.what();
       std::fill(out, out + elements, 0.0f);
@@ -168,8 +166,12 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
     imageWidth = std::max(imageWidth, onOneLine(image).size());
   for (const std::string &name : names)
     labelWidth = std::max(labelWidth, std::min<size_t>(name.size(), 24));
-  DecodeJob job{nullptr, pipeline, executor.at<float>(NETC_SPACE_INPUT), info.inputElements(),
-                std::vector<AugmentWorkspace>(pool.size()), std::vector<std::string>(size_t(batch))};
+  DecodeJob job{nullptr,
+                pipeline,
+                executor.at<float>(NETC_SPACE_INPUT),
+                info.inputElements(),
+                std::vector<AugmentWorkspace>(pool.size()),
+                std::vector<std::string>(size_t(batch))};
   int64_t failed = 0;
   for (size_t first = 0; first < images.size(); first += size_t(batch)) {
     int64_t n = std::min<int64_t>(batch, int64_t(images.size() - first));
@@ -194,7 +196,8 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
       auto guesses = bestGuesses(executor.at<float>(NETC_SPACE_OUTPUT) + i * info.classes,
                                  info.classes, top, names);
       if (options.json)
-        fmt::print("{}\n", describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));
+        fmt::print("{}\n",
+                   describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));
       else if (table)
         printRow(image, imageWidth, labelWidth, guesses);
       else

@@ -1,9 +1,9 @@
 //===- Run.cpp - one batch from tensors to tensors ------------------------===//
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
-#include "runtime/exec/Executor.h"
-#include "runtime/weights/Weights.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/exec/Executor.h"
+#include "runtime/system/CpuFeatures.h"
+#include "runtime/weights/Weights.h"
 
 #include <algorithm>
 #include <cstring>
@@ -25,8 +25,7 @@ static const Tensor &requireTensor(const Safetensors &file, const char *name,
 static int64_t checkInput(const Safetensors &file, const Tensor &input, const ModelInfo &info) {
   std::vector<int64_t> image{info.channels, info.height, info.width};
   bool fits = input.shape.size() == 4 &&
-              std::equal(image.begin(), image.end(), input.shape.begin() + 1) &&
-              input.shape[0] > 0;
+              std::equal(image.begin(), image.end(), input.shape.begin() + 1) && input.shape[0] > 0;
   // A model of vectors takes [N, F] as well.
   fits |= input.shape.size() == 2 && info.height == 1 && info.width == 1 &&
           input.shape[1] == info.channels && input.shape[0] > 0;
@@ -37,8 +36,7 @@ static int64_t checkInput(const Safetensors &file, const Tensor &input, const Mo
 }
 
 static void readLabels(const Safetensors &file, int64_t n, int64_t classes, int64_t *out) {
-  const Tensor &labels =
-      requireTensor(file, "labels", fmt::format("labels [{}] of type I64", n));
+  const Tensor &labels = requireTensor(file, "labels", fmt::format("labels [{}] of type I64", n));
   if (labels.dtype != "I64" && labels.dtype != "I32")
     fail("{}: tensor 'labels' has type {}, expected I64", file.path(), labels.dtype);
   if (labels.shape != std::vector<int64_t>{n})
@@ -56,8 +54,8 @@ static void readLabels(const Safetensors &file, int64_t n, int64_t classes, int6
 }
 
 static bool isRunningStatistic(const ParameterInfo &parameter) {
-  return !parameter.trainable && (parameter.name.ends_with("running_mean") ||
-                                  parameter.name.ends_with("running_var"));
+  return !parameter.trainable &&
+         (parameter.name.ends_with("running_mean") || parameter.name.ends_with("running_var"));
 }
 
 int runOnce(const NetcModel &model, const RunOptions &options) {
@@ -67,9 +65,9 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
   requireCpuFeatures(info.name, info.features);
   Safetensors weights = Safetensors::read(weightsPath(options.weights));
   Safetensors file = Safetensors::read(options.in);
-  const Tensor &input =
-      requireTensor(file, "input", fmt::format("input [N, {}, {}, {}] of type F32", info.channels,
-                                               info.height, info.width));
+  const Tensor &input = requireTensor(
+      file, "input",
+      fmt::format("input [N, {}, {}, {}] of type F32", info.channels, info.height, info.width));
   int64_t n = checkInput(file, input, info);
 
   ThreadPool pool(options.threads);
@@ -82,7 +80,8 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
 
   std::vector<Tensor> results;
   auto addOutput = [&] {
-    results.push_back(f32Tensor("output", {n, info.classes}, executor.at<float>(NETC_SPACE_OUTPUT)));
+    results.push_back(
+        f32Tensor("output", {n, info.classes}, executor.at<float>(NETC_SPACE_OUTPUT)));
   };
   if (!options.train) {
     executor.run(Program::Prepare, 1);
@@ -106,8 +105,7 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
       results.push_back(
           f32Tensor("grad." + parameter.name, parameter.shape, executor.gradient(parameter)));
     else if (isRunningStatistic(parameter))
-      results.push_back(
-          f32Tensor(parameter.name, parameter.shape, executor.parameter(parameter)));
+      results.push_back(f32Tensor(parameter.name, parameter.shape, executor.parameter(parameter)));
   }
   writeSafetensors(options.out, results, {});
   return 0;

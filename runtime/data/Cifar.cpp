@@ -47,8 +47,8 @@ public:
         files.push_back(fmt::format("data_batch_{}.bin", i));
     for (const std::string &file : files)
       append(findDataFile(folder, {file, file + ".gz"}));
-    names = readNames(folder + (fine ? "/fine_label_names.txt" : "/batches.meta.txt"),
-                      size_t(classes));
+    names =
+        readNames(folder + (fine ? "/fine_label_names.txt" : "/batches.meta.txt"), size_t(classes));
     if (names.empty() && !fine)
       names = {"airplane", "automobile", "bird",  "cat",  "deer",
                "dog",      "frog",       "horse", "ship", "truck"};

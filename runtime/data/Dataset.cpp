@@ -55,8 +55,8 @@ static int64_t syntheticCount(const std::string &text, const char *option) {
   return count;
 }
 
-std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split,
-                                     const DataShape &shape, const char *option) {
+std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
+                                     const char *option) {
   size_t colon = spec.find(':');
   std::string kind = spec.substr(0, colon);
   std::string path = colon == std::string::npos ? "" : spec.substr(colon + 1);

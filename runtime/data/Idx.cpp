@@ -52,8 +52,8 @@ public:
     kindName = kind;
     classes = 10;
     if (kind == "fashion-mnist")
-      names = {"T-shirt/top", "Trouser", "Pullover", "Dress",  "Coat",
-               "Sandal",      "Shirt",   "Sneaker",  "Bag",    "Ankle boot"};
+      names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+               "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
     else
       names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
     images = readDataFile(imagesPath, maxFileBytes);

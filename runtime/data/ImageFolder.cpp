@@ -1,11 +1,11 @@
 //===- ImageFolder.cpp - a folder a class ---------------------------------===//
-#include "runtime/system/AtomicFile.h"
 #include "runtime/base/Error.h"
-#include "runtime/image/ImageFiles.h"
 #include "runtime/base/Philox.h"
 #include "runtime/base/Progress.h"
 #include "runtime/base/Utf8.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/image/ImageFiles.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -19,7 +19,8 @@ static std::string className(const std::string &folder) {
   std::string name;
   for (std::string_view rest = folder; !rest.empty();) {
     size_t length = utf8Length(rest);
-    name += length ? std::string(rest.substr(0, length)) : fmt::format("\\x{:02x}", static_cast<unsigned char>(rest[0]));
+    name += length ? std::string(rest.substr(0, length))
+                   : fmt::format("\\x{:02x}", static_cast<unsigned char>(rest[0]));
     rest.remove_prefix(length ? length : 1);
   }
   return name;
@@ -50,10 +51,12 @@ public:
     if (files.empty())
       fail("{}: its {} folders hold no JPEG or PNG file", root, folders.size());
     if (!strays.empty())
-      warn(fmt::format("{}: left out: {} in no class's folder ({})", root, counted(int64_t(strays.size()), "image"),
+      warn(fmt::format("{}: left out: {} in no class's folder ({})", root,
+                       counted(int64_t(strays.size()), "image"),
                        *std::min_element(strays.begin(), strays.end())));
     if (others)
-      warn(fmt::format("{}: left out: {} named neither .jpg, .jpeg nor .png ({})", root, counted(others, "file"), firstOther));
+      warn(fmt::format("{}: left out: {} named neither .jpg, .jpeg nor .png ({})", root,
+                       counted(others, "file"), firstOther));
   }
 
   int64_t size() const override { return int64_t(files.size()); }

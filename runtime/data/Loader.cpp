@@ -1,8 +1,8 @@
 //===- Loader.cpp - batches prepared while the step runs ------------------===//
 #include "runtime/data/Loader.h"
 
-#include "runtime/base/Error.h"
 #include "runtime/augment/Mix.h"
+#include "runtime/base/Error.h"
 #include "runtime/system/ThreadPool.h"
 
 #include <algorithm>
@@ -38,8 +38,7 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
   uint64_t n = uint64_t(options.batch);
   uint64_t inputBytes = align(n * uint64_t(info.inputElements()) * sizeof(float));
   uint64_t labelBytes = align(n * sizeof(int64_t));
-  uint64_t targetBytes =
-      options.softLabels ? align(n * uint64_t(info.classes) * sizeof(float)) : 0;
+  uint64_t targetBytes = options.softLabels ? align(n * uint64_t(info.classes) * sizeof(float)) : 0;
   uint64_t bytes = copies * (inputBytes + labelBytes + targetBytes);
   if (options.allocate)
     allocated = options.allocate(bytes);
@@ -119,8 +118,7 @@ void Loader::work() {
   std::unique_lock lock(mutex);
   while (true) {
     workReady.wait(lock, [&] {
-      return stopping ||
-             (!failure && claimBatch < batches() && claimBatch < consumed + copies);
+      return stopping || (!failure && claimBatch < batches() && claimBatch < consumed + copies);
     });
     if (stopping)
       return;

@@ -3,9 +3,9 @@
 #define NETC_RUNTIME_DATA_LOADER_H
 
 #include "runtime/augment/Augment.h"
-#include "runtime/system/Memory.h"
 #include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/system/Memory.h"
 
 #include <condition_variable>
 #include <exception>
@@ -62,8 +62,8 @@ public:
   /// The next batch, null at the epoch's end. Rethrows what a worker threw.
   const Batch *next();
 
-  /// The batch after the one in use where it is prepared by now, else null. It stays as it is until it
-  /// has been used.
+  /// The batch after the one in use where it is prepared by now, else null. It stays as it is until
+  /// it has been used.
   const Batch *ahead();
 
   /// Images that did not decode so far.

@@ -27,12 +27,14 @@ static void spread(std::vector<float> &values, int channels) {
 }
 
 static bool holds(const WeightsMetadata &stored, const StatisticsRequest &request) {
-  return !(request.moments && stored.mean.empty()) && !(request.pixelMean && stored.pixelMean.empty()) &&
+  return !(request.moments && stored.mean.empty()) &&
+         !(request.pixelMean && stored.pixelMean.empty()) &&
          !(request.colors && stored.pcaValues.empty());
 }
 
 PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
-                                const std::vector<int64_t> &samples, unsigned workers, const WeightsMetadata *stored) {
+                                const std::vector<int64_t> &samples, unsigned workers,
+                                const WeightsMetadata *stored) {
   const Transform *subtract = findMeanSubtraction(recipe);
   StatisticsRequest request;
   request.moments = recipe.normalize.automatic || (subtract && !subtract->perPixel);

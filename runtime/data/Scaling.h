@@ -3,14 +3,14 @@
 #define NETC_RUNTIME_DATA_SCALING_H
 
 #include "runtime/augment/Augment.h"
-#include "runtime/weights/Weights.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/weights/Weights.h"
 
 namespace netc::runtime {
 
 /// For training: as the recipe writes it, or computed from `samples` of the
-/// training set (normalize(auto), subtract_mean, pca_jitter). What is computed is taken from `stored` where that has it: a
-/// run that goes on doesn't read its images once more.
+/// training set (normalize(auto), subtract_mean, pca_jitter). What is computed is taken from
+/// `stored` where that has it: a run that goes on doesn't read its images once more.
 PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
                                 const std::vector<int64_t> &samples, unsigned workers,
                                 const WeightsMetadata *stored = nullptr);

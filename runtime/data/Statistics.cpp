@@ -2,8 +2,8 @@
 #include "runtime/data/Statistics.h"
 
 #include "runtime/augment/Color.h"
-#include "runtime/base/Error.h"
 #include "runtime/augment/Geometry.h"
+#include "runtime/base/Error.h"
 
 #include <algorithm>
 #include <array>

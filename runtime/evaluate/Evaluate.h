@@ -3,9 +3,9 @@
 #define NETC_RUNTIME_EVALUATE_EVALUATE_H
 
 #include "runtime/augment/Augment.h"
-#include "runtime/exec/Executor.h"
 #include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/exec/Executor.h"
 
 #include <functional>
 #include <vector>

@@ -31,32 +31,34 @@ public:
   /// Bytes that are allocated.
   virtual uint64_t heldBytes() const = 0;
 
-  /// Gives a space `bytes` of zeroed memory; one of this size already is left as it is. ARENA_IMAGE stands
-  /// for the whole arena.
+  /// Gives a space `bytes` of zeroed memory; one of this size already is left as it is. ARENA_IMAGE
+  /// stands for the whole arena.
   virtual void allocate(NetcSpace space, uint64_t bytes) = 0;
   virtual void release(NetcSpace space) = 0;
 
   /// Two spaces of one size change places.
   virtual void exchange(NetcSpace one, NetcSpace other) = 0;
 
-  /// Memory of this machine that copies to the device need not stage, so that they run beside everything else; null
-  /// where the system grants none. What is copied from it must not change before the next wait or download.
+  /// Memory of this machine that copies to the device need not stage, so that they run beside
+  /// everything else; null where the system grants none. What is copied from it must not change
+  /// before the next wait or download.
   virtual void *pin(uint64_t bytes) = 0;
   /// Gives it back, once copies from it are through.
   virtual void unpin(void *memory) = 0;
 
-  /// Copies after all that was started before. The host's memory may be changed on return, if it is not pinned.
+  /// Copies after all that was started before. The host's memory may be changed on return, if it is
+  /// not pinned.
   virtual void upload(NetcSpace space, const void *from, uint64_t bytes) = 0;
   virtual void download(NetcSpace space, void *to, uint64_t bytes) = 0;
   virtual void zero(NetcSpace space, uint64_t offset, uint64_t bytes) = 0;
 
-  /// Copies to a place of its own, beside what was started; a later useAhead makes it the space's contents
-  /// for what is started after it.
+  /// Copies to a place of its own, beside what was started; a later useAhead makes it the space's
+  /// contents for what is started after it.
   virtual void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) = 0;
   virtual void useAhead(NetcSpace space, uint64_t bytes) = 0;
 
-  /// Starts commands [first, last) of a program on a batch of n. Where `seconds` is given, waits, and adds
-  /// each command's time to its entry.
+  /// Starts commands [first, last) of a program on a batch of n. Where `seconds` is given, waits,
+  /// and adds each command's time to its entry.
   virtual void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
                    std::vector<double> *seconds) = 0;
 

@@ -54,7 +54,8 @@ uint64_t Executor::deviceNeed(int64_t n, bool training) const {
     bytes = saturatingMulAdd(1, bytes, spaceBytes(NetcSpace(space), n));
   if (!training)
     return bytes;
-  for (NetcSpace space : {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS}) // the next batch lies ready
+  for (NetcSpace space :
+       {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS}) // the next batch lies ready
     bytes = saturatingMulAdd(1, bytes, spaceBytes(space, n));
   // What `reserve` has yet to make room for.
   if (!gradients.data())
@@ -75,11 +76,13 @@ void Executor::reserveDevice(int64_t batch, bool training) {
       fits = enough ? middle : fits;
       (enough ? low : high) = enough ? middle + 1 : middle - 1;
     }
-    fail("batch {} needs {} on {}, only {} available{}", batch, describeBytes(needed(batch)), device->describe(),
-         shortBytes(available), fits ? fmt::format("; the largest batch that fits is {}", fits) : std::string());
+    fail("batch {} needs {} on {}, only {} available{}", batch, describeBytes(needed(batch)),
+         device->describe(), shortBytes(available),
+         fits ? fmt::format("; the largest batch that fits is {}", fits) : std::string());
   }
   // Parameters and state outlive a change of the batch: they come to the host first.
-  for (NetcSpace space : {NETC_SPACE_PARAMETERS, NETC_SPACE_STATE, NETC_SPACE_GRADIENTS, NETC_SPACE_ACCUMULATED})
+  for (NetcSpace space :
+       {NETC_SPACE_PARAMETERS, NETC_SPACE_STATE, NETC_SPACE_GRADIENTS, NETC_SPACE_ACCUMULATED})
     fetch(space);
   ahead.fill(Ahead());
   device->release(NETC_SPACE_ARENA_IMAGE);
@@ -107,8 +110,8 @@ static std::vector<NetcSpace> inputsOf(Program program) {
   case Program::Infer:
     return {NETC_SPACE_PARAMETERS, NETC_SPACE_INPUT, NETC_SPACE_HYPER};
   case Program::Step:
-    return {NETC_SPACE_PARAMETERS, NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS, NETC_SPACE_GRADIENTS,
-            NETC_SPACE_HYPER};
+    return {NETC_SPACE_PARAMETERS, NETC_SPACE_INPUT,     NETC_SPACE_LABELS,
+            NETC_SPACE_TARGETS,    NETC_SPACE_GRADIENTS, NETC_SPACE_HYPER};
   case Program::Update:
     return {NETC_SPACE_PARAMETERS, NETC_SPACE_STATE, NETC_SPACE_GRADIENTS, NETC_SPACE_HYPER};
   case Program::Norm:

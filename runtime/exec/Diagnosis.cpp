@@ -24,7 +24,8 @@ bool allFinite(const float *values, int64_t count) {
 }
 
 bool gradientsFinite(Executor &executor) {
-  // On a device they stay there: their norm tells, unless it is too large for a float though they are not.
+  // On a device they stay there: their norm tells, unless it is too large for a float though they
+  // are not.
   if (executor.onDevice() && executor.has(Program::Norm)) {
     executor.run(Program::Norm, 1);
     if (std::isfinite(executor.hyper().gradient_norm))
@@ -36,15 +37,15 @@ bool gradientsFinite(Executor &executor) {
     std::atomic<bool> found{false};
   } search{executor.at<float>(NETC_SPACE_GRADIENTS),
            int64_t(executor.model().parameter_bytes / sizeof(float))};
-  executor.threads().run(
-      (search.count + chunk - 1) / chunk,
-      [](void *context, unsigned, int64_t begin, int64_t end) {
-        Search &search = *static_cast<Search *>(context);
-        int64_t first = begin * chunk, last = std::min(search.count, end * chunk);
-        if (!allFinite(search.values + first, last - first))
-          search.found = true;
-      },
-      &search);
+  executor.threads().run((search.count + chunk - 1) / chunk,
+                         [](void *context, unsigned, int64_t begin, int64_t end) {
+                           Search &search = *static_cast<Search *>(context);
+                           int64_t first = begin * chunk,
+                                   last = std::min(search.count, end * chunk);
+                           if (!allFinite(search.values + first, last - first))
+                             search.found = true;
+                         },
+                         &search);
   return !search.found;
 }
 

@@ -1,8 +1,8 @@
 //===- Executor.cpp - runs the command tables of a model ------------------===//
 #include "runtime/exec/Executor.h"
 
-#include "runtime/system/CacheSize.h"
 #include "runtime/base/Error.h"
+#include "runtime/system/CacheSize.h"
 
 #include <algorithm>
 #include <chrono>
@@ -40,7 +40,8 @@ static uint64_t hyperBytes(const ModelInfo &info) {
 }
 
 Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool)
-    : tables(model), description(info), pool(pool), cacheBytes(lastCacheBytes() / 4 * 3), parameters(model.parameter_bytes, "parameters"),
+    : tables(model), description(info), pool(pool), cacheBytes(lastCacheBytes() / 4 * 3),
+      parameters(model.parameter_bytes, "parameters"),
       small(hyperBytes(info) + line, "hyper-parameters") {
   checkTables();
   for (lean = tables.lean_step_count; lean > 0; --lean)
@@ -99,7 +100,8 @@ void Executor::checkProgram(const NetcProgram &program) const {
 }
 
 int64_t Executor::mostTogether(const NetcSection &section, int64_t n) const {
-  // Weights that take most of a cache are read from memory by each group: the fewer groups the better.
+  // Weights that take most of a cache are read from memory by each group: the fewer groups the
+  // better.
   if (section.weight_bytes > cacheBytes / 2 || section.live_bytes_per_image == 0)
     return n;
   auto fits = int64_t((cacheBytes - section.weight_bytes) / section.live_bytes_per_image);
@@ -112,8 +114,8 @@ int64_t Executor::groupSize(const NetcSection &section, int64_t n) const {
   return (n + groups - 1) / groups;
 }
 
-/// Bytes of the arena before its fixed part. They grow with n: a ragged last batch may pass in a larger group than whole
-/// ones, whose groups are even.
+/// Bytes of the arena before its fixed part. They grow with n: a ragged last batch may pass in a
+/// larger group than whole ones, whose groups are even.
 uint64_t Executor::imageArena(const NetcProgram &program, int64_t n) const {
   uint64_t images = uint64_t(n);
   if (!program.section_count || tables.gpu)
@@ -122,7 +124,8 @@ uint64_t Executor::imageArena(const NetcProgram &program, int64_t n) const {
   for (uint64_t i = 0; i < program.section_count; ++i) {
     const NetcSection &section = program.sections[i];
     uint64_t batch = saturatingMulAdd(images, section.batch_bytes_per_image, 0);
-    most = std::max(most, saturatingMulAdd(uint64_t(mostTogether(section, n)), section.group_bytes_per_image, batch));
+    most = std::max(most, saturatingMulAdd(uint64_t(mostTogether(section, n)),
+                                           section.group_bytes_per_image, batch));
   }
   return most;
 }
@@ -142,7 +145,8 @@ MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
     if (!training && program != Program::Prepare && program != Program::Infer)
       continue;
     const NetcProgram &commands = table(program);
-    bytes.arena = std::max(bytes.arena, saturatingMulAdd(1, imageArena(commands, batch), commands.arena_bytes_fixed));
+    bytes.arena = std::max(
+        bytes.arena, saturatingMulAdd(1, imageArena(commands, batch), commands.arena_bytes_fixed));
   }
   uint64_t classes = uint64_t(description.classes);
   uint64_t input = uint64_t(description.inputElements()) * sizeof(float) + sizeof(int64_t) +
@@ -161,8 +165,8 @@ MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
   return bytes;
 }
 
-static void requireMemory(const Executor &executor, int64_t batch, bool training,
-                          int inputCopies, uint64_t held) {
+static void requireMemory(const Executor &executor, int64_t batch, bool training, int inputCopies,
+                          uint64_t held) {
   uint64_t wanted = executor.need(batch, training, inputCopies).total();
   // What this executor holds already is either kept or given back first.
   uint64_t available = saturatingMulAdd(availableMemory(), 1, held);
@@ -185,7 +189,8 @@ uint64_t Executor::stepNeed(int64_t batch, int inputCopies) const {
 }
 
 uint64_t Executor::stepMemory() const {
-  return device ? saturatingMulAdd(1, device->availableBytes(), device->heldBytes()) : availableMemory();
+  return device ? saturatingMulAdd(1, device->availableBytes(), device->heldBytes())
+                : availableMemory();
 }
 
 void Executor::fitStep(int64_t batch, int inputCopies, uint64_t budget) {
@@ -264,9 +269,9 @@ void Executor::bind(NetcSpace space, void *memory) {
 /// Images [first, first + size) of a batch that pass the commands of a section together.
 struct Executor::Group {
   int64_t first, size;
-  uint64_t batch;      ///< images
-  uint64_t groupAt;    ///< where the group's part of the arena begins
-  uint64_t fixedAt;    ///< where its fixed part begins
+  uint64_t batch;   ///< images
+  uint64_t groupAt; ///< where the group's part of the arena begins
+  uint64_t fixedAt; ///< where its fixed part begins
 };
 
 void Executor::resolve(const NetcCommand &command, const Group &group) {
@@ -303,12 +308,13 @@ static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end)
 
 void Executor::launch(const NetcCommand &command, const Group &group) {
   resolve(command, group);
-  Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(), scratchPerThread, group.size};
+  Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
+                scratchPerThread, group.size};
   pool.run(gridItems(command, group.size), runChunk, &launch);
 }
 
-/// Each section for each group of images; a program without sections is one, for the whole batch. `after`, where
-/// given, hears of each command that is done; false stops the rest.
+/// Each section for each group of images; a program without sections is one, for the whole batch.
+/// `after`, where given, hears of each command that is done; false stops the rest.
 void Executor::launchAll(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
   const NetcProgram &program = table(which);
   const NetcSection whole{program.command_count, 0, 0, 0, 0};
@@ -318,7 +324,8 @@ void Executor::launchAll(Program which, int64_t n, const std::function<bool(uint
     const NetcSection &section = sections[s];
     int64_t size = groupSize(section, n);
     for (int64_t first = 0; first < n; first += size) {
-      Group group{first, std::min(size, n - first), uint64_t(n), uint64_t(n) * section.batch_bytes_per_image, fixedAt};
+      Group group{first, std::min(size, n - first), uint64_t(n),
+                  uint64_t(n) * section.batch_bytes_per_image, fixedAt};
       for (uint64_t i = begin; i < begin + section.command_count; ++i) {
         launch(program.commands[i], group);
         if (after && !after(i))

@@ -4,8 +4,8 @@
 
 #include "runtime/abi/Abi.h"
 #include "runtime/exec/Device.h"
-#include "runtime/system/Memory.h"
 #include "runtime/exec/Model.h"
+#include "runtime/system/Memory.h"
 #include "runtime/system/ThreadPool.h"
 
 #include <array>
@@ -22,7 +22,7 @@ inline constexpr Program allPrograms[] = {Program::Prepare, Program::Infer, Prog
 
 /// Bytes that the buffers of a run take, by kind.
 struct MemoryNeed {
-  uint64_t arena = 0;      ///< batch * per image + fixed, of the largest program
+  uint64_t arena = 0;        ///< batch * per image + fixed, of the largest program
   uint64_t batchBuffers = 0; ///< inputs, labels, outputs
   uint64_t parameters = 0, gradients = 0, state = 0, prepared = 0, scratch = 0;
   uint64_t total() const;
@@ -45,19 +45,20 @@ public:
   /// Drops the contents of everything but PARAMETERS, STATE, GRADIENTS.
   void reserve(int64_t batch, bool training, int inputCopies = 1);
 
-  /// What training takes, with the step in use, of the memory where its arena lies: a device's, or this machine's.
+  /// What training takes, with the step in use, of the memory where its arena lies: a device's, or
+  /// this machine's.
   uint64_t stepNeed(int64_t batch, int inputCopies) const;
   /// What there is of that memory.
   uint64_t stepMemory() const;
-  /// Chooses the fastest training step that needs at most `budget` bytes; the leanest where none does. Call it before
-  /// `reserve`.
+  /// Chooses the fastest training step that needs at most `budget` bytes; the leanest where none
+  /// does. Call it before `reserve`.
   void fitStep(int64_t batch, int inputCopies, uint64_t budget);
   /// Of NetcModel::lean_steps the one in use, counted from 1; 0: the step as it is.
   uint64_t leanStep() const { return lean; }
 
-  /// Of inference: a group of images takes at most this much of a cache, weights included, where the model is cut
-  /// into sections and a cache of it helps; 0: whole batches. From the start most of the last cache of this machine.
-  /// The bits do not depend on it. Call it before `reserve`.
+  /// Of inference: a group of images takes at most this much of a cache, weights included, where
+  /// the model is cut into sections and a cache of it helps; 0: whole batches. From the start most
+  /// of the last cache of this machine. The bits do not depend on it. Call it before `reserve`.
   void fillCache(uint64_t bytes) { cacheBytes = bytes; }
   /// Images that pass `section` together, of a batch of n.
   int64_t groupSize(const NetcSection &section, int64_t n) const;
@@ -65,12 +66,14 @@ public:
   /// Points a space at other memory (INPUT and LABELS of a prepared batch).
   void bind(NetcSpace space, void *memory);
 
-  /// With a device: copies the contents that `space` is to have in a later run, while what was started
-  /// goes on. They are used if the space is bound to `memory` then, and must not have changed.
+  /// With a device: copies the contents that `space` is to have in a later run, while what was
+  /// started goes on. They are used if the space is bound to `memory` then, and must not have
+  /// changed.
   void sendAhead(NetcSpace space, const void *memory, int64_t n);
   bool onDevice() const { return device != nullptr; }
-  /// Memory for batches that a device copies from while it works; null without one, or where there is none to be had. It
-  /// must not outlive the executor, nor a batch in it change before the run that uses it is through.
+  /// Memory for batches that a device copies from while it works; null without one, or where there
+  /// is none to be had. It must not outlive the executor, nor a batch in it change before the run
+  /// that uses it is through.
   std::shared_ptr<char> pinnedMemory(uint64_t bytes) const;
 
   /// Waits until what `run` has begun on a device is through.
@@ -79,12 +82,12 @@ public:
       device->wait();
   }
 
-  /// Runs one program on a batch of n <= the reserved one; on a device it only begins. Where `seconds` is
-  /// given, adds each command's wall time to its entry (resized as needed).
+  /// Runs one program on a batch of n <= the reserved one; on a device it only begins. Where
+  /// `seconds` is given, adds each command's wall time to its entry (resized as needed).
   void run(Program program, int64_t n, std::vector<double> *seconds = nullptr);
 
-  /// Runs one program, not on a device; `after` hears the index of each command when it is done, once for each group
-  /// of images.
+  /// Runs one program, not on a device; `after` hears the index of each command when it is done,
+  /// once for each group of images.
   void runCommands(Program program, int64_t n, const std::function<void(uint64_t)> &after);
 
   /// Clears the arena, then runs a program command by command; `after` hears the index

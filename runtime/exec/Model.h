@@ -43,11 +43,11 @@ struct ModelInfo {
   int64_t flopsPerImage = 0;
   std::vector<LayerInfo> layers;
   std::vector<ParameterInfo> parameters;
-  std::string recipe; ///< JSON, read by parseRecipe
-  std::string graph;  ///< JSON, read by reference::readGraph; empty: none
-  bool softLabels = false; ///< the loss reads NETC_SPACE_TARGETS
+  std::string recipe;        ///< JSON, read by parseRecipe
+  std::string graph;         ///< JSON, read by reference::readGraph; empty: none
+  bool softLabels = false;   ///< the loss reads NETC_SPACE_TARGETS
   double labelSmoothing = 0; ///< of the loss, as the recipe says
-  bool averages = false;   ///< the update keeps a moving average of all weights in its last slot
+  bool averages = false;     ///< the update keeps a moving average of all weights in its last slot
 
   int64_t inputElements() const { return int64_t(channels) * height * width; }
   int64_t trainableElements() const;

@@ -37,7 +37,8 @@ static void search(const fs::path &folder, std::vector<fs::path> &above, FoundFi
     } else if (!isImageFile(entry.path())) {
       if (!entry.path().filename().string().starts_with('.') && found.others++ == 0)
         found.firstOther = entry.path().string();
-    } else if (fs::is_regular_file(status) || entry.is_symlink(error) || !fs::status_known(status)) {
+    } else if (fs::is_regular_file(status) || entry.is_symlink(error) ||
+               !fs::status_known(status)) {
       found.images.push_back(entry.path().string());
     } else {
       warn(fmt::format("{}: no regular file, left out", entry.path().string()));

@@ -21,8 +21,9 @@ struct FoundFiles {
   std::string firstOther;
 };
 
-/// Links are followed, but for those that lead back to a folder above them: a warning names these, and pipes and devices
-/// with an image's name. `root`: a folder above, if one matters. Fails with an Error that names a folder that cannot be read.
+/// Links are followed, but for those that lead back to a folder above them: a warning names these,
+/// and pipes and devices with an image's name. `root`: a folder above, if one matters. Fails with
+/// an Error that names a folder that cannot be read.
 FoundFiles findImageFiles(const std::string &folder, const std::string &root = {});
 
 } // namespace netc::runtime

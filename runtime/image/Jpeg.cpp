@@ -40,8 +40,8 @@ static void onError(j_common_ptr info) {
   std::longjmp(state->jump, 1);
 }
 
-/// Warnings are damage too: a truncated file would decode to grey. But for those about headers that some cameras and
-/// programs write wrong beside sound pixels.
+/// Warnings are damage too: a truncated file would decode to grey. But for those about headers that
+/// some cameras and programs write wrong beside sound pixels.
 static void onMessage(j_common_ptr info, int level) {
   int code = info->err->msg_code;
   bool sound = code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM || code == JWRN_NOT_SEQUENTIAL;
@@ -122,7 +122,8 @@ static void readHeader(Decoder &decoder, const ScaleChooser &chooseScale, Image 
   out.fullWidth = int(info.image_width);
   if (uint64_t(info.image_height) * info.image_width > mostPixels) {
     std::snprintf(decoder.error.message, sizeof decoder.error.message,
-                  "%u x %u pixels are more than this program reads", info.image_width, info.image_height);
+                  "%u x %u pixels are more than this program reads", info.image_width,
+                  info.image_height);
     std::longjmp(decoder.error.jump, 1);
   }
   if (chooseScale) {
@@ -154,8 +155,8 @@ static void readRows(Decoder &decoder, Image &out) {
   out.fullWidth = fullWidth;
   decoder.row.resize(size_t(info.output_width) * 4);
   while (info.output_scanline < info.output_height) {
-    uint8_t *to = out.pixels.data() +
-                  size_t(info.output_scanline) * size_t(out.width) * size_t(out.channels);
+    uint8_t *to =
+        out.pixels.data() + size_t(info.output_scanline) * size_t(out.width) * size_t(out.channels);
     JSAMPROW row = cmyk ? decoder.row.data() : to;
     jpeg_read_scanlines(&info, &row, 1);
     if (cmyk)

@@ -1,7 +1,7 @@
 //===- Png.cpp - PNG in and out with libpng -------------------------------===//
-#include "runtime/system/AtomicFile.h"
 #include "runtime/base/Error.h"
 #include "runtime/image/Image.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <cstring>
 #include <png.h>

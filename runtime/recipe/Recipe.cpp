@@ -342,7 +342,8 @@ int64_t recipeEpochs(const std::string &effective) {
 }
 
 /// Calls differ by arguments, which are named one by one; everything else is shown whole.
-static void compareValues(const std::string &what, const Json &was, const Json &is, std::string &text) {
+static void compareValues(const std::string &what, const Json &was, const Json &is,
+                          std::string &text) {
   if (was == is)
     return;
   auto isCall = [](const Json &value) { return value.is_object() && value.contains("named"); };
@@ -353,7 +354,9 @@ static void compareValues(const std::string &what, const Json &was, const Json &
       compareValues(name, was["named"].value(name, Json()), is["named"].value(name, Json()), text);
     return;
   }
-  auto show = [](const Json &value) { return value.is_null() ? std::string("none") : value.dump(); };
+  auto show = [](const Json &value) {
+    return value.is_null() ? std::string("none") : value.dump();
+  };
   text += fmt::format("{}{} was {}, is {}", text.empty() ? "" : "; ", what, show(was), show(is));
 }
 

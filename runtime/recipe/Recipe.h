@@ -29,14 +29,14 @@ enum class TransformKind {
 
 struct Transform {
   TransformKind kind = TransformKind::Resize;
-  int height = 0, width = 0;           ///< pixels; 0: the model's input. Resize: width 0 is "shorter side"
-  int pad = 0;                         ///< RandomCrop: zeros around, pixels
-  double probability = 0.5;            ///< HorizontalFlip, RandomErasing
+  int height = 0, width = 0; ///< pixels; 0: the model's input. Resize: width 0 is "shorter side"
+  int pad = 0;               ///< RandomCrop: zeros around, pixels
+  double probability = 0.5;  ///< HorizontalFlip, RandomErasing
   std::array<double, 2> area{}, ratio{}; ///< RandomResizedCrop, RandomErasing: bounds
-  double strength = 0;                 ///< PcaJitter: sigma; Mixup, Cutmix: alpha
-  std::array<double, 4> color{};       ///< ColorJitter: brightness, contrast, saturation, hue
-  bool perPixel = false;               ///< SubtractMean
-  std::vector<float> values, vectors;  ///< PcaJitter: given eigenvalues and (row-major) eigenvectors
+  double strength = 0;                   ///< PcaJitter: sigma; Mixup, Cutmix: alpha
+  std::array<double, 4> color{};         ///< ColorJitter: brightness, contrast, saturation, hue
+  bool perPixel = false;                 ///< SubtractMean
+  std::vector<float> values, vectors; ///< PcaJitter: given eigenvalues and (row-major) eigenvectors
 };
 
 /// A point of the run: epochs, iterations or a fraction of all steps.
@@ -50,15 +50,15 @@ enum class ScheduleKind { Constant, Step, Cosine, Polynomial, Exponential, Plate
 
 struct ScheduleStage {
   ScheduleKind kind = ScheduleKind::Constant;
-  std::vector<SchedulePoint> at; ///< Step
+  std::vector<SchedulePoint> at;      ///< Step
   std::optional<SchedulePoint> every; ///< Step
-  SchedulePoint length;          ///< Warmup
-  double factor = 0.1;           ///< Step, Plateau: multiplies; Exponential: per epoch
-  double power = 1;              ///< Polynomial
-  double floor = 0;              ///< Cosine, Polynomial: last, Plateau: least learning rate
-  double from = 0;               ///< Warmup: first fraction of the learning rate
-  bool flat = false;             ///< Warmup: stays at `from` until its end
-  int patience = 5;              ///< Plateau: epochs without a better validation error
+  SchedulePoint length;               ///< Warmup
+  double factor = 0.1;                ///< Step, Plateau: multiplies; Exponential: per epoch
+  double power = 1;                   ///< Polynomial
+  double floor = 0;                   ///< Cosine, Polynomial: last, Plateau: least learning rate
+  double from = 0;                    ///< Warmup: first fraction of the learning rate
+  bool flat = false;                  ///< Warmup: stays at `from` until its end
+  int patience = 5;                   ///< Plateau: epochs without a better validation error
 };
 
 struct Normalization {
@@ -84,15 +84,16 @@ struct Recipe {
   Normalization normalize;
   std::string optimizer = "sgd";
   double lr = 0.1, momentum = 0, weightDecay = 0; ///< momentum: Adam's beta1
-  double beta2 = 0.999, epsilon = 1e-8;            ///< Adam
-  double trust = 0.001;                            ///< LARS: the trust coefficient
-  bool decayWeightsOnly = false; ///< biases and normalisations are not decayed (nor adapted by LARS)
-  double labelSmoothing = 0;     ///< of the loss, 0 to 1
-  double clipNorm = 0;           ///< largest norm of all gradients together; 0: no bound
-  double average = 0;            ///< decay of the weights' moving average; 0: none is kept
-  int64_t accumulate = 1;        ///< batches that make one update
-  std::vector<std::string> freeze;                       ///< patterns of parameters that stay as they are
-  std::vector<std::pair<std::string, double>> ownRates;  ///< pattern, learning rate
+  double beta2 = 0.999, epsilon = 1e-8;           ///< Adam
+  double trust = 0.001;                           ///< LARS: the trust coefficient
+  bool decayWeightsOnly =
+      false;                 ///< biases and normalisations are not decayed (nor adapted by LARS)
+  double labelSmoothing = 0; ///< of the loss, 0 to 1
+  double clipNorm = 0;       ///< largest norm of all gradients together; 0: no bound
+  double average = 0;        ///< decay of the weights' moving average; 0: none is kept
+  int64_t accumulate = 1;    ///< batches that make one update
+  std::vector<std::string> freeze; ///< patterns of parameters that stay as they are
+  std::vector<std::pair<std::string, double>> ownRates; ///< pattern, learning rate
   std::vector<ScheduleStage> schedule;
   int64_t batch = 128, epochs = 10;
   uint64_t seed = 0;

@@ -142,8 +142,11 @@ std::vector<SchedulePoint> RecipeCall::points(const char *argument, int position
   for (const Json &item : *value) {
     result.push_back(toPoint(item, argument));
     const SchedulePoint &last = result.back(), &first = result.front();
-    if (last.unit != first.unit || (result.size() > 1 && last.value <= result[result.size() - 2].value))
-      reject(fmt::format("{} is {}, expected a rising list, all epochs, all iterations or all fractions", argument, value->dump()));
+    if (last.unit != first.unit ||
+        (result.size() > 1 && last.value <= result[result.size() - 2].value))
+      reject(fmt::format(
+          "{} is {}, expected a rising list, all epochs, all iterations or all fractions", argument,
+          value->dump()));
   }
   return result;
 }

@@ -29,7 +29,9 @@ static Json parseValue(const std::string &option, std::string text) {
   }
   Json value = Json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded() || value.is_string() || value.is_null())
-    throw UsageError(fmt::format("--set {}: '{}' is no value: expected a number, true, false, iterations (32k) or a list", option, text));
+    throw UsageError(fmt::format(
+        "--set {}: '{}' is no value: expected a number, true, false, iterations (32k) or a list",
+        option, text));
   return value;
 }
 
@@ -43,10 +45,12 @@ static std::vector<std::string> split(const std::string &path) {
 }
 
 [[noreturn]] static void rejectCompiledIn(const std::string &option, const char *what) {
-  fail("--set {}: {} is compiled into the executable; change it in the .net file and compile again", option, what);
+  fail("--set {}: {} is compiled into the executable; change it in the .net file and compile again",
+       option, what);
 }
 
-static Json &findCall(const std::string &option, Json &calls, const std::string &clause, const std::string &name) {
+static Json &findCall(const std::string &option, Json &calls, const std::string &clause,
+                      const std::string &name) {
   std::string names;
   for (Json &call : calls) {
     if (call.at("name") == name)
@@ -57,8 +61,10 @@ static Json &findCall(const std::string &option, Json &calls, const std::string 
        names.empty() ? ": it is empty" : "; it has " + names);
 }
 
-/// `normalize.mean` and `normalize.std` (numbers a channel, or one for all); together they replace `normalize(auto)`.
-static void overrideNormalization(Json &recipe, const std::string &text, const std::string &argument, const Json &value) {
+/// `normalize.mean` and `normalize.std` (numbers a channel, or one for all); together they replace
+/// `normalize(auto)`.
+static void overrideNormalization(Json &recipe, const std::string &text,
+                                  const std::string &argument, const Json &value) {
   Json list = value.is_array() ? value : Json::array({value});
   auto isNumber = [](const Json &item) { return item.is_number(); };
   if (list.empty() || !std::all_of(list.begin(), list.end(), isNumber))
@@ -72,7 +78,8 @@ static void overrideNormalization(Json &recipe, const std::string &text, const s
 void applyOverride(Json &recipe, const std::string &text) {
   size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw UsageError(fmt::format("--set {}: expected NAME=VALUE, as in optimizer.weight_decay=5e-4", text));
+    throw UsageError(
+        fmt::format("--set {}: expected NAME=VALUE, as in optimizer.weight_decay=5e-4", text));
   std::string path = text.substr(0, equals);
   if (text == "normalize=auto") {
     recipe["normalize"] = {{"auto", true}};
@@ -81,7 +88,8 @@ void applyOverride(Json &recipe, const std::string &text) {
   Json value = parseValue(text, text.substr(equals + 1));
   std::vector<std::string> words = split(path);
   const std::string &clause = words[0];
-  static const std::vector<std::string> numbers{"batch", "epochs", "accumulate", "clip_norm", "ema"};
+  static const std::vector<std::string> numbers{"batch", "epochs", "accumulate", "clip_norm",
+                                                "ema"};
   bool listed = clause == "augment" || clause == "eval" || clause == "schedule";
   if (std::find(numbers.begin(), numbers.end(), clause) != numbers.end() && words.size() == 1) {
     if (!value.is_number())
@@ -109,9 +117,11 @@ void applyOverride(Json &recipe, const std::string &text) {
   } else if (listed && words.size() == 3) {
     findCall(text, recipe[clause], clause, words[1])["named"][words[2]] = value;
   } else {
-    throw UsageError(fmt::format(
-        "--set {}: unknown; expected optimizer.ARGUMENT, loss.label_smoothing, (augment|eval|schedule).CALL.ARGUMENT, "
-        "normalize.(mean|std), batch, epochs, accumulate, clip_norm or ema", text));
+    throw UsageError(
+        fmt::format("--set {}: unknown; expected optimizer.ARGUMENT, loss.label_smoothing, "
+                    "(augment|eval|schedule).CALL.ARGUMENT, "
+                    "normalize.(mean|std), batch, epochs, accumulate, clip_norm or ema",
+                    text));
   }
 }
 

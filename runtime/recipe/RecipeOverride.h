@@ -8,10 +8,11 @@
 
 namespace netc::runtime {
 
-/// Changes one value of a recipe as the executable holds it: "optimizer.beta2=0.95", "loss.label_smoothing=0.1",
-/// "schedule.step.factor=0.2", "augment.random_crop.pad=2", "eval.resize.size=256", "clip_norm=1", "ema=0.99",
-/// "accumulate=4", "batch=64", "epochs=3". Values are numbers, true or false, iterations (`32k`) and lists of them.
-/// Fails with an Error that names what there is, or says that the value is compiled in.
+/// Changes one value of a recipe as the executable holds it: "optimizer.beta2=0.95",
+/// "loss.label_smoothing=0.1", "schedule.step.factor=0.2", "augment.random_crop.pad=2",
+/// "eval.resize.size=256", "clip_norm=1", "ema=0.99", "accumulate=4", "batch=64", "epochs=3".
+/// Values are numbers, true or false, iterations (`32k`) and lists of them. Fails with an Error
+/// that names what there is, or says that the value is compiled in.
 void applyOverride(nlohmann::ordered_json &recipe, const std::string &text);
 
 } // namespace netc::runtime

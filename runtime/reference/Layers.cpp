@@ -38,7 +38,8 @@ static void convolve(const Node &node, const std::vector<Operand> &in, int64_t n
       double *plane = out + (image * y.c + o) * y.plane();
       std::fill(plane, plane + y.plane(), in.size() > 2 ? in[2].data[o] : 0.0);
       for (int64_t c = 0; c < perGroup; ++c) {
-        const double *from = in[0].data + (image * x.c + o / outPerGroup * perGroup + c) * x.plane();
+        const double *from =
+            in[0].data + (image * x.c + o / outPerGroup * perGroup + c) * x.plane();
         for (int64_t u = 0; u < kh; ++u)
           for (int64_t v = 0; v < kw; ++v) {
             double weight = in[1].data[((o * perGroup + c) * kh + u) * kw + v];
@@ -83,7 +84,8 @@ static void normalize(const Node &node, const std::vector<Operand> &in, int64_t 
     };
     double mean = 0, variance = 0;
     each([&](int64_t at) { mean += in[0].data[at] / count; });
-    each([&](int64_t at) { variance += (in[0].data[at] - mean) * (in[0].data[at] - mean) / count; });
+    each(
+        [&](int64_t at) { variance += (in[0].data[at] - mean) * (in[0].data[at] - mean) / count; });
     double scale = in[1].data[c] / std::sqrt(variance + node.eps);
     each([&](int64_t at) { out[at] = (in[0].data[at] - mean) * scale + in[2].data[c]; });
   }

@@ -2,8 +2,8 @@
 #include "runtime/reference/Reference.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/system/Memory.h"
 #include "runtime/reference/Layers.h"
+#include "runtime/system/Memory.h"
 
 #include <algorithm>
 
@@ -19,7 +19,8 @@ Reference::Reference(const Graph &graph, std::vector<std::vector<double>> given,
   for (const Node &node : graph.nodes)
     bytes += uint64_t(node.elements()) * uint64_t(node.parameter < 0 ? n : 1) * sizeof(double);
   if (bytes / 2 > availableMemory() / 3)
-    fail("the double-precision reference needs {} for {} images, {} are available: take a smaller --batch",
+    fail("the double-precision reference needs {} for {} images, {} are available: take a smaller "
+         "--batch",
          describeBytes(bytes), n, shortBytes(availableMemory()));
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     for (int value : graph.nodes[i].inputs)
@@ -40,7 +41,8 @@ double Reference::evaluate(const std::vector<bool> &dirty, size_t index,
       return base[0].data();
     const Node &node = graph.nodes[size_t(id) - 1];
     if (node.parameter >= 0)
-      return size_t(node.parameter) == index ? value->data() : parameters[size_t(node.parameter)].data();
+      return size_t(node.parameter) == index ? value->data()
+                                             : parameters[size_t(node.parameter)].data();
     return dirty[size_t(id)] ? own[size_t(id)].data() : base[size_t(id)].data();
   };
   auto shapeOf = [&](int id) { return id == 0 ? &inputShape : &graph.nodes[size_t(id) - 1].shape; };
@@ -72,10 +74,9 @@ static std::vector<bool> dependents(const Graph &graph, size_t index) {
   std::vector<bool> dirty(graph.nodes.size() + 1);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node &node = graph.nodes[i];
-    dirty[i + 1] = node.parameter >= 0
-                       ? size_t(node.parameter) == index
-                       : std::any_of(node.inputs.begin(), node.inputs.end(),
-                                     [&](int id) { return dirty[size_t(id)]; });
+    dirty[i + 1] = node.parameter >= 0 ? size_t(node.parameter) == index
+                                       : std::any_of(node.inputs.begin(), node.inputs.end(),
+                                                     [&](int id) { return dirty[size_t(id)]; });
   }
   return dirty;
 }

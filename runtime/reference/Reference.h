@@ -33,7 +33,7 @@ private:
   std::vector<int64_t> labels;
   int64_t n;
   std::vector<int64_t> inputShape; // of an image
-  std::vector<size_t> lastUse; // of each value: the last node that reads it
+  std::vector<size_t> lastUse;     // of each value: the last node that reads it
   Values base;
   double baseLoss = 0;
 };

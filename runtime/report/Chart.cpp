@@ -149,8 +149,7 @@ std::string drawChart(const Chart &chart) {
     ys.add(0);
   if (ys.high <= ys.low)
     ys.high = ys.low + (ys.low == 0 ? 1 : std::abs(ys.low) * 0.1);
-  std::vector<double> marks =
-      chart.logarithmic ? logTicks(ys) : chartTicks(ys.low, ys.high, 5);
+  std::vector<double> marks = chart.logarithmic ? logTicks(ys) : chartTicks(ys.low, ys.high, 5);
   if (chart.percent)
     while (marks.size() > 2 && marks.back() > 100.001)
       marks.pop_back();
@@ -162,19 +161,21 @@ std::string drawChart(const Chart &chart) {
   text += fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} against {}\">",
                       width, height, escapeHtml(chart.title), escapeHtml(chart.xLabel));
   for (double mark : marks)
-    text += fmt::format("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
-                        "<text class=\"tick\" x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>",
-                        left, width - right, y(mark), left - 8, y(mark) + 4, number(mark));
+    text +=
+        fmt::format("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
+                    "<text class=\"tick\" x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>",
+                    left, width - right, y(mark), left - 8, y(mark) + 4, number(mark));
   for (double mark : chartTicks(xs.low, xs.high, 8))
     if (mark >= xs.low && mark <= xs.high * 1.0001)
-      text += fmt::format("<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
-                          "<text class=\"tick\" x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>",
-                          x(mark), height - bottom, height - bottom + 5, height - bottom + 19,
-                          number(mark));
+      text += fmt::format(
+          "<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
+          "<text class=\"tick\" x=\"{0:.1f}\" y=\"{3}\" text-anchor=\"middle\">{4}</text>",
+          x(mark), height - bottom, height - bottom + 5, height - bottom + 19, number(mark));
   text += fmt::format("<line class=\"axis\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>", left,
                       width - right, height - bottom, height - bottom);
-  text += fmt::format("<text class=\"label\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                      (left + width - right) / 2, height - 8, escapeHtml(chart.xLabel));
+  text +=
+      fmt::format("<text class=\"label\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                  (left + width - right) / 2, height - 8, escapeHtml(chart.xLabel));
   double middle = (top + height - bottom) / 2;
   text += fmt::format("<text class=\"label\" x=\"14\" y=\"{0:.1f}\" text-anchor=\"middle\" "
                       "transform=\"rotate(-90 14 {0:.1f})\">{1}</text>",

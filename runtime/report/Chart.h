@@ -10,8 +10,9 @@ namespace netc::runtime {
 
 struct Series {
   std::string name;
-  std::vector<std::pair<double, double>> points; ///< x ascending; values that are not finite leave a gap
-  int color = 1;      ///< 1 to 4: a colour of the page's palette
+  std::vector<std::pair<double, double>>
+      points;          ///< x ascending; values that are not finite leave a gap
+  int color = 1;       ///< 1 to 4: a colour of the page's palette
   bool marked = false; ///< a dot a point, with its value to be read by pointing at it
   bool faint = false;
 };
@@ -19,7 +20,7 @@ struct Series {
 struct Chart {
   std::string title, xLabel, yLabel; ///< labels with units
   std::vector<Series> series;
-  bool percent = false;    ///< y in percent, at most 100
+  bool percent = false;     ///< y in percent, at most 100
   bool logarithmic = false; ///< powers of ten; where every value is positive
   bool fromZero = false;
 };

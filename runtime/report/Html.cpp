@@ -12,12 +12,24 @@ std::string escapeHtml(std::string_view text) {
   while (!text.empty()) {
     size_t length = utf8Length(text);
     switch (text[0]) {
-    case '&': result += "&amp;"; break;
-    case '<': result += "&lt;"; break;
-    case '>': result += "&gt;"; break;
-    case '"': result += "&quot;"; break;
-    case '\'': result += "&#39;"; break;
-    default: result += length ? text.substr(0, length) : "?"; break;
+    case '&':
+      result += "&amp;";
+      break;
+    case '<':
+      result += "&lt;";
+      break;
+    case '>':
+      result += "&gt;";
+      break;
+    case '"':
+      result += "&quot;";
+      break;
+    case '\'':
+      result += "&#39;";
+      break;
+    default:
+      result += length ? text.substr(0, length) : "?";
+      break;
     }
     text.remove_prefix(length ? length : 1);
   }
@@ -41,8 +53,7 @@ std::string base64(std::string_view bytes) {
 
 std::string inlineImage(const Image &image, std::string_view description) {
   return fmt::format("<img width=\"{}\" height=\"{}\" alt=\"{}\" src=\"data:image/png;base64,{}\">",
-                     image.width, image.height, escapeHtml(description),
-                     base64(encodePng(image)));
+                     image.width, image.height, escapeHtml(description), base64(encodePng(image)));
 }
 
 } // namespace netc::runtime

@@ -1,14 +1,14 @@
 //===- Report.cpp - report.html: a run on one page ------------------------===//
 #include "runtime/report/Report.h"
 
-#include "runtime/system/AtomicFile.h"
-#include "runtime/system/Memory.h"
 #include "runtime/base/Progress.h"
-#include "runtime/system/ThreadPool.h"
 #include "runtime/report/Chart.h"
 #include "runtime/report/Html.h"
 #include "runtime/report/Mistakes.h"
 #include "runtime/report/Style.h"
+#include "runtime/system/AtomicFile.h"
+#include "runtime/system/Memory.h"
+#include "runtime/system/ThreadPool.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -36,11 +36,12 @@ std::vector<std::pair<std::string, std::string>> describeMachine() {
       break;
     }
   facts.emplace_back("cores", std::to_string(availableCores()));
-  facts.emplace_back("memory", shortBytes(uint64_t(sysconf(_SC_PHYS_PAGES)) *
-                                          uint64_t(sysconf(_SC_PAGESIZE))));
+  facts.emplace_back(
+      "memory", shortBytes(uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE))));
   utsname system{};
   if (uname(&system) == 0)
-    facts.emplace_back("system", fmt::format("{} {} {}", system.sysname, system.release, system.machine));
+    facts.emplace_back("system",
+                       fmt::format("{} {} {}", system.sysname, system.release, system.machine));
   return facts;
 }
 
@@ -77,7 +78,8 @@ static Series stepSeries(const std::vector<Json> &records, const char *name, siz
   Series series{name, {}, color, false, true};
   for (const Json &record : records)
     for (const Json &point : record.value("curve", Json::array()))
-      if (point.is_array() && point.size() > column && point[0].is_number() && point[column].is_number())
+      if (point.is_array() && point.size() > column && point[0].is_number() &&
+          point[column].is_number())
         series.points.emplace_back(point[0].get<double>() / stepsPerEpoch,
                                    point[column].get<double>() * scale);
   return series;
@@ -125,13 +127,15 @@ static std::string drawTiles(const std::vector<Json> &records, const ReportInput
   const Json &last = records.back();
   text += tile(fmt::format("{:.0f} of {}", field(last, "epoch"), input.epochs), "epochs");
   if (best >= 0) {
-    text += tile(fmt::format("{:.2f}%", best * 100), fmt::format("best validation top-1, epoch {:.0f}", bestEpoch));
+    text += tile(fmt::format("{:.2f}%", best * 100),
+                 fmt::format("best validation top-1, epoch {:.0f}", bestEpoch));
     if (double now = field(last, "val_top1"); std::isfinite(now))
       text += tile(fmt::format("{:.2f}%", now * 100), "validation top-1 now");
   }
   text += tile(fmt::format("{:.4f}", field(last, "train_loss")), "training loss of the last epoch");
   text += tile(fmt::format("{:.0f}", seconds > 0 ? images / seconds : 0), "training images/s");
-  text += tile(clockTime(seconds), seconds >= 3600 ? "training time, hours:minutes:seconds" : "training time, minutes:seconds");
+  text += tile(clockTime(seconds), seconds >= 3600 ? "training time, hours:minutes:seconds"
+                                                   : "training time, minutes:seconds");
   return text + "</section>";
 }
 
@@ -148,7 +152,9 @@ static std::string describeValue(const Json &value) {
     return fmt::format("{} iterations", value["iterations"].dump());
   if (value.is_object() && value.contains("name")) {
     std::string arguments;
-    auto append = [&](const std::string &part) { arguments += (arguments.empty() ? "" : ", ") + part; };
+    auto append = [&](const std::string &part) {
+      arguments += (arguments.empty() ? "" : ", ") + part;
+    };
     for (const Json &argument : value.value("args", Json::array()))
       append(describeValue(argument));
     auto named = value.value("named", Json::object());
@@ -166,8 +172,10 @@ static std::string describeValue(const Json &value) {
 }
 
 static std::string drawTable(const std::string &title,
-                             const std::vector<std::pair<std::string, std::string>> &rows, bool code) {
-  std::string text = fmt::format("<div><h2>{}</h2><div class=\"card\"><table class=\"plain\">", title);
+                             const std::vector<std::pair<std::string, std::string>> &rows,
+                             bool code) {
+  std::string text =
+      fmt::format("<div><h2>{}</h2><div class=\"card\"><table class=\"plain\">", title);
   for (const auto &[name, value] : rows)
     text += fmt::format("<tr><th>{}</th><td>{}</td></tr>", escapeHtml(name),
                         code ? "<code>" + escapeHtml(value) + "</code>" : escapeHtml(value));
@@ -191,11 +199,14 @@ void writeReport(const std::string &path, const ReportInput &input) {
   std::string name = escapeHtml(info.name);
   std::string page = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} training</title>"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>{}</style></head>\n"
-      "<body><main><h1>{}</h1><p class=\"quiet\">{} parameters in {} {}, input {} &times; {} &times; {}, "
+      "<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\"><style>{}</style></head>\n"
+      "<body><main><h1>{}</h1><p class=\"quiet\">{} parameters in {} {}, input {} &times; {} "
+      "&times; {}, "
       "{} classes</p>\n",
-      name, reportStyle, name, info.trainableElements(), info.layers.size(), info.layers.size() == 1 ? "layer" : "layers", info.channels,
-      info.height, info.width, info.classes);
+      name, reportStyle, name, info.trainableElements(), info.layers.size(),
+      info.layers.size() == 1 ? "layer" : "layers", info.channels, info.height, info.width,
+      info.classes);
   if (!records.empty())
     page += drawTiles(records, input);
   page += drawCurves(records, input.stepsPerEpoch) + "\n";

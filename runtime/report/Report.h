@@ -15,8 +15,8 @@ struct ReportInput {
   std::string recipe;  ///< effective, JSON
   std::string metrics; ///< path of metrics.jsonl: every epoch of the run, resumed or not
   int64_t stepsPerEpoch = 1, epochs = 0;
-  std::vector<std::string> classes;      ///< names; may be empty
-  const Accuracy *validation = nullptr;  ///< of the last epoch; null: nothing was validated
+  std::vector<std::string> classes;     ///< names; may be empty
+  const Accuracy *validation = nullptr; ///< of the last epoch; null: nothing was validated
   const Dataset *validationData = nullptr;
   std::vector<std::pair<std::string, std::string>> environment; ///< name, value
 };

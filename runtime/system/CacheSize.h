@@ -10,8 +10,8 @@ namespace netc::runtime {
 /// The first CPU that this process may use: in containers not always 0.
 int firstCpu();
 
-/// Bytes of the largest cache that `cpu` reaches, alone or with others; 0 where the system does not tell. Not sysconf:
-/// that adds up the caches of all sockets. `root`: where sysfs tells of CPUs.
+/// Bytes of the largest cache that `cpu` reaches, alone or with others; 0 where the system does not
+/// tell. Not sysconf: that adds up the caches of all sockets. `root`: where sysfs tells of CPUs.
 uint64_t lastCacheBytes(const std::string &root = "/sys/devices/system/cpu", int cpu = firstCpu());
 
 } // namespace netc::runtime

@@ -48,7 +48,8 @@ static std::optional<double> quotaOf(const ControlGroup &group) {
     if (!(in >> quota >> period))
       return std::nullopt;
   } else {
-    std::ifstream quotaFile(group.folder + "cpu.cfs_quota_us"), periodFile(group.folder + "cpu.cfs_period_us");
+    std::ifstream quotaFile(group.folder + "cpu.cfs_quota_us"),
+        periodFile(group.folder + "cpu.cfs_period_us");
     if (!(quotaFile >> quota) || !(periodFile >> period))
       return std::nullopt;
   }

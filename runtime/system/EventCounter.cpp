@@ -14,10 +14,11 @@ std::unique_ptr<EventCounter> EventCounter::open(uint32_t type, uint64_t config,
   event.size = sizeof event;
   event.type = type;
   event.config = config;
-  event.inherit = 1; // threads made later count too
+  event.inherit = 1;                           // threads made later count too
   event.exclude_kernel = event.exclude_hv = 1; // allowed to everybody up to perf_event_paranoid = 2
   event.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
-  long descriptor = syscall(SYS_perf_event_open, &event, /*pid=*/0, /*cpu=*/-1, /*group=*/-1, PERF_FLAG_FD_CLOEXEC);
+  long descriptor = syscall(SYS_perf_event_open, &event, /*pid=*/0, /*cpu=*/-1, /*group=*/-1,
+                            PERF_FLAG_FD_CLOEXEC);
   if (descriptor >= 0)
     return std::unique_ptr<EventCounter>(new EventCounter(int(descriptor)));
   why = std::strerror(errno);
@@ -39,14 +40,16 @@ static Reading readFrom(int descriptor) {
 
 double EventCounter::count() const {
   Reading reading = readFrom(descriptor);
-  return reading.running ? double(reading.value) * double(reading.enabled) / double(reading.running) : 0;
+  return reading.running ? double(reading.value) * double(reading.enabled) / double(reading.running)
+                         : 0;
 }
 
 bool EventCounter::hasRun() const { return readFrom(descriptor).running != 0; }
 
 MemoryReadCounter::MemoryReadCounter() {
   auto lastCacheMiss = [](uint64_t operation) {
-    return PERF_COUNT_HW_CACHE_LL | operation << 8 | uint64_t(PERF_COUNT_HW_CACHE_RESULT_MISS) << 16;
+    return PERF_COUNT_HW_CACHE_LL | operation << 8 |
+           uint64_t(PERF_COUNT_HW_CACHE_RESULT_MISS) << 16;
   };
   auto add = [&](uint64_t operation, std::string &why) {
     auto counter = EventCounter::open(PERF_TYPE_HW_CACHE, lastCacheMiss(operation), why);

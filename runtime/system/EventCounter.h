@@ -9,18 +9,19 @@
 
 namespace netc::runtime {
 
-/// Counts one event of perf_event_open(2) in user space: of the thread that opens it and of all threads
-/// that it makes later.
+/// Counts one event of perf_event_open(2) in user space: of the thread that opens it and of all
+/// threads that it makes later.
 class EventCounter {
 public:
-  /// `type` and `config` as in perf_event_attr. Null where the machine, or whoever runs it, does not have
-  /// the event; `why` then says what the kernel said.
+  /// `type` and `config` as in perf_event_attr. Null where the machine, or whoever runs it, does
+  /// not have the event; `why` then says what the kernel said.
   static std::unique_ptr<EventCounter> open(uint32_t type, uint64_t config, std::string &why);
   ~EventCounter();
   EventCounter(const EventCounter &) = delete;
   EventCounter &operator=(const EventCounter &) = delete;
 
-  /// Events since it was opened, scaled to the whole time where counters had to be shared; 0 where it never ran.
+  /// Events since it was opened, scaled to the whole time where counters had to be shared; 0 where
+  /// it never ran.
   double count() const;
   /// Whether it has run at all: a counter may be granted and never get its turn.
   bool hasRun() const;
@@ -30,9 +31,9 @@ private:
   int descriptor;
 };
 
-/// Bytes that come from memory on demand: misses of the last cache by reads and by writes (which bring their line in
-/// first), and by prefetches where those are counted too, each a line of 64 bytes. What hardware prefetches, on most
-/// processors, and what caches write back is not counted.
+/// Bytes that come from memory on demand: misses of the last cache by reads and by writes (which
+/// bring their line in first), and by prefetches where those are counted too, each a line of 64
+/// bytes. What hardware prefetches, on most processors, and what caches write back is not counted.
 class MemoryReadCounter {
 public:
   /// To be made before the threads that it is to count. Check isCounted().

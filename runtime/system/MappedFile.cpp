@@ -19,7 +19,8 @@ MappedFile::MappedFile(const std::string &path) {
   bool isFile = stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   if (int descriptor = isFile ? open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1; descriptor >= 0) {
     if (fstat(descriptor, &status) == 0 && status.st_size > 0) {
-      void *pages = mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_PRIVATE | MAP_POPULATE, descriptor, 0);
+      void *pages = mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_PRIVATE | MAP_POPULATE,
+                         descriptor, 0);
       if (pages != MAP_FAILED) {
         base = static_cast<const char *>(pages);
         bytes = uint64_t(status.st_size);

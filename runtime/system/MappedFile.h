@@ -7,8 +7,8 @@
 
 namespace netc::runtime {
 
-/// The bytes of a file, read-only: pages of the system's cache where the file can be mapped, else (a pipe) a copy. A file
-/// that is replaced by renaming stays as it was.
+/// The bytes of a file, read-only: pages of the system's cache where the file can be mapped, else
+/// (a pipe) a copy. A file that is replaced by renaming stays as it was.
 class MappedFile {
 public:
   MappedFile() = default;

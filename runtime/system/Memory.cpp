@@ -1,8 +1,8 @@
 //===- Memory.cpp - large buffers and what may still be had ---------------===//
 #include "runtime/system/Memory.h"
 
-#include "runtime/system/ControlGroup.h"
 #include "runtime/base/Error.h"
+#include "runtime/system/ControlGroup.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -30,9 +30,9 @@ Region::Region(uint64_t bytes, const char *what) : bytes(bytes) {
   bool huge = bytes >= 4 * hugePage;
   if (huge)
     wanted += hugePage; // address space only, to align in
-  mapping = wanted < bytes ? MAP_FAILED
-                           : mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mapping = wanted < bytes
+                ? MAP_FAILED
+                : mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) {
     mapping = nullptr;
     fail("no memory for {}: {} needed, {} available", what, describeBytes(bytes),
@@ -90,8 +90,10 @@ static std::optional<uint64_t> readKeyed(const std::string &path, const std::str
 static uint64_t controlGroupMemory() {
   uint64_t left = UINT64_MAX;
   for (const ControlGroup &group : controlGroups("memory")) {
-    auto limit = readNumber(group.folder + (group.unified ? "memory.max" : "memory.limit_in_bytes"));
-    auto usage = readNumber(group.folder + (group.unified ? "memory.current" : "memory.usage_in_bytes"));
+    auto limit =
+        readNumber(group.folder + (group.unified ? "memory.max" : "memory.limit_in_bytes"));
+    auto usage =
+        readNumber(group.folder + (group.unified ? "memory.current" : "memory.usage_in_bytes"));
     if (!limit || !usage)
       continue;
     uint64_t cache = readKeyed(group.folder + "memory.stat",
@@ -142,7 +144,8 @@ std::string describeBytes(uint64_t bytes) {
   return fmt::format("{} bytes ({})", bytes, shortBytes(bytes));
 }
 
-/// Of one `unit` in lower case: "", "b", "g", "gb", "gi", "gib"; nothing where there is no such unit.
+/// Of one `unit` in lower case: "", "b", "g", "gb", "gi", "gib"; nothing where there is no such
+/// unit.
 static std::optional<uint64_t> unitBytes(std::string unit) {
   if (unit.empty() || unit == "b")
     return 1;

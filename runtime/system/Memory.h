@@ -40,8 +40,8 @@ std::string describeBytes(uint64_t bytes);
 /// "1.15 GiB"
 std::string shortBytes(uint64_t bytes);
 
-/// "4GiB", "1.5 GB", "500m", "1048576": units of 1000 or, with an i, of 1024, in any case. Nothing where the text is no
-/// such amount, or none from 1 byte to 2^63 - 1.
+/// "4GiB", "1.5 GB", "500m", "1048576": units of 1000 or, with an i, of 1024, in any case. Nothing
+/// where the text is no such amount, or none from 1 byte to 2^63 - 1.
 std::optional<uint64_t> parseBytes(const std::string &text);
 
 /// Peak resident set of this process in bytes.

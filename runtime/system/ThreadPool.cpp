@@ -16,8 +16,9 @@ namespace netc::runtime {
 // About 30 microseconds: longer than the gap between two commands of a step,
 // shorter than what an oversubscribed machine would notice.
 static constexpr int spins = 1500;
-// A claim takes this share of what is left for each thread: large runs of neighbours first, single items in the end,
-// so that threads end together whatever their speed (Polychronopoulos and Kuck, 1987: guided self-scheduling).
+// A claim takes this share of what is left for each thread: large runs of neighbours first, single
+// items in the end, so that threads end together whatever their speed (Polychronopoulos and Kuck,
+// 1987: guided self-scheduling).
 static constexpr uint32_t sharesPerThread = 2;
 
 static void sleepWhile(std::atomic<uint32_t> &word, uint32_t value) {
@@ -56,9 +57,12 @@ ThreadPool::~ThreadPool() {
     worker.join();
 }
 
-// The claim word: generation, number of units, next unit. A unit is one item, or a few where there are very many.
+// The claim word: generation, number of units, next unit. A unit is one item, or a few where there
+// are very many.
 static constexpr int64_t mostUnits = 0xffff;
-static uint64_t claimWord(uint32_t generation, uint32_t total) { return uint64_t(generation) << 32 | total << 16; }
+static uint64_t claimWord(uint32_t generation, uint32_t total) {
+  return uint64_t(generation) << 32 | total << 16;
+}
 static uint32_t generationOf(uint64_t word) { return uint32_t(word >> 32); }
 static uint32_t totalOf(uint64_t word) { return uint32_t(word >> 16) & 0xffff; }
 static uint32_t nextOf(uint64_t word) { return uint32_t(word) & 0xffff; }
@@ -79,7 +83,8 @@ void ThreadPool::drain(uint32_t generation, unsigned thread) {
     void *argument = context.load(std::memory_order_relaxed);
     int64_t all = items.load(std::memory_order_relaxed);
     int64_t unit = unitItems.load(std::memory_order_relaxed);
-    uint32_t left = totalOf(current) - nextOf(current), taken = std::max(1u, left / (sharesPerThread * size()));
+    uint32_t left = totalOf(current) - nextOf(current),
+             taken = std::max(1u, left / (sharesPerThread * size()));
     if (!claim.compare_exchange_weak(current, current + taken, std::memory_order_acq_rel,
                                      std::memory_order_acquire))
       continue;

@@ -1,8 +1,8 @@
 //===- Checkpoint.cpp - where a run can be taken up again -----------------===//
 #include "runtime/train/Checkpoint.h"
 
-#include "runtime/system/AtomicFile.h"
 #include "runtime/base/Error.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <nlohmann/json.hpp>
 #include <zlib.h>
@@ -36,7 +36,8 @@ static std::vector<Tensor> stateTensors(const Executor &executor) {
     for (const ParameterInfo &parameter : executor.info().parameters) {
       uint64_t offset = slot * model.parameter_bytes + parameter.offset;
       uint64_t bytes = uint64_t(parameter.elements()) * sizeof(float);
-      bool average = executor.info().averages && (slot + 1) * model.parameter_bytes == model.state_bytes;
+      bool average =
+          executor.info().averages && (slot + 1) * model.parameter_bytes == model.state_bytes;
       if ((parameter.trainable || average) && offset + bytes <= model.state_bytes)
         tensors.push_back(f32Tensor(fmt::format("state{}.{}", slot, parameter.name),
                                     parameter.shape, reinterpret_cast<float *>(state + offset)));
@@ -67,8 +68,12 @@ static Json describeFile(const std::string &name, const WrittenFile &file) {
   return {{"name", name}, {"bytes", file.bytes}, {"crc32", fmt::format("{:08x}", file.crc)}};
 }
 
-static std::string weightsName(int64_t step) { return fmt::format("weights-{:09}.safetensors", step); }
-static std::string optimizerName(int64_t step) { return fmt::format("optimizer-{:09}.safetensors", step); }
+static std::string weightsName(int64_t step) {
+  return fmt::format("weights-{:09}.safetensors", step);
+}
+static std::string optimizerName(int64_t step) {
+  return fmt::format("optimizer-{:09}.safetensors", step);
+}
 static std::string keptName(int64_t step) { return fmt::format("checkpoint-{:09}.json", step); }
 
 std::vector<int64_t> keptCheckpoints(const std::string &folder) {

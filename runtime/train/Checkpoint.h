@@ -20,13 +20,13 @@ namespace netc::runtime {
 
 /// Everything that a run remembers beside parameters and optimizer state.
 struct TrainingPosition {
-  int64_t step = 0;  ///< optimizer steps done
-  int64_t epoch = 0; ///< epochs done
-  int64_t batch = 0; ///< batches done in the current epoch
+  int64_t step = 0;   ///< optimizer steps done
+  int64_t epoch = 0;  ///< epochs done
+  int64_t batch = 0;  ///< batches done in the current epoch
   double lossSum = 0; ///< over the current epoch's images so far
   int64_t correct = 0, seen = 0;
   PlateauState plateau;
-  double bestTop1 = -1; ///< on the validation images, of all epochs so far; -1: none validated
+  double bestTop1 = -1;  ///< on the validation images, of all epochs so far; -1: none validated
   int64_t bestEpoch = 0; ///< counted from 1; 0: none
 };
 

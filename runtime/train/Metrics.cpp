@@ -1,8 +1,8 @@
 //===- Metrics.cpp - metrics.jsonl ----------------------------------------===//
 #include "runtime/train/Metrics.h"
 
-#include "runtime/system/AtomicFile.h"
 #include "runtime/base/Error.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <nlohmann/json.hpp>
 
@@ -31,8 +31,10 @@ void Metrics::begin(int64_t step) const {
 }
 
 void Metrics::append(const EpochRecord &record) const {
-  Json json = {{"epoch", record.epoch},          {"step", record.step},
-               {"lr", record.learningRate},      {"train_loss", record.trainLoss},
+  Json json = {{"epoch", record.epoch},
+               {"step", record.step},
+               {"lr", record.learningRate},
+               {"train_loss", record.trainLoss},
                {"train_top1", record.trainAccuracy}};
   json["train_corrupt"] = record.corrupt;
   if (record.validation) {

@@ -21,7 +21,7 @@ struct EpochRecord {
   double trainLoss = 0, trainAccuracy = 0;
   const Accuracy *validation = nullptr;
   double imagesPerSecond = 0, seconds = 0;
-  int64_t corrupt = 0; ///< training images that did not decode so far, in this process
+  int64_t corrupt = 0;           ///< training images that did not decode so far, in this process
   std::vector<CurvePoint> curve; ///< of the steps of the epoch that this process ran
 };
 

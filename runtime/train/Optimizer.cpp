@@ -28,14 +28,15 @@ bool matches(const std::string &pattern, const std::string &name) {
 }
 
 static void requirePrograms(const Recipe &recipe, const Executor &executor) {
-  const char *wants = recipe.clipNorm > 0 && !executor.has(Program::Norm)             ? "clip_norm"
+  const char *wants = recipe.clipNorm > 0 && !executor.has(Program::Norm)           ? "clip_norm"
                       : recipe.accumulate > 1 && !executor.has(Program::Accumulate) ? "accumulate"
-                                                                                      : nullptr;
+                                                                                    : nullptr;
   if (wants)
     fail("{} was compiled without what {} needs: compile it again", executor.info().name, wants);
 }
 
-Optimizer::Optimizer(const Recipe &recipe, Executor &executor) : recipe(recipe), executor(executor) {
+Optimizer::Optimizer(const Recipe &recipe, Executor &executor)
+    : recipe(recipe), executor(executor) {
   requirePrograms(recipe, executor);
   setFactors();
 }
@@ -63,7 +64,8 @@ void Optimizer::setFactors() {
   if (!recipe.ownRates.empty() && recipe.lr == 0)
     fail("--lr-for scales with the learning rate, which is 0");
   for (const auto &[pattern, rate] : recipe.ownRates)
-    forMatches(pattern, "--lr-for", [&](size_t i) { hyper[i].rate_scale = float(rate / recipe.lr); });
+    forMatches(pattern, "--lr-for",
+               [&](size_t i) { hyper[i].rate_scale = float(rate / recipe.lr); });
   for (const std::string &pattern : recipe.freeze)
     forMatches(pattern, "--freeze", [&](size_t i) { hyper[i].rate_scale = 0; });
   for (size_t i = 0; i < parameters.size(); ++i)
@@ -85,7 +87,8 @@ void Optimizer::startAverage() {
 Optimizer::Averaged::Averaged(const Optimizer &optimizer)
     : executor(optimizer.executor), weights(executor.at<char>(NETC_SPACE_PARAMETERS)) {
   if (optimizer.recipe.average > 0)
-    executor.bind(NETC_SPACE_PARAMETERS, executor.at<char>(NETC_SPACE_STATE) + averageOffset(executor));
+    executor.bind(NETC_SPACE_PARAMETERS,
+                  executor.at<char>(NETC_SPACE_STATE) + averageOffset(executor));
 }
 
 Optimizer::Averaged::~Averaged() { executor.bind(NETC_SPACE_PARAMETERS, weights); }
@@ -109,7 +112,8 @@ double Optimizer::clip(int64_t n) {
   const std::vector<ParameterInfo> &parameters = executor.info().parameters;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (parameters[i].trainable && executor.parameterHyper()[i].rate_scale == 0)
-      executor.clear(NETC_SPACE_GRADIENTS, parameters[i].offset, uint64_t(parameters[i].elements()) * sizeof(float));
+      executor.clear(NETC_SPACE_GRADIENTS, parameters[i].offset,
+                     uint64_t(parameters[i].elements()) * sizeof(float));
   executor.run(Program::Norm, n);
   double norm = executor.hyper().gradient_norm;
   executor.hyper().gradient_scale = float(std::min(1.0, recipe.clipNorm / (norm + 1e-6)));
@@ -128,7 +132,8 @@ double Optimizer::update(int64_t step, double rate, int64_t n) {
   hyper.correction1 = float(1 - std::pow(recipe.momentum, double(step + 1)));
   hyper.correction2 = float(std::sqrt(1 - std::pow(recipe.beta2, double(step + 1))));
   hyper.gradient_scale = 1;
-  // A young average follows the weights faster, as TensorFlow's ExponentialMovingAverage(num_updates).
+  // A young average follows the weights faster, as TensorFlow's
+  // ExponentialMovingAverage(num_updates).
   hyper.average_decay = float(std::min(recipe.average, double(step + 1) / double(step + 10)));
   double norm = clip(n);
   executor.run(Program::Update, n);

@@ -16,18 +16,19 @@ bool matches(const std::string &pattern, const std::string &name);
 /// Drives `update` (and `norm`, `accumulate` where the recipe wants them).
 class Optimizer {
 public:
-  /// Sets every parameter's own factors. Fails where a pattern names no parameter, or the executable was
-  /// compiled before these programs were known.
+  /// Sets every parameter's own factors. Fails where a pattern names no parameter, or the
+  /// executable was compiled before these programs were known.
   Optimizer(const Recipe &recipe, Executor &executor);
 
   /// Starts the moving average at the weights as they are.
   void startAverage();
 
-  /// Hears the gradients of one batch, of `weight` (its share of the update's images), the last of them if `last`.
+  /// Hears the gradients of one batch, of `weight` (its share of the update's images), the last of
+  /// them if `last`.
   void accumulate(double weight, bool first, bool last);
 
-  /// Update number `step` (from 0) at learning rate `rate`. The norm of all gradients together, before clipping, is
-  /// given back where the recipe clips; else 0.
+  /// Update number `step` (from 0) at learning rate `rate`. The norm of all gradients together,
+  /// before clipping, is given back where the recipe clips; else 0.
   double update(int64_t step, double rate, int64_t n);
 
   /// While it lives, PARAMETERS are the moving average, if the recipe keeps one.

@@ -1,13 +1,13 @@
 //===- Trainer.cpp - the training loop ------------------------------------===//
 #include "runtime/train/Training.h"
 
+#include "runtime/base/Error.h"
+#include "runtime/data/Scaling.h"
+#include "runtime/exec/Diagnosis.h"
 #include "runtime/system/AtomicFile.h"
 #include "runtime/system/CpuFeatures.h"
-#include "runtime/exec/Diagnosis.h"
-#include "runtime/base/Error.h"
-#include "runtime/train/Initialize.h"
 #include "runtime/system/Memory.h"
-#include "runtime/data/Scaling.h"
+#include "runtime/train/Initialize.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,7 +33,7 @@ static double secondsSince(Clock::time_point start) {
 
 /// The first signal asks for a save, the second one kills.
 static void watchSignals() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { interrupted = 1; };
   action.sa_flags = SA_RESETHAND;
   sigaction(SIGINT, &action, nullptr);
@@ -60,7 +60,8 @@ static std::vector<int64_t> chooseSamples(int64_t count, int64_t limit) {
 static ModelInfo readTrainableModel(const NetcModel &model) {
   ModelInfo info = readModel(model);
   if (model.step.command_count == 0)
-    fail("{} was compiled with --mode infer and cannot train: compile it without that option", info.name);
+    fail("{} was compiled with --mode infer and cannot train: compile it without that option",
+         info.name);
   requireCpuFeatures(info.name, info.features);
   return info;
 }
@@ -76,8 +77,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
                                 !options.val.empty(), shapeOf(info), data->classNames(),
                                 options.val.empty() ? "--data" : "--val")),
       samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
-      executor(model, info, pool),
-      optimizer(recipe, executor),
+      executor(model, info, pool), optimizer(recipe, executor),
       stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
       schedule(recipe, updateOf(stepsPerEpoch)),
       workers(options.workers ? options.workers : defaultWorkers(*data, info)),
@@ -108,7 +108,8 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   fitMemory();
   executor.reserve(recipe.batch, true, Loader::copies + 1);
 
-  PixelScaling scaling = scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
+  PixelScaling scaling =
+      scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
   metadata = {info.name,   data->kind(),      data->classNames(), scaling.mean,
               scaling.std, scaling.pixelMean, scaling.pcaValues,  scaling.pcaVectors};
   augment = Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
@@ -131,12 +132,14 @@ int Training::run() {
   else if (options.resume)
     note(fmt::format("no checkpoint in {}: starting afresh", options.out));
   else if (std::filesystem::exists(checkpointFolder + "/checkpoint.json"))
-    note(fmt::format("{} holds an earlier run, which this one replaces from its first checkpoint on", options.out));
+    note(
+        fmt::format("{} holds an earlier run, which this one replaces from its first checkpoint on",
+                    options.out));
   metrics.begin(position.step);
   writeFileAtomically(options.out + "/recipe.json", recipe.effective);
-  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n",
-             info.name, info.trainableElements(), samples.size(), data->size(), options.data,
-             recipe.batch, counted(recipe.epochs, "epoch"),
+  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
+             info.trainableElements(), samples.size(), data->size(), options.data, recipe.batch,
+             counted(recipe.epochs, "epoch"),
              executor.onDevice() ? executor.deviceName() : counted(pool.size(), "thread"));
   if (!validation)
     note(fmt::format("{} has no validation images: name some with --val", options.data));
@@ -160,7 +163,8 @@ int Training::run() {
   if (saved && firstStep == position.step)
     note(fmt::format("nothing is left to train: {} ({}) are done; to go on: more --epochs with "
                      "--resume, or a new run from these weights: --weights {} --out …",
-                     counted(position.epoch, "epoch"), counted(position.step, "step"), options.out));
+                     counted(position.epoch, "epoch"), counted(position.step, "step"),
+                     options.out));
   warnOfCorrupt();
   if (lastAccuracy.images)
     fmt::print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
@@ -251,23 +255,27 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
-/// What a process takes after its plan is made: code that has not run yet, ends of huge pages, an epoch's figures and files.
+/// What a process takes after its plan is made: code that has not run yet, ends of huge pages, an
+/// epoch's figures and files.
 static constexpr uint64_t laterBytes = uint64_t(4) << 20;
 
-/// Chooses a training step for the bytes that there are, or that the user grants: of the GPU, where it trains there.
+/// Chooses a training step for the bytes that there are, or that the user grants: of the GPU, where
+/// it trains there.
 void Training::fitMemory() {
   bool accumulates = recipe.accumulate > 1;
   if (accumulates)
     executor.reserveAccumulation(); // from here on a GPU's need counts it
-  uint64_t beside = 0;              // the step: the data set and what every process has, sums of gradients
+  uint64_t beside = 0; // the step: the data set and what every process has, sums of gradients
   if (!executor.onDevice())
-    beside = (options.memory ? residentBytes() + laterBytes : 0) + (accumulates ? executor.model().parameter_bytes : 0);
+    beside = (options.memory ? residentBytes() + laterBytes : 0) +
+             (accumulates ? executor.model().parameter_bytes : 0);
   uint64_t budget = options.memory ? options.memory : executor.stepMemory();
   uint64_t granted = budget - std::min(budget, beside);
   executor.fitStep(recipe.batch, Loader::copies + 1, granted);
   uint64_t wanted = executor.stepNeed(recipe.batch, Loader::copies + 1);
   if (options.memory && wanted > granted)
-    fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch needs less",
+    fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch "
+         "needs less",
          describeBytes(options.memory), recipe.batch, describeBytes(beside + wanted),
          describeBytes(beside + wanted - options.memory));
   if (executor.leanStep() && wanted <= granted) // else `reserve` says what is missing
@@ -275,7 +283,8 @@ void Training::fitMemory() {
                      options.memory ? shortBytes(options.memory) : "the memory that there is"));
 }
 
-/// The last of the batches that make one update applies it; returns the gradients' norm where the recipe clips.
+/// The last of the batches that make one update applies it; returns the gradients' norm where the
+/// recipe clips.
 double Training::update(const Batch &batch, double rate) {
   int64_t first = batch.index / recipe.accumulate * recipe.accumulate;
   int64_t end = std::min(first + recipe.accumulate, stepsPerEpoch);
@@ -295,8 +304,7 @@ void Training::addToCurve(double loss, int64_t correct, int64_t images) {
   if (position.batch % every != 0 && position.batch != stepsPerEpoch)
     return;
   curve.push_back({position.step, curveLoss / double(curveImages),
-                   double(curveCorrect) / double(curveImages),
-                   rateOf(position.step - 1)});
+                   double(curveCorrect) / double(curveImages), rateOf(position.step - 1)});
   curveLoss = 0, curveCorrect = 0, curveImages = 0;
 }
 
@@ -337,12 +345,13 @@ bool Training::validate() {
   double error = record.trainLoss;
   if (validation) {
     Optimizer::Averaged averaged(optimizer);
-    lastAccuracy = evaluate(executor, *validation, *evaluation, recipe.batch, workers,
-                            [&](int64_t done) {
-                              progress.show("validation", done, validation->size(), "");
-                              return !interrupted;
-                            },
-                            &corruptValidation);
+    lastAccuracy = evaluate(
+        executor, *validation, *evaluation, recipe.batch, workers,
+        [&](int64_t done) {
+          progress.show("validation", done, validation->size(), "");
+          return !interrupted;
+        },
+        &corruptValidation);
     if (interrupted)
       return false;
     error = 1 - lastAccuracy.top1();

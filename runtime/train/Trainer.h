@@ -23,8 +23,8 @@ struct TrainOptions {
 };
 
 /// Trains and leaves in `out`: model.safetensors, best.safetensors, checkpoint/,
-/// recipe.json, metrics.jsonl, report.html. Returns the exit code: 1 where the user interrupted it (the
-/// position is saved then); everything else that fails throws.
+/// recipe.json, metrics.jsonl, report.html. Returns the exit code: 1 where the user interrupted it
+/// (the position is saved then); everything else that fails throws.
 int train(const NetcModel &model, const TrainOptions &options);
 
 } // namespace netc::runtime

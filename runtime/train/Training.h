@@ -6,16 +6,16 @@
 #ifndef NETC_RUNTIME_TRAIN_TRAINING_H
 #define NETC_RUNTIME_TRAIN_TRAINING_H
 
-#include "runtime/train/Checkpoint.h"
 #include "runtime/base/Error.h"
+#include "runtime/base/Progress.h"
+#include "runtime/data/Loader.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/exec/Executor.h"
+#include "runtime/recipe/Schedule.h"
+#include "runtime/train/Checkpoint.h"
 #include "runtime/train/Metrics.h"
 #include "runtime/train/Optimizer.h"
-#include "runtime/base/Progress.h"
-#include "runtime/recipe/Schedule.h"
 #include "runtime/train/Trainer.h"
-#include "runtime/data/Loader.h"
 
 #include <chrono>
 #include <memory>
@@ -85,8 +85,8 @@ private:
   std::vector<int64_t> kept;        // checkpoints of this run at epochs' ends
   std::optional<int64_t> savedStep; // of the latest checkpoint of this run
   bool improved = false;            // the last epoch was the best so far
-  int64_t firstStep = 0; // of this process
-  double stepSeconds = 0; // spent in steps by this process
+  int64_t firstStep = 0;            // of this process
+  double stepSeconds = 0;           // spent in steps by this process
   double epochSeconds = 0;
   int64_t epochImages = 0; // trained on in this epoch by this process
   std::vector<CurvePoint> curve;

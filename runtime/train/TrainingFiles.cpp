@@ -2,8 +2,8 @@
 #include "runtime/train/Training.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/weights/Weights.h"
 #include "runtime/report/Report.h"
+#include "runtime/weights/Weights.h"
 
 #include <cmath>
 #include <filesystem>
@@ -95,11 +95,14 @@ void Training::report() const {
   add("threads", std::to_string(pool.size()));
   add("data workers", std::to_string(workers));
   add("peak memory", shortBytes(peakResidentBytes()));
-  add("training data", fmt::format("{}: {} of {} images", options.data, samples.size(), data->size()));
-  add("validation data", validation ? fmt::format("{}: {} images", options.val.empty() ? options.data : options.val,
-                                                  validation->size())
-                                    : std::string("none"));
-  add("compiled", fmt::format("netc {}, for {} {}, from {}", info.compiler, info.target, info.cpu, info.file));
+  add("training data",
+      fmt::format("{}: {} of {} images", options.data, samples.size(), data->size()));
+  add("validation data",
+      validation ? fmt::format("{}: {} images", options.val.empty() ? options.data : options.val,
+                               validation->size())
+                 : std::string("none"));
+  add("compiled",
+      fmt::format("netc {}, for {} {}, from {}", info.compiler, info.target, info.cpu, info.file));
   try {
     writeReport(options.out + "/report.html", page);
   } catch (const Error &error) {

@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/weights/Safetensors.h"
 
-#include "runtime/system/AtomicFile.h"
 #include "runtime/base/Error.h"
 #include "runtime/exec/Model.h"
+#include "runtime/system/AtomicFile.h"
 
 #include <nlohmann/json.hpp>
 
@@ -28,9 +28,9 @@ static uint64_t dtypeBytes(const std::string &dtype) {
   static constexpr struct {
     const char *name;
     uint64_t bytes;
-  } sizes[] = {{"F64", 8}, {"I64", 8}, {"U64", 8},  {"F32", 4}, {"I32", 4},     {"U32", 4},
-               {"F16", 2}, {"I16", 2}, {"BF16", 2}, {"U16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
-               {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+  } sizes[] = {{"F64", 8},     {"I64", 8},     {"U64", 8}, {"F32", 4},  {"I32", 4},
+               {"U32", 4},     {"F16", 2},     {"I16", 2}, {"BF16", 2}, {"U16", 2},
+               {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
   for (const auto &size : sizes)
     if (dtype == size.name)
       return size.bytes;
@@ -165,9 +165,8 @@ void convertToF32(const Tensor &tensor, const std::string &file, float *out) {
   else if (tensor.dtype == "F16")
     convertEach<uint16_t>(tensor, out, halfToFloat);
   else if (tensor.dtype == "BF16")
-    convertEach<uint16_t>(tensor, out, [](uint16_t value) {
-      return std::bit_cast<float>(uint32_t(value) << 16);
-    });
+    convertEach<uint16_t>(
+        tensor, out, [](uint16_t value) { return std::bit_cast<float>(uint32_t(value) << 16); });
   else
     fail("{}: tensor {} has type {}, expected F32, F16, BF16 or F64", file, tensor.name,
          tensor.dtype);

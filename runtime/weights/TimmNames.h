@@ -7,7 +7,8 @@
 namespace netc::runtime {
 
 /// timm's name of a tensor of torchvision's VGG or MobileNetV2 ("features.1.conv.0.0.weight" is
-/// "blocks.0.0.conv_dw.weight"); empty where it has the same or none. timm's ResNets have torchvision's names.
+/// "blocks.0.0.conv_dw.weight"); empty where it has the same or none. timm's ResNets have
+/// torchvision's names.
 std::string timmName(const std::string &name);
 
 } // namespace netc::runtime

@@ -79,8 +79,9 @@ struct Mismatch {
 
 static bool isCounter(const std::string &name) { return name.ends_with("num_batches_tracked"); }
 
-/// The tensor of a parameter: under its name or, if the file has none such, timm's. timm's VGG has 1x1 and 7x7 convolutions
-/// [O, I, H, W] where torchvision has linear layers [O, I H W]: the same numbers in the same order.
+/// The tensor of a parameter: under its name or, if the file has none such, timm's. timm's VGG has
+/// 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear layers [O, I H W]: the same
+/// numbers in the same order.
 static std::optional<Tensor> findTensor(const Safetensors &file, const ParameterInfo &parameter) {
   if (const Tensor *tensor = file.find(parameter.name))
     return *tensor;
@@ -125,8 +126,7 @@ static std::string describe(const Mismatch &mismatch) {
   auto append = [&](const std::vector<std::string> &names, const char *what) {
     if (names.empty())
       return;
-    std::vector<std::string> first(names.begin(),
-                                   names.begin() + std::min(names.size(), shown));
+    std::vector<std::string> first(names.begin(), names.begin() + std::min(names.size(), shown));
     text += fmt::format("{}{} {}: {}", text.empty() ? "" : "; ", names.size(), what,
                         fmt::join(first, ", "));
     if (names.size() > shown)
@@ -146,7 +146,8 @@ struct Piece {
   uint64_t bytes;
 };
 
-/// Fills parameters from a file's tensors. f32 is copied by all threads: each touches its part of fresh memory.
+/// Fills parameters from a file's tensors. f32 is copied by all threads: each touches its part of
+/// fresh memory.
 class ParameterCopies {
 public:
   void add(const Tensor &tensor, const std::string &file, float *to) {
@@ -154,11 +155,10 @@ public:
       return convertToF32(tensor, file, to);
     constexpr uint64_t most = 1 << 20;
     for (uint64_t at = 0; at < tensor.bytes; at += most)
-      pieces.push_back({tensor.data + at, reinterpret_cast<char *>(to) + at, std::min(most, tensor.bytes - at)});
+      pieces.push_back(
+          {tensor.data + at, reinterpret_cast<char *>(to) + at, std::min(most, tensor.bytes - at)});
   }
-  void run(ThreadPool &pool) {
-    pool.run(int64_t(pieces.size()), copy, pieces.data());
-  }
+  void run(ThreadPool &pool) { pool.run(int64_t(pieces.size()), copy, pieces.data()); }
 
 private:
   static void copy(void *context, unsigned, int64_t begin, int64_t end) {
@@ -209,8 +209,7 @@ WrittenFile saveWeights(const std::string &path, const Executor &executor,
                         const WeightsMetadata &metadata) {
   std::vector<Tensor> tensors;
   for (const ParameterInfo &parameter : executor.info().parameters)
-    tensors.push_back(
-        f32Tensor(parameter.name, parameter.shape, executor.parameter(parameter)));
+    tensors.push_back(f32Tensor(parameter.name, parameter.shape, executor.parameter(parameter)));
   return writeSafetensors(path, tensors, metadata.encode());
 }
 

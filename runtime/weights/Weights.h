@@ -17,7 +17,8 @@ struct WeightsMetadata {
   std::vector<std::string> classes; ///< names by class; may be empty
   std::vector<float> mean, std;     ///< by channel, of pixels in 0..1; empty: none stored
   std::vector<float> pixelMean;     ///< [C, H, W]; empty: not subtracted
-  std::vector<float> pcaValues;     ///< as PixelScaling's; empty: no jitter along components of the colours
+  std::vector<float>
+      pcaValues; ///< as PixelScaling's; empty: no jitter along components of the colours
   std::vector<float> pcaVectors;
 
   std::map<std::string, std::string> encode() const;

@@ -3,23 +3,23 @@
 #include "codegen/package/Compile.h"
 #include "codegen/package/Linker.h"
 #include "codegen/package/ModelTable.h"
+#include "frontend/elaborate/Frontend.h"
+#include "frontend/elaborate/Program.h"
 #include "frontend/emit/Dot.h"
 #include "frontend/emit/EmitNet.h"
-#include "frontend/elaborate/Frontend.h"
 #include "frontend/syntax/Format.h"
-#include "frontend/elaborate/Program.h"
 #include "passes/Pipeline.h"
 #include "tools/netc/Options.h"
 #include "tools/netc/TunedSchedules.h"
 
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace netc;
@@ -93,7 +93,8 @@ static void printPlace(Location location) {
   if (auto fused = dyn_cast<FusedLoc>(location); fused && !fused.getLocations().empty())
     return printPlace(fused.getLocations().front());
   if (auto place = dyn_cast<FileLineColLoc>(location))
-    llvm::errs() << place.getFilename().getValue() << ":" << place.getLine() << ":" << place.getColumn() << ": ";
+    llvm::errs() << place.getFilename().getValue() << ":" << place.getLine() << ":"
+                 << place.getColumn() << ": ";
   else
     llvm::errs() << "netc: ";
 }
@@ -101,7 +102,8 @@ static void printPlace(Location location) {
 /// A diagnostic of the compiler's later stages, in the form of the front end's.
 static void report(Diagnostic &diagnostic) {
   printPlace(diagnostic.getLocation());
-  llvm::errs() << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ") << diagnostic << "\n";
+  llvm::errs() << (diagnostic.getSeverity() == DiagnosticSeverity::Error ? "error: " : "warning: ")
+               << diagnostic << "\n";
   for (Diagnostic &note : diagnostic.getNotes()) {
     printPlace(note.getLocation());
     llvm::errs() << "note: " << note << "\n";
@@ -119,7 +121,8 @@ struct Targets {
 
 static bool runPasses(ModuleOp module, Stage stage, const Options &options, const Targets &target) {
   PassManager pm(module.getContext());
-  // Each stage ends in a verifier of its own; verifying after every pass would cost as much as the passes.
+  // Each stage ends in a verifier of its own; verifying after every pass would cost as much as the
+  // passes.
   pm.enableVerifier(false);
   if (options.timing)
     pm.enableTiming();
@@ -151,8 +154,8 @@ static std::string archivePath(llvm::StringRef name) {
   return std::string(path);
 }
 
-static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind, llvm::raw_pwrite_stream &out,
-                             const ModelSymbols &symbols = {}) {
+static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind,
+                             llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {}) {
   return target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, out)
                     : compileModel(module, target.cpu, kind, out, symbols);
 }
@@ -177,7 +180,8 @@ static int checkOutput(const std::string &output) {
     return fail("cannot write " + output + ": there is no folder " + folder);
   if (llvm::sys::fs::is_directory(output))
     return fail("cannot write " + output + ": it is a folder; name the executable with -o");
-  if (std::error_code error = llvm::sys::fs::access(folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write))
+  if (std::error_code error =
+          llvm::sys::fs::access(folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write))
     return fail("cannot write " + output + ": " + error.message());
   return kDone;
 }
@@ -233,9 +237,12 @@ static int linkObjects(const Objects &objects, const std::string &output, const 
   return writeFile(output, (*executable)->getBuffer());
 }
 
-/// The model once for each level of the CPU: tiles and layouts differ, so all after the net stage is made anew.
+/// The model once for each level of the CPU: tiles and layouts differ, so all after the net stage
+/// is made anew.
 static int emitExecutable(ModuleOp network, const Options &options, const Targets &target) {
-  std::string output = options.output.empty() ? network->getAttrOfType<StringAttr>("net.model").str() : options.output;
+  std::string output = options.output.empty()
+                           ? network->getAttrOfType<StringAttr>("net.model").str()
+                           : options.output;
   if (int code = checkOutput(output))
     return code;
   ModelSymbols symbols;
@@ -260,7 +267,8 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
   return linkObjects(objects, output, options);
 }
 
-static int compileNetwork(const frontend::Network &network, const Options &options, const Targets &target) {
+static int compileNetwork(const frontend::Network &network, const Options &options,
+                          const Targets &target) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false); // users have no use for the whole module behind an error
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { report(diagnostic); });
@@ -283,7 +291,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
   if (options.explain && stage == Stage::Kern)
     llvm::outs() << explain(*module);
   if (options.emit == "json")
-    return writeText(options, modelJson(*module, target.cpu, target.gpu ? &*target.gpu : nullptr) + "\n");
+    return writeText(options,
+                     modelJson(*module, target.cpu, target.gpu ? &*target.gpu : nullptr) + "\n");
   if (options.emit == "llvm")
     return emitCode(*module, options, target, CodeKind::LlvmIr);
   if (options.emit == "asm")
@@ -298,7 +307,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
 int netc::runCompiler(const Options &options) {
   bool forGpu = options.target != "cpu";
   if (options.precision == "bf16")
-    return fail("--precision bf16 is not available yet; expected f32" + llvm::Twine(forGpu ? " or tf32" : ""));
+    return fail("--precision bf16 is not available yet; expected f32" +
+                llvm::Twine(forGpu ? " or tf32" : ""));
   if (options.precision == "tf32" && !forGpu)
     return fail("--precision tf32 is for --target cuda and sim; expected f32");
   if (options.emit == "lib")
@@ -306,7 +316,8 @@ int netc::runCompiler(const Options &options) {
   if (options.emit == "ptx" && !forGpu)
     return fail("--emit ptx is for --target cuda and sim");
   if (options.tune && forGpu)
-    return fail("--tune times kernels for the CPU; it does nothing with --target " + options.target);
+    return fail("--tune times kernels for the CPU; it does nothing with --target " +
+                options.target);
   std::vector<CpuTarget> levels;
   std::string unknown;
   if (!parseCpuTargets(options.cpu, levels, unknown)) {
@@ -314,13 +325,15 @@ int netc::runCompiler(const Options &options) {
     return kUsage;
   }
   if (levels.size() > 1 && (options.emit != "exe" || forGpu))
-    return fail("--cpu " + options.cpu + ": several levels make an executable for the CPU; name one with " +
+    return fail("--cpu " + options.cpu +
+                ": several levels make an executable for the CPU; name one with " +
                 llvm::Twine(forGpu ? "--target " + options.target : "--emit " + options.emit));
   Targets targets{levels.front(), std::nullopt, levels};
   if (forGpu) {
     std::string error;
     cuda::GpuTarget gpu;
-    if (!cuda::parseChips(options.chip, options.precision == "tf32", options.target == "sim", gpu, error))
+    if (!cuda::parseChips(options.chip, options.precision == "tf32", options.target == "sim", gpu,
+                          error))
       return fail(error);
     targets.gpu = gpu;
   }
@@ -333,7 +346,8 @@ int netc::runCompiler(const Options &options) {
     return tree ? writeText(options, *tree) : kFailed;
   }
   frontend::ElaborateOptions elaborate{options.model, options.set};
-  std::optional<frontend::Network> network = frontend::elaborateFile(options.file, elaborate, diagnostics);
+  std::optional<frontend::Network> network =
+      frontend::elaborateFile(options.file, elaborate, diagnostics);
   llvm::errs() << diagnostics;
   if (!network)
     return kFailed;
@@ -342,7 +356,8 @@ int netc::runCompiler(const Options &options) {
   return compileNetwork(*network, options, targets);
 }
 
-/// Rewrites one file in the canonical form, keeping its permissions and, where its name is a link, the link.
+/// Rewrites one file in the canonical form, keeping its permissions and, where its name is a link,
+/// the link.
 static int formatFile(const std::string &file, bool checkOnly) {
   frontend::FileText read = frontend::readSource(file);
   if (!read.error.empty())

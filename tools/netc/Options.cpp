@@ -17,24 +17,42 @@ static int finish(CLI::App &app, const CLI::ParseError &error) {
 }
 
 int netc::parseOptions(int argc, char **argv, Options &options) {
-  CLI::App app{"netc: compiles a .net file to one executable that trains, evaluates and predicts", "netc"};
+  CLI::App app{"netc: compiles a .net file to one executable that trains, evaluates and predicts",
+               "netc"};
   std::vector<std::string> sets;
-  app.add_option("FILE", options.file, "the model file; or: netc fmt FILE...")->required()->type_name("");
-  app.add_option("-o", options.output, "where the result goes (default: the model's name)")->type_name("OUT");
-  app.add_option("--model", options.model, "which model, where the file has several")->type_name("NAME");
+  app.add_option("FILE", options.file, "the model file; or: netc fmt FILE...")
+      ->required()
+      ->type_name("");
+  app.add_option("-o", options.output, "where the result goes (default: the model's name)")
+      ->type_name("OUT");
+  app.add_option("--model", options.model, "which model, where the file has several")
+      ->type_name("NAME");
   app.add_option("--set", sets, "a model parameter or the input size, VALUE an expression")
       ->type_name("NAME=VALUE")
       ->take_all()
       ->allow_extra_args(false);
-  app.add_option("--target", options.target, "cpu, cuda or sim")->check(CLI::IsMember({"cpu", "cuda", "sim"}));
-  app.add_option("--cpu", options.cpu, "native, x86-64-v2, x86-64-v3 or x86-64-v4; several, separated by commas, make an executable that chooses at start")->type_name("LEVEL");
-  app.add_option("--chip", options.chip, "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for each where ptxas is found")->type_name("CHIP");
-  app.add_option("--precision", options.precision, "f32, or tf32 for --target cuda")->check(CLI::IsMember({"f32", "tf32", "bf16"}));
-  app.add_option("--mode", options.mode, "both, or infer: leave the training step out")->check(CLI::IsMember({"both", "infer"}));
-  app.add_option("--emit", options.emit, "stop at: ast net train fused kern llvm asm ptx obj exe dot json")
-      ->check(CLI::IsMember({"ast", "net", "train", "fused", "kern", "llvm", "asm", "ptx", "obj", "lib", "exe", "dot", "json"}));
-  app.add_flag("--explain", options.explain, "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
-  app.add_flag("--tune", options.tune, "time candidate kernels on this machine, once, and take the fastest");
+  app.add_option("--target", options.target, "cpu, cuda or sim")
+      ->check(CLI::IsMember({"cpu", "cuda", "sim"}));
+  app.add_option("--cpu", options.cpu,
+                 "native, x86-64-v2, x86-64-v3 or x86-64-v4; several, separated by commas, make an "
+                 "executable that chooses at start")
+      ->type_name("LEVEL");
+  app.add_option("--chip", options.chip,
+                 "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for "
+                 "each where ptxas is found")
+      ->type_name("CHIP");
+  app.add_option("--precision", options.precision, "f32, or tf32 for --target cuda")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  app.add_option("--mode", options.mode, "both, or infer: leave the training step out")
+      ->check(CLI::IsMember({"both", "infer"}));
+  app.add_option("--emit", options.emit,
+                 "stop at: ast net train fused kern llvm asm ptx obj exe dot json")
+      ->check(CLI::IsMember({"ast", "net", "train", "fused", "kern", "llvm", "asm", "ptx", "obj",
+                             "lib", "exe", "dot", "json"}));
+  app.add_flag("--explain", options.explain,
+               "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
+  app.add_flag("--tune", options.tune,
+               "time candidate kernels on this machine, once, and take the fastest");
   app.add_flag("--timing", options.timing, "print how long each pass took");
   app.set_version_flag("--version", "netc 0.1.0 (LLVM/MLIR 22)");
   try {
@@ -43,7 +61,8 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
     return finish(app, error);
   }
   if (!options.chip.empty() && options.target == "cpu") {
-    std::cerr << "netc: --chip " << options.chip << ": only --target cuda and sim have chips, this is " << options.target << "\n";
+    std::cerr << "netc: --chip " << options.chip
+              << ": only --target cuda and sim have chips, this is " << options.target << "\n";
     return kUsage;
   }
   for (const std::string &set : sets) {
@@ -59,7 +78,9 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
 
 int netc::parseFormatOptions(int argc, char **argv, FormatOptions &options) {
   CLI::App app{"netc fmt: canonical formatting", "netc fmt"};
-  app.add_option("FILE", options.files, "model files, rewritten in place")->required()->type_name("");
+  app.add_option("FILE", options.files, "model files, rewritten in place")
+      ->required()
+      ->type_name("");
   app.add_flag("-n", options.checkOnly, "only check: exit 1 if a file would change");
   try {
     app.parse(argc, argv);

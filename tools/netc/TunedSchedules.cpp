@@ -2,11 +2,11 @@
 #include "tools/netc/TunedSchedules.h"
 #include "codegen/tune/Tune.h"
 
+#include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
-#include "mlir/IR/OwningOpRef.h"
 
 using namespace mlir;
 using namespace netc;
@@ -20,13 +20,15 @@ static std::string cacheFile(const CpuTarget &level) {
     llvm::sys::path::append(path, "netc");
   if (path.empty())
     return {};
-  llvm::sys::path::append(path, "schedules-" + llvm::sys::getHostCPUName() + "-" + level.name + ".json");
+  llvm::sys::path::append(path,
+                          "schedules-" + llvm::sys::getHostCPUName() + "-" + level.name + ".json");
   return std::string(path);
 }
 
 LogicalResult netc::tuneNetwork(ModuleOp network, const CpuTarget &level, const PlanModule &plan) {
   if (!hostRuns(level)) {
-    llvm::errs() << "netc: note: --tune: this machine does not run " << level.name << "; its schedules are not timed\n";
+    llvm::errs() << "netc: note: --tune: this machine does not run " << level.name
+                 << "; its schedules are not timed\n";
     return success();
   }
   OwningOpRef<ModuleOp> planned = network.clone();
@@ -37,7 +39,8 @@ LogicalResult netc::tuneNetwork(ModuleOp network, const CpuTarget &level, const 
   bool watched = llvm::sys::Process::StandardErrIsDisplayed();
   options.progress = [&](size_t done, size_t all) {
     if (watched && all)
-      llvm::errs() << "\rtiming kernels for " << level.name << ": " << done << "/" << all << (done == all ? "\n" : "");
+      llvm::errs() << "\rtiming kernels for " << level.name << ": " << done << "/" << all
+                   << (done == all ? "\n" : "");
   };
   FailureOr<ArrayAttr> choices = tuneSchedules(*planned, level, options);
   if (failed(choices))

@@ -29,15 +29,18 @@ struct Tile {
 } // namespace
 
 /// Rough cycles of a rows x vectors micro-kernel for one step of the reduction: two FMAs and two
-/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators just hide, a few more surely.
+/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators just hide, a few more
+/// surely.
 static double stepCost(int64_t rows, int64_t vectors) {
   double fma = std::max<double>(rows * vectors, 8.8) / 2.0, load = (rows + vectors) / 2.0;
   return std::max(fma, load);
 }
 
 /// The tile of least cost for `count` rows and `channels` channels. Accumulators, one row of
-/// weights and a broadcast stay in registers, and one is spare: without it LLVM's scheduler spills (half of the speed). `except`: a number of vectors that is not wanted, 0: any.
-static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target, int64_t except = 0) {
+/// weights and a broadcast stay in registers, and one is spare: without it LLVM's scheduler spills
+/// (half of the speed). `except`: a number of vectors that is not wanted, 0: any.
+static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target,
+                       int64_t except = 0) {
   Tile best;
   double bestCost = std::numeric_limits<double>::max();
   int64_t vectors = ceilDiv(channels, target.lanes);
@@ -51,7 +54,8 @@ static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &targe
         return (count / r) * stepCost(r, vs) + (count % r ? stepCost(count % r, vs) : 0);
       };
       double cost = (vectors / v) * alongRows(v) + (vectors % v ? alongRows(vectors % v) : 0);
-      // Larger tiles at equal cost: weights are read less often. One vector: each product loads its pixel anew.
+      // Larger tiles at equal cost: weights are read less often. One vector: each product loads its
+      // pixel anew.
       cost *= 1.0 + 0.1 / r + (v == 1 ? 0.02 : 0);
       if (cost < bestCost * 0.999) {
         bestCost = cost;
@@ -69,15 +73,17 @@ bool netc::kern::isLanewise(GeometryAttr g, int64_t lanes) {
 
 bool netc::kern::isByResidue(ContractKind kind, GeometryAttr g, int64_t lanes) {
   bool strided = g.getSh() > 1 || g.getSw() > 1;
-  return kind == ContractKind::InputGrad && strided && g.getDh() == 1 && g.getDw() == 1 && !isLanewise(g, lanes);
+  return kind == ContractKind::InputGrad && strided && g.getDh() == 1 && g.getDw() == 1 &&
+         !isLanewise(g, lanes);
 }
 
 static bool isFlat(GeometryAttr g) {
-  return g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 && g.getPl() == 0 &&
-         g.getOh() == g.getIh() && g.getOw() == g.getIw();
+  return g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 &&
+         g.getPl() == 0 && g.getOh() == g.getIh() && g.getOw() == g.getIw();
 }
 
-/// A size of at most `most` in whole blocks, or all where there are few; 0 where neither is possible.
+/// A size of at most `most` in whole blocks, or all where there are few; 0 where neither is
+/// possible.
 static int64_t evenBlock(int64_t channels, int64_t most) {
   if (channels <= most)
     return channels;
@@ -105,8 +111,9 @@ int64_t netc::kern::filterGradDepthBlock(GeometryAttr g, ScheduleAttr s) {
 }
 
 static bool isWinogradShape(GeometryAttr g, const TargetFacts &target) {
-  return g.getKh() == 3 && g.getKw() == 3 && g.getSh() == 1 && g.getSw() == 1 && g.getDh() == 1 && g.getDw() == 1 &&
-         g.getGroups() == 1 && g.getIc() >= target.lanes && g.getOc() >= target.lanes;
+  return g.getKh() == 3 && g.getKw() == 3 && g.getSh() == 1 && g.getSw() == 1 && g.getDh() == 1 &&
+         g.getDw() == 1 && g.getGroups() == 1 && g.getIc() >= target.lanes &&
+         g.getOc() >= target.lanes;
 }
 
 /// Whole blocks of a filter gradient in the transform's domain; inputs 0: there are none.
@@ -117,8 +124,8 @@ static std::pair<int64_t, int64_t> winogradBlocks(GeometryAttr g, const TargetFa
   return {inputs, outputs};
 }
 
-/// A filter gradient in the domain of F(m x m, 3x3)'s transform, or null. Partial gradients, [points, I, O] a chunk, go
-/// to memory and back.
+/// A filter gradient in the domain of F(m x m, 3x3)'s transform, or null. Partial gradients,
+/// [points, I, O] a chunk, go to memory and back.
 static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFacts &target) {
   auto [inputs, outputs] = winogradBlocks(g, target);
   if (!inputs)
@@ -130,7 +137,8 @@ static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFa
   Tile tile = chooseTile(inputs, outputs, target);
   while (outputs < g.getOc() && outputs % (target.lanes * tile.vectors)) // tiles don't cross blocks
     --tile.vectors;
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, 24, outputs, chunks, false, m);
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, 24, outputs,
+                           chunks, false, m);
 }
 
 /// The m that pays for a filter gradient, 0: the direct algorithm.
@@ -142,10 +150,13 @@ static int64_t chooseWinogradFilterGrad(GeometryAttr g, const TargetFacts &targe
   double least = 1.15 * 9 * g.getOh() * g.getOw() * pairs / 2;
   int64_t best = 0;
   for (int64_t m : {2, 4}) {
-    double points = static_cast<double>((m + 2) * (m + 2)), tiles = static_cast<double>(ceilDiv(g.getOh(), m) * ceilDiv(g.getOw(), m));
+    double points = static_cast<double>((m + 2) * (m + 2)),
+           tiles = static_cast<double>(ceilDiv(g.getOh(), m) * ceilDiv(g.getOw(), m));
     double transforms = tiles * points * 5 *
-                        (g.getIc() / target.lanes * (g.getOc() / outputs) + g.getOc() / target.lanes * (g.getIc() / inputs));
-    double cost = 1.15 * points * tiles * pairs / 2 + transforms + points * 12 * g.getIc() * g.getOc() / 10 / target.batch;
+                        (g.getIc() / target.lanes * (g.getOc() / outputs) +
+                         g.getOc() / target.lanes * (g.getIc() / inputs));
+    double cost = 1.15 * points * tiles * pairs / 2 + transforms +
+                  points * 12 * g.getIc() * g.getOc() / 10 / target.batch;
     if (cost < least)
       least = cost, best = m;
   }
@@ -155,43 +166,53 @@ static int64_t chooseWinogradFilterGrad(GeometryAttr g, const TargetFacts &targe
 static bool isFlatProduct(GeometryAttr g) { return isFlat(g) && g.getGroups() == 1; }
 
 /// `except`: as in chooseTile.
-static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target, int64_t except = 0) {
+static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
+                                     int64_t except = 0) {
   bool flat = isFlatProduct(g);
-  int64_t inner = (g.getDw() == 1 && g.getGroups() == 1 ? g.getKw() : 1) * (g.getIc() / g.getGroups());
+  int64_t inner =
+      (g.getDw() == 1 && g.getGroups() == 1 ? g.getKw() : 1) * (g.getIc() / g.getGroups());
   int64_t outputs = g.getOc() / g.getGroups();
   Tile tile = chooseTile(inner, outputs, target, except);
   if (isLanewise(g, target.lanes))
     tile = {1, 1};
   bool compact = g.getKh() == 1 && g.getKw() == 1; // packs no pixel that it does not use
   int64_t most = compact ? 256 : 64;
-  int64_t block = g.getGroups() > 1 ? g.getOc() : std::min<int64_t>(g.getOc(), std::max<int64_t>(most, target.lanes * tile.vectors));
+  int64_t block =
+      g.getGroups() > 1
+          ? g.getOc()
+          : std::min<int64_t>(g.getOc(), std::max<int64_t>(most, target.lanes * tile.vectors));
   block = ceilDiv(block, target.lanes * tile.vectors) * target.lanes * tile.vectors;
   if (g.getGroups() > 1 || block > g.getOc())
     block = g.getOc();
-  // As many chunks as keep the partial gradients below 2 MiB: enough items for any number of threads.
+  // As many chunks as keep the partial gradients below 2 MiB: enough items for any number of
+  // threads.
   int64_t bytes = 4 * g.getOc() * (g.getIc() / g.getGroups()) * g.getKh() * g.getKw();
   int64_t chunks = std::clamp<int64_t>((2 << 20) / std::max<int64_t>(bytes, 1), 1, 16);
   auto ofRows = [&](int64_t rows) {
-    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block, chunks, flat, 0);
+    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block,
+                             chunks, flat, 0);
   };
   // A strip of x and of the cotangent stays in L2, what a tile reads of it in L1.
   int64_t depths = filterGradDepthBlock(g, ofRows(1));
   int64_t xPixels = compact ? g.getOw() : (g.getIw() + 2 * g.getPl()) * g.getSh();
   int64_t rowBytes = 4 * (flat ? depths + block : xPixels * depths + g.getOw() * block);
-  int64_t limit = flat ? std::clamp<int64_t>(target.l1Bytes / 8 / (target.lanes * tile.vectors + 16), 32, 256) : g.getOh();
+  int64_t limit =
+      flat ? std::clamp<int64_t>(target.l1Bytes / 8 / (target.lanes * tile.vectors + 16), 32, 256)
+           : g.getOh();
   return ofRows(std::clamp<int64_t>(target.l2Bytes / 4 / rowBytes, 1, limit));
 }
 
-/// Cycles in which a core reads the weights of one image's share. One image reads weights that no cache holds; in a
-/// batch they come from the last cache.
+/// Cycles in which a core reads the weights of one image's share. One image reads weights that no
+/// cache holds; in a batch they come from the last cache.
 static double streamCost(double floats, const TargetFacts &target) {
   return 4 * floats / (target.batch == 1 ? 5.0 : 10.0) / static_cast<double>(target.batch);
 }
 
-/// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms. Transforming a vector of
-/// a tile takes some five cycles a value; weights stream from memory where few tiles share them.
-static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t channels, int64_t tiles,
-                           const TargetFacts &target) {
+/// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms.
+/// Transforming a vector of a tile takes some five cycles a value; weights stream from memory where
+/// few tiles share them.
+static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t channels,
+                           int64_t tiles, const TargetFacts &target) {
   double points = static_cast<double>((m + 2) * (m + 2)), lanes = static_cast<double>(target.lanes);
   double depthVectors = std::ceil(depth / lanes), channelVectors = std::ceil(channels / lanes);
   double products = points * tiles * depth * channelVectors / 2;
@@ -200,8 +221,10 @@ static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t cha
          tiles * points * 5 * (depthVectors + channelVectors);
 }
 
-static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_t pixels, const TargetFacts &target) {
-  double products = 9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) / 2;
+static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_t pixels,
+                         const TargetFacts &target) {
+  double products =
+      9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) / 2;
   double stream = streamCost(9.0 * depth * channels, target);
   return 1.1 * (std::max(products, stream) + 0.2 * std::min(products, stream));
 }
@@ -227,39 +250,45 @@ static int64_t chooseWinograd(ContractKind kind, GeometryAttr g, const TargetFac
   int64_t best = 0;
   double least = directCost(g, d.depth, d.channels, d.rows * d.columns, target);
   for (int64_t m : {2, 4})
-    if (double cost = 1.1 * winogradCost(g, m, d.depth, d.channels, d.tiles(m), target); cost < least)
+    if (double cost = 1.1 * winogradCost(g, m, d.depth, d.channels, d.tiles(m), target);
+        cost < least)
       best = m, least = cost;
   return best;
 }
 
 /// A schedule for F(m x m, 3x3), or null where the shape has none.
-static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t m, const TargetFacts &target) {
+static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t m,
+                                     const TargetFacts &target) {
   if (!isWinogradShape(g, target))
     return {};
   Direction d(kind, g);
   int64_t channels = d.channels, depth = d.depth, tiles = d.tiles(m), points = (m + 2) * (m + 2);
-  // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights' traffic shows.
+  // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights'
+  // traffic shows.
   int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;
   int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * 4), 16, 64);
   int64_t chunks = ceilDiv(tiles, chunk);
   if (chunks > 1) {
-    chunks = ceilDiv(chunks, chunks > 4 ? 4 : 2) * (chunks > 4 ? 4 : 2); // equal work for 2 and 4 threads
+    chunks = ceilDiv(chunks, chunks > 4 ? 4 : 2) *
+             (chunks > 4 ? 4 : 2); // equal work for 2 and 4 threads
     chunk = ceilDiv(tiles, chunks);
   } else {
     chunk = chunk / tiles * tiles;
   }
   Tile tile = chooseTile(std::min(chunk, std::max<int64_t>(tiles, 1)), channels, target);
-  // One image keeps several threads busy, at the price of transforming the input once for each block.
+  // One image keeps several threads busy, at the price of transforming the input once for each
+  // block.
   int64_t block = channels, lanesOfTile = target.lanes * tile.vectors;
   while (ceilDiv(tiles, chunk) * ceilDiv(channels, block) < 4 && block >= 256)
     block /= 2;
   block = ceilDiv(block, lanesOfTile) * lanesOfTile;
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, chunk, std::min(block, ceilDiv(channels, lanesOfTile) * lanesOfTile), 1, false,
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, chunk,
+                           std::min(block, ceilDiv(channels, lanesOfTile) * lanesOfTile), 1, false,
                            m);
 }
 
-/// When `threads` that take the next item whenever they are done end, in rows: `blocks` times `rows` in strips of
-/// `strip`, the last one of a block maybe shorter.
+/// When `threads` that take the next item whenever they are done end, in rows: `blocks` times
+/// `rows` in strips of `strip`, the last one of a block maybe shorter.
 static int64_t makespan(int64_t rows, int64_t strip, int64_t blocks, size_t threads) {
   SmallVector<int64_t, 4> busy(threads, 0);
   for (int64_t block = 0; block < blocks; ++block)
@@ -268,15 +297,18 @@ static int64_t makespan(int64_t rows, int64_t strip, int64_t blocks, size_t thre
   return *llvm::max_element(busy);
 }
 
-/// Rows of a strip: at most `limit`, or somewhat more where that gives two and four threads equal work on one image.
-/// `each` is what a strip costs besides its rows, in rows: packing its halo, reading the weights once more. Strips are
-/// multiples of `multiple`.
-static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks, double each) {
+/// Rows of a strip: at most `limit`, or somewhat more where that gives two and four threads equal
+/// work on one image. `each` is what a strip costs besides its rows, in rows: packing its halo,
+/// reading the weights once more. Strips are multiples of `multiple`.
+static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks,
+                             double each) {
   int64_t best = std::min(limit, rows);
   double least = std::numeric_limits<double>::max();
-  for (int64_t strip = multiple; strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
+  for (int64_t strip = multiple;
+       strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
     int64_t taken = std::min(strip, rows);
-    double idle = static_cast<double>(2 * makespan(rows, taken, blocks, 2) + 4 * makespan(rows, taken, blocks, 4)) /
+    double idle = static_cast<double>(2 * makespan(rows, taken, blocks, 2) +
+                                      4 * makespan(rows, taken, blocks, 4)) /
                   static_cast<double>(2 * rows * blocks);
     double cost = idle * (1 + each / taken);
     if (cost < least * 0.999)
@@ -286,23 +318,29 @@ static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int6
 }
 
 /// The direct algorithm for a forward contraction or an input gradient; `except`: as in chooseTile.
-static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const TargetFacts &target, int64_t except = 0) {
+static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const TargetFacts &target,
+                                   int64_t except = 0) {
   bool forward = kind == ContractKind::Forward, flat = isFlatProduct(g);
   auto [channels, depth, rows, columns] = Direction(kind, g);
   bool byResidue = isByResidue(kind, g, target.lanes);
-  bool run = forward && g.getKh() == 1 && g.getKw() == 1 && g.getGroups() == 1; // tiles go on over rows
-  int64_t count = flat ? 1 << 20 : run ? rows * columns : byResidue ? ceilDiv(columns, g.getSw()) : columns;
+  bool run =
+      forward && g.getKh() == 1 && g.getKw() == 1 && g.getGroups() == 1; // tiles go on over rows
+  int64_t count = flat        ? 1 << 20
+                  : run       ? rows * columns
+                  : byResidue ? ceilDiv(columns, g.getSw())
+                              : columns;
   Tile tile = chooseTile(count, channels / g.getGroups(), target, except);
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
-  // Small images: split the output channels, so that one image, or a small batch, keeps several threads busy. Each
-  // block packs the input again, so a batch is split no further than that.
+  // Small images: split the output channels, so that one image, or a small batch, keeps several
+  // threads busy. Each block packs the input again, so a batch is split no further than that.
   int64_t block = channels;
   auto splitChannels = [&](int64_t strips) {
     if (g.getGroups() > 1 || channels <= 128 || rows * columns > 1024)
       return;
-    int64_t least = target.batch == 1 ? 128 : std::max<int64_t>(128, channels / ceilDiv(32, strips));
+    int64_t least =
+        target.batch == 1 ? 128 : std::max<int64_t>(128, channels / ceilDiv(32, strips));
     block = ceilDiv(least, lanesOfTile) * lanesOfTile;
   };
   if (flat) {
@@ -313,9 +351,11 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     bool far = 4 * depth * block > target.l2Bytes / 2;
     if (target.batch == 1 && rows * columns > 1)
       pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, far ? 1.1 : 0.03);
-    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block, 1, true, 0);
+    return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block,
+                             1, true, 0);
   }
-  int64_t rowPixels = (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * (forward ? g.getSh() : 1);
+  int64_t rowPixels =
+      (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * (forward ? g.getSh() : 1);
   if (run) // packs no pixel that it does not use
     rowPixels = columns;
   int64_t rowBytes = 4 * rowPixels * depth;
@@ -326,13 +366,16 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   strip = ceilDiv(rows, ceilDiv(rows, strip));
   splitChannels(target.batch * ceilDiv(rows, strip));
   if (target.batch == 1 && !byResidue)
-    strip = balancedStrip(rows, strip, 1, ceilDiv(channels, block), 0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0));
+    strip = balancedStrip(rows, strip, 1, ceilDiv(channels, block),
+                          0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0));
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();
-  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1, false, 0);
+  return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1,
+                           false, 0);
 }
 
-ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g,
+                                             const TargetFacts &target) {
   if (target.gpu)
     return packForGpu(kind, g, target);
   if (kind == ContractKind::FilterGrad) {
@@ -349,11 +392,13 @@ bool netc::kern::poolsOnStore(ScheduleAttr s, PoolingAttr pool) {
 }
 
 bool netc::kern::computesOnLoad(GeometryAttr pool) {
-  // Each element again for 2.25 windows (3x3, stride 2) is cheaper than memory; for nine (stride 1) it is not.
+  // Each element again for 2.25 windows (3x3, stride 2) is cheaper than memory; for nine (stride 1)
+  // it is not.
   return pool.getKh() * pool.getKw() <= 3 * pool.getSh() * pool.getSw();
 }
 
-SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, GeometryAttr g,
+                                                         const TargetFacts &target) {
   llvm::SmallSetVector<ScheduleAttr, 8> candidates;
   candidates.insert(scheduleContraction(kind, g, target));
   auto consider = [&](ScheduleAttr schedule) {
@@ -367,12 +412,15 @@ SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, Geom
   ScheduleAttr first = direct(0);
   consider(first);
   consider(direct(first.getTileVectors()));
-  // One image's pixels by single tiles, which threads share evenly, or by strips that read weights less often.
+  // One image's pixels by single tiles, which threads share evenly, or by strips that read weights
+  // less often.
   if (!gradient && first.getFlat() && target.batch == 1)
     for (int64_t tiles : {1, 16})
-      if (tiles * first.getTilePixels() < g.getOh() * g.getOw() && !isByResidue(kind, g, target.lanes))
-        consider(ScheduleAttr::get(g.getContext(), first.getLanes(), first.getTilePixels(), first.getTileVectors(),
-                                   tiles * first.getTilePixels(), first.getChannelBlock(), 1, true, 0));
+      if (tiles * first.getTilePixels() < g.getOh() * g.getOw() &&
+          !isByResidue(kind, g, target.lanes))
+        consider(ScheduleAttr::get(g.getContext(), first.getLanes(), first.getTilePixels(),
+                                   first.getTileVectors(), tiles * first.getTilePixels(),
+                                   first.getChannelBlock(), 1, true, 0));
   for (int64_t m : {2, 4})
     consider(gradient ? winogradFilterGrad(g, m, target) : scheduleWinograd(kind, g, m, target));
   return candidates.takeVector();
@@ -385,5 +433,10 @@ SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, 
   int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
   int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
   int64_t window = s.getWinograd() ? s.getWinograd() + 2 : 0;
-  return {g.getGroups(), ceilDiv(outputs, tile), window ? window : g.getKh(), window ? window : g.getKw(), depth, tile};
+  return {g.getGroups(),
+          ceilDiv(outputs, tile),
+          window ? window : g.getKh(),
+          window ? window : g.getKw(),
+          depth,
+          tile};
 }

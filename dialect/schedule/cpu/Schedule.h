@@ -14,13 +14,13 @@ namespace netc::kern {
 
 /// What a schedule depends on.
 struct TargetFacts {
-  int64_t lanes = 8;          ///< f32 lanes of a vector register
-  int64_t registers = 16;     ///< vector registers
+  int64_t lanes = 8;      ///< f32 lanes of a vector register
+  int64_t registers = 16; ///< vector registers
   int64_t l1Bytes = 32 << 10;
   int64_t l2Bytes = 512 << 10;
   int64_t batch = 1; ///< images that a launch is likely to see: 1 in inference, more in training
-  bool gpu = false;           ///< kernels for CUDA: lanes are 1, tiles as GpuSchedule.h says
-  bool tensorCores = false;   ///< products of tf32 operands are allowed
+  bool gpu = false;  ///< kernels for CUDA: lanes are 1, tiles as GpuSchedule.h says
+  bool tensorCores = false; ///< products of tf32 operands are allowed
 };
 
 /// TargetFacts::batch of a function: of inference or of a training step.
@@ -30,16 +30,21 @@ inline int64_t likelyBatch(llvm::StringRef function) { return function == "infer
 TargetFacts cpuFacts(int64_t lanes, int64_t registers);
 
 /// Tile sizes of one contraction.
-ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
+ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry,
+                                 const TargetFacts &target);
 
-/// Whether a forward contraction of this schedule can pool what it stores: its tiles hold whole windows.
+/// Whether a forward contraction of this schedule can pool what it stores: its tiles hold whole
+/// windows.
 bool poolsOnStore(ScheduleAttr schedule, PoolingAttr pool);
 
-/// Whether a pool should compute what it reads, a few multiply-adds an element, at each of its windows.
+/// Whether a pool should compute what it reads, a few multiply-adds an element, at each of its
+/// windows.
 bool computesOnLoad(GeometryAttr pool);
 
-/// What is worth timing where a machine is at hand: scheduleContraction's answer first, then other algorithms and tiles.
-llvm::SmallVector<ScheduleAttr> scheduleCandidates(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
+/// What is worth timing where a machine is at hand: scheduleContraction's answer first, then other
+/// algorithms and tiles.
+llvm::SmallVector<ScheduleAttr> scheduleCandidates(ContractKind kind, GeometryAttr geometry,
+                                                   const TargetFacts &target);
 
 /// Whether groups are so small that a vector of output channels covers whole groups, and
 /// the inputs of its lanes are the same channels: depthwise convolution, ResNeXt's groups of 4.
@@ -50,18 +55,22 @@ bool isLanewise(GeometryAttr geometry, int64_t lanes);
 /// stride, each a dense convolution of its own taps, rather than over a spread-out cotangent.
 bool isByResidue(ContractKind kind, GeometryAttr geometry, int64_t lanes);
 
-/// Input channels that an item of a filter gradient by Winograd's algorithm takes; divides them. 0: there is no such number.
+/// Input channels that an item of a filter gradient by Winograd's algorithm takes; divides them. 0:
+/// there is no such number.
 int64_t winogradDepthBlock(GeometryAttr geometry);
 
-/// Whether a filter gradient takes the columns of a window and its channels as one run: where there are few channels.
+/// Whether a filter gradient takes the columns of a window and its channels as one run: where there
+/// are few channels.
 bool mergesWindowRow(GeometryAttr geometry);
 
 /// Input channels that an item of a filter gradient takes; divides them.
 int64_t filterGradDepthBlock(GeometryAttr geometry, ScheduleAttr schedule);
 
-/// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m + 2, m + 2, reduction
-/// channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T = lanes * tile_vectors.
-llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
+/// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m +
+/// 2, m + 2, reduction channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T =
+/// lanes * tile_vectors.
+llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry,
+                                       ScheduleAttr schedule);
 
 } // namespace netc::kern
 

@@ -11,7 +11,9 @@ static int64_t columnsOfGroup(ContractKind kind, GeometryAttr g) {
   return (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
 }
 
-static int64_t filterRows(GeometryAttr g) { return g.getKh() * g.getKw() * (g.getIc() / g.getGroups()); }
+static int64_t filterRows(GeometryAttr g) {
+  return g.getKh() * g.getKw() * (g.getIc() / g.getGroups());
+}
 
 /// Groups so small that a tile of one would be mostly empty.
 static bool isDirect(ContractKind kind, GeometryAttr g) {
@@ -19,7 +21,8 @@ static bool isDirect(ContractKind kind, GeometryAttr g) {
 }
 
 bool netc::kern::gpuByResidue(ContractKind kind, GeometryAttr g) {
-  return kind == ContractKind::InputGrad && (g.getSh() > 1 || g.getSw() > 1) && g.getDh() == 1 && g.getDw() == 1;
+  return kind == ContractKind::InputGrad && (g.getSh() > 1 || g.getSw() > 1) && g.getDh() == 1 &&
+         g.getDw() == 1;
 }
 
 ResidueTiles netc::kern::gpuResidueTiles(GeometryAttr g, GpuScheduleAttr gpu) {
@@ -27,11 +30,14 @@ ResidueTiles netc::kern::gpuResidueTiles(GeometryAttr g, GpuScheduleAttr gpu) {
   return {height, width, ceilDiv(height * width, gpu.getRows())};
 }
 
-GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
+GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
+                                        const TargetFacts &target) {
   if (!target.gpu)
     return {};
-  auto make = [&](GpuAlgorithm algorithm, int64_t rows, int64_t columns, int64_t threads, int64_t threadRows) {
-    return GpuScheduleAttr::get(g.getContext(), algorithm, rows, columns, /*depth=*/16, threads, threadRows, /*stages=*/3);
+  auto make = [&](GpuAlgorithm algorithm, int64_t rows, int64_t columns, int64_t threads,
+                  int64_t threadRows) {
+    return GpuScheduleAttr::get(g.getContext(), algorithm, rows, columns, /*depth=*/16, threads,
+                                threadRows, /*stages=*/3);
   };
   if (isDirect(kind, g)) {
     int64_t outputs = kind == ContractKind::InputGrad ? g.getIc() : g.getOc();
@@ -50,16 +56,19 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g, const
     columns = 64;
   int64_t tall = columns == 128 || (columns == 64 && many) ? 128 : 64;
   if (!isFilterGrad && pixels == 1)
-    tall = 64, columns = std::min<int64_t>(columns, 32); // linear layers: as many blocks as there can be
+    tall = 64,
+    columns = std::min<int64_t>(columns, 32); // linear layers: as many blocks as there can be
   if (target.tensorCores) {
     // Warps of 64x32, 32x32 or 16x16.
     int64_t warpRows = tall == 128 ? 64 : columns >= 64 ? 32 : 16;
     int64_t warpColumns = columns >= 32 ? 32 : 16;
-    return make(GpuAlgorithm::Mma, tall, columns, 32 * (tall / warpRows) * (columns / warpColumns), warpRows);
+    return make(GpuAlgorithm::Mma, tall, columns, 32 * (tall / warpRows) * (columns / warpColumns),
+                warpRows);
   }
   // Threads of 8x8, 8x4 or 4x4.
   int64_t threadRows = columns >= 64 ? 8 : 4, threadColumns = tall == 128 ? 8 : 4;
-  return make(GpuAlgorithm::Fma, tall, columns, (tall / threadRows) * (columns / threadColumns), threadRows);
+  return make(GpuAlgorithm::Fma, tall, columns, (tall / threadRows) * (columns / threadColumns),
+              threadRows);
 }
 
 ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
@@ -76,7 +85,8 @@ ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const Tar
     chunks = std::min<int64_t>(ceilDiv(256, blocks), std::max<int64_t>(1, (64 << 20) / bytes));
     chunks = std::clamp<int64_t>(chunks, 1, std::max<int64_t>(1, g.getOh() * g.getOw() / 4));
   }
-  return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile, /*strip_rows=*/1,
+  return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile,
+                           /*strip_rows=*/1,
                            /*channel_block=*/outputs, chunks, /*flat=*/false, /*winograd=*/0);
 }
 
@@ -87,7 +97,9 @@ int64_t netc::kern::gpuColumnTiles(ContractKind kind, GeometryAttr g, GpuSchedul
   return g.getGroups() * ceilDiv(outputs, gpu.getColumns());
 }
 
-int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) { return std::max<int64_t>(1, 256 / gpu.getThreads()); }
+int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) {
+  return std::max<int64_t>(1, 256 / gpu.getThreads());
+}
 
 Grid netc::kern::gpuGrid(ContractKind kind, GeometryAttr g, ScheduleAttr s, GpuScheduleAttr gpu) {
   int64_t tiles = gpuColumnTiles(kind, g, gpu);

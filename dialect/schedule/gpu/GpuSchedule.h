@@ -15,23 +15,23 @@ namespace netc::kern {
 /// Tile of one contraction; null unless `target` is a GPU.
 GpuScheduleAttr gpuSchedule(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
-/// How weights are packed for a GPU and in how many chunks filter gradients are summed: one block of
-/// all channels of a group, their number rounded up to 4 (16-byte rows).
+/// How weights are packed for a GPU and in how many chunks filter gradients are summed: one block
+/// of all channels of a group, their number rounded up to 4 (16-byte rows).
 ScheduleAttr packForGpu(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
-/// Blocks of threads of a launch. Where a contraction sums by channel, a block writes the row of partial
-/// sums of its index, so this is the grid of those too.
+/// Blocks of threads of a launch. Where a contraction sums by channel, a block writes the row of
+/// partial sums of its index, so this is the grid of those too.
 Grid gpuGrid(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule, GpuScheduleAttr gpu);
 
 /// Blocks side by side over the columns of all groups.
 int64_t gpuColumnTiles(ContractKind kind, GeometryAttr geometry, GpuScheduleAttr gpu);
 
-/// Blocks that a multiprocessor is to hold at once: 256 threads, so up to 255 registers each; accumulators are what
-/// hides latency, not many warps.
+/// Blocks that a multiprocessor is to hold at once: 256 threads, so up to 255 registers each;
+/// accumulators are what hides latency, not many warps.
 int64_t gpuBlocksPerProcessor(GpuScheduleAttr gpu);
 
-/// Whether a strided input gradient is computed by residues of its rows and columns: then a block's rows
-/// are pixels of one image and one residue.
+/// Whether a strided input gradient is computed by residues of its rows and columns: then a block's
+/// rows are pixels of one image and one residue.
 bool gpuByResidue(ContractKind kind, GeometryAttr geometry);
 
 /// Rows of a residue's grid of pixels, and of how many blocks an image's residue consists.

@@ -45,7 +45,8 @@ static const char *fillTable(void *library, CudaDriver &table) {
   load(table.moduleGetGlobal, "cuModuleGetGlobal_v2");
   load(table.funcGetAttribute, "cuFuncGetAttribute");
   load(table.funcSetAttribute, "cuFuncSetAttribute");
-  load(table.occupancyMaxActiveBlocksPerMultiprocessor, "cuOccupancyMaxActiveBlocksPerMultiprocessor");
+  load(table.occupancyMaxActiveBlocksPerMultiprocessor,
+       "cuOccupancyMaxActiveBlocksPerMultiprocessor");
   load(table.memGetInfo, "cuMemGetInfo_v2");
   load(table.memAlloc, "cuMemAlloc_v2");
   load(table.memFree, "cuMemFree_v2");
@@ -93,13 +94,16 @@ static void requireDevice(const CudaDriver &table, CUresult started) {
   if (started == CUDA_SUCCESS && devices > 0)
     return;
   if (started == CUDA_SUCCESS || started == CUDA_ERROR_NO_DEVICE)
-    fail("no NVIDIA GPU: the driver is installed but sees no device; check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or {}",
+    fail("no NVIDIA GPU: the driver is installed but sees no device; check `nvidia-smi` and "
+         "CUDA_VISIBLE_DEVICES, or {}",
          elsewhere);
   if (started == CUDA_ERROR_STUB_LIBRARY)
-    fail("libcuda.so.1 is the stub of the CUDA toolkit, not a driver; take its folder out of LD_LIBRARY_PATH, or {}",
+    fail("libcuda.so.1 is the stub of the CUDA toolkit, not a driver; take its folder out of "
+         "LD_LIBRARY_PATH, or {}",
          elsewhere);
   if (started == CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
-    fail("libcuda.so.1 and the NVIDIA kernel module are of different versions; restart the machine or install the driver anew");
+    fail("libcuda.so.1 and the NVIDIA kernel module are of different versions; restart the machine "
+         "or install the driver anew");
   checkCuda(table, started, "starting the NVIDIA driver");
 }
 
@@ -110,8 +114,10 @@ static CudaDriver open() {
   CudaDriver table = {};
   const char *missing = fillTable(library, table);
   int version = 0;
-  if (table.driverGetVersion && table.driverGetVersion(&version) == CUDA_SUCCESS && version < minimumDriverVersion)
-    fail("the NVIDIA driver is too old: it supports CUDA {}, this executable needs CUDA {} (driver 470) or newer",
+  if (table.driverGetVersion && table.driverGetVersion(&version) == CUDA_SUCCESS &&
+      version < minimumDriverVersion)
+    fail("the NVIDIA driver is too old: it supports CUDA {}, this executable needs CUDA {} (driver "
+         "470) or newer",
          describeVersion(version), describeVersion(minimumDriverVersion));
   if (missing)
     fail("libcuda.so.1 has no function {}; install an NVIDIA driver of CUDA {} or newer", missing,

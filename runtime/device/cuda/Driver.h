@@ -76,9 +76,9 @@ enum CUdevice_attribute : int {
   CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK = 12,
   CU_DEVICE_ATTRIBUTE_CLOCK_RATE = 13, // kHz
   CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT = 16,
-  CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE = 36, // kHz
+  CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE = 36,       // kHz
   CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH = 37, // bits
-  CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE = 38, // bytes
+  CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE = 38,           // bytes
   CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR = 39,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
@@ -135,13 +135,15 @@ struct CudaDriver {
   CUresult (*ctxSetCurrent)(CUcontext);
   CUresult (*ctxSynchronize)();
 
-  CUresult (*moduleLoadDataEx)(CUmodule *, const void *image, unsigned options, CUjit_option *, void **values);
+  CUresult (*moduleLoadDataEx)(CUmodule *, const void *image, unsigned options, CUjit_option *,
+                               void **values);
   CUresult (*moduleUnload)(CUmodule);
   CUresult (*moduleGetFunction)(CUfunction *, CUmodule, const char *name);
   CUresult (*moduleGetGlobal)(CUdeviceptr *, size_t *bytes, CUmodule, const char *name);
   CUresult (*funcGetAttribute)(int *value, CUfunction_attribute, CUfunction);
   CUresult (*funcSetAttribute)(CUfunction, CUfunction_attribute, int value);
-  CUresult (*occupancyMaxActiveBlocksPerMultiprocessor)(int *blocks, CUfunction, int threads, size_t dynamicSharedBytes);
+  CUresult (*occupancyMaxActiveBlocksPerMultiprocessor)(int *blocks, CUfunction, int threads,
+                                                        size_t dynamicSharedBytes);
 
   CUresult (*memGetInfo)(size_t *freeBytes, size_t *totalBytes);
   CUresult (*memAlloc)(CUdeviceptr *, size_t bytes);
@@ -174,11 +176,12 @@ struct CudaDriver {
   CUresult (*eventDestroy)(CUevent);
 
   /// `parameters` holds the address of each kernel parameter; `extra` is null.
-  CUresult (*launchKernel)(CUfunction, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
-                           unsigned blockY, unsigned blockZ, unsigned dynamicSharedBytes, CUstream,
-                           void **parameters, void **extra);
+  CUresult (*launchKernel)(CUfunction, unsigned gridX, unsigned gridY, unsigned gridZ,
+                           unsigned blockX, unsigned blockY, unsigned blockZ,
+                           unsigned dynamicSharedBytes, CUstream, void **parameters, void **extra);
 
-  CUresult (*graphInstantiate)(CUgraphExec *, CUgraph, unsigned long long flags); // cuGraphInstantiateWithFlags
+  CUresult (*graphInstantiate)(CUgraphExec *, CUgraph,
+                               unsigned long long flags); // cuGraphInstantiateWithFlags
   CUresult (*graphLaunch)(CUgraphExec, CUstream);
   CUresult (*graphExecDestroy)(CUgraphExec);
   CUresult (*graphDestroy)(CUgraph);

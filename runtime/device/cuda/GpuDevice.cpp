@@ -38,7 +38,8 @@ public:
   }
   double secondsBefore(size_t index) const {
     float milliseconds = 0;
-    checkCuda(driver, driver.eventElapsedTime(&milliseconds, events[index - 1], events[index]), "reading an event");
+    checkCuda(driver, driver.eventElapsedTime(&milliseconds, events[index - 1], events[index]),
+              "reading an event");
     return double(milliseconds) * 1e-3;
   }
 
@@ -66,8 +67,10 @@ void GpuDevice::open() {
   check(driver.deviceGetName(text, sizeof text - 1, device), "asking for the GPU's name");
   name = text;
   int major = 0, minor = 0;
-  check(driver.deviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device), "asking for the GPU's kind");
-  check(driver.deviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device), "asking for the GPU's kind");
+  check(driver.deviceGetAttribute(&major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device),
+        "asking for the GPU's kind");
+  check(driver.deviceGetAttribute(&minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device),
+        "asking for the GPU's kind");
   chip = 10 * major + minor;
   check(driver.devicePrimaryCtxRetain(&context, device), "opening the GPU");
   check(driver.ctxSetCurrent(context), "opening the GPU");
@@ -105,12 +108,14 @@ std::string GpuDevice::describe() const { return fmt::format("{} (sm_{})", name,
 // Kernels
 //===----------------------------------------------------------------------===//
 
-/// Machine code runs on its own chip and on later minor versions of it; PTX on its chip and all later ones.
+/// Machine code runs on its own chip and on later minor versions of it; PTX on its chip and all
+/// later ones.
 const NetcGpuImage *GpuDevice::chooseImage(const NetcModel &model, bool assembled) const {
   const NetcGpuImage *best = nullptr;
   for (uint64_t i = 0; i < model.gpu->image_count; ++i) {
     const NetcGpuImage &candidate = model.gpu->images[i];
-    bool runs = int(candidate.chip) <= chip && (!assembled || int(candidate.chip / 10) == chip / 10);
+    bool runs =
+        int(candidate.chip) <= chip && (!assembled || int(candidate.chip / 10) == chip / 10);
     if (bool(candidate.is_assembled) == assembled && runs && (!best || candidate.chip > best->chip))
       best = &candidate;
   }
@@ -129,8 +134,8 @@ bool GpuDevice::tryLoad(const NetcGpuImage &candidate, bool mayFail) {
   code = nullptr;
   if (mayFail)
     return false;
-  std::string action = fmt::format("loading the kernels for sm_{} on {}{}{}", candidate.chip, describe(),
-                                   log[0] ? ": " : "", log.data());
+  std::string action = fmt::format("loading the kernels for sm_{} on {}{}{}", candidate.chip,
+                                   describe(), log[0] ? ": " : "", log.data());
   check(result, action.c_str());
   return false;
 }
@@ -142,8 +147,10 @@ void GpuDevice::load(const NetcModel &tables) {
     uint32_t oldest = UINT32_MAX;
     for (uint64_t i = 0; i < tables.gpu->image_count; ++i)
       oldest = std::min(oldest, tables.gpu->images[i].chip);
-    fail("{} is too old: the kernels of this executable need sm_{} or newer; compile with {}", describe(), oldest,
-         chip >= oldestCompiled ? fmt::format("--chip sm_{} and --precision f32", oldestCompiled) : "--target cpu");
+    fail("{} is too old: the kernels of this executable need sm_{} or newer; compile with {}",
+         describe(), oldest,
+         chip >= oldestCompiled ? fmt::format("--chip sm_{} and --precision f32", oldestCompiled)
+                                : "--target cpu");
   }
   if (!(machineCode && tryLoad(*machineCode, ptx != nullptr)))
     tryLoad(*ptx, false);
@@ -152,8 +159,11 @@ void GpuDevice::load(const NetcModel &tables) {
     std::string action = fmt::format("looking up kernel {}", tables.kernels[i].name);
     check(driver.moduleGetFunction(&function, code, tables.kernels[i].name), action.c_str());
     if (uint32_t bytes = image->kernels[i].shared_bytes) {
-      action = fmt::format("reserving {} bytes of shared memory for kernel {}", bytes, tables.kernels[i].name);
-      check(driver.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, int(bytes)), action.c_str());
+      action = fmt::format("reserving {} bytes of shared memory for kernel {}", bytes,
+                           tables.kernels[i].name);
+      check(driver.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                    int(bytes)),
+            action.c_str());
     }
     functions.push_back(function);
   }
@@ -202,14 +212,17 @@ void GpuDevice::allocate(NetcSpace space, uint64_t bytes) {
 
 void GpuDevice::zero(NetcSpace space, uint64_t offset, uint64_t bytes) {
   if (offset > spaces[space].bytes || bytes > spaces[space].bytes - offset)
-    fail("internal error: {} bytes from {} cleared in a space of {}", bytes, offset, spaces[space].bytes);
+    fail("internal error: {} bytes from {} cleared in a space of {}", bytes, offset,
+         spaces[space].bytes);
   if (bytes)
-    check(driver.memsetD8Async(spaces[space].base + offset, 0, bytes, stream), "clearing the GPU's memory");
+    check(driver.memsetD8Async(spaces[space].base + offset, 0, bytes, stream),
+          "clearing the GPU's memory");
 }
 
 void GpuDevice::exchange(NetcSpace one, NetcSpace other) {
   if (spaces[one].bytes != spaces[other].bytes)
-    fail("internal error: spaces of {} and {} bytes cannot change places", spaces[one].bytes, spaces[other].bytes);
+    fail("internal error: spaces of {} and {} bytes cannot change places", spaces[one].bytes,
+         spaces[other].bytes);
   std::swap(spaces[one], spaces[other]);
 }
 
@@ -232,7 +245,8 @@ void GpuDevice::unpin(void *memory) {
 void GpuDevice::upload(NetcSpace space, const void *from, uint64_t bytes) {
   if (bytes > spaces[space].bytes)
     fail("internal error: {} bytes copied to a space of {}", bytes, spaces[space].bytes);
-  // From pageable memory the call returns once the bytes are staged: the host may change them. Pinned memory is read later.
+  // From pageable memory the call returns once the bytes are staged: the host may change them.
+  // Pinned memory is read later.
   check(driver.memcpyHtoDAsync(spaces[space].base, from, bytes, stream), "copying to the GPU");
 }
 
@@ -255,7 +269,8 @@ void GpuDevice::uploadAhead(NetcSpace space, const void *from, uint64_t bytes) {
       check(driver.memFree(next.memory.base), "freeing the GPU's memory");
     next.memory = Memory();
     CUdeviceptr base = 0;
-    std::string action = fmt::format("allocating {} on {}", describeBytes(spaces[space].bytes), describe());
+    std::string action =
+        fmt::format("allocating {} on {}", describeBytes(spaces[space].bytes), describe());
     check(driver.memAlloc(&base, spaces[space].bytes), action.c_str());
     next.memory = {base, spaces[space].bytes};
   }
@@ -268,13 +283,15 @@ void GpuDevice::uploadAhead(NetcSpace space, const void *from, uint64_t bytes) {
 void GpuDevice::useAhead(NetcSpace space, uint64_t bytes) {
   Ahead &next = ahead[space];
   check(driver.streamWaitEvent(stream, next.arrived, 0), "ordering copies");
-  check(driver.memcpyDtoDAsync(spaces[space].base, next.memory.base, bytes, stream), "copying within the GPU");
+  check(driver.memcpyDtoDAsync(spaces[space].base, next.memory.base, bytes, stream),
+        "copying within the GPU");
   check(driver.eventRecord(next.used, stream), "recording an event");
 }
 
 void GpuDevice::read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) {
   uint64_t bytes = uint64_t(n) * buffer.bytes_per_image + buffer.bytes_fixed;
-  check(driver.memcpyDtoHAsync(to, address(program, buffer, n), bytes, stream), "copying from the GPU");
+  check(driver.memcpyDtoHAsync(to, address(program, buffer, n), bytes, stream),
+        "copying from the GPU");
   wait();
 }
 
@@ -284,12 +301,14 @@ void GpuDevice::wait() { check(driver.streamSynchronize(stream), "running kernel
 // Launches
 //===----------------------------------------------------------------------===//
 
-CUdeviceptr GpuDevice::address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const {
+CUdeviceptr GpuDevice::address(const NetcProgram &program, const NetcBuffer &buffer,
+                               int64_t n) const {
   // The fixed part of the arena lies behind the part that grows with the batch.
   if (buffer.space == NETC_SPACE_ARENA_IMAGE)
     return spaces[NETC_SPACE_ARENA_IMAGE].base + uint64_t(n) * buffer.offset;
   if (buffer.space == NETC_SPACE_ARENA_FIXED)
-    return spaces[NETC_SPACE_ARENA_IMAGE].base + uint64_t(n) * program.arena_bytes_per_image + buffer.offset;
+    return spaces[NETC_SPACE_ARENA_IMAGE].base + uint64_t(n) * program.arena_bytes_per_image +
+           buffer.offset;
   return spaces[buffer.space].base + buffer.offset;
 }
 
@@ -307,11 +326,12 @@ void GpuDevice::launch(const NetcProgram &program, const NetcCommand &command, i
   int32_t images = int32_t(n);
   parameters.push_back(&images);
   const NetcGpuKernel &kernel = image->kernels[command.kernel];
-  CUresult result = driver.launchKernel(functions[command.kernel], unsigned(blocks), 1, 1, kernel.threads, 1, 1,
-                                        kernel.shared_bytes, stream, parameters.data(), nullptr);
+  CUresult result =
+      driver.launchKernel(functions[command.kernel], unsigned(blocks), 1, 1, kernel.threads, 1, 1,
+                          kernel.shared_bytes, stream, parameters.data(), nullptr);
   if (result != CUDA_SUCCESS) {
-    std::string action = fmt::format("launching {} ({} blocks of {} threads)", model->kernels[command.kernel].name, blocks,
-                                     kernel.threads);
+    std::string action = fmt::format("launching {} ({} blocks of {} threads)",
+                                     model->kernels[command.kernel].name, blocks, kernel.threads);
     check(result, action.c_str());
   }
 }
@@ -326,7 +346,8 @@ void GpuDevice::dropGraphs() {
 }
 
 CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n) {
-  check(driver.streamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "capturing a CUDA graph");
+  check(driver.streamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
+        "capturing a CUDA graph");
   CUgraph graph = nullptr;
   try {
     for (uint64_t i = 0; i < program.command_count; ++i)
@@ -357,7 +378,8 @@ void GpuDevice::runTimed(const NetcProgram &program, uint64_t first, uint64_t la
     seconds[i] += marks.secondsBefore(i - first + 1);
 }
 
-void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *seconds) {
+void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
+                    std::vector<double> *seconds) {
   if (seconds)
     return runTimed(program, first, last, n, *seconds);
   if (first != 0 || last != program.command_count) {
@@ -367,7 +389,8 @@ void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, i
   }
   if (program.command_count == 0)
     return;
-  auto [found, isNew] = graphs.try_emplace({&program, n, spaces[NETC_SPACE_GRADIENTS].base}, nullptr);
+  auto [found, isNew] =
+      graphs.try_emplace({&program, n, spaces[NETC_SPACE_GRADIENTS].base}, nullptr);
   if (isNew) {
     try {
       found->second = capture(program, n);

@@ -9,7 +9,8 @@
 using namespace netc::runtime::sim;
 
 static uint32_t barrierNumber(const Warp &warp, const Instr &instr, uint32_t mask) {
-  const uint32_t *values = reinterpret_cast<const uint32_t *>(warp.base[instr.op[0] & 1] + (instr.op[0] & ~1u));
+  const uint32_t *values =
+      reinterpret_cast<const uint32_t *>(warp.base[instr.op[0] & 1] + (instr.op[0] & ~1u));
   return values[__builtin_ctz(mask)];
 }
 
@@ -56,7 +57,8 @@ void Block::releaseBarrier(unsigned which) {
     if (!joined || !context.checks)
       continue;
     for (unsigned other = 0; other < maximumWarps; ++other)
-      clocks.known[warp.index][other] = std::max(clocks.known[warp.index][other], barrier.clocks[other]);
+      clocks.known[warp.index][other] =
+          std::max(clocks.known[warp.index][other], barrier.clocks[other]);
   }
   for (Warp &warp : warps)
     mergeGroups(warp);
@@ -78,13 +80,15 @@ void Block::reportExited(unsigned which) {
     if (uint32_t gone = all & ~warp.live; gone && !exited)
       exited = 1 + warp.index * lanes + unsigned(__builtin_ctz(gone));
     for (const Group &each : warp.groups)
-      if (each.state == GroupState::Arrived && barrierNumber(warp, program.code[each.pc], each.mask) == which && !waiting)
+      if (each.state == GroupState::Arrived &&
+          barrierNumber(warp, program.code[each.pc], each.mask) == which && !waiting)
         waiting = &warp, group = &each;
   }
   if (!waiting) // only arrivals without waiting
     waiting = &warps[0];
   report(*waiting, group ? group->pc : 0, group ? group->mask : 1, "divergent barrier",
-         "not all threads of the block reach the barrier: " + threadName(exited - 1) + " has exited");
+         "not all threads of the block reach the barrier: " + threadName(exited - 1) +
+             " has exited");
 }
 
 /// No warp can run: says who waits where.
@@ -101,7 +105,8 @@ void Block::reportDeadlock() {
   unsigned listed = 0;
   for (const Warp &each : warps)
     for (const Group &other : each.groups) {
-      if (&other == group || (&each != warp && other.pc == group->pc && other.mask == group->mask) || ++listed > 3)
+      if (&other == group ||
+          (&each != warp && other.pc == group->pc && other.mask == group->mask) || ++listed > 3)
         continue;
       others += "\n  while " + placeOf(each, other.pc, other.mask);
     }
@@ -112,5 +117,6 @@ void Block::reportDeadlock() {
            "the threads of lanes " + fmt::format("{:#010x}", group->mask) + " wait for lanes " +
                fmt::format("{:#010x}", missing) + " of their warp, which never come" + others);
   }
-  report(*warp, group->pc, group->mask, "divergent barrier", "not all threads come to the barrier: deadlock" + others);
+  report(*warp, group->pc, group->mask, "divergent barrier",
+         "not all threads come to the barrier: deadlock" + others);
 }

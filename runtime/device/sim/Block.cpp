@@ -32,7 +32,8 @@ Block::Block(const LaunchContext &context, Scratch &scratch, unsigned worker)
   for (unsigned index = 0; index < count; ++index) {
     Warp &warp = warps[index];
     warp.base[0] = scratch.registers[linesOfWarp * index].bytes;
-    warp.base[1] = const_cast<char *>(program.constants.empty() ? nullptr : program.constants[0].bytes);
+    warp.base[1] =
+        const_cast<char *>(program.constants.empty() ? nullptr : program.constants[0].bytes);
     warp.predicates = &scratch.predicates[predicates * index];
     warp.index = index;
     warp.checks = context.checks;
@@ -68,41 +69,67 @@ uint32_t Block::specialValue(Special which, const Warp &warp, unsigned lane) con
   const auto &size = context.launch.block, &grid = context.launch.grid;
   uint32_t thread = warp.index * lanes + lane;
   switch (which) {
-  case Special::TidX: return thread % size[0];
-  case Special::TidY: return thread / size[0] % size[1];
-  case Special::TidZ: return thread / size[0] / size[1];
-  case Special::NtidX: return size[0];
-  case Special::NtidY: return size[1];
-  case Special::NtidZ: return size[2];
-  case Special::CtaidX: return index[0];
-  case Special::CtaidY: return index[1];
-  case Special::CtaidZ: return index[2];
-  case Special::NctaidX: return grid[0];
-  case Special::NctaidY: return grid[1];
-  case Special::NctaidZ: return grid[2];
-  case Special::LaneId: return lane;
-  case Special::WarpId: return warp.index;
-  case Special::NwarpId: return uint32_t(warps.size());
-  case Special::LaneMaskEq: return 1u << lane;
-  case Special::LaneMaskLt: return (1u << lane) - 1;
-  case Special::LaneMaskLe: return (1u << lane) - 1 + (1u << lane);
-  case Special::LaneMaskGe: return ~((1u << lane) - 1);
-  case Special::LaneMaskGt: return ~((1u << lane) - 1 + (1u << lane));
-  case Special::SmId: return worker % context.multiprocessors;
-  case Special::NsmId: return context.multiprocessors;
-  case Special::DynamicSharedBytes: return context.launch.dynamicShared;
-  case Special::TotalSharedBytes: return uint32_t(warp.sharedBytes);
+  case Special::TidX:
+    return thread % size[0];
+  case Special::TidY:
+    return thread / size[0] % size[1];
+  case Special::TidZ:
+    return thread / size[0] / size[1];
+  case Special::NtidX:
+    return size[0];
+  case Special::NtidY:
+    return size[1];
+  case Special::NtidZ:
+    return size[2];
+  case Special::CtaidX:
+    return index[0];
+  case Special::CtaidY:
+    return index[1];
+  case Special::CtaidZ:
+    return index[2];
+  case Special::NctaidX:
+    return grid[0];
+  case Special::NctaidY:
+    return grid[1];
+  case Special::NctaidZ:
+    return grid[2];
+  case Special::LaneId:
+    return lane;
+  case Special::WarpId:
+    return warp.index;
+  case Special::NwarpId:
+    return uint32_t(warps.size());
+  case Special::LaneMaskEq:
+    return 1u << lane;
+  case Special::LaneMaskLt:
+    return (1u << lane) - 1;
+  case Special::LaneMaskLe:
+    return (1u << lane) - 1 + (1u << lane);
+  case Special::LaneMaskGe:
+    return ~((1u << lane) - 1);
+  case Special::LaneMaskGt:
+    return ~((1u << lane) - 1 + (1u << lane));
+  case Special::SmId:
+    return worker % context.multiprocessors;
+  case Special::NsmId:
+    return context.multiprocessors;
+  case Special::DynamicSharedBytes:
+    return context.launch.dynamicShared;
+  case Special::TotalSharedBytes:
+    return uint32_t(warp.sharedBytes);
   case Special::Clock:
   case Special::Clock64:
   case Special::GlobalTimer:
-  case Special::GridId: return 0;
+  case Special::GridId:
+    return 0;
   }
   return 0;
 }
 
 void Block::fillSpecials(Warp &warp) {
   for (auto [which, slot] : program.specials) {
-    bool wide = which == Special::Clock64 || which == Special::GlobalTimer || which == Special::GridId;
+    bool wide =
+        which == Special::Clock64 || which == Special::GlobalTimer || which == Special::GridId;
     for (unsigned lane = 0; lane < lanes; ++lane) {
       uint64_t value = specialValue(which, warp, lane);
       std::memcpy(warp.base[0] + slot + lane * (wide ? 8 : 4), &value, wide ? 8 : 4);
@@ -113,12 +140,14 @@ void Block::fillSpecials(Warp &warp) {
 void Block::start(uint64_t blockNumber) {
   const auto &grid = context.launch.grid;
   number = blockNumber;
-  index = {uint32_t(number % grid[0]), uint32_t(number / grid[0] % grid[1]), uint32_t(number / grid[0] / grid[1])};
+  index = {uint32_t(number % grid[0]), uint32_t(number / grid[0] % grid[1]),
+           uint32_t(number / grid[0] / grid[1])};
   randomState = (context.seed * 0x9E3779B97F4A7C15 + number * 0xBF58476D1CE4E5B9) | 1;
   fenced = synchronised = false;
   for (Barrier &barrier : barriers)
     barrier = Barrier();
-  if (context.checks) { // what nobody has written shows: NaN as f32, far out of bounds as an address
+  if (context
+          .checks) { // what nobody has written shows: NaN as f32, far out of bounds as an address
     std::memset(static_cast<void *>(scratch.registers.data()), 0x7f, registerLines * 64);
     std::memset(static_cast<void *>(scratch.shared.data()), 0x7f, warps[0].sharedBytes);
     std::memset(static_cast<void *>(scratch.local.data()), 0x7f, localLines * 64);
@@ -161,7 +190,8 @@ void Block::run(uint64_t blockNumber) {
       reportDeadlock();
     if (warpInstructions > context.instructionLimit)
       report(*next, next->groups[0].pc, next->groups[0].mask, "endless loop",
-             "the warps of the block have run more than " + std::to_string(context.instructionLimit) + " instructions",
+             "the warps of the block have run more than " +
+                 std::to_string(context.instructionLimit) + " instructions",
              cuda::CUDA_ERROR_LAUNCH_TIMEOUT);
     runWarp(*next, context.checks ? 16u << (random() % 10) : fastQuantum);
     completeBarriers();
@@ -176,7 +206,8 @@ void Block::mergeGroups(Warp &warp) {
   auto &groups = warp.groups;
   for (size_t first = 0; first < groups.size(); ++first)
     for (size_t second = first + 1; second < groups.size();) {
-      bool together = groups[first].pc == groups[second].pc && groups[first].state != GroupState::Arrived &&
+      bool together = groups[first].pc == groups[second].pc &&
+                      groups[first].state != GroupState::Arrived &&
                       groups[second].state != GroupState::Arrived;
       if (!together) {
         ++second;
@@ -189,7 +220,8 @@ void Block::mergeGroups(Warp &warp) {
 }
 
 void Block::runWarp(Warp &warp, uint64_t budget) {
-  bool astray = warp.groups.size() > 1 && (random() & 15) == 0; // so that lanes in a spin loop do not starve others
+  bool astray = warp.groups.size() > 1 &&
+                (random() & 15) == 0; // so that lanes in a spin loop do not starve others
   while (budget) {
     size_t best = warp.groups.size();
     for (size_t each = 0; each < warp.groups.size(); ++each) {
@@ -215,7 +247,8 @@ void Block::runGroup(Warp &warp, size_t which, uint64_t &budget) {
   auto findBoundary = [&] {
     boundary = UINT32_MAX;
     for (size_t each = 0; each < warp.groups.size(); ++each)
-      if (each != which && warp.groups[each].state != GroupState::Arrived && warp.groups[each].pc > group.pc)
+      if (each != which && warp.groups[each].state != GroupState::Arrived &&
+          warp.groups[each].pc > group.pc)
         boundary = std::min(boundary, warp.groups[each].pc);
   };
   if (warp.groups.size() > 1)
@@ -267,7 +300,8 @@ Block::Step Block::control(Warp &warp, Group &group, const Instr &instr, uint32_
   case Kind::Exit:
     return leave(warp, group, mask);
   case Kind::Trap:
-    report(warp, group.pc, mask, "trap", "the kernel stopped itself", cuda::CUDA_ERROR_ILLEGAL_INSTRUCTION);
+    report(warp, group.pc, mask, "trap", "the kernel stopped itself",
+           cuda::CUDA_ERROR_ILLEGAL_INSTRUCTION);
   case Kind::Barrier:
     return arrive(warp, group, instr, mask);
   case Kind::Together:
@@ -291,7 +325,8 @@ Block::Step Block::branch(Warp &warp, Group &group, uint32_t mask, uint32_t targ
     group.pc = target;
     // Lanes that fell behind go first.
     for (const Group &other : warp.groups)
-      if (warp.groups.size() > 1 && other.state == GroupState::Ready && other.pc <= target && other.mask != group.mask)
+      if (warp.groups.size() > 1 && other.state == GroupState::Ready && other.pc <= target &&
+          other.mask != group.mask)
         return Step::Regroup;
     return Step::Continue;
   }
@@ -302,7 +337,8 @@ Block::Step Block::branch(Warp &warp, Group &group, uint32_t mask, uint32_t targ
 
 Block::Step Block::branchIndex(Warp &warp, Group &group, const Instr &instr, uint32_t mask) {
   const auto &table = program.branchTables[instr.target];
-  const uint32_t *entries = reinterpret_cast<const uint32_t *>(warp.base[instr.op[0] & 1] + (instr.op[0] & ~1u));
+  const uint32_t *entries =
+      reinterpret_cast<const uint32_t *>(warp.base[instr.op[0] & 1] + (instr.op[0] & ~1u));
   uint32_t first = entries[__builtin_ctz(mask)], same = 0;
   for (unsigned lane = 0; lane < lanes; ++lane)
     same |= uint32_t(((mask >> lane) & 1) && entries[lane] == first) << lane;
@@ -345,12 +381,14 @@ Block::Step Block::together(Warp &warp, Group &group, const Instr &instr, uint32
     for (unsigned lane = 0; lane < lanes; ++lane)
       mine |= uint32_t(((mask >> lane) & 1) && members[lane] == needed) << lane;
     if (mine & ~needed)
-      report(warp, group.pc, mine & ~needed, "bad member mask", "the thread is not in its own member mask");
+      report(warp, group.pc, mine & ~needed, "bad member mask",
+             "the thread is not in its own member mask");
   }
   if (needed & ~warp.live)
     report(warp, group.pc, mine, "bad member mask",
-           instr.kind == Kind::Together ? "the member mask names threads that have exited or do not exist"
-                                        : "all 32 threads of the warp must run it; some have exited or do not exist");
+           instr.kind == Kind::Together
+               ? "the member mask names threads that have exited or do not exist"
+               : "all 32 threads of the warp must run it; some have exited or do not exist");
   if (mine == needed) {
     // Lanes behind a false guard step over it; lanes with another mask stay.
     uint32_t skipping = group.mask & ~mask, staying = mask & ~mine;
@@ -375,7 +413,8 @@ Block::Step Block::arrive(Warp &warp, Group &group, const Instr &instr, uint32_t
     uint32_t first = values[__builtin_ctz(mask)];
     for (unsigned lane = 0; lane < lanes; ++lane)
       if (((mask >> lane) & 1) && values[lane] != first)
-        report(warp, group.pc, mask, "divergent barrier", "the threads of a warp name different barriers or counts");
+        report(warp, group.pc, mask, "divergent barrier",
+               "the threads of a warp name different barriers or counts");
     return first;
   };
   if (instr.flags && mask != warp.live) { // .aligned: the whole warp at once
@@ -392,8 +431,8 @@ Block::Step Block::arrive(Warp &warp, Group &group, const Instr &instr, uint32_t
   Barrier &barrier = barriers[number];
   if (barrier.inUse && barrier.expected != expected)
     report(warp, group.pc, mask, "bad barrier",
-           "barrier " + std::to_string(number) + " with a count of " + std::to_string(expected) + ", others wait at it with " +
-               std::to_string(barrier.expected));
+           "barrier " + std::to_string(number) + " with a count of " + std::to_string(expected) +
+               ", others wait at it with " + std::to_string(barrier.expected));
   split(warp, group, mask, group.pc + 1);
   barrier.inUse = true;
   barrier.expected = expected;

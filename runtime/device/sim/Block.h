@@ -67,7 +67,8 @@ public:
   bool fenced = false, synchronised = false; // see recordGlobal
   std::string placeOf(const Warp &warp, uint32_t pc, uint32_t threads) const;
   std::string threadName(uint64_t thread) const;
-  [[noreturn]] void report(const Warp &warp, uint32_t pc, uint32_t threads, const char *check, const std::string &what,
+  [[noreturn]] void report(const Warp &warp, uint32_t pc, uint32_t threads, const char *check,
+                           const std::string &what,
                            cuda::CUresult code = cuda::CUDA_ERROR_LAUNCH_FAILED) const;
   uint32_t pcOf(const Instr &instr) const { return uint32_t(&instr - program.code.data()); }
 
@@ -75,7 +76,7 @@ private:
   struct Barrier {
     uint32_t expected = 0; // 0: all threads
     uint32_t arrived = 0;
-    uint32_t trues = 0;    // of a reduction's predicate
+    uint32_t trues = 0; // of a reduction's predicate
     bool inUse = false;
     uint32_t clocks[maximumWarps] = {};
   };

@@ -24,11 +24,11 @@ private:
 // A context that is not current on the calling thread is a fault of the program.
 CUresult currentContext(Device &device);
 
-#define NETC_SIM_ENTER                                                                                                 \
-  Call call;                                                                                                           \
-  Device &device = call.device;                                                                                        \
-  if (CUresult state = currentContext(device); state != CUDA_SUCCESS)                                                  \
-    return state
+#define NETC_SIM_ENTER                                                                             \
+  Call call;                                                                                       \
+  Device &device = call.device;                                                                    \
+  if (CUresult state = currentContext(device); state != CUDA_SUCCESS)                              \
+  return state
 
 } // namespace netc::runtime::sim
 

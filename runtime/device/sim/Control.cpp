@@ -45,7 +45,8 @@ void netc::runtime::sim::issueCopy(Warp &warp, const Instr &instr, const AsyncCo
     warp.block->countBanks(instr, to, copy.bytes, copy.mask);
     for (unsigned lane = 0; lane < lanes; ++lane)
       if ((copy.mask >> lane) & 1) {
-        SharedVerdict verdict = warp.block->shadow.issue(warp.block->clocks, warp.index, lane, copy.to[lane], copy.bytes);
+        SharedVerdict verdict = warp.block->shadow.issue(warp.block->clocks, warp.index, lane,
+                                                         copy.to[lane], copy.bytes);
         if (verdict.fault != SharedFault::None)
           reportShared(warp, instr, lane, copy.to[lane], copy.bytes, verdict, Access::Write);
         std::memset(warp.shared + copy.to[lane], 0x7f, copy.bytes);
@@ -65,7 +66,8 @@ void netc::runtime::sim::runWaitCopies(Warp &warp, const Instr &instr) {
   for (AsyncCopy &copy : warp.copies) {
     for (unsigned lane = 0; lane < lanes; ++lane) {
       uint32_t bit = 1u << lane;
-      if (!(copy.mask & warp.exec & bit) || uint64_t(copy.group[lane]) + instr.offset >= warp.commitGroup[lane])
+      if (!(copy.mask & warp.exec & bit) ||
+          uint64_t(copy.group[lane]) + instr.offset >= warp.commitGroup[lane])
         continue;
       char *to = warp.shared + copy.to[lane];
       std::memcpy(to, copy.from[lane], copy.copied[lane]);

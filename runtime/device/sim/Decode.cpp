@@ -11,9 +11,12 @@ constexpr size_t maximumInstructions = size_t(1) << 22;
 constexpr uint64_t maximumSharedBytes = uint64_t(1) << 24, maximumLocalBytes = uint64_t(512) << 10;
 } // namespace
 
-static uint64_t alignUp(uint64_t value, uint64_t align) { return (value + align - 1) & ~(align - 1); }
+static uint64_t alignUp(uint64_t value, uint64_t align) {
+  return (value + align - 1) & ~(align - 1);
+}
 
-Program netc::runtime::sim::decodeEntry(const Module &module, const Function &entry, const GlobalAddresses &globals,
+Program netc::runtime::sim::decodeEntry(const Module &module, const Function &entry,
+                                        const GlobalAddresses &globals,
                                         const HandlerTable &handlers) {
   return Decoder(module, globals, handlers).run(entry);
 }
@@ -33,14 +36,16 @@ void Decoder::placeSharedVariable(const Variable &variable) {
     return; // behind the static ones: dynamicShared()
   }
   if (variable.bytes > maximumSharedBytes)
-    throw PtxError(variable.line, "'" + std::string(variable.name) + "' needs more shared memory than any chip has");
+    throw PtxError(variable.line, "'" + std::string(variable.name) +
+                                      "' needs more shared memory than any chip has");
   uint64_t offset = alignUp(program.staticSharedBytes, variable.align);
   sharedOffsets[variable.name] = offset;
   program.staticSharedBytes = offset + variable.bytes;
 }
 
 /// Shared variables that the function and its callees name have one place each.
-void Decoder::placeShared(const Function &function, std::set<std::string_view> &seen, unsigned depth) {
+void Decoder::placeShared(const Function &function, std::set<std::string_view> &seen,
+                          unsigned depth) {
   if (!seen.insert(function.name).second || depth > maximumCallDepth)
     return;
   for (const Variable &variable : function.variables)
@@ -48,7 +53,8 @@ void Decoder::placeShared(const Function &function, std::set<std::string_view> &
   std::set<std::string_view> named;
   for (const Statement &each : function.body)
     for (const Operand &operand : each.operands)
-      if (operand.kind == OperandKind::Symbol || (operand.kind == OperandKind::Address && !operand.baseIsRegister))
+      if (operand.kind == OperandKind::Symbol ||
+          (operand.kind == OperandKind::Address && !operand.baseIsRegister))
         named.insert(operand.name);
   for (const Variable &variable : module.variables)
     if (named.count(variable.name))
@@ -117,7 +123,8 @@ void Decoder::bind(Frame &frame) {
     program.localBytes = offset + variable.bytes;
     if (variable.bytes > maximumLocalBytes || program.localBytes > maximumLocalBytes)
       throw PtxError(variable.line, "more than 512 KiB of local memory a thread");
-    frame.variables[{variable.scope, variable.name}] = {Space::Local, offset, variable.space == Space::Param};
+    frame.variables[{variable.scope, variable.name}] = {Space::Local, offset,
+                                                        variable.space == Space::Param};
   }
 }
 
@@ -126,7 +133,8 @@ void Decoder::body(Frame &frame) {
     throw PtxError(frame.function->line, "calls nested deeper than 16");
   for (const Frame *outer : frames)
     if (outer->function == frame.function)
-      throw PtxError(frame.function->line, "'" + std::string(frame.function->name) + "' calls itself: recursion is not simulated");
+      throw PtxError(frame.function->line, "'" + std::string(frame.function->name) +
+                                               "' calls itself: recursion is not simulated");
   frames.push_back(&frame);
   bind(frame);
   for (const Statement &each : frame.function->body) {
@@ -140,7 +148,8 @@ void Decoder::body(Frame &frame) {
   frames.pop_back();
 }
 
-uint32_t Decoder::labelTarget(const Frame &frame, unsigned scope, std::string_view label, unsigned line) const {
+uint32_t Decoder::labelTarget(const Frame &frame, unsigned scope, std::string_view label,
+                              unsigned line) const {
   for (;;) {
     auto found = frame.function->labels.find({scope, label});
     if (found != frame.function->labels.end())

@@ -10,10 +10,27 @@ static bool isReal(Type type) { return type == Type::F32 || type == Type::F64; }
 
 static unsigned sourcesOf(Op op) {
   switch (op) {
-  case Op::Abs: case Op::Neg: case Op::Rcp: case Op::Sqrt: case Op::Rsqrt: case Op::Sin: case Op::Cos: case Op::Lg2:
-  case Op::Ex2: case Op::Tanh: case Op::Not: case Op::LogicalNot: case Op::Popc: case Op::Clz: case Op::Brev:
+  case Op::Abs:
+  case Op::Neg:
+  case Op::Rcp:
+  case Op::Sqrt:
+  case Op::Rsqrt:
+  case Op::Sin:
+  case Op::Cos:
+  case Op::Lg2:
+  case Op::Ex2:
+  case Op::Tanh:
+  case Op::Not:
+  case Op::LogicalNot:
+  case Op::Popc:
+  case Op::Clz:
+  case Op::Brev:
     return 1;
-  case Op::Fma: case Op::Mad: case Op::MadHigh: case Op::MadWide: case Op::Sad:
+  case Op::Fma:
+  case Op::Mad:
+  case Op::MadHigh:
+  case Op::MadWide:
+  case Op::Sad:
     return 3;
   default:
     return 2;
@@ -185,10 +202,11 @@ void Decoder::lop3() {
 }
 
 static const std::initializer_list<std::pair<std::string_view, Compare>> comparisons = {
-    {"eq", Compare::Eq},   {"ne", Compare::Ne},   {"lt", Compare::Lt},   {"le", Compare::Le},   {"gt", Compare::Gt},
-    {"ge", Compare::Ge},   {"lo", Compare::Lt},   {"ls", Compare::Le},   {"hi", Compare::Gt},   {"hs", Compare::Ge},
-    {"equ", Compare::Equ}, {"neu", Compare::Neu}, {"ltu", Compare::Ltu}, {"leu", Compare::Leu}, {"gtu", Compare::Gtu},
-    {"geu", Compare::Geu}, {"num", Compare::Num}, {"nan", Compare::Nan}};
+    {"eq", Compare::Eq},   {"ne", Compare::Ne},   {"lt", Compare::Lt},   {"le", Compare::Le},
+    {"gt", Compare::Gt},   {"ge", Compare::Ge},   {"lo", Compare::Lt},   {"ls", Compare::Le},
+    {"hi", Compare::Gt},   {"hs", Compare::Ge},   {"equ", Compare::Equ}, {"neu", Compare::Neu},
+    {"ltu", Compare::Ltu}, {"leu", Compare::Leu}, {"gtu", Compare::Gtu}, {"geu", Compare::Geu},
+    {"num", Compare::Num}, {"nan", Compare::Nan}};
 static const std::initializer_list<std::pair<std::string_view, BoolOp>> combinations = {
     {"and", BoolOp::And}, {"or", BoolOp::Or}, {"xor", BoolOp::Xor}};
 
@@ -278,11 +296,14 @@ void Decoder::convert() {
     return;
   }
   operandCount(2, 2);
-  auto isFloating = [](Type type) { return isReal(type) || type == Type::F16 || type == Type::BF16; };
+  auto isFloating = [](Type type) {
+    return isReal(type) || type == Type::F16 || type == Type::BF16;
+  };
   if (c.rounding == Rounding::Rna && c.to != Type::TF32)
     fail("rounding .rna is for tf32");
-  if (isFloating(c.to) && c.to != Type::F32 && c.rounding != Rounding::None && c.rounding != Rounding::Rn &&
-      !(c.rounding == Rounding::Rz && c.to != Type::F64) && c.rounding < Rounding::Rni)
+  if (isFloating(c.to) && c.to != Type::F32 && c.rounding != Rounding::None &&
+      c.rounding != Rounding::Rn && !(c.rounding == Rounding::Rz && c.to != Type::F64) &&
+      c.rounding < Rounding::Rni)
     fail("this rounding is simulated for f32 only");
   unsigned bytes = 0;
   if (isFloating(c.to) || c.to == Type::TF32)
@@ -293,9 +314,11 @@ void Decoder::convert() {
   if (isFloating(c.from))
     instr.op[1] = source(operand(1), bytes = typeBytes(c.from));
   else
-    instr.op[1] = sourceAnyWidth(operand(1), typeBytes(c.from), std::max(2u, typeBytes(c.from)), bytes);
+    instr.op[1] =
+        sourceAnyWidth(operand(1), typeBytes(c.from), std::max(2u, typeBytes(c.from)), bytes);
   c.fromBytes = uint8_t(bytes);
-  if (c.toBytes < 2 || c.fromBytes < 2 || c.to == Type::B8 || typeBytes(c.to) == 0 || typeBytes(c.from) == 0)
+  if (c.toBytes < 2 || c.fromBytes < 2 || c.to == Type::B8 || typeBytes(c.to) == 0 ||
+      typeBytes(c.from) == 0)
     fail("not with these types");
   instr.target = uint32_t(c.to) | uint32_t(c.from) << 8;
   instr.offset = uint64_t(c.toBytes) | uint64_t(c.fromBytes) << 8;
@@ -322,7 +345,8 @@ void Decoder::move() {
       fail("2 or 4 parts of one register");
     unsigned first = side == 0 ? 0 : 1;
     for (unsigned part = 0; part < count; ++part)
-      instr.op[first + part] = side == 0 ? destination(items[part], bytes / count) : source(items[part], bytes / count);
+      instr.op[first + part] =
+          side == 0 ? destination(items[part], bytes / count) : source(items[part], bytes / count);
     if (side == 0)
       instr.op[count] = source(operand(1), bytes);
     else
@@ -331,7 +355,8 @@ void Decoder::move() {
     return;
   }
   instr.op[0] = destination(operand(0), bytes);
-  if (operand(1).name == "%clock" || operand(1).name == "%clock64" || operand(1).name == "%globaltimer") {
+  if (operand(1).name == "%clock" || operand(1).name == "%clock64" ||
+      operand(1).name == "%globaltimer") {
     instr.count = uint8_t(bytes);
     emit(instr, runClock);
     return;

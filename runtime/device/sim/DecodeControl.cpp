@@ -11,8 +11,8 @@ void Decoder::branch() {
   Instr instr;
   instr.kind = Kind::Branch;
   emit(instr, runNothing);
-  frames.back()->jumps.push_back(
-      {uint32_t(program.code.size()) - 1, -1, 0, operand(0).name, statement->scope, statement->line});
+  frames.back()->jumps.push_back({uint32_t(program.code.size()) - 1, -1, 0, operand(0).name,
+                                  statement->scope, statement->line});
 }
 
 void Decoder::branchIndex() {
@@ -23,7 +23,8 @@ void Decoder::branchIndex() {
   const Function &function = *frames.back()->function;
   const std::vector<std::string_view> *targets = nullptr;
   for (unsigned scope = statement->scope; !targets; scope = function.scopeParents[scope]) {
-    if (auto found = function.branchTargets.find({scope, operand(1).name}); found != function.branchTargets.end())
+    if (auto found = function.branchTargets.find({scope, operand(1).name});
+        found != function.branchTargets.end())
       targets = &found->second;
     else if (scope == 0)
       fail("no .branchtargets '" + std::string(operand(1).name) + "'");
@@ -35,8 +36,9 @@ void Decoder::branchIndex() {
   emit(instr, runNothing);
   program.branchTables.emplace_back(targets->size());
   for (size_t entry = 0; entry < targets->size(); ++entry)
-    frames.back()->jumps.push_back({uint32_t(program.code.size()) - 1, int64_t(instr.target), uint32_t(entry),
-                                    (*targets)[entry], statement->scope, statement->line});
+    frames.back()->jumps.push_back({uint32_t(program.code.size()) - 1, int64_t(instr.target),
+                                    uint32_t(entry), (*targets)[entry], statement->scope,
+                                    statement->line});
 }
 
 /// `call (result), callee, (arguments);`: the callee's body in this place, with
@@ -55,7 +57,8 @@ void Decoder::call() {
   const Function *callee = findFunction(name);
   if (!callee)
     fail("function '" + name + "' has no body in this module");
-  if (callee->isEntry || callee->parameters.size() != arguments.size() || callee->results.size() != results.size())
+  if (callee->isEntry || callee->parameters.size() != arguments.size() ||
+      callee->results.size() != results.size())
     fail("the arguments do not match function '" + name + "'");
   const Statement *outer = statement;
   Frame frame;
@@ -137,8 +140,8 @@ void Decoder::barrier(bool isBar) {
 void Decoder::barrierReduction(bool isBar) {
   Instr instr;
   instr.kind = Kind::Barrier;
-  std::optional<BarrierOp> op =
-      takeOneOf<BarrierOp>({{"popc", BarrierOp::Popc}, {"and", BarrierOp::And}, {"or", BarrierOp::Or}});
+  std::optional<BarrierOp> op = takeOneOf<BarrierOp>(
+      {{"popc", BarrierOp::Popc}, {"and", BarrierOp::And}, {"or", BarrierOp::Or}});
   if (!op)
     fail("");
   instr.mode = uint8_t(*op);
@@ -183,10 +186,13 @@ void Decoder::shuffle() {
 void Decoder::vote() {
   if (!take("sync"))
     fail("only with .sync");
-  std::optional<VoteMode> mode = takeOneOf<VoteMode>(
-      {{"all", VoteMode::All}, {"any", VoteMode::Any}, {"uni", VoteMode::Uni}, {"ballot", VoteMode::Ballot}});
+  std::optional<VoteMode> mode = takeOneOf<VoteMode>({{"all", VoteMode::All},
+                                                      {"any", VoteMode::Any},
+                                                      {"uni", VoteMode::Uni},
+                                                      {"ballot", VoteMode::Ballot}});
   Type type = takeType();
-  if (!mode || (type == Type::B32) != (*mode == VoteMode::Ballot) || (type != Type::B32 && type != Type::Pred))
+  if (!mode || (type == Type::B32) != (*mode == VoteMode::Ballot) ||
+      (type != Type::B32 && type != Type::Pred))
     fail("");
   operandCount(3, 3);
   Instr instr;
@@ -214,8 +220,12 @@ void Decoder::reduce() {
   requireChip(80);
   if (!take("sync"))
     fail("");
-  std::optional<Op> op = takeOneOf<Op>(
-      {{"add", Op::Add}, {"min", Op::Min}, {"max", Op::Max}, {"and", Op::And}, {"or", Op::Or}, {"xor", Op::Xor}});
+  std::optional<Op> op = takeOneOf<Op>({{"add", Op::Add},
+                                        {"min", Op::Min},
+                                        {"max", Op::Max},
+                                        {"and", Op::And},
+                                        {"or", Op::Or},
+                                        {"xor", Op::Xor}});
   if (!op)
     fail("no operation that is known");
   Type type = takeType();
@@ -248,7 +258,8 @@ void Decoder::loadMatrix() {
   operandCount(2, 2);
   std::vector<Operand> items = parts(operand(0));
   if (items.size() != count)
-    fail("it names " + std::to_string(items.size()) + " registers, expected " + std::to_string(count));
+    fail("it names " + std::to_string(items.size()) + " registers, expected " +
+         std::to_string(count));
   Instr instr;
   instr.kind = Kind::AllTogether;
   for (unsigned part = 0; part < count; ++part)
@@ -265,8 +276,10 @@ void Decoder::multiplyMatrix() {
     fail("");
   unsigned k = take("m16n8k4") ? 4 : take("m16n8k8") ? 8 : take("m16n8k16") ? 16 : 0;
   Type d = takeType(), a = takeType(), b = takeType(), c = takeType();
-  if (!k || d != Type::F32 || c != Type::F32 || a != b || (k == 16 && a == Type::TF32) || (k == 4 && a != Type::TF32))
-    fail("only m16n8k4 and m16n8k8 of tf32, m16n8k8 and m16n8k16 of f16 and bf16, with sums in f32");
+  if (!k || d != Type::F32 || c != Type::F32 || a != b || (k == 16 && a == Type::TF32) ||
+      (k == 4 && a != Type::TF32))
+    fail(
+        "only m16n8k4 and m16n8k8 of tf32, m16n8k8 and m16n8k16 of f16 and bf16, with sums in f32");
   requireChip(a == Type::F16 && k == 8 ? 75 : 80);
   operandCount(4, 4);
   unsigned perRegister = a == Type::TF32 ? 1 : 2;
@@ -277,8 +290,8 @@ void Decoder::multiplyMatrix() {
   for (size_t index = 0; index < 4; ++index) {
     std::vector<Operand> items = parts(operand(index));
     if (items.size() != counts[index])
-      fail("operand " + std::to_string(index) + " names " + std::to_string(items.size()) + " registers, expected " +
-           std::to_string(counts[index]));
+      fail("operand " + std::to_string(index) + " names " + std::to_string(items.size()) +
+           " registers, expected " + std::to_string(counts[index]));
     for (const Operand &item : items)
       instr.op[at++] = index == 0 ? destination(item, 4) : source(item, 4);
   }

@@ -5,8 +5,8 @@ using namespace netc::runtime::sim;
 
 void Decoder::loadStore(bool isLoad) {
   // Caching and ordering change nothing here: lanes and blocks see memory in order.
-  for (std::string_view word : {"volatile", "relaxed", "acquire", "release", "weak", "cta", "gpu", "sys", "ca", "cg", "cs",
-                                "lu", "cv", "wb", "wt", "nc"})
+  for (std::string_view word : {"volatile", "relaxed", "acquire", "release", "weak", "cta", "gpu",
+                                "sys", "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc"})
     take(word);
   takePrefix("L1::");
   takePrefix("L2::");
@@ -19,7 +19,8 @@ void Decoder::loadStore(bool isLoad) {
   const Operand &values = operand(isLoad ? 0 : 1);
   std::vector<Operand> items = parts(values);
   if (items.size() != count || (count > 1) != (values.kind == OperandKind::List))
-    fail("it names " + std::to_string(items.size()) + " registers, expected " + std::to_string(count));
+    fail("it names " + std::to_string(items.size()) + " registers, expected " +
+         std::to_string(count));
   unsigned bytes = typeBytes(type);
   if (!bytes || bytes * count > 16)
     fail("not with these types");
@@ -32,7 +33,8 @@ void Decoder::loadStore(bool isLoad) {
   if (width == 0)
     width = std::max(2u, bytes);
   if (width < bytes || width > 8)
-    fail("registers of " + std::to_string(8 * width) + " bits for elements of " + std::to_string(8 * bytes));
+    fail("registers of " + std::to_string(8 * width) + " bits for elements of " +
+         std::to_string(8 * bytes));
   unsigned first = isLoad ? 0 : 1;
   for (unsigned part = 0; part < count; ++part)
     instr.op[first + part] = isLoad ? destination(items[part], width) : source(items[part], width);
@@ -40,7 +42,8 @@ void Decoder::loadStore(bool isLoad) {
   instr.window = uint16_t(nextWindow++ % 64);
   if (!isLoad && asked == Space::Const)
     fail("constant memory is read only");
-  emit(instr, isLoad ? handlers.load(space, type, width, count) : handlers.store(space, type, width, count));
+  emit(instr, isLoad ? handlers.load(space, type, width, count)
+                     : handlers.store(space, type, width, count));
 }
 
 void Decoder::atomic(bool returns) {
@@ -115,7 +118,8 @@ void Decoder::asyncCopy() {
   instr.op[1] = address(operand(1), global, from);
   instr.op[3] = uint32_t(instr.offset);
   instr.op[4] = uint32_t(from.offset);
-  if (int64_t(instr.offset) != int32_t(instr.offset) || int64_t(from.offset) != int32_t(from.offset))
+  if (int64_t(instr.offset) != int32_t(instr.offset) ||
+      int64_t(from.offset) != int32_t(from.offset))
     fail("an offset beyond 32 bits");
   instr.mode = from.addressBytes;
   instr.offset = size;

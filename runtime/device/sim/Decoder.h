@@ -57,7 +57,8 @@ private:
   void resolve(Frame &frame);
   void dynamicShared();
   const Function *findFunction(std::string_view name) const;
-  uint32_t labelTarget(const Frame &frame, unsigned scope, std::string_view label, unsigned line) const;
+  uint32_t labelTarget(const Frame &frame, unsigned scope, std::string_view label,
+                       unsigned line) const;
 
   // Operands (Operands.cpp).
   [[noreturn]] void fail(const std::string &why) const;
@@ -67,7 +68,8 @@ private:
   uint32_t newSlot(unsigned bytes);
   uint32_t constant(uint64_t bits, unsigned bytes);
   uint32_t source(const Operand &operand, unsigned bytes);
-  uint32_t sourceAnyWidth(const Operand &operand, unsigned least, unsigned fallback, unsigned &bytes);
+  uint32_t sourceAnyWidth(const Operand &operand, unsigned least, unsigned fallback,
+                          unsigned &bytes);
   uint32_t destination(const Operand &operand, unsigned bytes);
   uint32_t destinationAnyWidth(const Operand &operand, unsigned least, unsigned &bytes);
   uint32_t predicateSource(const Operand &operand);
@@ -87,7 +89,8 @@ private:
   std::optional<Type> takeTypeIf();
   Rounding takeRounding();
   Space takeSpace();
-  template <typename T> std::optional<T> takeOneOf(std::initializer_list<std::pair<std::string_view, T>> words) {
+  template <typename T>
+  std::optional<T> takeOneOf(std::initializer_list<std::pair<std::string_view, T>> words) {
     for (const auto &[word, value] : words)
       if (take(word))
         return value;

@@ -84,7 +84,8 @@ CUresult Device::refuse(CUresult code, std::string text) {
 bool Device::isPinned(const void *address) const {
   char *at = static_cast<char *>(const_cast<void *>(address));
   auto after = pinned.upper_bound(at);
-  return after != pinned.begin() && uint64_t(at - std::prev(after)->first) < std::prev(after)->second;
+  return after != pinned.begin() &&
+         uint64_t(at - std::prev(after)->first) < std::prev(after)->second;
 }
 
 bool Device::capturing() const {
@@ -153,8 +154,8 @@ bool Device::advance(CUstream_st &stream, unsigned depth) {
   const Operation &head = stream.operations.front();
   if (CUstream_st *before = streamBefore(stream, head.sequence))
     return advance(*before, depth + 1);
-  if (head.kind == Operation::Kind::Wait && events.has(head.event) && head.event->completed < head.version &&
-      isStream(head.event->stream))
+  if (head.kind == Operation::Kind::Wait && events.has(head.event) &&
+      head.event->completed < head.version && isStream(head.event->stream))
     if (advance(resolve(head.event->stream), depth + 1))
       return true;
   perform(stream);
@@ -224,9 +225,14 @@ void Device::runKernel(const Launch &launch) {
   bool shadowed = options.checks && shadow && blocks > 1 && blocks <= GlobalShadow::maximumBlocks;
   if (shadowed)
     shadow->beginLaunch();
-  LaunchContext context{launch, *memory, shadowed ? shadow.get() : nullptr, options.checks,
-                        options.seed + 0x9E3779B9 * ++launches, chip.processors,
-                        options.instructionLimit, options.profile};
+  LaunchContext context{launch,
+                        *memory,
+                        shadowed ? shadow.get() : nullptr,
+                        options.checks,
+                        options.seed + 0x9E3779B9 * ++launches,
+                        chip.processors,
+                        options.instructionLimit,
+                        options.profile};
   uint64_t ran = grid->run(context);
   instructions += ran;
   if (!options.profile)

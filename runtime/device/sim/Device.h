@@ -81,7 +81,8 @@ public:
     return handle;
   }
   bool has(T *handle) const {
-    return std::any_of(objects.begin(), objects.end(), [&](const auto &each) { return each.first == handle; });
+    return std::any_of(objects.begin(), objects.end(),
+                       [&](const auto &each) { return each.first == handle; });
   }
   bool remove(T *handle) {
     return std::erase_if(objects, [&](const auto &each) { return each.first == handle; }) != 0;

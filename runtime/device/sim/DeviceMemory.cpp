@@ -17,9 +17,11 @@ constexpr size_t rememberedFrees = 4096;
 static uint64_t alignUp(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 
 DeviceMemory::DeviceMemory(uint64_t bytes) : reserved(alignUp(bytes, page)) {
-  void *got = mmap(nullptr, reserved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *got = mmap(nullptr, reserved, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED)
-    netc::runtime::fail("no address space for {} bytes of simulated GPU memory: {}", reserved, std::strerror(errno));
+    netc::runtime::fail("no address space for {} bytes of simulated GPU memory: {}", reserved,
+                        std::strerror(errno));
   base = static_cast<char *>(got);
 }
 
@@ -69,7 +71,8 @@ bool DeviceMemory::release(uint64_t address) {
   if (found == allocations.end())
     return false;
   // Whole pages go back to the system; the neighbours' stay.
-  uint64_t first = alignUp(address - deviceBase, page), last = (address - deviceBase + found->second) / page * page;
+  uint64_t first = alignUp(address - deviceBase, page),
+           last = (address - deviceBase + found->second) / page * page;
   if (first < last)
     madvise(base + first, last - first, MADV_DONTNEED);
   inUse -= found->second;
@@ -102,16 +105,19 @@ std::string DeviceMemory::describe(uint64_t address) const {
   std::lock_guard<std::mutex> lock(mutex);
   for (const auto &[low, bytes] : freed)
     if (address - low < bytes)
-      return fmt::format("byte {} of an allocation of {} bytes at {:#x} that was freed", address - low, bytes, low);
+      return fmt::format("byte {} of an allocation of {} bytes at {:#x} that was freed",
+                         address - low, bytes, low);
   auto after = allocations.upper_bound(address);
   if (after != allocations.begin()) {
     auto [low, bytes] = *std::prev(after);
     if (address - low < bytes)
-      return fmt::format("byte {} of an allocation of {} bytes at {:#x}", address - low, bytes, low);
-    return fmt::format("{} bytes behind an allocation of {} bytes at {:#x}", address - low - bytes, bytes, low);
+      return fmt::format("byte {} of an allocation of {} bytes at {:#x}", address - low, bytes,
+                         low);
+    return fmt::format("{} bytes behind an allocation of {} bytes at {:#x}", address - low - bytes,
+                       bytes, low);
   }
   if (after != allocations.end())
-    return fmt::format("{} bytes before an allocation of {} bytes at {:#x}", after->first - address, after->second,
-                       after->first);
+    return fmt::format("{} bytes before an allocation of {} bytes at {:#x}", after->first - address,
+                       after->second, after->first);
   return "no allocation anywhere near";
 }

@@ -39,7 +39,9 @@ public:
   std::string describe(uint64_t address) const;
 
   char *host(uint64_t address) const { return base + (address - deviceBase); }
-  char *delta() const { return reinterpret_cast<char *>(reinterpret_cast<uint64_t>(base) - deviceBase); }
+  char *delta() const {
+    return reinterpret_cast<char *>(reinterpret_cast<uint64_t>(base) - deviceBase);
+  }
   uint64_t size() const { return reserved; }
   uint64_t used() const { return inUse; }
 

@@ -54,7 +54,8 @@ void GridRunner::drain(unsigned worker) {
   DefaultArithmetic arithmetic;
   try {
     std::unique_ptr<Block> block;
-    for (uint64_t at; !failed.load(std::memory_order_relaxed) && (at = next.fetch_add(1)) < blocks;) {
+    for (uint64_t at;
+         !failed.load(std::memory_order_relaxed) && (at = next.fetch_add(1)) < blocks;) {
       if (!block)
         block = std::make_unique<Block>(*context, scratch[worker], worker);
       block->run(uint64_t((static_cast<unsigned __int128>(at) * stride + firstBlock) % blocks));

@@ -20,8 +20,28 @@ using Handler = void (*)(Warp &, const Instr &);
 constexpr unsigned lanes = 32;
 
 enum class Type : uint8_t {
-  None, B8, B16, B32, B64, B128, U8, U16, U32, U64, S8, S16, S32, S64,
-  F16, F16x2, BF16, BF16x2, TF32, F32, F64, Pred
+  None,
+  B8,
+  B16,
+  B32,
+  B64,
+  B128,
+  U8,
+  U16,
+  U32,
+  U64,
+  S8,
+  S16,
+  S32,
+  S64,
+  F16,
+  F16x2,
+  BF16,
+  BF16x2,
+  TF32,
+  F32,
+  F64,
+  Pred
 };
 
 /// What an instruction does beyond its handler.
@@ -38,11 +58,56 @@ enum class Kind : uint8_t {
 };
 
 enum class Op : uint8_t {
-  Add, Sub, Mul, MulHigh, MulWide, Mad, MadHigh, MadWide, Div, Rem, Abs, Neg, Min, Max, Sad,
-  And, Or, Xor, Not, LogicalNot, Shl, Shr, ShiftLeftFunnel, ShiftRightFunnel, Popc, Clz, Brev, Find, FindShift,
-  ExtractBits, InsertBits, Permute, Lop3, Mov, Select, SelectSign,
-  Fma, Rcp, Sqrt, Rsqrt, Sin, Cos, Lg2, Ex2, Tanh, CopySign,
-  Exchange, CompareExchange, Increment, Decrement, // atomics only
+  Add,
+  Sub,
+  Mul,
+  MulHigh,
+  MulWide,
+  Mad,
+  MadHigh,
+  MadWide,
+  Div,
+  Rem,
+  Abs,
+  Neg,
+  Min,
+  Max,
+  Sad,
+  And,
+  Or,
+  Xor,
+  Not,
+  LogicalNot,
+  Shl,
+  Shr,
+  ShiftLeftFunnel,
+  ShiftRightFunnel,
+  Popc,
+  Clz,
+  Brev,
+  Find,
+  FindShift,
+  ExtractBits,
+  InsertBits,
+  Permute,
+  Lop3,
+  Mov,
+  Select,
+  SelectSign,
+  Fma,
+  Rcp,
+  Sqrt,
+  Rsqrt,
+  Sin,
+  Cos,
+  Lg2,
+  Ex2,
+  Tanh,
+  CopySign,
+  Exchange,
+  CompareExchange,
+  Increment,
+  Decrement, // atomics only
 };
 
 enum class Compare : uint8_t { Eq, Ne, Lt, Le, Gt, Ge, Equ, Neu, Ltu, Leu, Gtu, Geu, Num, Nan };
@@ -53,7 +118,14 @@ enum class ShuffleMode : uint8_t { Up, Down, Butterfly, Index };
 enum class VoteMode : uint8_t { All, Any, Uni, Ballot };
 
 /// Bits of Instr::flags.
-enum : uint8_t { flagFtz = 1, flagSat = 2, flagNan = 4, flagClamp = 4, flagRelu = 8, flagSized = 16 };
+enum : uint8_t {
+  flagFtz = 1,
+  flagSat = 2,
+  flagNan = 4,
+  flagClamp = 4,
+  flagRelu = 8,
+  flagSized = 16
+};
 
 /// `op` holds slots: byte offset into the warp's registers, or, with bit 0 set,
 /// into the program's constants. A predicate is its number, bit 31 negates it.
@@ -62,14 +134,14 @@ struct Instr {
   Kind kind = Kind::Plain;
   uint8_t flags = 0;
   bool guardNegated = false;
-  uint8_t mode = 0;      // BarrierOp, ShuffleMode, BoolOp, Lop3's table, number of matrices, …
-  uint8_t count = 1;     // elements of a vector access
+  uint8_t mode = 0;  // BarrierOp, ShuffleMode, BoolOp, Lop3's table, number of matrices, …
+  uint8_t count = 1; // elements of a vector access
   uint8_t addressBytes = 8;
-  uint16_t window = 0;   // which cached allocation a global access looks at first
-  uint32_t guard = 0;    // predicate number; 0 is always true
+  uint16_t window = 0; // which cached allocation a global access looks at first
+  uint32_t guard = 0;  // predicate number; 0 is always true
   uint32_t target = 0;
   uint32_t op[14] = {};
-  uint64_t offset = 0;   // added to the address; size of a cp.async
+  uint64_t offset = 0; // added to the address; size of a cp.async
 };
 
 struct Detail {
@@ -79,9 +151,34 @@ struct Detail {
 
 /// Special registers that have a slot: filled when a block starts.
 enum class Special : uint8_t {
-  TidX, TidY, TidZ, NtidX, NtidY, NtidZ, CtaidX, CtaidY, CtaidZ, NctaidX, NctaidY, NctaidZ, LaneId, WarpId, NwarpId,
-  LaneMaskEq, LaneMaskLe, LaneMaskLt, LaneMaskGe, LaneMaskGt, Clock, Clock64, GlobalTimer, SmId, NsmId, GridId,
-  DynamicSharedBytes, TotalSharedBytes
+  TidX,
+  TidY,
+  TidZ,
+  NtidX,
+  NtidY,
+  NtidZ,
+  CtaidX,
+  CtaidY,
+  CtaidZ,
+  NctaidX,
+  NctaidY,
+  NctaidZ,
+  LaneId,
+  WarpId,
+  NwarpId,
+  LaneMaskEq,
+  LaneMaskLe,
+  LaneMaskLt,
+  LaneMaskGe,
+  LaneMaskGt,
+  Clock,
+  Clock64,
+  GlobalTimer,
+  SmId,
+  NsmId,
+  GridId,
+  DynamicSharedBytes,
+  TotalSharedBytes
 };
 
 /// Slots are read with full vectors: they begin at a line.
@@ -97,9 +194,9 @@ struct Program {
   std::vector<CacheLine> constants;
   std::vector<std::vector<uint32_t>> branchTables;
   std::vector<std::pair<Special, uint32_t>> specials; // slots to fill
-  uint64_t registerBytes = 0;   // of a warp
-  uint32_t predicates = 1;      // number 0 is always true
-  uint64_t localBytes = 0;      // of a thread
+  uint64_t registerBytes = 0;                         // of a warp
+  uint32_t predicates = 1;                            // number 0 is always true
+  uint64_t localBytes = 0;                            // of a thread
   uint64_t staticSharedBytes = 0;
   bool usesDynamicShared = false;
   std::vector<std::pair<uint64_t, uint64_t>> parameters; // offset, bytes

@@ -42,13 +42,15 @@ static CUresult memFree(CUdeviceptr address) {
     return state;
   CUresult result = device.finishAll();
   if (!device.memory->release(address))
-    return device.refuse(CUDA_ERROR_INVALID_VALUE, fmt::format("free of {:#x}, which begins no allocation", address));
+    return device.refuse(CUDA_ERROR_INVALID_VALUE,
+                         fmt::format("free of {:#x}, which begins no allocation", address));
   return result;
 }
 
 static CUresult memHostAlloc(void **address, size_t bytes, unsigned) {
   NETC_SIM_ENTER;
-  char *got = static_cast<char *>(bytes ? std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096) : nullptr);
+  char *got =
+      static_cast<char *>(bytes ? std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096) : nullptr);
   if (!got)
     return bytes ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
   device.pinned[got] = bytes;
@@ -70,8 +72,9 @@ static CUresult memFreeHost(void *address) {
 static CUresult requireRange(Device &device, CUdeviceptr address, size_t bytes, const char *what) {
   if (device.memory->holds(address, bytes))
     return CUDA_SUCCESS;
-  return device.refuse(CUDA_ERROR_INVALID_VALUE, fmt::format("{} of {} bytes at {:#x}: {}, or runs past its end", what,
-                                                             bytes, address, device.memory->describe(address)));
+  return device.refuse(CUDA_ERROR_INVALID_VALUE,
+                       fmt::format("{} of {} bytes at {:#x}: {}, or runs past its end", what, bytes,
+                                   address, device.memory->describe(address)));
 }
 
 // Asynchronous copies of host memory that the driver has not allocated are staged:

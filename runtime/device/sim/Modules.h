@@ -15,11 +15,13 @@ bool isFunction(const Device &device, CUfunction function);
 
 /// Checks the configuration against the chip and the kernel, copies the parameters
 /// and adds the launch to the stream.
-CUresult launch(Device &device, CUfunction function, std::array<uint32_t, 3> grid, std::array<uint32_t, 3> block,
-                unsigned dynamicShared, CUstream_st &stream, void **parameters);
+CUresult launch(Device &device, CUfunction function, std::array<uint32_t, 3> grid,
+                std::array<uint32_t, 3> block, unsigned dynamicShared, CUstream_st &stream,
+                void **parameters);
 
 /// Blocks on a multiprocessor, by threads and shared memory: registers are ptxas's.
-int occupancy(const Device &device, const CUfunc_st &function, unsigned threads, size_t dynamicShared);
+int occupancy(const Device &device, const CUfunc_st &function, unsigned threads,
+              size_t dynamicShared);
 
 } // namespace netc::runtime::sim
 

@@ -43,8 +43,8 @@ static void writeProfile() {
   std::fclose(file);
 }
 
-/// NETC_SIM_SEED orders warps and blocks, NETC_SIM_CHECKS=0 is the fast mode, NETC_SIM_CHIP (80) the
-/// chip, NETC_SIM_THREADS the cores, NETC_SIM_PROFILE a file for what each kernel did.
+/// NETC_SIM_SEED orders warps and blocks, NETC_SIM_CHECKS=0 is the fast mode, NETC_SIM_CHIP (80)
+/// the chip, NETC_SIM_THREADS the cores, NETC_SIM_PROFILE a file for what each kernel did.
 extern "C" void *netc_open_sim(void) {
   sim::SimulatorOptions options;
   options.seed = number("NETC_SIM_SEED", options.seed);

@@ -8,17 +8,33 @@ using namespace netc::runtime::sim;
 
 unsigned netc::runtime::sim::typeBytes(Type type) {
   switch (type) {
-  case Type::B8: case Type::U8: case Type::S8:
+  case Type::B8:
+  case Type::U8:
+  case Type::S8:
     return 1;
-  case Type::B16: case Type::U16: case Type::S16: case Type::F16: case Type::BF16:
+  case Type::B16:
+  case Type::U16:
+  case Type::S16:
+  case Type::F16:
+  case Type::BF16:
     return 2;
-  case Type::B32: case Type::U32: case Type::S32: case Type::F32: case Type::F16x2: case Type::BF16x2: case Type::TF32:
+  case Type::B32:
+  case Type::U32:
+  case Type::S32:
+  case Type::F32:
+  case Type::F16x2:
+  case Type::BF16x2:
+  case Type::TF32:
     return 4;
-  case Type::B64: case Type::U64: case Type::S64: case Type::F64:
+  case Type::B64:
+  case Type::U64:
+  case Type::S64:
+  case Type::F64:
     return 8;
   case Type::B128:
     return 16;
-  case Type::None: case Type::Pred:
+  case Type::None:
+  case Type::Pred:
     return 0;
   }
   return 0;
@@ -26,10 +42,11 @@ unsigned netc::runtime::sim::typeBytes(Type type) {
 
 std::optional<Type> netc::runtime::sim::typeNamed(std::string_view name) {
   static const std::map<std::string_view, Type> types = {
-      {"b8", Type::B8},     {"b16", Type::B16},     {"b32", Type::B32},   {"b64", Type::B64},       {"b128", Type::B128},
-      {"u8", Type::U8},     {"u16", Type::U16},     {"u32", Type::U32},   {"u64", Type::U64},       {"s8", Type::S8},
-      {"s16", Type::S16},   {"s32", Type::S32},     {"s64", Type::S64},   {"f16", Type::F16},       {"f16x2", Type::F16x2},
-      {"bf16", Type::BF16}, {"bf16x2", Type::BF16x2}, {"tf32", Type::TF32}, {"f32", Type::F32},     {"f64", Type::F64},
+      {"b8", Type::B8},         {"b16", Type::B16},   {"b32", Type::B32},     {"b64", Type::B64},
+      {"b128", Type::B128},     {"u8", Type::U8},     {"u16", Type::U16},     {"u32", Type::U32},
+      {"u64", Type::U64},       {"s8", Type::S8},     {"s16", Type::S16},     {"s32", Type::S32},
+      {"s64", Type::S64},       {"f16", Type::F16},   {"f16x2", Type::F16x2}, {"bf16", Type::BF16},
+      {"bf16x2", Type::BF16x2}, {"tf32", Type::TF32}, {"f32", Type::F32},     {"f64", Type::F64},
       {"pred", Type::Pred}};
   auto found = types.find(name);
   return found == types.end() ? std::nullopt : std::optional<Type>(found->second);
@@ -39,13 +56,15 @@ void Decoder::fail(const std::string &why) const {
   std::string name(statement->opcode);
   for (std::string_view word : statement->modifiers)
     name += "." + std::string(word);
-  throw PtxError(statement->line, "instruction '" + name + "' is not simulated" + (why.empty() ? "" : ": " + why));
+  throw PtxError(statement->line,
+                 "instruction '" + name + "' is not simulated" + (why.empty() ? "" : ": " + why));
 }
 
 /// The .target of the module must have the instruction.
 void Decoder::requireChip(unsigned chip) const {
   if (module.chip < chip)
-    fail("it needs .target sm_" + std::to_string(chip) + " or newer, the module has sm_" + std::to_string(module.chip));
+    fail("it needs .target sm_" + std::to_string(chip) + " or newer, the module has sm_" +
+         std::to_string(module.chip));
 }
 
 void Decoder::operandCount(size_t least, size_t most) const {
@@ -98,8 +117,8 @@ uint32_t Decoder::source(const Operand &operand, unsigned bytes) {
   case OperandKind::Register: {
     unsigned have = frames.back()->function->registers[operand.index].bytes;
     if (have != bytes || operand.negated)
-      fail("register " + std::string(operand.name) + " has " + std::to_string(8 * have) + " bits, expected " +
-           std::to_string(8 * bytes));
+      fail("register " + std::string(operand.name) + " has " + std::to_string(8 * have) +
+           " bits, expected " + std::to_string(8 * bytes));
     return frames.back()->slots[operand.index];
   }
   case OperandKind::Integer:
@@ -139,13 +158,14 @@ uint32_t Decoder::source(const Operand &operand, unsigned bytes) {
   }
 }
 
-uint32_t Decoder::sourceAnyWidth(const Operand &operand, unsigned least, unsigned fallback, unsigned &bytes) {
+uint32_t Decoder::sourceAnyWidth(const Operand &operand, unsigned least, unsigned fallback,
+                                 unsigned &bytes) {
   bytes = fallback;
   if (operand.kind == OperandKind::Register) {
     bytes = frames.back()->function->registers[operand.index].bytes;
     if (bytes < least || bytes > 8)
-      fail("register " + std::string(operand.name) + " has " + std::to_string(8 * bytes) + " bits, expected at least " +
-           std::to_string(8 * least));
+      fail("register " + std::string(operand.name) + " has " + std::to_string(8 * bytes) +
+           " bits, expected at least " + std::to_string(8 * least));
   }
   return source(operand, bytes);
 }
@@ -170,7 +190,8 @@ uint32_t Decoder::destinationAnyWidth(const Operand &operand, unsigned least, un
 uint32_t Decoder::predicateSource(const Operand &operand) {
   if (operand.kind == OperandKind::Integer) // true and false
     return (operand.bits != 0) != operand.negated ? 0 : uint32_t(1) << 31;
-  if (operand.kind != OperandKind::Register || frames.back()->function->registers[operand.index].bytes)
+  if (operand.kind != OperandKind::Register ||
+      frames.back()->function->registers[operand.index].bytes)
     fail("expected a predicate");
   return frames.back()->slots[operand.index] | (operand.negated ? uint32_t(1) << 31 : 0);
 }
@@ -185,25 +206,43 @@ uint32_t Decoder::predicateDestination(const Operand &operand) {
 
 uint32_t Decoder::special(std::string_view name, unsigned bytes) {
   static const std::map<std::string_view, std::pair<Special, unsigned>> known = {
-      {"%tid.x", {Special::TidX, 4}},       {"%tid.y", {Special::TidY, 4}},       {"%tid.z", {Special::TidZ, 4}},
-      {"%ntid.x", {Special::NtidX, 4}},     {"%ntid.y", {Special::NtidY, 4}},     {"%ntid.z", {Special::NtidZ, 4}},
-      {"%ctaid.x", {Special::CtaidX, 4}},   {"%ctaid.y", {Special::CtaidY, 4}},   {"%ctaid.z", {Special::CtaidZ, 4}},
-      {"%nctaid.x", {Special::NctaidX, 4}}, {"%nctaid.y", {Special::NctaidY, 4}}, {"%nctaid.z", {Special::NctaidZ, 4}},
-      {"%laneid", {Special::LaneId, 4}},    {"%warpid", {Special::WarpId, 4}},    {"%nwarpid", {Special::NwarpId, 4}},
-      {"%lanemask_eq", {Special::LaneMaskEq, 4}}, {"%lanemask_le", {Special::LaneMaskLe, 4}},
-      {"%lanemask_lt", {Special::LaneMaskLt, 4}}, {"%lanemask_ge", {Special::LaneMaskGe, 4}},
-      {"%lanemask_gt", {Special::LaneMaskGt, 4}}, {"%clock", {Special::Clock, 4}},
-      {"%clock_hi", {Special::Clock, 4}},   {"%clock64", {Special::Clock64, 8}},
-      {"%globaltimer", {Special::GlobalTimer, 8}}, {"%smid", {Special::SmId, 4}}, {"%nsmid", {Special::NsmId, 4}},
-      {"%gridid", {Special::GridId, 8}},    {"%dynamic_smem_size", {Special::DynamicSharedBytes, 4}},
+      {"%tid.x", {Special::TidX, 4}},
+      {"%tid.y", {Special::TidY, 4}},
+      {"%tid.z", {Special::TidZ, 4}},
+      {"%ntid.x", {Special::NtidX, 4}},
+      {"%ntid.y", {Special::NtidY, 4}},
+      {"%ntid.z", {Special::NtidZ, 4}},
+      {"%ctaid.x", {Special::CtaidX, 4}},
+      {"%ctaid.y", {Special::CtaidY, 4}},
+      {"%ctaid.z", {Special::CtaidZ, 4}},
+      {"%nctaid.x", {Special::NctaidX, 4}},
+      {"%nctaid.y", {Special::NctaidY, 4}},
+      {"%nctaid.z", {Special::NctaidZ, 4}},
+      {"%laneid", {Special::LaneId, 4}},
+      {"%warpid", {Special::WarpId, 4}},
+      {"%nwarpid", {Special::NwarpId, 4}},
+      {"%lanemask_eq", {Special::LaneMaskEq, 4}},
+      {"%lanemask_le", {Special::LaneMaskLe, 4}},
+      {"%lanemask_lt", {Special::LaneMaskLt, 4}},
+      {"%lanemask_ge", {Special::LaneMaskGe, 4}},
+      {"%lanemask_gt", {Special::LaneMaskGt, 4}},
+      {"%clock", {Special::Clock, 4}},
+      {"%clock_hi", {Special::Clock, 4}},
+      {"%clock64", {Special::Clock64, 8}},
+      {"%globaltimer", {Special::GlobalTimer, 8}},
+      {"%smid", {Special::SmId, 4}},
+      {"%nsmid", {Special::NsmId, 4}},
+      {"%gridid", {Special::GridId, 8}},
+      {"%dynamic_smem_size", {Special::DynamicSharedBytes, 4}},
       {"%total_smem_size", {Special::TotalSharedBytes, 4}}};
   auto found = known.find(name);
   if (found == known.end())
-    fail("register " + std::string(name) + " is not declared, or a special register that is not simulated");
+    fail("register " + std::string(name) +
+         " is not declared, or a special register that is not simulated");
   auto [which, width] = found->second;
   if (bytes != width)
-    fail("special register " + std::string(name) + " has " + std::to_string(8 * width) + " bits, expected " +
-         std::to_string(8 * bytes));
+    fail("special register " + std::string(name) + " has " + std::to_string(8 * width) +
+         " bits, expected " + std::to_string(8 * bytes));
   auto [entry, isNew] = specials.try_emplace({which, bytes}, 0);
   if (isNew) {
     entry->second = newSlot(bytes);
@@ -237,7 +276,8 @@ uint32_t Decoder::address(const Operand &operand, Space &space, Instr &instr) {
   if (!place)
     fail("'" + std::string(operand.name) + "' is not declared");
   Space wanted = place->parameterOfCall ? Space::Param : place->space;
-  bool fits = space == Space::Generic || space == wanted || (space == Space::Const && wanted == Space::Global);
+  bool fits = space == Space::Generic || space == wanted ||
+              (space == Space::Const && wanted == Space::Global);
   if (!fits)
     fail("'" + std::string(operand.name) + "' lies in another space");
   space = place->space;

@@ -26,26 +26,35 @@ public:
 
 enum class Space : uint8_t { Generic, Global, Shared, Local, Param, Const };
 
-enum class OperandKind : uint8_t { Register, Integer, Float32, Float64, Symbol, Address, List, Sink };
+enum class OperandKind : uint8_t {
+  Register,
+  Integer,
+  Float32,
+  Float64,
+  Symbol,
+  Address,
+  List,
+  Sink
+};
 
 struct Operand {
   OperandKind kind = OperandKind::Sink;
-  bool negated = false;      // !%p or -%r
-  std::string_view name;     // as written; of an Address: its base, "" for a bare number
-  uint32_t index = 0;        // Register, or the base of an Address: index into Function::registers
+  bool negated = false;  // !%p or -%r
+  std::string_view name; // as written; of an Address: its base, "" for a bare number
+  uint32_t index = 0;    // Register, or the base of an Address: index into Function::registers
   bool baseIsRegister = false;
-  uint64_t bits = 0;         // value; of an Address: the offset
+  uint64_t bits = 0;          // value; of an Address: the offset
   std::vector<Operand> items; // List; Address: none; `p|q`: the second register
 };
 
 struct Statement {
-  std::string_view opcode;                  // "ld"
-  std::vector<std::string_view> modifiers;  // "global", "v4", "b32"
+  std::string_view opcode;                 // "ld"
+  std::vector<std::string_view> modifiers; // "global", "v4", "b32"
   std::vector<Operand> operands;
   int32_t guard = -1; // register index of the predicate
   bool guardNegated = false;
-  unsigned scope = 0; // innermost block, for labels and variables
-  unsigned line = 0;  // in the PTX text, from 1
+  unsigned scope = 0;                      // innermost block, for labels and variables
+  unsigned line = 0;                       // in the PTX text, from 1
   unsigned sourceFile = 0, sourceLine = 0; // .loc
 };
 

@@ -140,7 +140,8 @@ void PtxParser::statement(Function &function) {
   result.opcode = mnemonic.substr(0, dot);
   while (dot != std::string_view::npos) {
     size_t next = mnemonic.find('.', dot + 1);
-    result.modifiers.push_back(mnemonic.substr(dot + 1, next == std::string_view::npos ? next : next - dot - 1));
+    result.modifiers.push_back(
+        mnemonic.substr(dot + 1, next == std::string_view::npos ? next : next - dot - 1));
     dot = next;
   }
   if (!is(";"))

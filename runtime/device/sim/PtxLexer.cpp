@@ -7,7 +7,8 @@ using namespace netc::runtime::sim;
 
 static bool isDigit(char c) { return c >= '0' && c <= '9'; }
 static bool startsWord(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c == '%' || c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c == '%' ||
+         c == '.';
 }
 static bool continuesWord(char c) { return startsWord(c) || isDigit(c); }
 
@@ -75,10 +76,12 @@ Token PtxLexer::number() {
       throw PtxError(line, "a number beyond 64 bits");
     bits = bits * base + digit;
   }
-  bool right = digits > 0 && (kind != TokenKind::Float32 || digits == 8) && (kind != TokenKind::Float64 || digits == 16);
+  bool right = digits > 0 && (kind != TokenKind::Float32 || digits == 8) &&
+               (kind != TokenKind::Float64 || digits == 16);
   if (kind == TokenKind::Integer && at + length < text.size() && text[at + length] == 'U')
     ++length;
-  if (!right || (at + length < text.size() && continuesWord(text[at + length]) && text[at + length] != '.'))
+  if (!right ||
+      (at + length < text.size() && continuesWord(text[at + length]) && text[at + length] != '.'))
     throw PtxError(line, "a malformed number");
   Token token = take(kind, length);
   token.bits = bits;
@@ -97,7 +100,8 @@ Token PtxLexer::next() {
     while (at + length < text.size()) {
       if (continuesWord(text[at + length]))
         ++length;
-      else if (text.substr(at + length, 2) == "::" && at + length + 2 < text.size() && continuesWord(text[at + length + 2]))
+      else if (text.substr(at + length, 2) == "::" && at + length + 2 < text.size() &&
+               continuesWord(text[at + length + 2]))
         length += 2;
       else
         break;

@@ -162,9 +162,10 @@ void PtxParser::skipSection() {
 
 uint64_t PtxParser::elementBytes(std::string_view type) const {
   static const std::map<std::string_view, uint64_t> sizes = {
-      {".b8", 1},  {".u8", 1},  {".s8", 1},   {".b16", 2}, {".u16", 2}, {".s16", 2},  {".f16", 2},
-      {".b32", 4}, {".u32", 4}, {".s32", 4},  {".f32", 4}, {".b64", 8}, {".u64", 8},  {".s64", 8},
-      {".f64", 8}, {".bf16", 2}, {".f16x2", 4}, {".bf16x2", 4}, {".b128", 16}};
+      {".b8", 1},   {".u8", 1},    {".s8", 1},     {".b16", 2},  {".u16", 2},
+      {".s16", 2},  {".f16", 2},   {".b32", 4},    {".u32", 4},  {".s32", 4},
+      {".f32", 4},  {".b64", 8},   {".u64", 8},    {".s64", 8},  {".f64", 8},
+      {".bf16", 2}, {".f16x2", 4}, {".bf16x2", 4}, {".b128", 16}};
   auto found = sizes.find(type);
   if (found == sizes.end())
     fail("unknown type '" + std::string(type) + "' of a variable");
@@ -223,8 +224,10 @@ void PtxParser::initializer(Variable &variable, uint64_t elementBytes) {
     while (accept("{"))
       ++depth;
     bool negative = accept("-");
-    if (token.kind != TokenKind::Integer && token.kind != TokenKind::Float32 && token.kind != TokenKind::Float64)
-      fail("expected a number as initial value, found " + found() + " (addresses are not simulated there)");
+    if (token.kind != TokenKind::Integer && token.kind != TokenKind::Float32 &&
+        token.kind != TokenKind::Float64)
+      fail("expected a number as initial value, found " + found() +
+           " (addresses are not simulated there)");
     uint64_t bits = negative ? 0 - token.bits : token.bits;
     advance();
     for (uint64_t byte = 0; byte < elementBytes; ++byte)
@@ -279,7 +282,8 @@ void PtxParser::performanceDirectives(Function &function) {
       function.requiredThreads = dimensions();
     else if (accept(".maxntid"))
       function.maximumThreads = dimensions();
-    else if (is(".minnctapersm") || is(".maxnreg") || is(".maxclusterrank") || is(".reqnctapercluster")) {
+    else if (is(".minnctapersm") || is(".maxnreg") || is(".maxclusterrank") ||
+             is(".reqnctapercluster")) {
       advance();
       dimensions();
     } else if (accept(".pragma")) {

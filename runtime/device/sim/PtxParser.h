@@ -66,7 +66,7 @@ private:
   Module &module;
   PtxLexer lexer;
   Token token;
-  std::vector<unsigned> scopes; // open ones, innermost last
+  std::vector<unsigned> scopes;                         // open ones, innermost last
   std::vector<std::map<std::string_view, Range>> names; // registers, [scope]
   unsigned sourceFile = 0, sourceLine = 0;
 };

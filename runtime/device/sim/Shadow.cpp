@@ -18,7 +18,9 @@ void WarpClocks::reset() {
 
 // A stamp: clock : 21, warp : 5, lane : 6. Lane 32 stands for several of the warp.
 static constexpr unsigned several = 32;
-static uint32_t stamp(uint32_t clock, unsigned warp, unsigned lane) { return clock << 11 | warp << 6 | lane; }
+static uint32_t stamp(uint32_t clock, unsigned warp, unsigned lane) {
+  return clock << 11 | warp << 6 | lane;
+}
 static unsigned laneOf(uint32_t stamp) { return stamp & 63; }
 static unsigned warpOf(uint32_t stamp) { return (stamp >> 6) & 31; }
 static uint32_t clockOf(uint32_t stamp) { return stamp >> 11; }
@@ -45,7 +47,8 @@ void SharedShadow::forgetStamps() {
     word.write = word.firstRead = word.secondRead = 0;
 }
 
-SharedVerdict SharedShadow::read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane, uint32_t bytes) {
+SharedVerdict SharedShadow::read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane,
+                                 uint32_t bytes) {
   if (word.inFlight & bytes)
     return {SharedFault::InFlight, threadOf(word.write)};
   if ((word.written & bytes) != bytes)
@@ -72,11 +75,12 @@ SharedVerdict SharedShadow::read(Word &word, const WarpClocks &clocks, unsigned 
   return {};
 }
 
-SharedVerdict SharedShadow::write(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane, uint32_t bytes,
-                                  bool atomic) {
+SharedVerdict SharedShadow::write(Word &word, const WarpClocks &clocks, unsigned warp,
+                                  unsigned lane, uint32_t bytes, bool atomic) {
   if (word.inFlight & bytes)
     return {SharedFault::InFlight, threadOf(word.write)};
-  if ((word.writeBytes & bytes) && !(atomic && word.atomic) && concurrent(word.write, clocks, warp, lane))
+  if ((word.writeBytes & bytes) && !(atomic && word.atomic) &&
+      concurrent(word.write, clocks, warp, lane))
     return {SharedFault::WriteAfterWrite, threadOf(word.write)};
   if ((word.firstBytes & bytes) && concurrent(word.firstRead, clocks, warp, lane))
     return {SharedFault::WriteAfterRead, threadOf(word.firstRead)};
@@ -93,27 +97,29 @@ SharedVerdict SharedShadow::write(Word &word, const WarpClocks &clocks, unsigned
 }
 
 /// Calls `each(word, bytes of it)` for the words of [address, address + bytes).
-template <typename Words, typename F> static SharedVerdict forWords(Words &words, uint64_t address, uint32_t bytes, F each) {
+template <typename Words, typename F>
+static SharedVerdict forWords(Words &words, uint64_t address, uint32_t bytes, F each) {
   for (uint64_t at = address, end = address + bytes; at < end;) {
     uint32_t first = uint32_t(at & 3);
     uint32_t taken = uint32_t(std::min<uint64_t>(4 - first, end - at));
-    if (SharedVerdict verdict = each(words[at / 4], ((1u << taken) - 1) << first); verdict.fault != SharedFault::None)
+    if (SharedVerdict verdict = each(words[at / 4], ((1u << taken) - 1) << first);
+        verdict.fault != SharedFault::None)
       return verdict;
     at += taken;
   }
   return {};
 }
 
-SharedVerdict SharedShadow::access(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
-                                   uint32_t bytes, Access access) {
+SharedVerdict SharedShadow::access(const WarpClocks &clocks, unsigned warp, unsigned lane,
+                                   uint64_t address, uint32_t bytes, Access access) {
   return forWords(words, address, bytes, [&](Word &word, uint32_t part) {
     return access == Access::Read ? read(word, clocks, warp, lane, part)
                                   : write(word, clocks, warp, lane, part, access == Access::Atomic);
   });
 }
 
-SharedVerdict SharedShadow::issue(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
-                                  uint32_t bytes) {
+SharedVerdict SharedShadow::issue(const WarpClocks &clocks, unsigned warp, unsigned lane,
+                                  uint64_t address, uint32_t bytes) {
   return forWords(words, address, bytes, [&](Word &word, uint32_t part) {
     SharedVerdict verdict = write(word, clocks, warp, lane, part, false);
     word.inFlight |= part;
@@ -121,7 +127,8 @@ SharedVerdict SharedShadow::issue(const WarpClocks &clocks, unsigned warp, unsig
   });
 }
 
-void SharedShadow::land(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes) {
+void SharedShadow::land(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
+                        uint32_t bytes) {
   forWords(words, address, bytes, [&](Word &word, uint32_t part) {
     word.inFlight &= ~part;
     word.written |= part;
@@ -133,15 +140,20 @@ void SharedShadow::land(const WarpClocks &clocks, unsigned warp, unsigned lane, 
 
 // Numbers of blocks are stored plus one.
 namespace {
-constexpr uint64_t field = (1 << 24) - 1, nobody = 0, many = field, atomics = field - 1, parted = field - 2;
+constexpr uint64_t field = (1 << 24) - 1, nobody = 0, many = field, atomics = field - 1,
+                   parted = field - 2;
 } // namespace
 
-static uint64_t packWord(uint64_t launch, uint64_t writer, uint64_t reader) { return launch << 48 | writer << 24 | reader; }
+static uint64_t packWord(uint64_t launch, uint64_t writer, uint64_t reader) {
+  return launch << 48 | writer << 24 | reader;
+}
 
 GlobalShadow::GlobalShadow(uint64_t bytes) : count(bytes / 4) {
-  void *got = mmap(nullptr, count * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *got = mmap(nullptr, count * 8, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED)
-    netc::runtime::fail("no address space for the race checks of simulated GPU memory: {}", std::strerror(errno));
+    netc::runtime::fail("no address space for the race checks of simulated GPU memory: {}",
+                        std::strerror(errno));
   words = static_cast<std::atomic<uint64_t> *>(got);
 }
 
@@ -154,7 +166,8 @@ void GlobalShadow::beginLaunch() {
   }
 }
 
-GlobalShadow::Verdict GlobalShadow::access(uint64_t address, uint64_t block, Access access, bool wholeWord) {
+GlobalShadow::Verdict GlobalShadow::access(uint64_t address, uint64_t block, Access access,
+                                           bool wholeWord) {
   std::atomic<uint64_t> &word = words[(address - deviceBase) / 4];
   uint64_t me = block + 1, old = word.load(std::memory_order_relaxed), next;
   do {

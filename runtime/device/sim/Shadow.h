@@ -25,7 +25,15 @@ struct WarpClocks {
 };
 
 /// What is wrong with an access to shared memory.
-enum class SharedFault : uint8_t { None, Unwritten, InFlight, ReadAfterWrite, WriteAfterWrite, WriteAfterRead, SameInstruction };
+enum class SharedFault : uint8_t {
+  None,
+  Unwritten,
+  InFlight,
+  ReadAfterWrite,
+  WriteAfterWrite,
+  WriteAfterRead,
+  SameInstruction
+};
 
 struct SharedVerdict {
   SharedFault fault = SharedFault::None;
@@ -39,27 +47,31 @@ public:
   void reset(uint64_t bytes);
   /// Keeps what is written, forgets by whom.
   void forgetStamps();
-  SharedVerdict access(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes,
-                       Access access);
+  SharedVerdict access(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
+                       uint32_t bytes, Access access);
   /// cp.async: the bytes are in flight from now on.
-  SharedVerdict issue(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes);
+  SharedVerdict issue(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
+                      uint32_t bytes);
   /// The bytes have landed, written by the lane that waited.
-  void land(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address, uint32_t bytes);
+  void land(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
+            uint32_t bytes);
 
 private:
   struct Word {
     uint32_t write, firstRead, secondRead; // stamps; 0: none
     uint32_t written : 4, inFlight : 4, writeBytes : 4, firstBytes : 4, secondBytes : 4, atomic : 1;
   };
-  SharedVerdict read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane, uint32_t bytes);
-  SharedVerdict write(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane, uint32_t bytes, bool atomic);
+  SharedVerdict read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane,
+                     uint32_t bytes);
+  SharedVerdict write(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane,
+                      uint32_t bytes, bool atomic);
 
   std::vector<Word> words;
 };
 
 /// Stops the launch with the verdict in words.
-void reportShared(Warp &, const Instr &, unsigned lane, uint64_t address, uint32_t bytes, const SharedVerdict &verdict,
-                  Access access);
+void reportShared(Warp &, const Instr &, unsigned lane, uint64_t address, uint32_t bytes,
+                  const SharedVerdict &verdict, Access access);
 
 /// Of global memory: which block of the running launch wrote and read each 4 bytes.
 /// Blocks of one launch have no order, so any other block's access conflicts; parts

@@ -44,15 +44,20 @@ static constexpr ErrorText errors[] = {
     {CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
     {CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
-    {CUDA_ERROR_NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
+    {CUDA_ERROR_NO_BINARY_FOR_GPU, "CUDA_ERROR_NO_BINARY_FOR_GPU",
+     "no kernel image is available for execution on the device"},
     {CUDA_ERROR_INVALID_PTX, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
     {CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
-    {CUDA_ERROR_ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE", "the operation cannot be performed in the present state"},
+    {CUDA_ERROR_ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE",
+     "the operation cannot be performed in the present state"},
     {CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
     {CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
-    {CUDA_ERROR_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
-    {CUDA_ERROR_LAUNCH_TIMEOUT, "CUDA_ERROR_LAUNCH_TIMEOUT", "the launch timed out and was terminated"},
-    {CUDA_ERROR_ILLEGAL_INSTRUCTION, "CUDA_ERROR_ILLEGAL_INSTRUCTION", "an illegal instruction was encountered"},
+    {CUDA_ERROR_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS",
+     "an illegal memory access was encountered"},
+    {CUDA_ERROR_LAUNCH_TIMEOUT, "CUDA_ERROR_LAUNCH_TIMEOUT",
+     "the launch timed out and was terminated"},
+    {CUDA_ERROR_ILLEGAL_INSTRUCTION, "CUDA_ERROR_ILLEGAL_INSTRUCTION",
+     "an illegal instruction was encountered"},
     {CUDA_ERROR_MISALIGNED_ADDRESS, "CUDA_ERROR_MISALIGNED_ADDRESS", "misaligned address"},
     {CUDA_ERROR_LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
     {CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
@@ -82,7 +87,9 @@ static CUresult getErrorString(CUresult code, const char **text) {
   return error ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-static CUresult started() { return Device::instance().initialised ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED; }
+static CUresult started() {
+  return Device::instance().initialised ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
+}
 
 static CUresult deviceGetCount(int *count) {
   *count = 1;
@@ -149,7 +156,8 @@ static CUresult ctxSynchronize() {
 }
 
 /// The report goes to the caller's log, as a compilation by the driver would.
-static void fillLog(const std::string &report, unsigned count, CUjit_option *options, void **values) {
+static void fillLog(const std::string &report, unsigned count, CUjit_option *options,
+                    void **values) {
   char *log = nullptr;
   size_t room = 0;
   for (unsigned index = 0; index < count; ++index) {
@@ -162,8 +170,8 @@ static void fillLog(const std::string &report, unsigned count, CUjit_option *opt
     log[report.copy(log, room - 1)] = '\0';
 }
 
-static CUresult moduleLoadDataEx(CUmodule *module, const void *image, unsigned count, CUjit_option *options,
-                                 void **values) {
+static CUresult moduleLoadDataEx(CUmodule *module, const void *image, unsigned count,
+                                 CUjit_option *options, void **values) {
   NETC_SIM_ENTER;
   if (!module || !image)
     return CUDA_ERROR_INVALID_VALUE;
@@ -186,11 +194,13 @@ static CUresult moduleGetFunction(CUfunction *function, CUmodule module, const c
   if (!device.modules.has(module))
     return CUDA_ERROR_INVALID_HANDLE;
   *function = findFunction(module, name);
-  return *function ? CUDA_SUCCESS
-                   : device.refuse(CUDA_ERROR_NOT_FOUND, std::string("the module has no kernel ") + name);
+  return *function
+             ? CUDA_SUCCESS
+             : device.refuse(CUDA_ERROR_NOT_FOUND, std::string("the module has no kernel ") + name);
 }
 
-static CUresult moduleGetGlobal(CUdeviceptr *address, size_t *bytes, CUmodule module, const char *name) {
+static CUresult moduleGetGlobal(CUdeviceptr *address, size_t *bytes, CUmodule module,
+                                const char *name) {
   NETC_SIM_ENTER;
   if (!device.modules.has(module))
     return CUDA_ERROR_INVALID_HANDLE;
@@ -211,17 +221,32 @@ static CUresult funcGetAttribute(int *value, CUfunction_attribute attribute, CUf
   const Program &program = function->program;
   switch (attribute) {
   case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: {
-    uint64_t most = uint64_t(program.maximumThreads[0]) * program.maximumThreads[1] * program.maximumThreads[2];
+    uint64_t most =
+        uint64_t(program.maximumThreads[0]) * program.maximumThreads[1] * program.maximumThreads[2];
     *value = int(most ? most : maximumThreadsPerBlock);
     return CUDA_SUCCESS;
   }
-  case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *value = int(program.staticSharedBytes); return CUDA_SUCCESS;
-  case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *value = 0; return CUDA_SUCCESS;
-  case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *value = int(program.localBytes); return CUDA_SUCCESS;
-  case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = 0; return CUDA_SUCCESS; // ptxas's to say
-  case CU_FUNC_ATTRIBUTE_PTX_VERSION: *value = int(program.module->chip); return CUDA_SUCCESS;
-  case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = int(device.chip.number); return CUDA_SUCCESS;
-  case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = int(function->dynamicLimit); return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
+    *value = int(program.staticSharedBytes);
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+    *value = 0;
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
+    *value = int(program.localBytes);
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_NUM_REGS:
+    *value = 0;
+    return CUDA_SUCCESS; // ptxas's to say
+  case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+    *value = int(program.module->chip);
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+    *value = int(device.chip.number);
+    return CUDA_SUCCESS;
+  case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+    *value = int(function->dynamicLimit);
+    return CUDA_SUCCESS;
   }
   return CUDA_ERROR_INVALID_VALUE;
 }
@@ -232,17 +257,21 @@ static CUresult funcSetAttribute(CUfunction function, CUfunction_attribute attri
     return CUDA_ERROR_INVALID_HANDLE;
   if (attribute != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
     return CUDA_ERROR_INVALID_VALUE;
-  uint64_t room = uint64_t(device.chip.sharedPerBlock) * 1024 - std::min<uint64_t>(function->program.staticSharedBytes, device.chip.sharedPerBlock * 1024);
+  uint64_t room =
+      uint64_t(device.chip.sharedPerBlock) * 1024 -
+      std::min<uint64_t>(function->program.staticSharedBytes, device.chip.sharedPerBlock * 1024);
   if (value < 0 || uint64_t(value) > room)
-    return device.refuse(CUDA_ERROR_INVALID_VALUE, "kernel " + function->program.name + ": " + std::to_string(value) +
+    return device.refuse(CUDA_ERROR_INVALID_VALUE, "kernel " + function->program.name + ": " +
+                                                       std::to_string(value) +
                                                        " bytes of dynamic shared memory; sm_" +
-                                                       std::to_string(device.chip.number) + " leaves it " +
-                                                       std::to_string(room));
+                                                       std::to_string(device.chip.number) +
+                                                       " leaves it " + std::to_string(room));
   function->dynamicLimit = uint32_t(value);
   return CUDA_SUCCESS;
 }
 
-static CUresult occupancyMaxActive(int *blocks, CUfunction function, int threads, size_t dynamicShared) {
+static CUresult occupancyMaxActive(int *blocks, CUfunction function, int threads,
+                                   size_t dynamicShared) {
   NETC_SIM_ENTER;
   if (!isFunction(device, function) || threads < 1)
     return CUDA_ERROR_INVALID_VALUE;
@@ -250,9 +279,10 @@ static CUresult occupancyMaxActive(int *blocks, CUfunction function, int threads
   return CUDA_SUCCESS;
 }
 
-static CUresult launchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,
-                             unsigned blockY, unsigned blockZ, unsigned dynamicShared, CUstream stream,
-                             void **parameters, void **extra) {
+static CUresult launchKernel(CUfunction function, unsigned gridX, unsigned gridY, unsigned gridZ,
+                             unsigned blockX, unsigned blockY, unsigned blockZ,
+                             unsigned dynamicShared, CUstream stream, void **parameters,
+                             void **extra) {
   NETC_SIM_ENTER;
   if (!isFunction(device, function) || !device.isStream(stream))
     return CUDA_ERROR_INVALID_HANDLE;

@@ -53,7 +53,7 @@ struct SharedAccess {
 struct KernelProfile {
   std::string kernel;
   uint64_t launches = 0;
-  uint64_t instructions = 0; ///< of threads
+  uint64_t instructions = 0;               ///< of threads
   std::map<uint32_t, SharedAccess> shared; ///< by PTX line
 };
 

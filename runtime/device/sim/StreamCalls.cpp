@@ -49,7 +49,8 @@ static CUresult streamWaitEvent(CUstream stream, CUevent event, unsigned flags) 
     return CUDA_SUCCESS;
   }
   if (queue.capture)
-    return device.refuse(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "a captured stream waits for an event from outside");
+    return device.refuse(CUDA_ERROR_STREAM_CAPTURE_ISOLATION,
+                         "a captured stream waits for an event from outside");
   if (event->recorded == 0)
     return CUDA_SUCCESS;
   Operation operation;
@@ -63,7 +64,8 @@ static CUresult streamWaitEvent(CUstream stream, CUevent event, unsigned flags) 
 static CUresult streamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
   NETC_SIM_ENTER;
   if (!stream)
-    return device.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "the default stream cannot be captured");
+    return device.refuse(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+                         "the default stream cannot be captured");
   if (!device.streams.has(stream))
     return CUDA_ERROR_INVALID_HANDLE;
   if (stream->capture)
@@ -140,8 +142,8 @@ static CUresult eventSynchronize(CUevent event) {
 
 static CUresult eventElapsedTime(float *milliseconds, CUevent start, CUevent end) {
   NETC_SIM_ENTER;
-  if (!device.events.has(start) || !device.events.has(end) || !start->timed || !end->timed || !start->recorded ||
-      !end->recorded)
+  if (!device.events.has(start) || !device.events.has(end) || !start->timed || !end->timed ||
+      !start->recorded || !end->recorded)
     return CUDA_ERROR_INVALID_HANDLE;
   if (start->completed < start->recorded || end->completed < end->recorded)
     return CUDA_ERROR_NOT_READY;

@@ -33,10 +33,10 @@ struct AsyncCopy {
   const Instr *instr = nullptr;
   uint32_t mask = 0;
   uint32_t bytes = 0;
-  uint32_t group[lanes];    // commit group of each lane
-  uint32_t to[lanes];       // shared address
+  uint32_t group[lanes]; // commit group of each lane
+  uint32_t to[lanes];    // shared address
   const char *from[lanes];
-  uint32_t copied[lanes];   // the rest is zeros
+  uint32_t copied[lanes]; // the rest is zeros
 };
 
 /// Registers lie as [slot][lane]; a lane of a predicate is a bit.
@@ -50,7 +50,7 @@ struct Warp {
   Block *block = nullptr;
 
   // Memory as the handlers address it.
-  char *global = nullptr; // + device address = host address
+  char *global = nullptr;   // + device address = host address
   Window *cached = nullptr; // [windows]
   char *shared = nullptr;
   uint64_t sharedBytes = 0;
@@ -60,22 +60,27 @@ struct Warp {
   uint64_t parameterBytes = 0;
 
   std::vector<Group> groups;
-  uint64_t laneInstructions = 0;   // thread-instructions run
+  uint64_t laneInstructions = 0;    // thread-instructions run
   uint32_t commitGroup[lanes] = {}; // cp.async groups that each lane has committed
-  std::vector<AsyncCopy> copies; // not yet waited for, oldest first
+  std::vector<AsyncCopy> copies;    // not yet waited for, oldest first
 };
 
 // What handlers call beyond the arithmetic; in Report.cpp and Control.cpp, compiled once.
 
 /// Stops the launch with a finding about the lanes of `lanesAtFault`.
-[[noreturn]] void reportFault(Warp &, const Instr &, uint32_t lanesAtFault, const char *check, const std::string &what);
+[[noreturn]] void reportFault(Warp &, const Instr &, uint32_t lanesAtFault, const char *check,
+                              const std::string &what);
 /// Finds the allocations of all lanes of exec, whose cached window missed; reports a fault.
-void checkGlobalAccess(Warp &, const Instr &, const uint64_t *addresses, uint32_t bytes, uint32_t mask);
-[[noreturn]] void reportBadAccess(Warp &, const Instr &, uint64_t address, unsigned lane, uint32_t bytes, Space space);
+void checkGlobalAccess(Warp &, const Instr &, const uint64_t *addresses, uint32_t bytes,
+                       uint32_t mask);
+[[noreturn]] void reportBadAccess(Warp &, const Instr &, uint64_t address, unsigned lane,
+                                  uint32_t bytes, Space space);
 /// Race and initialisation checks; `bytes` for each lane of `mask`.
 enum class Access : uint8_t { Read, Write, Atomic };
-void recordShared(Warp &, const Instr &, const uint64_t *addresses, uint32_t bytes, uint32_t mask, Access access);
-void recordGlobal(Warp &, const Instr &, const uint64_t *addresses, uint32_t bytes, uint32_t mask, Access access);
+void recordShared(Warp &, const Instr &, const uint64_t *addresses, uint32_t bytes, uint32_t mask,
+                  Access access);
+void recordGlobal(Warp &, const Instr &, const uint64_t *addresses, uint32_t bytes, uint32_t mask,
+                  Access access);
 void issueCopy(Warp &, const Instr &, const AsyncCopy &copy);
 
 } // namespace netc::runtime::sim

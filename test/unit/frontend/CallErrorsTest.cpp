@@ -11,7 +11,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4, k=3, strid=2)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:31: error: 'conv' has no argument 'strid'; did you mean 'stride'?
     4 |   return image | conv(4, k=3, strid=2)
       |                               ^~~~~
@@ -22,7 +23,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:18: error: 'conv' needs the argument 'k'
     4 |   return image | conv(4)
       |                  ^~~~
@@ -33,7 +35,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4, 3, k=5)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:29: error: argument 'k' of 'conv' is given twice
     4 |   return image | conv(4, 3, k=5)
       |                             ^
@@ -46,7 +49,8 @@ model m {
   input image: [3, 8, 8]
   return image | relu(1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:23: error: 'relu' takes at most 1 argument
     4 |   return image | relu(1)
       |                       ^
@@ -57,7 +61,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(k=3, 4)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:28: error: a positional argument stands after a named one
     4 |   return image | conv(k=3, 4)
       |                            ^
@@ -68,7 +73,8 @@ model m {
   input image: [3, 8, 8]
   return conv(4, k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:15: error: 'conv' wants a tensor first, have the integer 4
     4 |   return conv(4, k=3)
       |               ^
@@ -80,7 +86,8 @@ model m {
   n = 3
   return image | n(4)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:18: error: the integer 3 can't be called
     5 |   return image | n(4)
       |                  ^
@@ -92,7 +99,8 @@ model m {
   conv = 3
   return image | conv(4, k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:18: error: the integer 3 can't be called
     5 |   return image | conv(4, k=3)
       |                  ^~~~
@@ -103,7 +111,8 @@ model m {
   input image: [3, 8, 8]
   return image | avgpool(globl)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:26: error: unknown name 'globl'; did you mean 'global'?
     4 |   return image | avgpool(globl)
       |                          ^~~~~
@@ -113,7 +122,8 @@ model m {
   input image: [3, 8, 8]
   return image | maxpool(k=2, round="upp")
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:37: error: 'round' of 'maxpool' must be one of the words up and down, have the string "upp"
     4 |   return image | maxpool(k=2, round="upp")
       |                                     ^~~~~
@@ -127,7 +137,8 @@ model m {
   input image: [3, 8, 8]
   return image | b
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:18: error: 'b' needs the argument 'c'
     7 |   return image | b
       |                  ^
@@ -138,7 +149,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv("four", k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:23: error: 'c' of 'conv' must be an integer from 1 on, have the string "four"
     4 |   return image | conv("four", k=3)
       |                       ^~~~~~
@@ -148,7 +160,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4, k=[3, 3, 3])
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:28: error: 'k' of 'conv' must be an integer from 1 on or [height, width], have the list [3, 3, 3]
     4 |   return image | conv(4, k=[3, 3, 3])
       |                            ^
@@ -159,7 +172,8 @@ model m {
   n = image | a: len
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:15: error: a label names a layer or a block; 'len' is neither
     4 |   n = image | a: len
       |               ^
@@ -175,7 +189,8 @@ model m {
   input image: [3, 8, 8]
   return image | b(wide, 3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:26: error: argument 'wide' of 'b' is given twice
     7 |   return image | b(wide, 3)
       |                          ^

@@ -17,8 +17,8 @@ class WorkingFolder : public ::testing::Environment {
   std::filesystem::path folder;
 
   void SetUp() override {
-    folder = std::filesystem::path(::testing::TempDir()) /
-             ("netc-frontend-" + std::to_string(getpid()));
+    folder =
+        std::filesystem::path(::testing::TempDir()) / ("netc-frontend-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
     std::filesystem::current_path(folder);
   }
@@ -30,8 +30,7 @@ class WorkingFolder : public ::testing::Environment {
 };
 } // namespace
 
-static const auto *const environment =
-    ::testing::AddGlobalTestEnvironment(new WorkingFolder);
+static const auto *const environment = ::testing::AddGlobalTestEnvironment(new WorkingFolder);
 
 std::string readText(const std::string &path) {
   std::ifstream in(path, std::ios::binary);

@@ -52,8 +52,7 @@ TEST(Names, MayBeginWithAnExpression) {
 TEST(Names, CountByKindWithinAScope) {
   Network network = elaborate(wrap("  x = image | conv(4, k=1) | relu | conv(4, k=1) | relu\n"
                                    "  return x + x"));
-  EXPECT_EQ(layerNames(network),
-            (Names{"image", "conv1", "relu1", "conv2", "relu2", "add1"}));
+  EXPECT_EQ(layerNames(network), (Names{"image", "conv1", "relu1", "conv2", "relu2", "add1"}));
 }
 
 TEST(Names, LabelsDoNotAdvanceTheNumbering) {
@@ -86,9 +85,8 @@ TEST(Names, AliasesOpenNoScope) {
 
 TEST(Bias, IsLeftOutWhereABatchNormReadsAlone) {
   Network network = elaborate(wrap("  return image | conv(4, k=1) | bn"));
-  EXPECT_EQ(parameterNames(network),
-            (Names{"conv1.weight", "bn1.weight", "bn1.bias", "bn1.running_mean",
-                   "bn1.running_var"}));
+  EXPECT_EQ(parameterNames(network), (Names{"conv1.weight", "bn1.weight", "bn1.bias",
+                                            "bn1.running_mean", "bn1.running_var"}));
 }
 
 TEST(Bias, StaysWhereWrittenOrReadTwice) {
@@ -118,9 +116,9 @@ TEST(Shapes, FollowPyTorch) {
 }
 
 TEST(Shapes, AreReadable) {
-  Network network = elaborate(
-      wrap("  x = image | conv(image.channels * 2, k=1)\n"
-           "  return x | conv(x.shape[0] + x.height / x.width + len(x.shape), k=1)"));
+  Network network =
+      elaborate(wrap("  x = image | conv(image.channels * 2, k=1)\n"
+                     "  return x | conv(x.shape[0] + x.height / x.width + len(x.shape), k=1)"));
   EXPECT_EQ(network.layers[2].output, (Shape{10, 32, 32}));
 }
 
@@ -137,7 +135,8 @@ TEST(Pools, StrideDefaultsToTheWindow) {
 }
 
 TEST(Initializers, AreHeFanOutForConvolutionsAndPyTorchsForLinear) {
-  Network network = elaborate(wrap("  return image | conv(6, k=3, groups=3) | flatten | linear(2)"));
+  Network network =
+      elaborate(wrap("  return image | conv(6, k=3, groups=3) | flatten | linear(2)"));
   const Initializer &weight = network.layers[1].parameters[0].init;
   EXPECT_EQ(weight.kind, Initializer::Kind::Normal);
   EXPECT_DOUBLE_EQ(weight.b, std::sqrt(2.0 / (6 * 9)));
@@ -175,9 +174,9 @@ TEST(Language, SwitchesOfBlocksAreBareWords) {
 }
 
 TEST(Language, ArithmeticIsExact) {
-  Network network = elaborate(
-      wrap("  n = (7 - 7 % 2) / 2 << 1\n  m = max(min([9, n]), 3) * -1 + 10 - (-7) % 4\n"
-           "  return image | conv(n, k=1) | conv(m, k=1)"));
+  Network network =
+      elaborate(wrap("  n = (7 - 7 % 2) / 2 << 1\n  m = max(min([9, n]), 3) * -1 + 10 - (-7) % 4\n"
+                     "  return image | conv(n, k=1) | conv(m, k=1)"));
   EXPECT_EQ(network.layers[1].output[0], 6);
   EXPECT_EQ(network.layers[2].output[0], 3);
 }
@@ -196,8 +195,9 @@ TEST(Language, BranchesWithoutElseAndElseIf) {
 }
 
 TEST(Language, AuxiliaryHeadsAreMarked) {
-  Network network = elaborate(wrap("  x = image | relu\n  x | flatten | head: linear(3) | aux(weight=0.3)\n"
-                                   "  return x | flatten | linear(3)"));
+  Network network =
+      elaborate(wrap("  x = image | relu\n  x | flatten | head: linear(3) | aux(weight=0.3)\n"
+                     "  return x | flatten | linear(3)"));
   ASSERT_EQ(network.auxiliaries.size(), 1u);
   EXPECT_DOUBLE_EQ(network.auxiliaries[0].weight, 0.3);
   const Layer &head = network.layers[network.auxiliaries[0].value];
@@ -257,8 +257,9 @@ TEST(Dump, ShowsTheTree) {
 
 TEST(Settings, MayBindNamesOnTheWay) {
   std::string diagnostics;
-  auto network = elaborateText("net 1\nmodel m(c=1) {\n  input image: [3, 8, 8]\n  return image | conv(c, k=1)\n}\n",
-                               diagnostics, "", "c=if true { x = 3\n for i in 0..2 { x = x + i }\n x } else { 1 }");
+  auto network = elaborateText(
+      "net 1\nmodel m(c=1) {\n  input image: [3, 8, 8]\n  return image | conv(c, k=1)\n}\n",
+      diagnostics, "", "c=if true { x = 3\n for i in 0..2 { x = x + i }\n x } else { 1 }");
   ASSERT_TRUE(network) << diagnostics;
   EXPECT_EQ(network->layers.back().output, (Shape{4, 8, 8}));
 }

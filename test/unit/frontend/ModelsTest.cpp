@@ -78,8 +78,8 @@ TEST_P(Models, HaveTheirParametersAndARecipe) {
   std::string diagnostics;
   ElaborateOptions options;
   options.model = GetParam().model;
-  auto network = elaborateFile(std::string(NETC_MODELS_DIR "/") + GetParam().file, options,
-                               diagnostics);
+  auto network =
+      elaborateFile(std::string(NETC_MODELS_DIR "/") + GetParam().file, options, diagnostics);
   EXPECT_EQ(diagnostics, "");
   ASSERT_TRUE(network);
   EXPECT_EQ(countParameters(*network), GetParam().parameters);
@@ -128,7 +128,9 @@ static std::string whyRefused(const std::string &body) {
 }
 
 TEST(Outputs, AreClassScores) {
-  EXPECT_EQ(whyRefused("  return image | avgpool(global)\n"), R"net(outputs.net:4:3: error: a model returns class scores, a vector; have the image [3, 1, 1]
+  EXPECT_EQ(
+      whyRefused("  return image | avgpool(global)\n"),
+      R"net(outputs.net:4:3: error: a model returns class scores, a vector; have the image [3, 1, 1]
     4 |   return image | avgpool(global)
       |   ^~~~~~
   help: end it with x | flatten | linear(classes)
@@ -136,7 +138,9 @@ TEST(Outputs, AreClassScores) {
 }
 
 TEST(Outputs, OfHeadsAreAsTheModels) {
-  EXPECT_EQ(whyRefused("  x = image | flatten\n  aux(x | linear(3))\n  return x | linear(2)\n"), R"net(outputs.net:5:3: error: an auxiliary head gives class scores as the model does, [2]; have [3]
+  EXPECT_EQ(
+      whyRefused("  x = image | flatten\n  aux(x | linear(3))\n  return x | linear(2)\n"),
+      R"net(outputs.net:5:3: error: an auxiliary head gives class scores as the model does, [2]; have [3]
     5 |   aux(x | linear(3))
       |   ^~~
   help: end it with x | flatten | linear(classes)

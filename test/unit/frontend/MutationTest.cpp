@@ -25,17 +25,32 @@ public:
 private:
   void step(std::string &text) {
     static const char *const tokens[] = {
-        "{", "}", "(", ")", "[", "]", "|", ":", ",", "=", "+", "*", "/", "<<", "..", ".",
-        "if ", "else ", "for ", "in ", "repeat ", "return ", "conv", "bn", "0", "-1", "\"a\"",
-        "9223372036854775807", "1e308", "\n", "#", "32k", "1000000", "a:", "{i}", "image"};
+        "{",       "}",    "(",   ")",     "[",       "]",     "|",
+        ":",       ",",    "=",   "+",     "*",       "/",     "<<",
+        "..",      ".",    "if ", "else ", "for ",    "in ",   "repeat ",
+        "return ", "conv", "bn",  "0",     "-1",      "\"a\"", "9223372036854775807",
+        "1e308",   "\n",   "#",   "32k",   "1000000", "a:",    "{i}",
+        "image"};
     size_t place = below(text.size()), other = below(text.size());
     switch (below(7)) {
-    case 0: text.resize(place); break;
-    case 1: text.erase(place, 1 + below(8)); break;
-    case 2: text.insert(place, tokens[below(std::size(tokens))]); break;
-    case 3: text[place] = static_cast<char>(below(256)); break;
-    case 4: text.insert(place, text.substr(other, below(40))); break;
-    case 5: std::swap(text[place], text[other]); break;
+    case 0:
+      text.resize(place);
+      break;
+    case 1:
+      text.erase(place, 1 + below(8));
+      break;
+    case 2:
+      text.insert(place, tokens[below(std::size(tokens))]);
+      break;
+    case 3:
+      text[place] = static_cast<char>(below(256));
+      break;
+    case 4:
+      text.insert(place, text.substr(other, below(40)));
+      break;
+    case 5:
+      std::swap(text[place], text[other]);
+      break;
     default: {
       size_t line = text.find('\n', place);
       if (line != std::string::npos)
@@ -63,10 +78,14 @@ static void feed(const std::string &source, const std::string &model) {
 }
 
 TEST(Mutations, NeitherCrashNorHang) {
-  static const std::pair<const char *, const char *> corpus[] = {
-      {"resnet_cifar.net", "resnet20"}, {"resnet.net", "resnet50"},   {"lenet.net", ""},
-      {"vgg.net", "vgg11_bn"},          {"googlenet.net", ""},        {"preact.net", "preact110"},
-      {"mobilenet_v2.net", ""},         {"relu_vs_tanh.net", "with_tanh"}};
+  static const std::pair<const char *, const char *> corpus[] = {{"resnet_cifar.net", "resnet20"},
+                                                                 {"resnet.net", "resnet50"},
+                                                                 {"lenet.net", ""},
+                                                                 {"vgg.net", "vgg11_bn"},
+                                                                 {"googlenet.net", ""},
+                                                                 {"preact.net", "preact110"},
+                                                                 {"mobilenet_v2.net", ""},
+                                                                 {"relu_vs_tanh.net", "with_tanh"}};
   Mutator mutator(20151210);
   for (const auto &[file, model] : corpus) {
     std::string source = readText(std::string(NETC_MODELS_DIR "/") + file);
@@ -115,17 +134,16 @@ TEST(Nesting, IsBounded) {
 TEST(Nesting, LongChainsAreNoNests) {
   std::string diagnostics;
   EXPECT_TRUE(elaborateText(around("1" + times(" + 1", 100'000)), diagnostics)) << diagnostics;
-  EXPECT_TRUE(elaborateText(around("if true { 1 }" + times(" else if true { 1 }", 20'000) +
-                                   " else { 2 }"),
-                            diagnostics))
+  EXPECT_TRUE(elaborateText(
+      around("if true { 1 }" + times(" else if true { 1 }", 20'000) + " else { 2 }"), diagnostics))
       << diagnostics;
 }
 
 TEST(Limits, ChainsOfBlocksEndInAnError) {
   std::string source = "net 1\nblock b0(x) {\n  return x | relu\n}\n";
   for (int i = 1; i < 1000; ++i)
-    source += "block b" + std::to_string(i) + "(x) {\n  return x | b" + std::to_string(i - 1) +
-              "\n}\n";
+    source +=
+        "block b" + std::to_string(i) + "(x) {\n  return x | b" + std::to_string(i - 1) + "\n}\n";
   source += "model m {\n  input image: [3, 8, 8]\n  return image | b999\n}\n";
   std::string diagnostics;
   EXPECT_FALSE(elaborateText(source, diagnostics));
@@ -135,7 +153,8 @@ TEST(Limits, ChainsOfBlocksEndInAnError) {
 TEST(Limits, AGigabyteIsNotRead) {
   writeText("giant.net", std::string(5u << 20, '('));
   std::filesystem::resize_file("giant.net", 1u << 30); // the rest takes no room on the disk
-  const std::string why = "netc: error: can't read 'giant.net': it is larger than 4 MiB, the most a .net file may have\n";
+  const std::string why = "netc: error: can't read 'giant.net': it is larger than 4 MiB, the most "
+                          "a .net file may have\n";
   std::string diagnostics;
   EXPECT_FALSE(elaborateFile("giant.net", {}, diagnostics));
   EXPECT_EQ(diagnostics, why);
@@ -148,7 +167,8 @@ TEST(Limits, AGigabyteIsNotRead) {
 TEST(Limits, ParenthesesUpToTheLargestFileAreToldOnce) {
   std::string diagnostics;
   EXPECT_FALSE(elaborateText("net 1\n" + std::string(4'000'000, '('), diagnostics));
-  EXPECT_NE(diagnostics.find("test.net:2:201: error: brackets are nested more than 200 deep\n"), std::string::npos);
+  EXPECT_NE(diagnostics.find("test.net:2:201: error: brackets are nested more than 200 deep\n"),
+            std::string::npos);
   EXPECT_EQ(diagnostics.find("error: "), diagnostics.rfind("error: ")) << diagnostics;
 }
 
@@ -166,11 +186,13 @@ static std::vector<std::string> longFiles(int count) {
           around("image" + times(" | identity", count)),
           around("image | relu(" + numbered("p", "=1, ") + "x=1)"),
           around("if true { 1 }" + times(" else if true { 1 }", count) + " else { 2 }"),
-          "net 1\nmodel m {\n  input image: [3, 8, 8]\n  " + numbered("a", ", ") + "b = 1\n  return image | relu\n}\n",
+          "net 1\nmodel m {\n  input image: [3, 8, 8]\n  " + numbered("a", ", ") +
+              "b = 1\n  return image | relu\n}\n",
           "net 1\nblock b(" + numbered("p", "=1, ") + "q=1) {\n  return q\n}\n" + model,
           "net 1\n" + numbered("model m", "() = n()\n"),
           "net 1\n" + model + "train m {\n" + numbered("  c", " 1\n") + "}\n",
-          "net 1\n" + model + "block b(x) {\n  return x | relu\n}\n" + times("block b(x) {\n  return x\n", count)};
+          "net 1\n" + model + "block b(x) {\n  return x | relu\n}\n" +
+              times("block b(x) {\n  return x\n", count)};
 }
 
 TEST(Limits, LongFilesTakeLinearTime) {
@@ -180,18 +202,19 @@ TEST(Limits, LongFilesTakeLinearTime) {
     elaborateText(source, ignored);
     dumpAst("test.net", ignored);
     formatSource("test.net", source, ignored);
-    EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 20) << source.substr(0, 100);
+    EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 20)
+        << source.substr(0, 100);
   }
 }
 
 TEST(Limits, ListsAndStringsStaySmall) {
-  for (const char *body : {"s = \"ab\"\n  repeat 60 { s = s + s }", "l = [1]\n  repeat 60 { l = l + l }",
-                           "l = [1]\n  repeat 60 { l = [l, l] }",
-                           "l = [1]\n  repeat 25 { l = [l, l] }\n  t = l == l",
-                           "repeat 1000000 { l = 0..1000000 }"}) {
+  for (const char *body :
+       {"s = \"ab\"\n  repeat 60 { s = s + s }", "l = [1]\n  repeat 60 { l = l + l }",
+        "l = [1]\n  repeat 60 { l = [l, l] }", "l = [1]\n  repeat 25 { l = [l, l] }\n  t = l == l",
+        "repeat 1000000 { l = 0..1000000 }"}) {
     std::string diagnostics;
-    EXPECT_FALSE(elaborateText(std::string("net 1\nmodel m {\n  input image: [3, 8, 8]\n  ") + body +
-                                   "\n  return image | relu\n}\n",
+    EXPECT_FALSE(elaborateText(std::string("net 1\nmodel m {\n  input image: [3, 8, 8]\n  ") +
+                                   body + "\n  return image | relu\n}\n",
                                diagnostics))
         << body;
     EXPECT_NE(diagnostics.find("error: "), std::string::npos);

@@ -11,7 +11,8 @@ model m {
   input image: [3, 8, 8]
   return image | con(4, k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:18: error: unknown name 'con'; did you mean 'conv'?
     4 |   return image | con(4, k=3)
       |                  ^~~
@@ -22,7 +23,8 @@ model m {
   channels = 4
   return image | conv(chanels, k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:23: error: unknown name 'chanels'; did you mean 'channels'?
     5 |   return image | conv(chanels, k=3)
       |                       ^~~~~~~
@@ -34,7 +36,8 @@ model m {
   x = image
   return y
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:7: error: 'x' is read before it is bound
     4 |   y = x | relu
       |       ^
@@ -51,7 +54,8 @@ model m {
   }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:10: error: 'x' is read before it is bound
     7 |   return x
       |          ^
@@ -70,7 +74,8 @@ model m {
   x = image | b
   return x | conv(inner, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:9:19: error: unknown name 'inner'
     9 |   return x | conv(inner, k=1)
       |                   ^~~~~
@@ -81,7 +86,8 @@ model m {
   x = image | a: relu
   return x | a: tanh
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:17: error: two layers are named 'a'
     5 |   return x | a: tanh
       |                 ^~~~
@@ -96,7 +102,8 @@ model m {
   x = image | conv2: conv(4, k=1) | relu | conv(4, k=1)
   return x | conv(4, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:14: error: two layers are named 'conv2'
     5 |   return x | conv(4, k=1)
       |              ^~~~
@@ -112,7 +119,8 @@ block b(x) {
 block b(x) {
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:7: error: 'b' is defined twice
     5 | block b(x) {
       |       ^
@@ -124,7 +132,8 @@ test.net:2:7: note: the first is here
 block conv(x) {
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:7: error: 'conv' is a word of the language: no block can have this name
     2 | block conv(x) {
       |       ^~~~
@@ -140,7 +149,8 @@ model m {
   input image: [3, 8, 8]
   return image | a
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:6:14: error: block 'a' is used within itself
     6 |   return x | a
       |              ^
@@ -160,7 +170,8 @@ model b {
   input image: [3, 8, 8]
   return image | a
 }
-)net", "b", "",
+)net",
+     "b", "",
      R"net(test.net:8:18: error: 'a' is a model: only 'model a = a(...)' can use it
     8 |   return image | a
       |                  ^
@@ -174,7 +185,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(image.chanels, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:29: error: a tensor has no '.chanels'; did you mean 'channels'?
     4 |   return image | conv(image.chanels, k=1)
       |                             ^~~~~~~
@@ -186,7 +198,8 @@ model m {
   x = image | flatten
   return x | linear(x.height)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:23: error: a vector [192] has no height
     5 |   return x | linear(x.height)
       |                       ^~~~~~
@@ -197,7 +210,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv{0 - 1}: relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:25: error: a label takes integers from 0 on and strings, have the integer -1
     4 |   return image | conv{0 - 1}: relu
       |                         ^
@@ -207,7 +221,8 @@ block b(x) {
   return x
 }
 model m = b(3)
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:11: error: 'b' is no model
     5 | model m = b(3)
       |           ^
@@ -216,7 +231,8 @@ model m = b(3)
     {"alias of itself", R"net(net 1
 model a = b()
 model b = a()
-)net", "a", "",
+)net",
+     "a", "",
      R"net(test.net:3:11: error: model 'a' stands for itself
     3 | model b = a()
       |           ^
@@ -229,7 +245,8 @@ model m {
   input image: [3, 8, 8]
   return image | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:3:14: error: unknown name 'rleu'; did you mean 'relu'?
     3 |   return x | rleu
       |              ^~~~
@@ -242,7 +259,8 @@ model m {
   input image: [3, 8, 8]
   return image | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:3:27: error: 'conv' has no argument 'padd'; did you mean 'pad'?
     3 |   return x | conv(4, k=3, padd=1)
       |                           ^~~~

@@ -15,7 +15,8 @@ train m {
   batch      conv(3, k=1)
   epochs     a: relu(3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:14: error: layer 'conv' can't be called here: no model runs
     7 |   batch      conv(3, k=1)
       |              ^~~~
@@ -33,7 +34,8 @@ model m {
 train mm {
   epochs 3
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:6:7: error: a recipe for 'mm', but there is no such model; did you mean 'm'?
     6 | train mm {
       |       ^~
@@ -46,7 +48,8 @@ model m {
 train m {
   optimiser sgd(lr=0.1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:3: error: a recipe has no 'optimiser'; did you mean 'optimizer'?
     7 |   optimiser sgd(lr=0.1)
       |   ^~~~~~~~~
@@ -60,7 +63,8 @@ model m {
 train m {
   augment hflipp, random_crop(8)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:11: error: 'augment' knows no 'hflipp'; did you mean 'hflip'?
     7 |   augment hflipp, random_crop(8)
       |           ^~~~~~
@@ -74,7 +78,8 @@ model m {
 train m {
   eval resize(8), hflip
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:19: error: 'eval' knows no 'hflip'
     7 |   eval resize(8), hflip
       |                   ^~~~~
@@ -88,7 +93,8 @@ model m {
 train m {
   optimizer adan(lr=0.001)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:13: error: 'optimizer' knows no 'adan'; did you mean 'adam'?
     7 |   optimizer adan(lr=0.001)
       |             ^~~~
@@ -106,7 +112,8 @@ train m {
   accumulate 0.5
   ema 1.5
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:17: error: 'alpha' of 'mixup' must be a number above 0, have the integer 0
     7 |   augment mixup(0)
       |                 ^
@@ -131,7 +138,8 @@ model m {
 train m {
   normalize(mean=0.5, std=[0.2, 0, 0.2])
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:27: error: 'std' of 'normalize' must be a number or a list of numbers, above 0, have the list [0.2, 0, 0.2]
     7 |   normalize(mean=0.5, std=[0.2, 0, 0.2])
       |                           ^
@@ -144,7 +152,8 @@ model m {
 train m {
   normalize(mean=[0.5, 0.5], std=0.2)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:3: error: 'mean' of 'normalize' has 2 values, the input has 3 channels
     7 |   normalize(mean=[0.5, 0.5], std=0.2)
       |   ^~~~~~~~~
@@ -158,7 +167,8 @@ model m {
 train m {
   schedule step(factor=0.5)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:12: error: 'step' needs the argument 'at'
     7 |   schedule step(factor=0.5)
       |            ^~~~
@@ -172,7 +182,8 @@ model m {
 train m {
   optimizer sgd(lr=0.1, momentun=0.9)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:25: error: 'sgd' has no argument 'momentun'; did you mean 'momentum'?
     7 |   optimizer sgd(lr=0.1, momentun=0.9)
       |                         ^~~~~~~~
@@ -186,7 +197,8 @@ model m {
 train m {
   optimizer sgd(momentum=0.9)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:13: error: 'sgd' needs the argument 'lr'
     7 |   optimizer sgd(momentum=0.9)
       |             ^~~
@@ -200,7 +212,8 @@ model m {
 train m {
   schedule step(at=[60, 30])
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:20: error: 'at' of 'step' must be a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions ([0.5, 0.75]), have the list [60, 30]
     7 |   schedule step(at=[60, 30])
       |                    ^
@@ -213,7 +226,8 @@ model m {
 train m {
   epochs 64k
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:10: error: 'epochs' must be an integer from 1 to 1000000, have the iterations 64k
     7 |   epochs 64k
       |          ^~~
@@ -228,7 +242,8 @@ train m {
   augment hflip
   augment resize(8)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:8:3: error: 'augment' stands twice in the recipe
     8 |   augment resize(8)
       |   ^~~~~~~
@@ -248,7 +263,8 @@ train m {
 train m {
   epochs 4
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:9:7: error: model 'm' has two recipes
     9 | train m {
       |       ^
@@ -264,7 +280,8 @@ model m {
 train m {
   optimizer sgd(lr=0.1, momentum="high")
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:7:34: error: 'momentum' of 'sgd' must be a number from 0 on, have the string "high"
     7 |   optimizer sgd(lr=0.1, momentum="high")
       |                                  ^~~~~~

@@ -47,9 +47,10 @@ TEST(Recipe, IsReadInFull) {
 }
 
 TEST(Recipe, IterationsAreReckonedWith) {
-  Recipe recipe = recipeOf(model + "train m {\n"
-                                   "  optimizer  sgd(0.1)\n"
-                                   "  schedule   warmup(1k / 2), step(at=[16k * 2, 3 * 16k, 48k + 16k])\n}\n");
+  Recipe recipe =
+      recipeOf(model + "train m {\n"
+                       "  optimizer  sgd(0.1)\n"
+                       "  schedule   warmup(1k / 2), step(at=[16k * 2, 3 * 16k, 48k + 16k])\n}\n");
   auto count = [](const RecipeValue &value) { return std::get<Iterations>(value.value).count; };
   EXPECT_EQ(count(recipe.schedule[0].named[0].second), 500);
   const auto &at = std::get<RecipeList>(recipe.schedule[1].named[0].second.value);
@@ -90,9 +91,10 @@ TEST(Recipe, ForOtherChannelsComputesItsNormalization) {
       "", "image=[1, 8, 8]");
   ASSERT_TRUE(network) << diagnostics;
   EXPECT_EQ(std::get<std::string>(network->recipe.normalize[0].args.at(0).value), "auto");
-  EXPECT_EQ(diagnostics.substr(0, diagnostics.find('\n')),
-            "test.net:7:3: warning: 'mean' of 'normalize' has 3 values, the input has 1 channel: the "
-            "training set's own are computed instead");
+  EXPECT_EQ(
+      diagnostics.substr(0, diagnostics.find('\n')),
+      "test.net:7:3: warning: 'mean' of 'normalize' has 3 values, the input has 1 channel: the "
+      "training set's own are computed instead");
 }
 
 TEST(Recipe, OfAnAliasIsThatOfItsTarget) {

@@ -13,7 +13,8 @@ model c(n) {
   input image: [3, 8, 8]
   return image | conv(n, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(netc: error: the file has 2 models: choose one with --model
   help: the models are a and b
 )net"},
@@ -26,7 +27,8 @@ model b {
   input image: [3, 8, 8]
   return image | flatten | linear(2, bia=false)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(netc: error: the file has 2 models: choose one with --model
   help: the models are a and b
 test.net:4:18: error: unknown name 'flaten'; did you mean 'flatten'?
@@ -42,7 +44,8 @@ model m {
   input image: [3, 8, 8]
   return image | relu
 }
-)net", "n", "",
+)net",
+     "n", "",
      R"net(netc: error: --model n: there is no such model
   help: the model is m
 )net"},
@@ -51,7 +54,8 @@ model c(n) {
   input image: [3, 8, 8]
   return image | conv(n, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:7: error: model 'c' has no value for n
     2 | model c(n) {
       |       ^
@@ -62,7 +66,8 @@ model c(classes=10) {
   input image: [3, 8, 8]
   return image | conv(classes, k=1)
 }
-)net", "", "clases=3",
+)net",
+     "", "clases=3",
      R"net(netc: error: --set clases: model 'c' has no such value; did you mean 'classes'?
   help: what can be set: classes and image
 )net"},
@@ -71,7 +76,8 @@ model c(classes=10) {
   input image: [3, 8, 8]
   return image | conv(classes, k=1)
 }
-)net", "", "classes=3 +",
+)net",
+     "", "classes=3 +",
      R"net(--set classes:1:4: error: expected an expression, have the end of the line
     1 | 3 +
       |    ^
@@ -81,7 +87,8 @@ model c(classes=10) {
   input image: [3, 8, 8]
   return image | conv(classes, k=1)
 }
-)net", "", "classes=3 | relu",
+)net",
+     "", "classes=3 | relu",
      R"net(--set classes:1:5: error: layer 'relu' can't be called here: no model runs
     1 | 3 | relu
       |     ^~~~
@@ -95,7 +102,8 @@ model c(classes=10) {
   input image: [3, 8, 8]
   return image | conv(classes, k=1)
 }
-)net", "", "classes=b(3)",
+)net",
+     "", "classes=b(3)",
      R"net(--set classes:1:1: error: block 'b' can't be called here: no model runs
     1 | b(3)
       | ^
@@ -106,7 +114,8 @@ model c(classes=10) {
   input image: [3, 8, 8]
   return image | conv(classes, k=1)
 }
-)net", "", "image=[3, 8]",
+)net",
+     "", "image=[3, 8]",
      R"net(test.net:3:16: error: an input's shape is [channels, height, width] or [features], each from 1 to 65536; have the list [3, 8] from --set image
     3 |   input image: [3, 8, 8]
       |                ^
@@ -114,13 +123,15 @@ model c(classes=10) {
 )net"},
     {"import that is not there", R"net(net 1
 import "nowhere.net"
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:8: error: can't read 'nowhere.net': No such file or directory
     2 | import "nowhere.net"
       |        ^~~~~~~~~~~~~
 )net"},
     {"file without models", R"net(net 1
-)net", "", "",
+)net",
+     "", "",
      R"net(netc: error: the file has no model
   help: write model name(...) { input image: [3, 224, 224] ... }
 )net"},
@@ -130,7 +141,8 @@ model m {
   input image: [3, 8, 8]
   return image | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:8: error: 'test.net' imports itself
     2 | import "test.net"
       |        ^~~~~~~~~~

@@ -25,7 +25,8 @@ model m {
   input image: [3, 8, 8]
   return image | trunk | avgpool(global) | flatten | linear(10)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:17: error: skip-add of unequal shapes: [4, 4, 4] + [4, 8, 8]
     4 |   return relu(y + x)
       |                 ^
@@ -46,7 +47,8 @@ model m {
   y = image | conv(4, k=3, pad=1)
   return y + image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:12: error: skip-add of unequal shapes: [4, 8, 8] + [3, 8, 8]
     5 |   return y + image
       |            ^
@@ -63,7 +65,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4, k=3, groups=2)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:38: error: 3 channels of the input are not divisible by groups=2
     4 |   return image | conv(4, k=3, groups=2)
       |                                      ^
@@ -74,7 +77,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4, k=3, groups=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:38: error: 4 channels of the output are not divisible by groups=3
     4 |   return image | conv(4, k=3, groups=3)
       |                                      ^
@@ -85,7 +89,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(4, k=11)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:28: error: the kernel covers 11x11, more than its input of 8x8 with padding
     4 |   return image | conv(4, k=11)
       |                            ^~
@@ -96,7 +101,8 @@ model m {
   input image: [3, 8, 8]
   return image | maxpool(k=9)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:28: error: the window covers 9x9, more than its input of 8x8 with padding
     4 |   return image | maxpool(k=9)
       |                            ^
@@ -107,7 +113,8 @@ model m {
   input image: [3, 8, 8]
   return image | maxpool(k=2, pad=2)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:35: error: padding of 2 with a window of 2: a window could see nothing but padding
     4 |   return image | maxpool(k=2, pad=2)
       |                                   ^
@@ -118,7 +125,8 @@ model m {
   input image: [3, 8, 8]
   return image | flatten | conv(4, k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:28: error: 'conv' wants an image [channels, height, width], have the vector [192]
     4 |   return image | flatten | conv(4, k=3)
       |                            ^~~~
@@ -132,7 +140,8 @@ model m {
   input image: [3, 8, 8]
   return image | relu | linear(10)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:25: error: 'linear' wants a vector, have the image [3, 8, 8]
     4 |   return image | relu | linear(10)
       |                         ^~~~~~
@@ -143,7 +152,8 @@ model m {
   input image: [3, 8, 8]
   return image | softmax
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:18: error: 'softmax' wants a vector, have the image [3, 8, 8]
     4 |   return image | softmax
       |                  ^~~~~~~
@@ -154,7 +164,8 @@ model m {
   input image: [3, 8, 8]
   return concat(image, image | maxpool(k=2))
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:10: error: concat of [3, 8, 8] and [3, 4, 4]: height and width must be equal
     4 |   return concat(image, image | maxpool(k=2))
       |          ^~~~~~
@@ -165,7 +176,8 @@ model m {
   input image: [3, 8, 8]
   return image * (image | conv(1, k=1))
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:16: error: gate of shapes that don't fit: [3, 8, 8] * [1, 8, 8]
     4 |   return image * (image | conv(1, k=1))
       |                ^
@@ -182,7 +194,8 @@ model m {
   input image: [3, 8, 8]
   return image | pad_channels(2)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:31: error: 'pad_channels' to 2 channels, fewer than the 3 of its input
     4 |   return image | pad_channels(2)
       |                               ^
@@ -194,7 +207,8 @@ model m {
   x = image | flatten | linear(2147483648)
   return x | linear(2147483648)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:14: error: the weight [2147483648, 2147483648] of 'linear' has more than 1099511627776 elements
     5 |   return x | linear(2147483648)
       |              ^~~~~~
@@ -204,7 +218,8 @@ model m {
   input image: [3, 8, 8]
   return image | dropout(1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:26: error: 'p' of 'dropout' must be from 0 to below 1, have 1
     4 |   return image | dropout(1)
       |                          ^
@@ -215,7 +230,8 @@ model m {
   input image: [28, 28]
   return image | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:3:16: error: an input's shape is [channels, height, width] or [features], each from 1 to 65536; have the list [28, 28]
     3 |   input image: [28, 28]
       |                ^
@@ -227,7 +243,8 @@ model m {
   input other: [3, 8, 8]
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:9: error: a model has one input; this is the second
     4 |   input other: [3, 8, 8]
       |         ^~~~~
@@ -239,7 +256,8 @@ test.net:3:9: note: the first is here
 model m {
   return 3
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:7: error: model 'm' has no input
     2 | model m {
       |       ^
@@ -250,7 +268,8 @@ model m {
   input image: [3, 8, 8]
   return image | avgpool
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:18: error: 'avgpool' needs the argument 'k'
     4 |   return image | avgpool
       |                  ^~~~~~~
@@ -262,7 +281,8 @@ model m {
   y = image | conv(3, k=3)
   return image | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:15: warning: nothing uses 'conv1': it is left out
     4 |   y = image | conv(3, k=3)
       |               ^~~~

@@ -7,7 +7,8 @@ namespace netc::frontend {
 
 static const ErrorCase syntaxErrors[] = {
     {"missing version", R"net(model m { }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:1:1: error: expected 'net 1' as the first line, have 'model'
     1 | model m { }
       | ^~~~~
@@ -19,7 +20,8 @@ test.net:1:7: error: model 'm' returns nothing
 )net"},
     {"another version", R"net(net 2
 model m { }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:1:5: error: expected language version 1, have '2'
     1 | net 2
       |     ^
@@ -30,7 +32,8 @@ model m { }
 blok basic(x) {
   return x | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:3:1: error: expected import, block, model or train, have 'blok'; did you mean 'block'?
     3 | blok basic(x) {
       | ^~~~
@@ -41,7 +44,8 @@ model m {
   x = conv(image, 4, k=3
   return x | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:11: error: this '(' is never closed
     4 |   x = conv(image, 4, k=3
       |           ^
@@ -55,7 +59,8 @@ model m {
   input image: [3, 8, 8]
   return image | b
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:12: error: this '{' is never closed
     2 | block b(x) {
       |            ^
@@ -67,7 +72,8 @@ model m {
   x = image | relu)
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:19: error: this ')' closes nothing
     4 |   x = image | relu)
       |                   ^
@@ -79,7 +85,8 @@ model m {
   x = image
   return x | relu + x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:19: error: '+' after a call in a pipe: '|' binds looser than any operator
     5 |   return x | relu + x
       |                   ^
@@ -90,7 +97,8 @@ model m {
   input image: [3, 8, 8]
   return image | 3
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:18: error: expected a layer or block after '|', have '3'
     4 |   return image | 3
       |                  ^
@@ -102,7 +110,8 @@ model m {
   x = if 1 < 2 < 3 { image } else { image }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:16: error: comparisons don't chain
     4 |   x = if 1 < 2 < 3 { image } else { image }
       |                ^
@@ -110,7 +119,8 @@ model m {
 )net"},
     {"string never closed", R"net(net 1
 import "blocks.net
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:8: error: this string is never closed
     2 | import "blocks.net
       |        ^
@@ -122,7 +132,8 @@ model m {
   x = image | relu; 
   return x && x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:19: error: ';' is no part of the language
     4 |   x = image | relu; 
       |                   ^
@@ -146,7 +157,8 @@ model m {
   } else { image }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:6:3: error: this branch does not end in a value
     6 |   } else { image }
       |   ^
@@ -158,7 +170,8 @@ model m {
   x = if true { image }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:7: error: an 'if' used as a value needs an 'else'
     4 |   x = if true { image }
       |       ^~
@@ -172,7 +185,8 @@ model m {
   }
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:5: error: 'return' stands last in a block, not in a loop or a branch
     5 |     return image
       |     ^~~~~~
@@ -184,7 +198,8 @@ model m {
   return image | relu
   x = image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:3: error: 'return' stands last; what follows would never be reached
     4 |   return image | relu
       |   ^~~~~~
@@ -197,7 +212,8 @@ model m {
   input image: [3, 8, 8]
   return image | b
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:7: error: block 'b' returns nothing
     2 | block b(x) {
       |       ^
@@ -210,7 +226,8 @@ model m {
   n += 1
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:5: error: there is no '+='
     5 |   n += 1
       |     ^
@@ -221,7 +238,8 @@ model m {
   input image: [3, 8, 8]
   return image | a: 3
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:21: error: expected a layer or block after '|', have '3'
     4 |   return image | a: 3
       |                     ^
@@ -233,7 +251,8 @@ model m {
   x = image | relu y = x
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:20: error: expected the end of the statement, have 'y'
     4 |   x = image | relu y = x
       |                    ^
@@ -252,7 +271,8 @@ model m {
   input image: 3, 8, 8]
   return image | a | b
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:11:23: error: this ']' closes nothing
    11 |   input image: 3, 8, 8]
       |                       ^
@@ -279,7 +299,8 @@ model m {
   in = 2
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:3: error: 'for' is a word of the language: it can't be bound
     4 |   for = 3
       |   ^~~
@@ -293,7 +314,8 @@ model m {
   n = 99999999999999999999
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:7: error: this integer does not fit into 64 bits
     4 |   n = 99999999999999999999
       |       ^~~~~~~~~~~~~~~~~~~~
@@ -302,7 +324,8 @@ model m {
 block b(x, c, c) {
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:15: error: two parameters are named 'c'
     2 | block b(x, c, c) {
       |               ^
@@ -317,7 +340,8 @@ model m {
   return image
     + y
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:6:5: error: expected an expression, have '+'
     6 |     + y
       |     ^
@@ -342,7 +366,8 @@ block c(x) {
 block d(x) {
   return x | tahn
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:3:26: error: expected an expression, have ','
     3 |   return x | conv(c, k=3,, pad=1)
       |                          ^
@@ -378,7 +403,8 @@ model m {
   input image: [3, 8, 8]
   return image | b
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:12: error: this '{' is never closed
     2 | block b(x) {
       |            ^
@@ -394,7 +420,8 @@ model m {
   λ = 3
   return image → relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:16: error: 'é' is no part of the language
     4 |   x = image | rélu
       |                ^
@@ -411,7 +438,8 @@ model m {
   input image: [3, 8, 8]
   return image | 0: relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:18: error: expected a layer or block after '|', have '0'
     4 |   return image | 0: relu
       |                  ^
@@ -422,7 +450,8 @@ model m {
   input image: [3, 8, 8]
   return image conv(4, k=3)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:16: error: expected the end of the statement, have 'conv'
     4 |   return image conv(4, k=3)
       |                ^~~~
@@ -436,7 +465,8 @@ model m {
   input image: [3, 8, 8]
   return image | b | rleu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:2:7: error: block 'b' returns nothing
     2 | block b(x) {
       |       ^

@@ -11,7 +11,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(7 / 2, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:25: error: 7 is not divisible by 2
     4 |   return image | conv(7 / 2, k=1)
       |                         ^
@@ -22,7 +23,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(7 % (2 - 2), k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:25: error: 7 % 0: division by zero
     4 |   return image | conv(7 % (2 - 2), k=1)
       |                         ^
@@ -33,7 +35,8 @@ model m {
   n = 9223372036854775807 + 1
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:27: error: 9223372036854775807 + 1 does not fit into 64 bits
     4 |   n = 9223372036854775807 + 1
       |                           ^
@@ -43,7 +46,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(1 << 64, k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:25: error: a shift by 64 is not between 0 and 62
     4 |   return image | conv(1 << 64, k=1)
       |                         ^~
@@ -54,7 +58,8 @@ model m {
   x = if image.channels { image } else { image | relu }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:16: error: expected true or false, have the integer 3
     4 |   x = if image.channels { image } else { image | relu }
       |                ^~~~~~~~
@@ -65,7 +70,8 @@ model m {
   input image: [3, 8, 8]
   return image | conv(3 + "a", k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:25: error: '+' wants two numbers, have the integer 3 and the string "a"
     4 |   return image | conv(3 + "a", k=1)
       |                         ^
@@ -75,7 +81,8 @@ model m {
   input image: [3, 8, 8]
   return image + 1
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:16: error: '+' of a tensor [3, 8, 8] and the integer 1
     4 |   return image + 1
       |                ^
@@ -90,7 +97,8 @@ model m {
   }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:12: error: 'for' wants a list or a range, have the integer 3
     5 |   for i in 3 {
       |            ^
@@ -104,7 +112,8 @@ model m {
   }
   return image
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:15: error: 2 names want a list of 2 items each, have the integer 1
     4 |   for a, b in [1, 2] {
       |               ^
@@ -115,7 +124,8 @@ model m {
   sizes = [1, 2]
   return image | conv(sizes[2], k=1)
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:29: error: item 2 of a list of 2: items count from 0
     5 |   return image | conv(sizes[2], k=1)
       |                             ^
@@ -131,7 +141,8 @@ model m {
   }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:6:12: error: elaboration takes more than 20000000 steps
     6 |     repeat 1000000 {
       |            ^~~~~~~
@@ -146,7 +157,8 @@ model m {
   }
   return x
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:6:20: error: the model has more than 1000000 layers
     6 |     x = x | relu | relu
       |                    ^~~~
@@ -158,7 +170,8 @@ model m {
   x = image | relu
   return 3
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:5:3: error: a model returns a tensor, have the integer 3
     5 |   return 3
       |   ^~~~~~
@@ -169,7 +182,8 @@ model m {
   image | relu | aux(weight=0)
   return image | relu
 }
-)net", "", "",
+)net",
+     "", "",
      R"net(test.net:4:29: error: an auxiliary loss has a weight above 0, have the integer 0
     4 |   image | relu | aux(weight=0)
       |                             ^

@@ -8,7 +8,9 @@
 
 using namespace netc::memory;
 
-static bool meet(const Lifetime &a, const Lifetime &b) { return a.first <= b.last && b.first <= a.last; }
+static bool meet(const Lifetime &a, const Lifetime &b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 static void expectSound(const std::vector<Lifetime> &lives, const ArenaPlan &plan) {
   ASSERT_EQ(plan.offsets.size(), lives.size());
@@ -18,7 +20,8 @@ static void expectSound(const std::vector<Lifetime> &lives, const ArenaPlan &pla
     for (size_t j = 0; j < i; ++j) {
       if (!meet(lives[i], lives[j]))
         continue;
-      bool apart = plan.offsets[i] + lives[i].size <= plan.offsets[j] || plan.offsets[j] + lives[j].size <= plan.offsets[i];
+      bool apart = plan.offsets[i] + lives[i].size <= plan.offsets[j] ||
+                   plan.offsets[j] + lives[j].size <= plan.offsets[i];
       EXPECT_TRUE(apart) << "buffers " << j << " and " << i << " overlap";
     }
   }
@@ -64,21 +67,21 @@ TEST(ArenaPlanner, PeakIsTheMostBytesAliveAtOnce) {
   EXPECT_EQ(plan.peak, 400);
 }
 
-/// A training step: each block saves its convolutions' outputs, the backward pass frees them in reverse, with a few
-/// short-lived gradients beside.
+/// A training step: each block saves its convolutions' outputs, the backward pass frees them in
+/// reverse, with a few short-lived gradients beside.
 static std::vector<Lifetime> trainingStep(int64_t blocks) {
   std::vector<Lifetime> lives;
   int64_t end = 8 * blocks;
   for (int64_t i = 0; i < blocks; ++i) {
     int64_t size = 64 * 1024 >> (3 * i / blocks);
     int64_t forward = 3 * i, backward = end - 4 * i - 4;
-    lives.push_back({size, forward, backward + 3});         // first convolution
-    lives.push_back({size, forward + 1, backward + 2});     // second
-    lives.push_back({size, forward + 2, backward + 4});     // join
-    lives.push_back({size, backward, backward + 2});        // gradients
+    lives.push_back({size, forward, backward + 3});     // first convolution
+    lives.push_back({size, forward + 1, backward + 2}); // second
+    lives.push_back({size, forward + 2, backward + 4}); // join
+    lives.push_back({size, backward, backward + 2});    // gradients
     lives.push_back({size, backward + 1, backward + 3});
     lives.push_back({size, backward + 3, backward + 4});
-    lives.push_back({512, backward + 1, backward + 2});     // partial sums
+    lives.push_back({512, backward + 1, backward + 2}); // partial sums
   }
   return lives;
 }

@@ -13,7 +13,8 @@ TEST(SectionPlanner, NothingHasNoSections) { EXPECT_TRUE(planSections({}, 0).emp
 
 TEST(SectionPlanner, CutsWhereTheRestNeedsHalf) {
   // Stages of a network: each launch reads what the one before wrote; bytes halve twice.
-  std::vector<Lifetime> chain = {{4 * mebi, 0, 1}, {4 * mebi, 1, 2}, {2 * mebi, 2, 3}, {2 * mebi, 3, 4}, {mebi, 4, 5}, {mebi, 5, 6}};
+  std::vector<Lifetime> chain = {{4 * mebi, 0, 1}, {4 * mebi, 1, 2}, {2 * mebi, 2, 3},
+                                 {2 * mebi, 3, 4}, {mebi, 4, 5},     {mebi, 5, 6}};
   std::vector<Section> sections = planSections(chain, 7);
   ASSERT_EQ(sections.size(), 4u);
   EXPECT_EQ(sections[0].count, 3); // its last launch reads 4 MiB and writes 2

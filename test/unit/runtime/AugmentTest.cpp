@@ -1,8 +1,8 @@
 #include "runtime/augment/Augment.h"
 
 #include "runtime/augment/Color.h"
-#include "runtime/base/Error.h"
 #include "runtime/augment/Mix.h"
+#include "runtime/base/Error.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/data/Statistics.h"
 #include "test/unit/runtime/Scratch.h"
@@ -240,7 +240,14 @@ TEST(Statistics, AreTakenFromTheWeightsThatStoreThem) {
   ASSERT_EQ(computed.pcaVectors.size(), 9u);
 
   ScratchFolder folder;
-  WeightsMetadata metadata{"m", "synthetic", {}, computed.mean, computed.std, {}, computed.pcaValues, computed.pcaVectors};
+  WeightsMetadata metadata{"m",
+                           "synthetic",
+                           {},
+                           computed.mean,
+                           computed.std,
+                           {},
+                           computed.pcaValues,
+                           computed.pcaVectors};
   writeSafetensors(folder / "w", {}, metadata.encode());
   WeightsMetadata stored = WeightsMetadata::decode(Safetensors::read(folder / "w"));
   // Other images would give other numbers.

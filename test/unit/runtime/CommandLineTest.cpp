@@ -1,7 +1,7 @@
 // The toy executables as users would run them.
+#include "runtime/data/Dataset.h"
 #include "runtime/image/Image.h"
 #include "runtime/weights/Safetensors.h"
-#include "runtime/data/Dataset.h"
 
 #include "test/unit/runtime/Scratch.h"
 
@@ -27,16 +27,20 @@ TEST(CommandLine, ExitCodesTellUsageFromFailure) {
   EXPECT_EQ(shell(toy).code, 2);
   EXPECT_HAS(shell(toy).err, "Subcommands:");
   EXPECT_EQ(shell(toy + " --help").code, 0);
-  for (const char *command : {"info", "train", "eval", "predict", "augment", "gradcheck", "bench", "run"})
+  for (const char *command :
+       {"info", "train", "eval", "predict", "augment", "gradcheck", "bench", "run"})
     EXPECT_EQ(shell(toy + " " + command + " --help").code, 0);
   EXPECT_EQ(shell(toy + " fly").code, 2);
-  EXPECT_EQ(shell(toy + " fly").err,
-            "error: unknown command 'fly', expected info, train, eval, predict, augment, gradcheck, bench, run\n");
+  EXPECT_EQ(shell(toy + " fly").err, "error: unknown command 'fly', expected info, train, eval, "
+                                     "predict, augment, gradcheck, bench, run\n");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --lr nan").code, 2);
   EXPECT_EQ(shell(toy + " train").code, 2);
-  EXPECT_EQ(shell(toy + " eval --data mnist").err, "error: --weights is required (see toy_model eval --help)\n");
-  EXPECT_HAS(shell(toy + " train --data synthetic:10 --val synthetic:x").err, "error: --val synthetic:x: expected the number");
-  EXPECT_HAS(shell(toy + " train --data synthetic:10 --val cifar:x").err, "error: --val cifar:x: unknown kind 'cifar'");
+  EXPECT_EQ(shell(toy + " eval --data mnist").err,
+            "error: --weights is required (see toy_model eval --help)\n");
+  EXPECT_HAS(shell(toy + " train --data synthetic:10 --val synthetic:x").err,
+             "error: --val synthetic:x: expected the number");
+  EXPECT_HAS(shell(toy + " train --data synthetic:10 --val cifar:x").err,
+             "error: --val cifar:x: unknown kind 'cifar'");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch 0").code, 2);
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --batch many").code, 2);
   EXPECT_EQ(shell(toy + " train --data imagenet:/x").code, 2);
@@ -78,7 +82,10 @@ TEST(CommandLine, BenchSpeaksJson) {
 TEST(CommandLine, ContactSheetShowsOriginalsAndVariants) {
   ScratchFolder folder;
   auto sheet = [&](const std::string &more) {
-    EXPECT_EQ(shell(toy + " augment --data synthetic:50 --rows 3 --columns 5 --out " + folder / "s.png" + more).code, 0);
+    EXPECT_EQ(shell(toy + " augment --data synthetic:50 --rows 3 --columns 5 --out " +
+                    folder / "s.png" + more)
+                  .code,
+              0);
     Image image;
     decodeImage("s.png", readFile(folder / "s.png"), {}, image);
     return image;
@@ -90,7 +97,10 @@ TEST(CommandLine, ContactSheetShowsOriginalsAndVariants) {
   auto tile = [](const Image &image, int row, int column) {
     std::string pixels;
     for (int y = 0; y < 84; ++y)
-      pixels.append(reinterpret_cast<const char *>(&image.pixels[size_t(((row * 88 + 4 + y) * image.width + column * 88 + 4) * 3)]), 84 * 3);
+      pixels.append(
+          reinterpret_cast<const char *>(
+              &image.pixels[size_t(((row * 88 + 4 + y) * image.width + column * 88 + 4) * 3)]),
+          84 * 3);
     return pixels;
   };
   Image original;
@@ -98,7 +108,8 @@ TEST(CommandLine, ContactSheetShowsOriginalsAndVariants) {
   std::string shown = tile(image, 1, 0);
   for (int y = 0; y < 28; ++y)
     for (int x = 0; x < 28; ++x)
-      EXPECT_NEAR(uint8_t(shown[size_t((3 * y * 84 + 3 * x) * 3)]), original.pixels[size_t(y * 28 + x)], 1);
+      EXPECT_NEAR(uint8_t(shown[size_t((3 * y * 84 + 3 * x) * 3)]),
+                  original.pixels[size_t(y * 28 + x)], 1);
   std::set<std::string> variants;
   for (int column = 0; column < 5; ++column)
     variants.insert(tile(image, 1, column));
@@ -109,14 +120,16 @@ TEST(CommandLine, ContactSheetShowsOriginalsAndVariants) {
 }
 
 TEST(CommandLine, BenchOfTheInput) {
-  auto json = nlohmann::json::parse(shell(toy + " bench --data synthetic:500 --threads 2 --json").out);
+  auto json =
+      nlohmann::json::parse(shell(toy + " bench --data synthetic:500 --threads 2 --json").out);
   EXPECT_EQ(json["images"], 500);
   EXPECT_GT(json["images_per_s"].get<double>(), 0);
   EXPECT_EQ(shell(toy + " bench --data nothing:1").code, 2);
 }
 
 TEST(CommandLine, RefusesWithoutTheFeaturesOrTheStep) {
-  std::string future = TOY_EXECUTABLES "/toy_future_model", infer = TOY_EXECUTABLES "/toy_infer_model";
+  std::string future = TOY_EXECUTABLES "/toy_future_model",
+              infer = TOY_EXECUTABLES "/toy_infer_model";
   EXPECT_EQ(shell(future + " info").code, 0);
   Outcome bench = shell(future + " bench");
   EXPECT_EQ(bench.code, 1);
@@ -141,20 +154,28 @@ TEST(CommandLine, MemoryRefusalNamesTheBytes) {
 
 TEST(CommandLine, MemoryIsAnAmountFromOneByteOn) {
   ScratchFolder folder;
-  auto given = [&](const std::string &amount) { return shell(train(folder / "out", "--epochs 0 --memory '" + amount + "'")); };
-  for (const char *amount : {"0", "0GiB", "-1", "0.1", "99999999999999999999", "16EiB", "1XB", "4GiBB", "1..5GiB", "iB", "nan", "1e9"})
-    EXPECT_EQ(given(amount).err, std::string("error: --memory: ") + amount +
-                                     " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB "
-                                     "(see toy_model train --help)\n")
+  auto given = [&](const std::string &amount) {
+    return shell(train(folder / "out", "--epochs 0 --memory '" + amount + "'"));
+  };
+  for (const char *amount : {"0", "0GiB", "-1", "0.1", "99999999999999999999", "16EiB", "1XB",
+                             "4GiBB", "1..5GiB", "iB", "nan", "1e9"})
+    EXPECT_EQ(
+        given(amount).err,
+        std::string("error: --memory: ") + amount +
+            " is no amount of memory, expected bytes, or a number with a unit: 500MB, 4GiB, 1.5GiB "
+            "(see toy_model train --help)\n")
         << amount;
-  for (const char *amount : {"1GiB", "0.5 GiB", "1gb", "1g", "1.5gi", "1073741824", "1073741824B", "9223372036854775807"})
+  for (const char *amount : {"1GiB", "0.5 GiB", "1gb", "1g", "1.5gi", "1073741824", "1073741824B",
+                             "9223372036854775807"})
     EXPECT_EQ(given(amount).code, 0) << given(amount).err;
   EXPECT_HAS(given("1.5KiB").err, "error: --memory 1536 bytes (1.50 KiB): training with batch ");
   EXPECT_HAS(given("2.5k").err, "error: --memory 2500 bytes (2.44 KiB): training with batch ");
 }
 
 TEST(CommandLine, CacheIsAnAmountOrNone) {
-  auto given = [](const std::string &amount) { return shell(toy + " bench --iterations 1 --batch 2 --cache '" + amount + "'"); };
+  auto given = [](const std::string &amount) {
+    return shell(toy + " bench --iterations 1 --batch 2 --cache '" + amount + "'");
+  };
   for (const char *amount : {"-1", "1XB", "99999999999999999999"})
     EXPECT_EQ(given(amount).code, 2) << amount;
   for (const char *amount : {"0", "1.5MiB", "64KiB"})
@@ -163,7 +184,8 @@ TEST(CommandLine, CacheIsAnAmountOrNone) {
 
 TEST(CommandLine, NumbersOutOfRangeAreRefused) {
   ScratchFolder folder;
-  for (const char *option : {"--momentum nan", "--label-smoothing nan", "--seed 99999999999999999999", "--seed 1.5"})
+  for (const char *option :
+       {"--momentum nan", "--label-smoothing nan", "--seed 99999999999999999999", "--seed 1.5"})
     EXPECT_EQ(shell(train(folder / "out", std::string("--epochs 0 ") + option)).code, 2) << option;
   for (const char *option : {"--tolerance nan", "--element-tolerance nan"}) // no error is above NaN
     EXPECT_EQ(shell(toy + " gradcheck " + option).code, 2) << option;
@@ -179,8 +201,11 @@ TEST(CommandLine, TrainsEvaluatesPredicts) {
   EXPECT_EQ(json["images"], 1000);
   EXPECT_GT(json["top1"].get<double>(), 0.9);
   EXPECT_GE(json["top5"].get<double>(), json["top1"].get<double>());
-  std::string threads = shell(toy + " eval --threads 3 --batch 7 --json --data synthetic:1000 "
-                                    "--weights " + folder / "out/model.safetensors").out;
+  std::string threads = shell(toy +
+                              " eval --threads 3 --batch 7 --json --data synthetic:1000 "
+                              "--weights " +
+                              folder / "out/model.safetensors")
+                            .out;
   EXPECT_EQ(nlohmann::json::parse(threads)["top1"], json["top1"]);
 
   Image image;
@@ -206,7 +231,9 @@ TEST(CommandLine, TrainsEvaluatesPredicts) {
   makeFolder(folder / "many/deep");
   for (int i = 0; i < 40; ++i) {
     std::fill(image.pixels.begin(), image.pixels.end(), uint8_t(6 * i));
-    writePng(folder / ("many/" + std::string(i % 2 ? "deep/" : "") + std::to_string(100 + i) + ".PNG"), image);
+    writePng(folder /
+                 ("many/" + std::string(i % 2 ? "deep/" : "") + std::to_string(100 + i) + ".PNG"),
+             image);
   }
   writeFileAtomically(folder / "many/1.jpeg", "broken");
   Outcome many = shell(predict + "--top 2 --threads 3 --json " + folder / "many");
@@ -218,7 +245,8 @@ TEST(CommandLine, TrainsEvaluatesPredicts) {
   for (std::string line; std::getline(lines, line); ++count) {
     auto object = nlohmann::json::parse(line);
     if (count % 7 == 0) {
-      auto alone = nlohmann::json::parse(shell(predict + "--top 2 --json " + object["image"].get<std::string>()).out);
+      auto alone = nlohmann::json::parse(
+          shell(predict + "--top 2 --json " + object["image"].get<std::string>()).out);
       EXPECT_EQ(alone, object);
     }
   }
@@ -239,7 +267,8 @@ TEST(CommandLine, EvaluatesByClass) {
   ScratchFolder folder;
   ASSERT_EQ(shell(train(folder / "out", "--epochs 1 --lr 0.0005")).code, 0);
   std::string eval = toy + " eval --data synthetic:300 --weights " + folder / "out ";
-  auto json = nlohmann::json::parse(shell(eval + "--json --confusion " + folder / "confusion.csv").out);
+  auto json =
+      nlohmann::json::parse(shell(eval + "--json --confusion " + folder / "confusion.csv").out);
   // The diagonal is what is right; rows add up to the class's images.
   std::istringstream rows(readFile(folder / "confusion.csv"));
   std::string row, cell;
@@ -278,26 +307,33 @@ TEST(CommandLine, TrainsOnAFolderOfImages) {
     makeFolder(folder / "data/train/" + name);
     makeFolder(folder / "data/val/" + name);
     for (int i = 0; i < 6; ++i) {
-      std::fill(image.pixels.begin(), image.pixels.end(), uint8_t(name[0] == 'c' ? 40 + i : 200 + i));
-      writePng(folder / ("data/train/" + std::string(name) + "/" + std::to_string(i) + ".png"), image);
-      writePng(folder / ("data/val/" + std::string(name) + "/" + std::to_string(i) + ".png"), image);
+      std::fill(image.pixels.begin(), image.pixels.end(),
+                uint8_t(name[0] == 'c' ? 40 + i : 200 + i));
+      writePng(folder / ("data/train/" + std::string(name) + "/" + std::to_string(i) + ".png"),
+               image);
+      writePng(folder / ("data/val/" + std::string(name) + "/" + std::to_string(i) + ".png"),
+               image);
     }
   }
   writeFileAtomically(folder / "data/train/dog/7.jpg", "broken");
   writeFileAtomically(folder / "data/val/dog/8.jpg", "broken");
-  std::string command = std::string(TOY_EXECUTABLES "/toy_color_model train --epochs 6 --batch 4 ") +
-                        "--data imagefolder:" + folder / "data --out " + folder / "out";
+  std::string command =
+      std::string(TOY_EXECUTABLES "/toy_color_model train --epochs 6 --batch 4 ") +
+      "--data imagefolder:" + folder / "data --out " + folder / "out";
   Outcome trained = shell(command + " --workers 3");
   ASSERT_EQ(trained.code, 0) << trained.err;
   // Six epochs meet the file six times; it is named once, and counted in the end.
   size_t first = trained.err.find("dog/7.jpg: neither JPEG nor PNG");
   EXPECT_NE(first, std::string::npos);
   EXPECT_EQ(trained.err.find("dog/7.jpg", first + 1), std::string::npos) << trained.err;
-  EXPECT_HAS(trained.err, "warning: 1 of 13 training images could not be read: others stood in for them");
-  EXPECT_HAS(trained.err, "warning: 1 of 13 validation images could not be read and are not counted");
+  EXPECT_HAS(trained.err,
+             "warning: 1 of 13 training images could not be read: others stood in for them");
+  EXPECT_HAS(trained.err,
+             "warning: 1 of 13 validation images could not be read and are not counted");
   EXPECT_HAS(trained.out, "top-1 100.00% of 12 validation images");
   writeFileAtomically(folder / "data/train/cat/0.png", "broken");
-  Outcome sheet = shell(TOY_EXECUTABLES "/toy_color_model augment --rows 2 --data imagefolder:" + folder / "data --out " + folder / "s.png");
+  Outcome sheet = shell(TOY_EXECUTABLES "/toy_color_model augment --rows 2 --data imagefolder:" +
+                        folder / "data --out " + folder / "s.png");
   EXPECT_EQ(sheet.code, 0) << sheet.err;
   EXPECT_HAS(sheet.err, "cat/0.png: neither JPEG nor PNG");
   Outcome predicted = shell(TOY_EXECUTABLES "/toy_color_model predict --top 1 --weights " +
@@ -332,7 +368,8 @@ TEST(CommandLine, RunWritesWhatTheLanguagePagePromises) {
     EXPECT_EQ(outcome.code, 1);
     return outcome.err;
   };
-  EXPECT_HAS(error({label}), "no tensor 'input', expected input [N, 1, 28, 28] of type F32; the file has labels");
+  EXPECT_HAS(error({label}),
+             "no tensor 'input', expected input [N, 1, 28, 28] of type F32; the file has labels");
   EXPECT_HAS(error({image}), "no tensor 'labels'");
   EXPECT_HAS(error({f32Tensor("input", {3, 28, 28, 1}, input.data()), label}),
              "shape [3, 28, 28, 1], expected [N, 1, 28, 28]");

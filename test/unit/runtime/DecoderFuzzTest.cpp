@@ -1,5 +1,6 @@
-// Whatever is done to an image file, decoding it ends with an image or with an Error that names it. The program
-// runtime_sanitized holds these tests again with the decoders under the address and undefined-behaviour sanitizers.
+// Whatever is done to an image file, decoding it ends with an image or with an Error that names it.
+// The program runtime_sanitized holds these tests again with the decoders under the address and
+// undefined-behaviour sanitizers.
 #include "runtime/augment/Augment.h"
 #include "runtime/base/Error.h"
 
@@ -25,8 +26,8 @@ static std::vector<std::string> seeds() {
   std::vector<uint8_t> samples(9 * 9 * 8);
   for (size_t i = 0; i < samples.size(); ++i)
     samples[i] = uint8_t(i * 37 % 61);
-  for (int type : {PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_PALETTE, PNG_COLOR_TYPE_RGB_ALPHA,
-                   PNG_COLOR_TYPE_GRAY_ALPHA})
+  for (int type : {PNG_COLOR_TYPE_RGB, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_PALETTE,
+                   PNG_COLOR_TYPE_RGB_ALPHA, PNG_COLOR_TYPE_GRAY_ALPHA})
     for (int bits : {8, 16})
       if (type != PNG_COLOR_TYPE_PALETTE || bits == 8)
         files.push_back(makePng({9, 9, type, bits, bits == 8}, samples));
@@ -38,12 +39,24 @@ static std::string mutate(std::string text, std::mt19937 &random) {
   for (size_t times = 1 + below(6); times > 0 && text.size() > 8; --times) {
     size_t place = 2 + below(text.size() - 2); // the magic stays, or nothing would be decoded
     switch (below(6)) {
-    case 0: text.resize(place); break;
-    case 1: text.erase(place, 1 + below(16)); break;
-    case 2: text[place] = char(random()); break;
-    case 3: text[place] = char(0xFF); break;
-    case 4: text.insert(place, text.substr(below(text.size()), below(64))); break;
-    default: text[place] = char(text[place] ^ (1 << below(8))); break;
+    case 0:
+      text.resize(place);
+      break;
+    case 1:
+      text.erase(place, 1 + below(16));
+      break;
+    case 2:
+      text[place] = char(random());
+      break;
+    case 3:
+      text[place] = char(0xFF);
+      break;
+    case 4:
+      text.insert(place, text.substr(below(text.size()), below(64)));
+      break;
+    default:
+      text[place] = char(text[place] ^ (1 << below(8)));
+      break;
     }
   }
   return text;
@@ -58,7 +71,8 @@ static bool feed(const std::string &text, int eighths) {
     EXPECT_EQ(std::string(error.what()).substr(0, 2), "x:");
     return false;
   }
-  EXPECT_EQ(image.pixels.size(), size_t(image.height) * size_t(image.width) * size_t(image.channels));
+  EXPECT_EQ(image.pixels.size(),
+            size_t(image.height) * size_t(image.width) * size_t(image.channels));
   if (image.height == 0 || image.width == 0)
     return true;
   Geometry geometry(image.fullHeight, image.fullWidth);

@@ -1,10 +1,11 @@
-// The executor on a device with memory of its own: here one that runs the toy model's kernels on copies.
+// The executor on a device with memory of its own: here one that runs the toy model's kernels on
+// copies.
 #include "runtime/exec/Device.h"
+#include "runtime/data/Loader.h"
 #include "runtime/exec/Diagnosis.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/train/Initialize.h"
 #include "runtime/train/Optimizer.h"
-#include "runtime/data/Loader.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
@@ -46,7 +47,9 @@ public:
     std::memset(memory[space].data() + offset, 0, bytes);
   }
   void exchange(NetcSpace one, NetcSpace other) override { std::swap(memory[one], memory[other]); }
-  void *pin(uint64_t bytes) override { return grantsPinned ? (++pinned, std::malloc(bytes)) : nullptr; }
+  void *pin(uint64_t bytes) override {
+    return grantsPinned ? (++pinned, std::malloc(bytes)) : nullptr;
+  }
   void unpin(void *memory) override { --pinned, std::free(memory); }
   void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) override {
     const char *bytesFrom = static_cast<const char *>(from);
@@ -56,18 +59,21 @@ public:
     ++taken[space];
     std::memcpy(memory[space].data(), ahead[space].data(), bytes);
   }
-  void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n, std::vector<double> *) override {
+  void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
+           std::vector<double> *) override {
     std::vector<char> scratch(1 << 20);
     for (uint64_t i = first; i < last; ++i) {
       const NetcCommand &command = program.commands[i];
       std::vector<char *> operands;
       for (uint32_t b = 0; b < command.buffer_count; ++b)
         operands.push_back(at(program, tables->buffers[command.first_buffer + b], n));
-      tables->kernels[command.kernel].fn(operands.data(), scratch.data(), n, 0, gridItems(command, n));
+      tables->kernels[command.kernel].fn(operands.data(), scratch.data(), n, 0,
+                                         gridItems(command, n));
     }
   }
   void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) override {
-    std::memcpy(to, at(program, buffer, n), uint64_t(n) * buffer.bytes_per_image + buffer.bytes_fixed);
+    std::memcpy(to, at(program, buffer, n),
+                uint64_t(n) * buffer.bytes_per_image + buffer.bytes_fixed);
   }
   void wait() override {}
 
@@ -76,7 +82,8 @@ private:
     if (buffer.space == NETC_SPACE_ARENA_IMAGE)
       return memory[NETC_SPACE_ARENA_IMAGE].data() + uint64_t(n) * buffer.offset;
     if (buffer.space == NETC_SPACE_ARENA_FIXED)
-      return memory[NETC_SPACE_ARENA_IMAGE].data() + uint64_t(n) * program.arena_bytes_per_image + buffer.offset;
+      return memory[NETC_SPACE_ARENA_IMAGE].data() + uint64_t(n) * program.arena_bytes_per_image +
+             buffer.offset;
     return memory[buffer.space].data() + buffer.offset;
   }
 
@@ -97,13 +104,16 @@ void normKernel(char *const *buffers, char *, int64_t, int64_t, int64_t) {
 void accumulateKernel(char *const *buffers, char *, int64_t, int64_t, int64_t) {
   float weight = reinterpret_cast<const NetcHyper *>(buffers[2])->batch_weight;
   for (uint64_t i = 0; i < netc_models[0]->parameter_bytes / sizeof(float); ++i)
-    reinterpret_cast<float *>(buffers[0])[i] += weight * reinterpret_cast<const float *>(buffers[1])[i];
+    reinterpret_cast<float *>(buffers[0])[i] +=
+        weight * reinterpret_cast<const float *>(buffers[1])[i];
 }
 
 /// The toy model with the programs that clip and add up gradients.
 struct WholeModel {
-  std::vector<NetcKernel> kernels{netc_models[0]->kernels, netc_models[0]->kernels + netc_models[0]->kernel_count};
-  std::vector<NetcBuffer> buffers{netc_models[0]->buffers, netc_models[0]->buffers + netc_models[0]->buffer_count};
+  std::vector<NetcKernel> kernels{netc_models[0]->kernels,
+                                  netc_models[0]->kernels + netc_models[0]->kernel_count};
+  std::vector<NetcBuffer> buffers{netc_models[0]->buffers,
+                                  netc_models[0]->buffers + netc_models[0]->buffer_count};
   NetcCommand norm{uint32_t(kernels.size()), uint32_t(buffers.size()), 2, UINT32_MAX, 1, 0, 0, 0};
   NetcCommand accumulate{norm.kernel + 1, norm.first_buffer + 2, 3, UINT32_MAX, 1, 0, 0, 0};
   NetcModel model = *netc_models[0];
@@ -127,7 +137,8 @@ struct WholeModel {
 /// An executor on a CopyingDevice.
 struct OnDevice {
   static inline CopyingDevice *made = nullptr;
-  NetcGpu gpu{nullptr, 0, [] { return static_cast<void *>(static_cast<Device *>(made = new CopyingDevice)); }};
+  NetcGpu gpu{nullptr, 0,
+              [] { return static_cast<void *>(static_cast<Device *>(made = new CopyingDevice)); }};
   WholeModel whole;
   NetcModel &model = whole.model;
   ModelInfo info = readModel(model);
@@ -155,7 +166,8 @@ static std::string trainBits(Executor &executor) {
     int64_t n = 20 - 3 * i;
     fillBatch(executor, n, i);
     executor.run(Program::Step, n);
-    bits.append(executor.at<char>(NETC_SPACE_OUTPUT), size_t(n * executor.info().classes) * sizeof(float));
+    bits.append(executor.at<char>(NETC_SPACE_OUTPUT),
+                size_t(n * executor.info().classes) * sizeof(float));
     executor.run(Program::Update, n);
   }
   bits.append(reinterpret_cast<char *>(executor.gradient(executor.info().parameters[0])), 64);
@@ -257,13 +269,15 @@ TEST(Device, SumsOfGradientsStayThere) {
   EXPECT_EQ(accumulatedBits(plain), accumulatedBits(other.executor));
   EXPECT_EQ(other.device.downloads[NETC_SPACE_GRADIENTS], 0);
   EXPECT_EQ(other.device.downloads[NETC_SPACE_ACCUMULATED], 0);
-  EXPECT_LE(other.device.uploads[NETC_SPACE_GRADIENTS] + other.device.uploads[NETC_SPACE_ACCUMULATED], 2);
+  EXPECT_LE(
+      other.device.uploads[NETC_SPACE_GRADIENTS] + other.device.uploads[NETC_SPACE_ACCUMULATED], 2);
 }
 
 TEST(Device, TheLeanestStepIsChosenByItsOwnMemory) {
   OnDevice on;
   uint64_t need = on.executor.stepNeed(4, 4);
-  EXPECT_GE(need, on.executor.stepNeed(1, 4) + 3 * 2 * uint64_t(on.info.inputElements()) * sizeof(float)); // and the next batch
+  EXPECT_GE(need, on.executor.stepNeed(1, 4) + 3 * 2 * uint64_t(on.info.inputElements()) *
+                                                   sizeof(float)); // and the next batch
   EXPECT_EQ(on.executor.stepMemory(), uint64_t(1) << 28);
   on.executor.reserve(4, true);
   EXPECT_EQ(on.executor.stepNeed(4, 4), need);

@@ -49,14 +49,16 @@ TEST_F(ToyStep, NamesTheLayerAndTheDirection) {
 }
 
 static NetcKernelFn wholeBackward;
-static void brokenBackward(char *const *buffers, char *scratch, int64_t n, int64_t begin, int64_t end) {
+static void brokenBackward(char *const *buffers, char *scratch, int64_t n, int64_t begin,
+                           int64_t end) {
   wholeBackward(buffers, scratch, n, begin, end);
   if (begin == 0)
     reinterpret_cast<float *>(buffers[3])[0] = -INFINITY;
 }
 
 TEST_F(ToyStep, NamesTheDirection) {
-  std::vector<NetcKernel> kernels(netc_models[0]->kernels, netc_models[0]->kernels + netc_models[0]->kernel_count);
+  std::vector<NetcKernel> kernels(netc_models[0]->kernels,
+                                  netc_models[0]->kernels + netc_models[0]->kernel_count);
   for (NetcKernel &kernel : kernels)
     if (kernel.name == std::string("backward"))
       wholeBackward = std::exchange(kernel.fn, brokenBackward);

@@ -1,7 +1,7 @@
 #include "runtime/exec/Executor.h"
 
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/base/Error.h"
+#include "runtime/system/CpuFeatures.h"
 #include "runtime/train/Initialize.h"
 #include "runtime/weights/Weights.h"
 #include "test/unit/runtime/Scratch.h"

@@ -9,7 +9,6 @@
 
 #include <sys/stat.h>
 
-
 using namespace netc::runtime;
 
 static Image decode(const std::string &text, const ScaleChooser &choose = {}) {
@@ -101,7 +100,8 @@ TEST(Jpeg, AbsurdSizesAreRefusedBeforeTheyTakeMemory) {
   ASSERT_NE(frame, std::string::npos);
   for (int i = 5; i < 9; ++i)
     text[frame + size_t(i)] = char(0xFE);
-  EXPECT_HAS(errorOf([&] { decode(text); }), "x.jpg: damaged JPEG: 65278 x 65278 pixels are more than this program reads");
+  EXPECT_HAS(errorOf([&] { decode(text); }),
+             "x.jpg: damaged JPEG: 65278 x 65278 pixels are more than this program reads");
 }
 
 TEST(Jpeg, EndlessScansAreRefused) {
@@ -160,10 +160,9 @@ TEST(ImageFolder, SortsClassesAndSplits) {
   EXPECT_EQ(data->describe(1), folder / "train/dog/a.JPEG");
   EXPECT_EQ(openDataset("imagefolder:" + folder.path, Split::Test, shape)->size(), 2);
   EXPECT_EQ(openDataset("imagefolder:" + folder / "val", Split::Test, shape), nullptr);
-  EXPECT_HAS(errorOf([&] {
-               openDataset("imagefolder:" + folder / "val/cat", Split::Train, shape);
-             }),
-             "no folders in it, expected one a class");
+  EXPECT_HAS(
+      errorOf([&] { openDataset("imagefolder:" + folder / "val/cat", Split::Train, shape); }),
+      "no folders in it, expected one a class");
 }
 
 // A JPEG whose JFIF header claims version 3: libjpeg warns, cameras wrote it, the pixels are sound.
@@ -197,7 +196,8 @@ TEST(ImageFolder, NothingIsDroppedInSilence) {
   ASSERT_EQ(data->size(), 4);
   EXPECT_EQ(data->describe(1), folder / "cat/dangling.jpg");
   Image image;
-  EXPECT_HAS(errorOf([&] { data->load(1, {}, image); }), "cannot read " + folder / "cat/dangling.jpg");
+  EXPECT_HAS(errorOf([&] { data->load(1, {}, image); }),
+             "cannot read " + folder / "cat/dangling.jpg");
   EXPECT_HAS(told, folder / "cat/loop: leads back to a folder above it");
   EXPECT_HAS(told, folder / "cat/pipe.jpg: no regular file");
   EXPECT_HAS(told, folder / "dog holds no JPEG or PNG file");
@@ -212,7 +212,8 @@ TEST(ImageFolder, NamesMayBeAnyBytes) {
     writeFileAtomically(folder / (std::string(name) + "/\xFF.jpg"), makeJpeg({}));
   }
   auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 10});
-  EXPECT_EQ(data->classNames(), (std::vector<std::string>{"caf\\xe9", "two\nlines", "\xC3\xA9t\xC3\xA9"}));
+  EXPECT_EQ(data->classNames(),
+            (std::vector<std::string>{"caf\\xe9", "two\nlines", "\xC3\xA9t\xC3\xA9"}));
   Image image;
   data->load(0, {}, image);
 }

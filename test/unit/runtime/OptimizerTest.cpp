@@ -1,6 +1,6 @@
 // Patterns, recipes of optimizers, and what the command line may change of them.
-#include "runtime/base/Error.h"
 #include "runtime/train/Optimizer.h"
+#include "runtime/base/Error.h"
 
 #include <gtest/gtest.h>
 
@@ -54,7 +54,8 @@ TEST(Optimizer, ReadsAdam) {
 }
 
 TEST(Optimizer, AnyValueOfTheRecipeCanBeSet) {
-  Recipe recipe = parseWith({"optimizer.beta1=0.8", "augment.random_crop.pad=2", "schedule.step.at=[1k, 20k]", "batch=4", "clip_norm=0.5"});
+  Recipe recipe = parseWith({"optimizer.beta1=0.8", "augment.random_crop.pad=2",
+                             "schedule.step.at=[1k, 20k]", "batch=4", "clip_norm=0.5"});
   EXPECT_EQ(recipe.momentum, 0.8);
   EXPECT_EQ(recipe.augment[0].pad, 2);
   ASSERT_EQ(recipe.schedule[0].at.size(), 2u);
@@ -67,13 +68,20 @@ TEST(Optimizer, AnyValueOfTheRecipeCanBeSet) {
 
 TEST(Optimizer, WhatCannotBeSetIsSaid) {
   EXPECT_EQ(errorOf({"optimizer.nesterov=true"}),
-            "--set optimizer.nesterov=true: Nesterov's momentum is compiled into the executable; change it in the .net file and compile again");
-  EXPECT_EQ(errorOf({"augment.hflip.p=0.1"}), "--set augment.hflip.p=0.1: the recipe's augment has no 'hflip'; it has random_crop");
-  EXPECT_EQ(errorOf({"eval.resize.size=8"}), "--set eval.resize.size=8: the recipe's eval has no 'resize': it is empty");
+            "--set optimizer.nesterov=true: Nesterov's momentum is compiled into the executable; "
+            "change it in the .net file and compile again");
+  EXPECT_EQ(errorOf({"augment.hflip.p=0.1"}),
+            "--set augment.hflip.p=0.1: the recipe's augment has no 'hflip'; it has random_crop");
+  EXPECT_EQ(errorOf({"eval.resize.size=8"}),
+            "--set eval.resize.size=8: the recipe's eval has no 'resize': it is empty");
   EXPECT_EQ(errorOf({"batch=1.5"}), "--set batch=1.5: expected an integer from 1 on");
-  EXPECT_EQ(errorOf({"batch"}), "--set batch: expected NAME=VALUE, as in optimizer.weight_decay=5e-4");
-  EXPECT_EQ(errorOf({"ema=0.9"}), "--set ema=0.9: whether there is a moving average is compiled into the executable; change it in the .net file and compile again");
-  EXPECT_EQ(errorOf({"batch=many"}), "--set batch=many: 'many' is no value: expected a number, true, false, iterations (32k) or a list");
+  EXPECT_EQ(errorOf({"batch"}),
+            "--set batch: expected NAME=VALUE, as in optimizer.weight_decay=5e-4");
+  EXPECT_EQ(errorOf({"ema=0.9"}),
+            "--set ema=0.9: whether there is a moving average is compiled into the executable; "
+            "change it in the .net file and compile again");
+  EXPECT_EQ(errorOf({"batch=many"}), "--set batch=many: 'many' is no value: expected a number, "
+                                     "true, false, iterations (32k) or a list");
   EXPECT_NE(errorOf({"optimizer.momentum=0.9"}).find("momentum"), std::string::npos);
 }
 
@@ -85,15 +93,19 @@ TEST(Optimizer, TheNormalizationCanBeSet) {
   EXPECT_NE(recipe.effective.find("\"mean\""), std::string::npos);
   EXPECT_TRUE(parseWith({"normalize=auto"}).normalize.automatic);
   EXPECT_EQ(errorOf({"normalize.mean=0.5"}), "recipe: normalize expects both mean and std");
-  EXPECT_EQ(errorOf({"normalize.mean=[0, 0]", "normalize.std=1"}), "recipe: normalize has 2 values, the input has 1 channels");
-  EXPECT_EQ(errorOf({"normalize.std=true"}), "--set normalize.std=true: expected a number a channel, or one for all");
+  EXPECT_EQ(errorOf({"normalize.mean=[0, 0]", "normalize.std=1"}),
+            "recipe: normalize has 2 values, the input has 1 channels");
+  EXPECT_EQ(errorOf({"normalize.std=true"}),
+            "--set normalize.std=true: expected a number a channel, or one for all");
 }
 
 // What the language refuses in a file is refused on the command line.
 TEST(Optimizer, ValuesOutOfRangeAreTheCommandLinesFault) {
-  for (const char *set : {"optimizer.lr=-1", "optimizer.beta1=1", "optimizer.beta2=1.5", "optimizer.weight_decay=-0.1",
-                          "schedule.step.factor=-1", "schedule.step.at=[20k, 10k]", "schedule.step.at=[1, 0.5]",
-                          "augment.random_crop.pad=-1", "augment.random_crop.pad=1.5", "augment.random_crop.size=0"}) {
+  for (const char *set :
+       {"optimizer.lr=-1", "optimizer.beta1=1", "optimizer.beta2=1.5",
+        "optimizer.weight_decay=-0.1", "schedule.step.factor=-1", "schedule.step.at=[20k, 10k]",
+        "schedule.step.at=[1, 0.5]", "augment.random_crop.pad=-1", "augment.random_crop.pad=1.5",
+        "augment.random_crop.size=0"}) {
     RecipeOverrides overrides;
     overrides.set = {set};
     EXPECT_THROW(parseRecipe(modelWith(adam), overrides), UsageError) << set;
@@ -105,10 +117,13 @@ TEST(Optimizer, RecipesAreComparedInFull) {
   more.freeze = {"fc.*"};
   more.clipNorm = 1;
   more.set = {"optimizer.beta2=0.9", "optimizer.lr=0.5"};
-  std::string before = parseWith({}).effective, after = parseRecipe(modelWith(adam), more).effective;
+  std::string before = parseWith({}).effective,
+              after = parseRecipe(modelWith(adam), more).effective;
   EXPECT_EQ(compareRecipes(before, before, false), "");
-  std::string there = compareRecipes(before, after, true), back = compareRecipes(after, before, true);
-  for (const char *part : {"lr was 0.001, is 0.5", "beta2 was 0.99, is 0.9", "clip_norm was none, is 1.0", "freeze was none, is [\"fc.*\"]"})
+  std::string there = compareRecipes(before, after, true),
+              back = compareRecipes(after, before, true);
+  for (const char *part : {"lr was 0.001, is 0.5", "beta2 was 0.99, is 0.9",
+                           "clip_norm was none, is 1.0", "freeze was none, is [\"fc.*\"]"})
     EXPECT_NE(there.find(part), std::string::npos) << there;
   // What the command line no longer says is a difference as well.
   for (const char *part : {"clip_norm was 1.0, is none", "freeze was [\"fc.*\"], is none"})

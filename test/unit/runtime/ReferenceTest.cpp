@@ -1,6 +1,6 @@
 // The double-precision layers against values worked out by hand, and gradcheck on the toy.
-#include "runtime/reference/Layers.h"
 #include "runtime/reference/Reference.h"
+#include "runtime/reference/Layers.h"
 
 #include "test/unit/runtime/Scratch.h"
 
@@ -16,7 +16,8 @@ static const std::string toy = TOY_EXECUTABLES "/toy_model";
 using Shape = std::vector<int64_t>;
 
 /// Computes one node over inputs of given shapes.
-static std::vector<double> compute(Node node, std::vector<std::pair<Shape, std::vector<double>>> inputs, int64_t n = 1) {
+static std::vector<double>
+compute(Node node, std::vector<std::pair<Shape, std::vector<double>>> inputs, int64_t n = 1) {
   std::vector<Operand> operands;
   for (auto &[shape, data] : inputs)
     operands.push_back({data.data(), &shape});
@@ -46,26 +47,33 @@ TEST(Reference, ConvolvesWithPaddingStrideAndGroups) {
             (std::vector<double>{1 + 2 + 4 + 5, 2 + 3 + 5 + 6, 4 + 5 + 7 + 8, 5 + 6 + 8 + 9}));
   node = window("conv2d", {2, 1, 1}, {}, 1, {0, 0, 0, 0});
   node.groups = 2;
-  EXPECT_EQ(compute(node, {{{2, 1, 1}, {3, 5}}, {{2, 1, 1, 1}, {10, 100}}, {{2}, {1, 2}}}), (std::vector<double>{31, 502}));
+  EXPECT_EQ(compute(node, {{{2, 1, 1}, {3, 5}}, {{2, 1, 1, 1}, {10, 100}}, {{2}, {1, 2}}}),
+            (std::vector<double>{31, 502}));
   node = window("conv2d", {1, 1, 3}, {}, 1, {0, 2, 0, 2});
   node.dilations = {1, 2};
-  EXPECT_EQ(compute(node, {{{1, 1, 3}, {1, 2, 3}}, {{1, 1, 1, 3}, {1, 10, 100}}}), (std::vector<double>{310, 20, 31}));
+  EXPECT_EQ(compute(node, {{{1, 1, 3}, {1, 2, 3}}, {{1, 1, 1, 3}, {1, 10, 100}}}),
+            (std::vector<double>{310, 20, 31}));
 }
 
 TEST(Reference, PoolsAsPyTorch) {
   std::vector<double> image{-1, -2, -3, -4, -5, -6, -7, -8, -9};
-  EXPECT_EQ(compute(window("max_pool", {1, 2, 2}, {2, 2}, 2, {1, 1, 0, 0}), {{{1, 3, 3}, image}}), (std::vector<double>{-1, -2, -4, -5}));
-  EXPECT_EQ(compute(window("avg_pool", {1, 2, 2}, {2, 2}, 2, {1, 1, 0, 0}), {{{1, 3, 3}, image}}), (std::vector<double>{-0.25, -1.25, -2.75, -7}));
+  EXPECT_EQ(compute(window("max_pool", {1, 2, 2}, {2, 2}, 2, {1, 1, 0, 0}), {{{1, 3, 3}, image}}),
+            (std::vector<double>{-1, -2, -4, -5}));
+  EXPECT_EQ(compute(window("avg_pool", {1, 2, 2}, {2, 2}, 2, {1, 1, 0, 0}), {{{1, 3, 3}, image}}),
+            (std::vector<double>{-0.25, -1.25, -2.75, -7}));
   // Rounded up: the last window lies half outside and is divided by what is inside.
-  EXPECT_EQ(compute(window("avg_pool", {1, 2, 2}, {2, 2}, 2, {0, 0, 0, 0}), {{{1, 3, 3}, image}}), (std::vector<double>{-3, -4.5, -7.5, -9}));
-  EXPECT_EQ(compute(window("adaptive_avg_pool", {1, 1, 2}, {}, 1, {}), {{{1, 1, 3}, {1, 2, 4}}}), (std::vector<double>{1.5, 3}));
+  EXPECT_EQ(compute(window("avg_pool", {1, 2, 2}, {2, 2}, 2, {0, 0, 0, 0}), {{{1, 3, 3}, image}}),
+            (std::vector<double>{-3, -4.5, -7.5, -9}));
+  EXPECT_EQ(compute(window("adaptive_avg_pool", {1, 1, 2}, {}, 1, {}), {{{1, 1, 3}, {1, 2, 4}}}),
+            (std::vector<double>{1.5, 3}));
 }
 
 TEST(Reference, NormalisesWithTheBatch) {
   Node node;
   node.op = "batch_norm";
   node.shape = {1, 1, 2};
-  auto out = compute(node, {{{1, 1, 2}, {1, 2, 3, 4}}, {{1}, {2}}, {{1}, {10}}, {{1}, {99}}, {{1}, {99}}}, 2);
+  auto out = compute(
+      node, {{{1, 1, 2}, {1, 2, 3, 4}}, {{1}, {2}}, {{1}, {10}}, {{1}, {99}}, {{1}, {99}}}, 2);
   double std = std::sqrt(1.25);
   for (size_t i = 0; i < 4; ++i)
     EXPECT_NEAR(out[i], 10 + 2 * (double(i) - 1.5) / std, 1e-12);
@@ -80,23 +88,28 @@ TEST(Reference, MovesGatesConcatenatesResponds) {
   node.offsets = {0, 0};
   EXPECT_EQ(compute(node, {{{1, 1, 4}, {1, 2, 3, 4}}}), (std::vector<double>{1, 3, 0, 0}));
   node.op = "mul";
-  EXPECT_EQ(compute(node, {{{2, 1, 2}, {1, 2, 3, 4}}, {{2, 1, 1}, {10, 100}}}), (std::vector<double>{10, 20, 300, 400}));
+  EXPECT_EQ(compute(node, {{{2, 1, 2}, {1, 2, 3, 4}}, {{2, 1, 1}, {10, 100}}}),
+            (std::vector<double>{10, 20, 300, 400}));
   node.op = "concat";
-  EXPECT_EQ(compute(node, {{{1, 1, 2}, {1, 2, 5, 6}}, {{1, 1, 2}, {3, 4, 7, 8}}}, 2), (std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(compute(node, {{{1, 1, 2}, {1, 2, 5, 6}}, {{1, 1, 2}, {3, 4, 7, 8}}}, 2),
+            (std::vector<double>{1, 2, 3, 4, 5, 6, 7, 8}));
   node.op = "lrn";
   node.shape = {3, 1, 1};
   node.size = 3;
   node.alpha = node.beta = node.k = 1;
-  EXPECT_EQ(compute(node, {{{3, 1, 1}, {1, 2, 3}}}), (std::vector<double>{1.0 / 6, 2.0 / 15, 3.0 / 14}));
+  EXPECT_EQ(compute(node, {{{3, 1, 1}, {1, 2, 3}}}),
+            (std::vector<double>{1.0 / 6, 2.0 / 15, 3.0 / 14}));
   node.op = "nonsense";
-  EXPECT_EQ(errorOf([&] { compute(node, {{{3, 1, 1}, {1, 2, 3}}}); }), "gradcheck: no reference for the operation nonsense");
+  EXPECT_EQ(errorOf([&] { compute(node, {{{3, 1, 1}, {1, 2, 3}}}); }),
+            "gradcheck: no reference for the operation nonsense");
 }
 
 TEST(Reference, CrossEntropySmoothsAsPyTorch) {
   double logits[] = {0, std::log(3.0)};
   int64_t labels[] = {1};
   EXPECT_NEAR(crossEntropy(logits, labels, 1, 2, 0), std::log(4.0 / 3), 1e-12);
-  EXPECT_NEAR(crossEntropy(logits, labels, 1, 2, 0.2), 0.9 * std::log(4.0 / 3) + 0.1 * std::log(4.0), 1e-12);
+  EXPECT_NEAR(crossEntropy(logits, labels, 1, 2, 0.2),
+              0.9 * std::log(4.0 / 3) + 0.1 * std::log(4.0), 1e-12);
 }
 
 TEST(GradCheck, FindsTheToyRight) {

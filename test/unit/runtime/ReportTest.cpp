@@ -26,7 +26,8 @@ static std::string unbalanced(const std::string &page) {
   for (size_t at = page.find('<'); at != std::string::npos; at = page.find('<', at + 1)) {
     size_t end = page.find_first_of(" >\n/", at + 2);
     std::string name = page.substr(at + 1, end - at - 1);
-    if (std::find(empty.begin(), empty.end(), name) != empty.end() || page[page.find('>', at) - 1] == '/')
+    if (std::find(empty.begin(), empty.end(), name) != empty.end() ||
+        page[page.find('>', at) - 1] == '/')
       continue;
     if (name[0] != '/')
       open.push_back(name);
@@ -40,7 +41,8 @@ static std::string unbalanced(const std::string &page) {
 
 TEST(Progress, NarrowTerminalsKeepTheNumbers) {
   std::string detail = "loss 2.2683  accuracy 15.82%  1183 images/s  ETA 0:49";
-  std::string wide = progressLine("epoch 12/30", 0.5, detail, 120), usual = progressLine("epoch 12/30", 0.5, detail, 80);
+  std::string wide = progressLine("epoch 12/30", 0.5, detail, 120),
+              usual = progressLine("epoch 12/30", 0.5, detail, 80);
   EXPECT_EQ(wide, "epoch 12/30 [============            ]  50%  " + detail);
   EXPECT_EQ(usual, "epoch 12/30 [==   ]  50%  " + detail);
   EXPECT_EQ(usual.size(), 79u);
@@ -50,21 +52,25 @@ TEST(Progress, NarrowTerminalsKeepTheNumbers) {
 
 TEST(Report, IsOneWholePageThatNeedsNothingElse) {
   ScratchFolder folder;
-  ASSERT_EQ(shell(toy + " train --data synthetic:500 --epochs 2 --lr 0.001 --out " + folder / "out").code, 0);
+  ASSERT_EQ(
+      shell(toy + " train --data synthetic:500 --epochs 2 --lr 0.001 --out " + folder / "out").code,
+      0);
   std::string page = readFile(folder / "out/report.html");
   EXPECT_EQ(unbalanced(page), "");
   for (const char *part : {"http:", "https:", "src=\"/", "url(", "<link", "@import"})
     EXPECT_EQ(page.find(part), std::string::npos) << part;
-  for (const char *part : {"Loss", "Accuracy", "Learning rate", "Throughput", "Confusion", "Worst mistakes",
-                           "Recipe", "Environment", "random_crop(pad=2), hflip", "prefers-color-scheme: dark",
-                           "cross-entropy, nats", "images/s", "data:image/png;base64,iVBOR"})
+  for (const char *part :
+       {"Loss", "Accuracy", "Learning rate", "Throughput", "Confusion", "Worst mistakes", "Recipe",
+        "Environment", "random_crop(pad=2), hflip", "prefers-color-scheme: dark",
+        "cross-entropy, nats", "images/s", "data:image/png;base64,iVBOR"})
     EXPECT_HAS(page, part);
   EXPECT_EQ(count(page, "<svg "), 4u);
 }
 
 TEST(Report, ShowsTheWholeCurveOfAResumedRun) {
   ScratchFolder folder;
-  std::string command = toy + " train --data synthetic:200 --resume --out " + folder / "out --epochs ";
+  std::string command =
+      toy + " train --data synthetic:200 --resume --out " + folder / "out --epochs ";
   // The toy's schedule depends on the epochs from their half on.
   ASSERT_EQ(shell(command + "2 --lr 0").code, 0);
   ASSERT_EQ(shell(command + "4 --lr 0").code, 0);
@@ -76,7 +82,8 @@ TEST(Report, ShowsTheWholeCurveOfAResumedRun) {
 
 TEST(Report, ChartsTakeAnyNumbers) {
   EXPECT_EQ(chartTicks(0, 1, 5), (std::vector<double>{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1}));
-  Chart chart{"t", "x", "y", {{"s", {{1, NAN}, {2, INFINITY}, {3, 5}}, 1, true, false}}, false, false, true};
+  Chart chart{"t",   "x",   "y", {{"s", {{1, NAN}, {2, INFINITY}, {3, 5}}, 1, true, false}},
+              false, false, true};
   EXPECT_HAS(drawChart(chart), "<svg ");
   chart.logarithmic = true; // zero has no logarithm
   EXPECT_HAS(drawChart(chart), "<svg ");

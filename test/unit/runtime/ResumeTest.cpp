@@ -44,8 +44,8 @@ static int runAndSignal(const std::vector<std::string> &arguments, int signal, i
 }
 
 static std::vector<std::string> resumeArguments(const std::string &out) {
-  return {toy,       "train", "--data", "synthetic:300", "--epochs", "12",
-          "--batch", "32",    "--out",  out,             "--resume"};
+  return {toy,  "train", "--data", "synthetic:300", "--epochs", "12", "--batch",
+          "32", "--out", out,      "--resume"};
 }
 
 TEST(Resume, FilesDependOnRecipeDataAndSeedOnly) {
@@ -55,7 +55,8 @@ TEST(Resume, FilesDependOnRecipeDataAndSeedOnly) {
   expectSameFiles(folder / "a", folder / "b");
   expectSameFiles(folder / "a", folder / "c");
   ASSERT_EQ(shell(toy + run + folder / "d --seed 1").code, 0);
-  EXPECT_NE(contents(folder / "a")["model.safetensors"], contents(folder / "d")["model.safetensors"]);
+  EXPECT_NE(contents(folder / "a")["model.safetensors"],
+            contents(folder / "d")["model.safetensors"]);
 }
 
 TEST(Resume, SurvivesKillsAtRandomPoints) {
@@ -65,8 +66,8 @@ TEST(Resume, SurvivesKillsAtRandomPoints) {
   int kills = 0;
   for (int attempt = 0; attempt < 200 && kills < 25; ++attempt) {
     // Most runs die soon after their start, so that many kills fit into one run.
-    int code = runAndSignal(resumeArguments(folder / "killed"), SIGKILL,
-                            int(random() % 40000) + 4000);
+    int code =
+        runAndSignal(resumeArguments(folder / "killed"), SIGKILL, int(random() % 40000) + 4000);
     kills += code == 128 + SIGKILL;
     if (code == 0)
       std::filesystem::remove_all(folder / "killed");
@@ -110,7 +111,8 @@ TEST(Resume, RefusesAnotherRecipeDataOrModel) {
   };
   EXPECT_HAS(refusal("--data synthetic:300 --epochs 2 --lr 0.5"), "lr was 0.01, is 0.5");
   EXPECT_HAS(refusal("--data synthetic:300 --epochs 2 --seed 4"), "seed was 0, is 4");
-  EXPECT_HAS(refusal("--data synthetic:301 --epochs 2"), "the checkpoint's synthetic has 300 images");
+  EXPECT_HAS(refusal("--data synthetic:301 --epochs 2"),
+             "the checkpoint's synthetic has 300 images");
   EXPECT_HAS(refusal("--data synthetic:300 --epochs 9"),
              "epochs was 2, is 9, and the schedule depends on it");
   EXPECT_HAS(refusal("--data synthetic:300 --epochs 2", TOY_EXECUTABLES "/toy_color_model"),
@@ -119,7 +121,8 @@ TEST(Resume, RefusesAnotherRecipeDataOrModel) {
 
 TEST(Resume, RefusesARecipeThatLacksSomething) {
   ScratchFolder folder;
-  std::string base = toy + " train --data synthetic:300 --epochs 2 --batch 32 --resume --out " + folder / "out";
+  std::string base =
+      toy + " train --data synthetic:300 --epochs 2 --batch 32 --resume --out " + folder / "out";
   ASSERT_EQ(shell(base + " --freeze fc.bias --lr-for fc.weight=0.1").code, 0);
   Outcome outcome = shell(base);
   EXPECT_EQ(outcome.code, 1);
@@ -130,7 +133,8 @@ TEST(Resume, RefusesARecipeThatLacksSomething) {
 TEST(Resume, SaysThatItReplacesAnEarlierRun) {
   ScratchFolder folder;
   ASSERT_EQ(shell(toy + run + folder / "out").code, 0);
-  EXPECT_HAS(shell(toy + run + folder / "out").err, folder / "out holds an earlier run, which this one replaces");
+  EXPECT_HAS(shell(toy + run + folder / "out").err,
+             folder / "out holds an earlier run, which this one replaces");
 }
 
 TEST(Resume, WhatAKilledRunLeftHalfWrittenGoesFirst) {
@@ -180,7 +184,8 @@ TEST(Resume, DivergenceStopsAndKeepsTheCheckpoint) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_HAS(outcome.err, "error: loss is ");
   EXPECT_HAS(outcome.err, " at step ");
-  EXPECT_HAS(outcome.err, "this run has no checkpoint yet (that in " + folder / "out/checkpoint" + " is of an earlier run)");
+  EXPECT_HAS(outcome.err, "this run has no checkpoint yet (that in " + folder / "out/checkpoint" +
+                              " is of an earlier run)");
   before.erase("recipe.json");
   auto after = contents(folder / "out");
   after.erase("recipe.json");
@@ -190,7 +195,8 @@ TEST(Resume, DivergenceStopsAndKeepsTheCheckpoint) {
 TEST(Resume, DivergenceNamesTheCheckpointOfThisRun) {
   ScratchFolder folder;
   // Weights that overflow with the first batch, taken up after an epoch without updates.
-  std::string command = toy + " train --data synthetic:300 --batch 32 --lr 1e30 --out " + folder / "out ";
+  std::string command =
+      toy + " train --data synthetic:300 --batch 32 --lr 1e30 --out " + folder / "out ";
   Outcome outcome = shell(command + "--epochs 0; " + command + "--epochs 2 --resume");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_HAS(outcome.err, "the last good checkpoint is " + folder / "out/checkpoint" + " (step 0)");
@@ -223,7 +229,8 @@ TEST(Resume, KeepsTheLastEpochsAndTheBest) {
   // Any of them can be taken up, and ends in the same bytes.
   Outcome missing = shell(toy + run + folder / "out --keep 3 --resume --from-step 90");
   EXPECT_EQ(missing.code, 1);
-  EXPECT_HAS(missing.err, "no checkpoint of step 90 is kept, there are those of steps 100, 110, 120");
+  EXPECT_HAS(missing.err,
+             "no checkpoint of step 90 is kept, there are those of steps 100, 110, 120");
   ASSERT_EQ(shell(toy + run + folder / "out --keep 3 --resume --from-step 110").code, 0);
   EXPECT_EQ(files, contents(folder / "out"));
   EXPECT_EQ(shell(toy + run + folder / "out --from-step 110").code, 2);
@@ -232,7 +239,8 @@ TEST(Resume, KeepsTheLastEpochsAndTheBest) {
 TEST(Resume, BestIsTheEpochOfTheHighestAccuracy) {
   ScratchFolder folder;
   // A rate so high that later epochs are worse than the best.
-  std::string command = toy + " train --data fashion-mnist --limit 2000 --epochs 4 --lr 3 --out " + folder / "out";
+  std::string command =
+      toy + " train --data fashion-mnist --limit 2000 --epochs 4 --lr 3 --out " + folder / "out";
   if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist"))
     GTEST_SKIP() << "needs the package dataset-fashion-mnist";
   Outcome outcome = shell(command);
@@ -247,7 +255,9 @@ TEST(Resume, BestIsTheEpochOfTheHighestAccuracy) {
   }
   EXPECT_LT(bestEpoch, 4) << "the last epoch is the best: nothing is tested";
   EXPECT_HAS(outcome.out, "the best (epoch " + std::to_string(bestEpoch) + ", ");
-  auto json = nlohmann::json::parse(shell(toy + " eval --json --data fashion-mnist --weights " + folder / "out/best.safetensors").out);
+  auto json = nlohmann::json::parse(
+      shell(toy + " eval --json --data fashion-mnist --weights " + folder / "out/best.safetensors")
+          .out);
   EXPECT_EQ(json["top1"].get<double>(), best);
 }
 
@@ -270,15 +280,19 @@ TEST(Resume, AFullFileSystemLeavesTheOldCheckpoint) {
   if (shell(mount + "'").code != 0)
     GTEST_SKIP() << "may not mount a file system here";
   // 16 KiB are left for the second epoch: enough for all but the weights.
-  std::string out = folder / "disk/out", index = out + "/checkpoint/checkpoint.json", before = folder / "before";
-  std::string command = toy + " train --data synthetic:300 --batch 32 --lr 0 --resume --out " + out + " --epochs ";
+  std::string out = folder / "disk/out", index = out + "/checkpoint/checkpoint.json",
+              before = folder / "before";
+  std::string command =
+      toy + " train --data synthetic:300 --batch 32 --lr 0 --resume --out " + out + " --epochs ";
   Outcome outcome = shell(mount + " && " + command + "1 && cp " + index + " " + before +
-                          " && head -c 16384 /dev/zero > " + folder / "disk/a" + "; cat /dev/zero > " + folder / "disk/b" +
-                          "; rm " + folder / "disk/a" + "; " + command + "2; echo first $?; rm " + folder / "disk/b" +
-                          "; cmp " + index + " " + before + " && " + command + "2'");
+                          " && head -c 16384 /dev/zero > " + folder / "disk/a" +
+                          "; cat /dev/zero > " + folder / "disk/b" + "; rm " + folder / "disk/a" +
+                          "; " + command + "2; echo first $?; rm " + folder / "disk/b" + "; cmp " +
+                          index + " " + before + " && " + command + "2'");
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
   EXPECT_HAS(outcome.out, "first 1");
-  EXPECT_HAS(outcome.err, ": No space left on device; the checkpoint of step 10 in " + out + "/checkpoint is whole: make room, then --resume");
+  EXPECT_HAS(outcome.err, ": No space left on device; the checkpoint of step 10 in " + out +
+                              "/checkpoint is whole: make room, then --resume");
   EXPECT_HAS(outcome.out, "resuming at step 10 ");
 }
 

@@ -42,7 +42,8 @@ TEST(AtomicFile, WritesIntoAPipeInsteadOfReplacingIt) {
 TEST(Safetensors, RoundTrips) {
   ScratchFolder folder;
   std::vector<float> values{1, 2, 3, 4, 5, 6};
-  writeSafetensors(folder / "x", {f32Tensor("a", {2, 3}, values.data()), f32Tensor("b", {}, values.data())},
+  writeSafetensors(folder / "x",
+                   {f32Tensor("a", {2, 3}, values.data()), f32Tensor("b", {}, values.data())},
                    {{"format", "pt"}});
   Safetensors file = Safetensors::read(folder / "x");
   ASSERT_TRUE(file.find("a"));
@@ -76,12 +77,13 @@ TEST(Safetensors, RejectsBadHeaders) {
                                         "1234")),
              "unknown type Q4");
   EXPECT_HAS(
-      readError(folder, assemble(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,400]}})",
-                                 "1234")),
+      readError(folder,
+                assemble(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,400]}})", "1234")),
       "truncated or damaged");
-  EXPECT_HAS(readError(folder,
-                       assemble(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "1234")),
-             "impossible shape [-1]");
+  EXPECT_HAS(
+      readError(folder,
+                assemble(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "1234")),
+      "impossible shape [-1]");
 }
 
 TEST(Safetensors, RejectsOverlapsAndHoles) {

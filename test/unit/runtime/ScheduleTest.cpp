@@ -26,8 +26,7 @@ TEST(Schedule, StepsAtEpochsIterationsAndFractions) {
   EXPECT_DOUBLE_EQ(rate(epochs, 299), 1);
   EXPECT_DOUBLE_EQ(rate(epochs, 300), 0.1);
   EXPECT_NEAR(rate(epochs, 600), 0.01, 1e-12);
-  std::string iterations =
-      R"([{"name":"step","args":[[{"iterations":250}],0.5],"named":{}}])";
+  std::string iterations = R"([{"name":"step","args":[[{"iterations":250}],0.5],"named":{}}])";
   EXPECT_DOUBLE_EQ(rate(iterations, 249), 1);
   EXPECT_DOUBLE_EQ(rate(iterations, 250), 0.5);
   std::string fractions = R"([{"name":"step","args":[[0.5,0.75]],"named":{}}])";
@@ -37,7 +36,8 @@ TEST(Schedule, StepsAtEpochsIterationsAndFractions) {
 }
 
 TEST(Schedule, WarmupComposes) {
-  std::string text = R"([{"name":"warmup","args":[2],"named":{}},{"name":"cosine","args":[],"named":{}}])";
+  std::string text =
+      R"([{"name":"warmup","args":[2],"named":{}},{"name":"cosine","args":[],"named":{}}])";
   EXPECT_DOUBLE_EQ(rate(text, 0), 1.0 / 200);
   EXPECT_DOUBLE_EQ(rate(text, 199), 1);
   EXPECT_NEAR(rate(text, 600), 0.5, 1e-12); // half of what follows the warm-up
@@ -63,14 +63,13 @@ TEST(Schedule, PlateauDividesWhenTheErrorStaysUp) {
 }
 
 TEST(Recipe, ErrorsNameCallAndArgument) {
-  auto error = [](const std::string &schedule) {
-    return errorOf([&] { withSchedule(schedule); });
-  };
+  auto error = [](const std::string &schedule) { return errorOf([&] { withSchedule(schedule); }); };
   EXPECT_HAS(error(R"([{"name":"stairs","args":[],"named":{}}])"),
              "recipe: schedule stairs: unknown, expected one of constant, step");
   EXPECT_HAS(error(R"([{"name":"step","args":[[1]],"named":{"gamma":2}}])"),
              "schedule step: unknown argument 'gamma', expected at, factor, every");
-  EXPECT_HAS(error(R"([{"name":"cosine","args":["x"],"named":{}}])"), "to is \"x\", expected a number");
+  EXPECT_HAS(error(R"([{"name":"cosine","args":["x"],"named":{}}])"),
+             "to is \"x\", expected a number");
   EXPECT_HAS(error(R"([{"name":"constant","args":[1],"named":{}}])"), "1 positional arguments");
   EXPECT_HAS(error(R"([{"name":"step","args":[],"named":{}}])"), "expected at=[…] or every=…");
 }

@@ -33,8 +33,8 @@ struct Outcome {
 /// Runs a shell command; code is 128 + signal where it was killed.
 inline Outcome shell(const std::string &command) {
   ScratchFolder folder;
-  int status = std::system(
-      ("{ " + command + " ; } >" + folder / "out" + " 2>" + folder / "err").c_str());
+  int status =
+      std::system(("{ " + command + " ; } >" + folder / "out" + " 2>" + folder / "err").c_str());
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return {code, readFile(folder / "out"), readFile(folder / "err")};
 }
@@ -66,8 +66,7 @@ template <typename Body> std::string errorOf(Body body) {
   return "";
 }
 
-#define EXPECT_HAS(text, part)                                                                     \
-  EXPECT_NE((text).find(part), std::string::npos) << "in: " << (text)
+#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << "in: " << (text)
 
 } // namespace netc::runtime
 

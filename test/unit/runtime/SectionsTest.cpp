@@ -1,7 +1,8 @@
-// Groups of images pass a section together: the same results, less of the arena, and no group where a cache does not help.
-#include "runtime/system/CacheSize.h"
+// Groups of images pass a section together: the same results, less of the arena, and no group where
+// a cache does not help.
 #include "runtime/base/Error.h"
 #include "runtime/exec/Executor.h"
+#include "runtime/system/CacheSize.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
@@ -35,15 +36,19 @@ static void firstKernel(char *const *buffers, char *, int64_t n, int64_t begin, 
 }
 
 namespace {
-/// The toy's description with another program: input, doubled in the group's part, doubled again in the batch's, output.
+/// The toy's description with another program: input, doubled in the group's part, doubled again in
+/// the batch's, output.
 struct Doubling {
-  static constexpr uint64_t image = pixels * 4, f32 = NETC_BUFFER_F32, written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
+  static constexpr uint64_t image = pixels * 4, f32 = NETC_BUFFER_F32,
+                            written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
   NetcKernel kernels[2] = {{doubleKernel, "double", 0}, {firstKernel, "first", 0}};
-  NetcBuffer buffers[6] = {{NETC_SPACE_INPUT, f32, 0, image, 0},       {NETC_SPACE_ARENA_GROUP, written, 64, image, 0},
-                           {NETC_SPACE_ARENA_GROUP, f32, 64, image, 0}, {NETC_SPACE_ARENA_IMAGE, written, 0, image, 0},
-                           {NETC_SPACE_ARENA_IMAGE, f32, 0, image, 0},  {NETC_SPACE_OUTPUT, written, 0, 40, 0}};
-  NetcCommand commands[3] = {
-      {0, 0, 2, UINT32_MAX, 1, 1, 1, 0}, {0, 2, 2, UINT32_MAX, 1, 1, 1, 0}, {1, 4, 2, UINT32_MAX, 1, 1, 1, 0}};
+  NetcBuffer buffers[6] = {
+      {NETC_SPACE_INPUT, f32, 0, image, 0},        {NETC_SPACE_ARENA_GROUP, written, 64, image, 0},
+      {NETC_SPACE_ARENA_GROUP, f32, 64, image, 0}, {NETC_SPACE_ARENA_IMAGE, written, 0, image, 0},
+      {NETC_SPACE_ARENA_IMAGE, f32, 0, image, 0},  {NETC_SPACE_OUTPUT, written, 0, 40, 0}};
+  NetcCommand commands[3] = {{0, 0, 2, UINT32_MAX, 1, 1, 1, 0},
+                             {0, 2, 2, UINT32_MAX, 1, 1, 1, 0},
+                             {1, 4, 2, UINT32_MAX, 1, 1, 1, 0}};
   NetcSection sections[2] = {{2, image, image + 64, 2 * image, 0}, {1, image, 0, image, 0}};
   NetcModel model = *netc_models[0];
   ModelInfo info;
@@ -97,7 +102,9 @@ TEST(Sections, WeightsLeaveLessRoomAndMuchOfThemNone) {
   ThreadPool pool(1);
   Executor executor(doubling.model, doubling.info, pool);
   executor.fillCache(1000);
-  auto size = [&](uint64_t live, uint64_t weights) { return executor.groupSize({1, 0, 0, live, weights}, 64); };
+  auto size = [&](uint64_t live, uint64_t weights) {
+    return executor.groupSize({1, 0, 0, live, weights}, 64);
+  };
   EXPECT_EQ(size(100, 0), 10);
   EXPECT_EQ(size(100, 500), 5);
   EXPECT_EQ(size(100, 501), 64); // each group would read them again
@@ -119,7 +126,8 @@ TEST(Sections, ARaggedLastBatchFitsTheArenaOfWholeOnes) {
   Doubling doubling;
   ThreadPool pool(1);
   Executor executor(doubling.model, doubling.info, pool);
-  executor.fillCache(18 * Doubling::image); // nine images of the first section: ten pass in groups of five, nine at once
+  executor.fillCache(18 * Doubling::image); // nine images of the first section: ten pass in groups
+                                            // of five, nine at once
   uint64_t before = 0;
   for (int64_t n = 1; n <= 40; ++n) {
     uint64_t arena = executor.need(n, false, 1).arena;
@@ -154,7 +162,8 @@ TEST(Sections, ThatDoNotCoverTheCommandsAreDamage) {
   Doubling doubling;
   doubling.sections[0].command_count = 1;
   ThreadPool pool(1);
-  EXPECT_HAS(errorOf([&] { Executor(doubling.model, doubling.info, pool); }), "sections have 2 commands of 3");
+  EXPECT_HAS(errorOf([&] { Executor(doubling.model, doubling.info, pool); }),
+             "sections have 2 commands of 3");
 }
 
 TEST(CacheSize, TakesTheLargestThatTheSystemTells) {

@@ -48,7 +48,8 @@ std::string makePng(const PngRequest &request, const std::vector<uint8_t> &sampl
   png_set_write_fn(
       png, &text,
       [](png_structp png, png_bytep data, size_t size) {
-        static_cast<std::string *>(png_get_io_ptr(png))->append(reinterpret_cast<char *>(data), size);
+        static_cast<std::string *>(png_get_io_ptr(png))
+            ->append(reinterpret_cast<char *>(data), size);
       },
       nullptr);
   png_set_IHDR(png, info, png_uint_32(request.width), png_uint_32(request.height), request.bits,

@@ -1,5 +1,5 @@
-#include "runtime/system/ControlGroup.h"
 #include "runtime/system/ThreadPool.h"
+#include "runtime/system/ControlGroup.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,9 @@ TEST(ControlGroup, QuotasLimitTheCores) {
   ScratchFolder folder;
   makeFolder(folder / "a/b");
   makeFolder(folder / "cpu/x");
-  auto write = [&](const std::string &name, const std::string &text) { writeFileAtomically(folder / name, text); };
+  auto write = [&](const std::string &name, const std::string &text) {
+    writeFileAtomically(folder / name, text);
+  };
   write("v2", "0::/a/b\n");
   EXPECT_FALSE(quotaCores(folder.path, folder / "v2"));
   write("a/b/cpu.max", "max 100000\n");
@@ -59,18 +61,22 @@ TEST(ThreadPool, VisitsEveryItemOnce) {
   }
 }
 
-// Threads end together: no claim is larger than its share of what is left, and the last ones are single items.
+// Threads end together: no claim is larger than its share of what is left, and the last ones are
+// single items.
 TEST(ThreadPool, ClaimsShrinkTowardsTheEnd) {
   struct Claims {
     std::mutex lock;
     std::vector<std::pair<int64_t, int64_t>> ranges;
   } claims;
   ThreadPool pool(2);
-  pool.run(40, [](void *context, unsigned, int64_t begin, int64_t end) {
-    Claims &all = *static_cast<Claims *>(context);
-    std::lock_guard guard(all.lock);
-    all.ranges.emplace_back(begin, end);
-  }, &claims);
+  pool.run(
+      40,
+      [](void *context, unsigned, int64_t begin, int64_t end) {
+        Claims &all = *static_cast<Claims *>(context);
+        std::lock_guard guard(all.lock);
+        all.ranges.emplace_back(begin, end);
+      },
+      &claims);
   std::sort(claims.ranges.begin(), claims.ranges.end());
   for (auto [begin, end] : claims.ranges)
     EXPECT_LE(end - begin, std::max<int64_t>(1, (40 - begin) / 4));

@@ -134,7 +134,8 @@ static const NetcKernel kernels[] = {
 };
 
 // The arena: delta, a line an image; the losses, a line an image.
-static constexpr uint32_t readF32 = NETC_BUFFER_F32, written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
+static constexpr uint32_t readF32 = NETC_BUFFER_F32,
+                          written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
 static constexpr uint64_t imageBytes = features * 4, logitBytes = classes * 4, meanBytes = 4;
 static constexpr uint64_t filterBytes = features * classes * 4;
 static const NetcBuffer buffers[] = {
@@ -180,14 +181,13 @@ static const NetcCommand stepCommands[] = {
     {3, 13, 4, UINT32_MAX, 1, 0, 0, 0},
     {4, 17, 5, 0, classes, 0, 0, 2 * features * classes},
 };
-static const NetcCommand updateCommands[] = {
-    {5, 22, 4, UINT32_MAX, parameterBytes / 64, 0, 0, 0}};
+static const NetcCommand updateCommands[] = {{5, 22, 4, UINT32_MAX, parameterBytes / 64, 0, 0, 0}};
 #endif
 
 static const char json[] =
     R"({"model":")" TOY_NAME R"(","file":"toy.net","netc":"0.1.0","target":"cpu","cpu":"x86-64",
- "features":)" TOY_FEATURES R"(,"input":[)" TEXT(TOY_CHANNELS) "," TEXT(TOY_SIDE) ","
-    TEXT(TOY_SIDE) R"(],"classes":10,"mode":"both","flops_per_image":15680,
+ "features":)" TOY_FEATURES R"(,"input":[)" TEXT(TOY_CHANNELS) "," TEXT(TOY_SIDE) "," TEXT(
+        TOY_SIDE) R"(],"classes":10,"mode":"both","flops_per_image":15680,
  "layers":[{"name":"fc","kind":"linear","output":[10],"parameters":7850,"flops":15680}],
  "parameters":[
   {"name":"fc.weight","shape":[10,)" TEXT(TOY_WIDTH) R"(],"offset":0,"trainable":true,"decay":true,

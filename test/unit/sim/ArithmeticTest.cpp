@@ -14,11 +14,22 @@ TEST(Integer, WrapsAndSplitsProducts) {
   EXPECT_EQ(evaluateOne("mul.hi.s32 %r0, %r1, %r2;", ~0u, 5), ~0u);
   EXPECT_EQ(evaluateOne("mad.lo.u32 %r0, %r1, %r2, %r3;", 3, 4, 5), 17u);
   EXPECT_EQ(evaluateOne("mad.hi.u32 %r0, %r1, %r2, %r3;", ~0u, ~0u, 3), 1u);
-  EXPECT_EQ(evaluateOne("mul.wide.s32 %d0, %r1, %r2; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;", ~0u, 1), ~0u);
-  EXPECT_EQ(evaluateOne("mul.wide.u32 %d0, %r1, %r2; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;", ~0u, 2), 1u);
-  EXPECT_EQ(evaluateOne("cvt.u64.u32 %d1, %r3; mad.wide.u32 %d0, %r1, %r2, %d1; cvt.u32.u64 %r0, %d0;", 6, 7, 8), 50u);
-  EXPECT_EQ(evaluateOne("cvt.u16.u32 %h1, %r1; cvt.u16.u32 %h2, %r2; mul.wide.u16 %r0, %h1, %h2;", 0xffff, 0xffff), 0xfffe0001u);
-  EXPECT_EQ(evaluateOne("cvt.u16.u32 %h1, %r1; mul.lo.s16 %h1, %h1, %h1; cvt.u32.u16 %r0, %h1;", 0x101), 0x0201u);
+  EXPECT_EQ(evaluateOne("mul.wide.s32 %d0, %r1, %r2; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;",
+                        ~0u, 1),
+            ~0u);
+  EXPECT_EQ(evaluateOne("mul.wide.u32 %d0, %r1, %r2; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;",
+                        ~0u, 2),
+            1u);
+  EXPECT_EQ(
+      evaluateOne("cvt.u64.u32 %d1, %r3; mad.wide.u32 %d0, %r1, %r2, %d1; cvt.u32.u64 %r0, %d0;", 6,
+                  7, 8),
+      50u);
+  EXPECT_EQ(evaluateOne("cvt.u16.u32 %h1, %r1; cvt.u16.u32 %h2, %r2; mul.wide.u16 %r0, %h1, %h2;",
+                        0xffff, 0xffff),
+            0xfffe0001u);
+  EXPECT_EQ(
+      evaluateOne("cvt.u16.u32 %h1, %r1; mul.lo.s16 %h1, %h1, %h1; cvt.u32.u16 %r0, %h1;", 0x101),
+      0x0201u);
 }
 
 TEST(Integer, Divides) {
@@ -27,7 +38,8 @@ TEST(Integer, Divides) {
   EXPECT_EQ(evaluateOne("div.u32 %r0, %r1, %r2;", uint32_t(-7), 2), 0x7ffffffcu);
   EXPECT_EQ(evaluateOne("rem.u32 %r0, %r1, %r2;", 17, 5), 2u);
   EXPECT_EQ(evaluateOne("div.s32 %r0, %r1, %r2;", 0x80000000u, ~0u), 0x80000000u);
-  EXPECT_EQ(evaluateOne("cvt.s64.s32 %d1, %r1; cvt.s64.s32 %d2, %r2; div.s64 %d1, %d1, %d2; cvt.u32.u64 %r0, %d1;",
+  EXPECT_EQ(evaluateOne("cvt.s64.s32 %d1, %r1; cvt.s64.s32 %d2, %r2; div.s64 %d1, %d1, %d2; "
+                        "cvt.u32.u64 %r0, %d1;",
                         uint32_t(-100), 7),
             uint32_t(-14));
 }
@@ -39,8 +51,10 @@ TEST(Integer, ComparesAndTakesExtremes) {
   EXPECT_EQ(evaluateOne("abs.s32 %r0, %r1;", uint32_t(-9)), 9u);
   EXPECT_EQ(evaluateOne("neg.s32 %r0, %r1;", 9), uint32_t(-9));
   EXPECT_EQ(evaluateOne("sad.s32 %r0, %r1, %r2, %r3;", uint32_t(-3), 4, 10), 17u);
-  EXPECT_EQ(evaluateOne("setp.lt.s32 %p1, %r1, %r2; selp.b32 %r0, 1, 2, %p1;", uint32_t(-1), 1), 1u);
-  EXPECT_EQ(evaluateOne("setp.lt.u32 %p1, %r1, %r2; selp.b32 %r0, 1, 2, %p1;", uint32_t(-1), 1), 2u);
+  EXPECT_EQ(evaluateOne("setp.lt.s32 %p1, %r1, %r2; selp.b32 %r0, 1, 2, %p1;", uint32_t(-1), 1),
+            1u);
+  EXPECT_EQ(evaluateOne("setp.lt.u32 %p1, %r1, %r2; selp.b32 %r0, 1, 2, %p1;", uint32_t(-1), 1),
+            2u);
   EXPECT_EQ(evaluateOne("setp.hs.u32 %p1, %r1, %r2; selp.b32 %r0, 1, 2, %p1;", 4, 4), 1u);
   EXPECT_EQ(evaluateOne("set.gt.u32.s32 %r0, %r1, %r2;", 3, uint32_t(-3)), ~0u);
   EXPECT_EQ(evaluateOne("slct.b32.s32 %r0, %r1, %r2, %r3;", 10, 20, uint32_t(-1)), 20u);
@@ -52,10 +66,12 @@ TEST(Integer, CombinesPredicates) {
   EXPECT_EQ(evaluateOne(both, 6, 0), 1u);
   EXPECT_EQ(evaluateOne(both, 5, 0), 2u);
   EXPECT_EQ(evaluateOne(both, 6, 1), 0u); // q is the negated comparison, and p1
-  const char *negated = "setp.eq.s32 %p1, %r2, 0; setp.gt.or.s32 %p2, %r1, 5, !%p1; selp.b32 %r0, 1, 0, %p2;";
+  const char *negated =
+      "setp.eq.s32 %p1, %r2, 0; setp.gt.or.s32 %p2, %r1, 5, !%p1; selp.b32 %r0, 1, 0, %p2;";
   EXPECT_EQ(evaluateOne(negated, 0, 1), 1u);
   EXPECT_EQ(evaluateOne(negated, 0, 0), 0u);
-  EXPECT_EQ(evaluateOne("setp.ne.s32 %p1, %r1, 0; not.pred %p2, %p1; xor.pred %p3, %p1, %p2; and.pred %p3, %p3, %p1;"
+  EXPECT_EQ(evaluateOne("setp.ne.s32 %p1, %r1, 0; not.pred %p2, %p1; xor.pred %p3, %p1, %p2; "
+                        "and.pred %p3, %p3, %p1;"
                         "mov.pred %p4, %p3; selp.b32 %r0, 1, 0, %p4;",
                         1),
             1u);
@@ -67,8 +83,10 @@ TEST(Bits, Logic) {
   EXPECT_EQ(evaluateOne("xor.b32 %r0, %r1, %r2;", 12, 10), 6u);
   EXPECT_EQ(evaluateOne("not.b32 %r0, %r1;", 0), ~0u);
   EXPECT_EQ(evaluateOne("cnot.b32 %r0, %r1;", 0), 1u);
-  EXPECT_EQ(evaluateOne("lop3.b32 %r0, %r1, %r2, %r3, 0x96;", 0xf0f0, 0xcccc, 0xaaaa), (0xf0f0u ^ 0xccccu ^ 0xaaaau));
-  EXPECT_EQ(evaluateOne("lop3.b32 %r0, %r1, %r2, %r3, 0xE8;", 12, 10, 6), ((12u & 10u) | (12u & 6u) | (10u & 6u)));
+  EXPECT_EQ(evaluateOne("lop3.b32 %r0, %r1, %r2, %r3, 0x96;", 0xf0f0, 0xcccc, 0xaaaa),
+            (0xf0f0u ^ 0xccccu ^ 0xaaaau));
+  EXPECT_EQ(evaluateOne("lop3.b32 %r0, %r1, %r2, %r3, 0xE8;", 12, 10, 6),
+            ((12u & 10u) | (12u & 6u) | (10u & 6u)));
 }
 
 TEST(Bits, ShiftsClampTheirCount) {
@@ -78,7 +96,8 @@ TEST(Bits, ShiftsClampTheirCount) {
   EXPECT_EQ(evaluateOne("shr.u32 %r0, %r1, %r2;", 0x80000000u, 40), 0u);
   EXPECT_EQ(evaluateOne("shr.s32 %r0, %r1, %r2;", 0x80000000u, 40), ~0u);
   EXPECT_EQ(evaluateOne("shf.l.wrap.b32 %r0, %r1, %r2, %r3;", 0x80000000u, 1, 33), 3u);
-  EXPECT_EQ(evaluateOne("shf.r.clamp.b32 %r0, %r1, %r2, %r3;", 0x12345678, 0x9abcdef0, 40), 0x9abcdef0u);
+  EXPECT_EQ(evaluateOne("shf.r.clamp.b32 %r0, %r1, %r2, %r3;", 0x12345678, 0x9abcdef0, 40),
+            0x9abcdef0u);
 }
 
 TEST(Bits, Fields) {
@@ -93,13 +112,15 @@ TEST(Bits, Fields) {
   EXPECT_EQ(evaluateOne("bfe.u32 %r0, %r1, %r2, %r3;", 0x12345678, 8, 12), 0x456u);
   EXPECT_EQ(evaluateOne("bfe.s32 %r0, %r1, %r2, %r3;", 0x00000800, 8, 4), 0xfffffff8u);
   EXPECT_EQ(evaluateOne("bfi.b32 %r0, %r1, %r2, 8, 12;", 0xabc, 0xffffffff), 0xfffabcffu);
-  EXPECT_EQ(evaluateOne("prmt.b32 %r0, %r1, %r2, %r3;", 0x33221100, 0x77665544, 0x0167), 0x00116677u);
+  EXPECT_EQ(evaluateOne("prmt.b32 %r0, %r1, %r2, %r3;", 0x33221100, 0x77665544, 0x0167),
+            0x00116677u);
   EXPECT_EQ(evaluateOne("prmt.b32 %r0, %r1, %r2, %r3;", 0x00008000, 0, 0x9999), ~0u);
 }
 
 TEST(Moves, PartsOfRegisters) {
   EXPECT_EQ(evaluateOne("mov.b64 %d0, {%r1, %r2}; mov.b64 {%q0, %r0}, %d0;", 1, 2), 2u);
-  EXPECT_EQ(evaluateOne("mov.b32 {%h1, %h2}, %r1; mov.b32 %r0, {%h2, %h1};", 0x12345678), 0x56781234u);
+  EXPECT_EQ(evaluateOne("mov.b32 {%h1, %h2}, %r1; mov.b32 %r0, {%h2, %h1};", 0x12345678),
+            0x56781234u);
   EXPECT_EQ(evaluateOne("mov.b64 %d0, {%r1, %r2}; mov.b64 {_, %r0}, %d0;", 1, 2), 2u);
 }
 
@@ -123,7 +144,9 @@ TEST(Float, RoundsOnce) {
 
 TEST(Float, Extremes) {
   float nan = std::numeric_limits<float>::quiet_NaN();
-  auto f = [](const char *body, float a, float b) { return real(evaluateOne(body, bits(a), bits(b))); };
+  auto f = [](const char *body, float a, float b) {
+    return real(evaluateOne(body, bits(a), bits(b)));
+  };
   EXPECT_EQ(f("max.f32 %r0, %r1, %r2;", nan, 2), 2.0f);
   EXPECT_EQ(f("min.f32 %r0, %r1, %r2;", 2, nan), 2.0f);
   EXPECT_TRUE(std::isnan(f("max.NaN.f32 %r0, %r1, %r2;", nan, 2)));
@@ -134,9 +157,12 @@ TEST(Float, Extremes) {
   EXPECT_EQ(evaluateOne(ne, bits(nan), bits(1)), 0u);
   EXPECT_EQ(evaluateOne(neu, bits(nan), bits(1)), 1u);
   EXPECT_EQ(evaluateOne(ne, bits(2), bits(1)), 1u);
-  EXPECT_EQ(evaluateOne("setp.ltu.f32 %p1, %r1, %r2; selp.b32 %r0, 1, 0, %p1;", bits(nan), bits(1)), 1u);
-  EXPECT_EQ(evaluateOne("setp.nan.f32 %p1, %r1, %r2; selp.b32 %r0, 1, 0, %p1;", bits(nan), bits(1)), 1u);
-  EXPECT_EQ(evaluateOne("setp.num.f32 %p1, %r1, %r2; selp.b32 %r0, 1, 0, %p1;", bits(3), bits(1)), 1u);
+  EXPECT_EQ(evaluateOne("setp.ltu.f32 %p1, %r1, %r2; selp.b32 %r0, 1, 0, %p1;", bits(nan), bits(1)),
+            1u);
+  EXPECT_EQ(evaluateOne("setp.nan.f32 %p1, %r1, %r2; selp.b32 %r0, 1, 0, %p1;", bits(nan), bits(1)),
+            1u);
+  EXPECT_EQ(evaluateOne("setp.num.f32 %p1, %r1, %r2; selp.b32 %r0, 1, 0, %p1;", bits(3), bits(1)),
+            1u);
 }
 
 TEST(Float, ApproximateFunctionsAreNear) {
@@ -153,7 +179,8 @@ TEST(Float, ApproximateFunctionsAreNear) {
 }
 
 TEST(Float, Doubles) {
-  EXPECT_EQ(evaluateOne("cvt.f64.f32 %d1, %r1; cvt.f64.f32 %d2, %r2; fma.rn.f64 %d0, %d1, %d2, 0d3FF0000000000000;"
+  EXPECT_EQ(evaluateOne("cvt.f64.f32 %d1, %r1; cvt.f64.f32 %d2, %r2; fma.rn.f64 %d0, %d1, %d2, "
+                        "0d3FF0000000000000;"
                         "sqrt.rn.f64 %d0, %d0; div.rn.f64 %d0, %d0, %d2; cvt.rn.f32.f64 %r0, %d0;",
                         bits(2), bits(4)),
             bits(0.75f));
@@ -165,8 +192,12 @@ TEST(Convert, BetweenIntegers) {
   EXPECT_EQ(evaluateOne("cvt.s32.s16 %r0, %r1;", 0x18000), 0xffff8000u);
   EXPECT_EQ(evaluateOne("cvt.sat.s8.s32 %r0, %r1;", 300), 127u);
   EXPECT_EQ(evaluateOne("cvt.sat.u8.s32 %r0, %r1;", uint32_t(-5)), 0u);
-  EXPECT_EQ(evaluateOne("cvt.s64.s32 %d0, %r1; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;", uint32_t(-1)), ~0u);
-  EXPECT_EQ(evaluateOne("cvt.u64.u32 %d0, %r1; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;", uint32_t(-1)), 0u);
+  EXPECT_EQ(evaluateOne("cvt.s64.s32 %d0, %r1; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;",
+                        uint32_t(-1)),
+            ~0u);
+  EXPECT_EQ(evaluateOne("cvt.u64.u32 %d0, %r1; shr.u64 %d0, %d0, 32; cvt.u32.u64 %r0, %d0;",
+                        uint32_t(-1)),
+            0u);
   EXPECT_EQ(evaluateOne("cvt.u16.u32 %h1, %r1; cvt.s32.s16 %r0, %h1;", 0xfffe), uint32_t(-2));
 }
 
@@ -184,22 +215,31 @@ TEST(Convert, BetweenRealsAndIntegers) {
   EXPECT_EQ(evaluateOne("cvt.rz.f32.u32 %r0, %r1;", 0xffffffffu), bits(4294967040.0f));
   EXPECT_EQ(evaluateOne("cvt.rpi.f32.f32 %r0, %r1;", bits(1.25f)), bits(2));
   EXPECT_EQ(evaluateOne("cvt.rni.f32.f32 %r0, %r1;", bits(3.5f)), bits(4));
-  EXPECT_EQ(evaluateOne("cvt.s64.s32 %d1, %r1; shl.b64 %d1, %d1, 30; cvt.rn.f32.s64 %r0, %d1;", uint32_t(-3)), bits(-3 * 0x1p30f));
+  EXPECT_EQ(evaluateOne("cvt.s64.s32 %d1, %r1; shl.b64 %d1, %d1, 30; cvt.rn.f32.s64 %r0, %d1;",
+                        uint32_t(-3)),
+            bits(-3 * 0x1p30f));
 }
 
 TEST(Convert, HalfPrecisions) {
-  auto half = [](float a) { return evaluateOne("cvt.rn.f16.f32 %h1, %r1; mov.b32 %r0, {%h1, %h1}; and.b32 %r0, %r0, 65535;", bits(a)); };
+  auto half = [](float a) {
+    return evaluateOne("cvt.rn.f16.f32 %h1, %r1; mov.b32 %r0, {%h1, %h1}; and.b32 %r0, %r0, 65535;",
+                       bits(a));
+  };
   EXPECT_EQ(half(1), 0x3c00u);
   EXPECT_EQ(half(65520), 0x7c00u);
   EXPECT_EQ(half(65519), 0x7bffu);
   EXPECT_EQ(half(0x1p-24f), 1u);
   EXPECT_EQ(half(0x1p-25f), 0u);
   EXPECT_EQ(half(-2.0009766f), 0xc000u); // a tie: to even
-  auto bfloat = [](float a) { return evaluateOne("cvt.rn.bf16.f32 %h1, %r1; mov.b32 %r0, {%h1, %h1}; and.b32 %r0, %r0, 65535;", bits(a)); };
+  auto bfloat = [](float a) {
+    return evaluateOne(
+        "cvt.rn.bf16.f32 %h1, %r1; mov.b32 %r0, {%h1, %h1}; and.b32 %r0, %r0, 65535;", bits(a));
+  };
   EXPECT_EQ(bfloat(1), 0x3f80u);
   EXPECT_EQ(bfloat(1.00390625f), 0x3f80u);
   EXPECT_EQ(bfloat(1.01171875f), 0x3f82u);
-  EXPECT_EQ(evaluateOne("cvt.rn.f16.f32 %h1, %r1; cvt.f32.f16 %r0, %h1;", bits(0.333251953125f)), bits(0.333251953125f));
+  EXPECT_EQ(evaluateOne("cvt.rn.f16.f32 %h1, %r1; cvt.f32.f16 %r0, %h1;", bits(0.333251953125f)),
+            bits(0.333251953125f));
   EXPECT_EQ(evaluateOne("cvt.rn.bf16x2.f32 %r0, %r1, %r2;", bits(1), bits(2)), 0x3f804000u);
   EXPECT_EQ(evaluateOne("cvt.rn.relu.f16x2.f32 %r0, %r1, %r2;", bits(-1), bits(2)), 0x00004000u);
   EXPECT_EQ(evaluateOne("cvt.rna.tf32.f32 %r0, %r1;", 0x3f801000), 0x3f802000u);
@@ -207,8 +247,10 @@ TEST(Convert, HalfPrecisions) {
 }
 
 TEST(Half, ArithmeticInPairs) {
-  EXPECT_EQ(evaluateOne("fma.rn.f16x2 %r0, %r1, %r2, %r3;", 0x3c004000, 0x40004000, 0x3c000000), 0x42004400u); // 1*2+1, 2*2+0
-  EXPECT_EQ(evaluateOne("fma.rn.bf16x2 %r0, %r1, %r2, %r3;", 0x3f804000, 0x40004000, 0x3f800000), 0x40404080u);
+  EXPECT_EQ(evaluateOne("fma.rn.f16x2 %r0, %r1, %r2, %r3;", 0x3c004000, 0x40004000, 0x3c000000),
+            0x42004400u); // 1*2+1, 2*2+0
+  EXPECT_EQ(evaluateOne("fma.rn.bf16x2 %r0, %r1, %r2, %r3;", 0x3f804000, 0x40004000, 0x3f800000),
+            0x40404080u);
   EXPECT_EQ(evaluateOne("add.f16x2 %r0, %r1, %r2;", 0x3c003c00, 0x40003c00), 0x42004000u);
   EXPECT_EQ(evaluateOne("neg.bf16x2 %r0, %r1;", 0x3f80bf80), 0xbf803f80u);
 }
@@ -217,7 +259,8 @@ TEST(Lanes, AllThirtyTwoCompute) {
   std::vector<uint32_t> a(32), b(32);
   for (unsigned lane = 0; lane < 32; ++lane)
     a[lane] = lane * 7, b[lane] = 1000 - lane;
-  std::vector<uint32_t> sum = evaluate("add.u32 %r0, %r1, %r2; setp.gt.u32 %p1, %lane, 20; @%p1 mul.lo.u32 %r0, %r1, %r2;", a, b);
+  std::vector<uint32_t> sum = evaluate(
+      "add.u32 %r0, %r1, %r2; setp.gt.u32 %p1, %lane, 20; @%p1 mul.lo.u32 %r0, %r1, %r2;", a, b);
   for (unsigned lane = 0; lane < 32; ++lane)
     EXPECT_EQ(sum[lane], lane > 20 ? a[lane] * b[lane] : a[lane] + b[lane]);
 }

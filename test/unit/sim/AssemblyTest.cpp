@@ -50,7 +50,8 @@ TEST(Assembly, EveryModuleThatLoaded) {
   unsigned number = 0;
   for (const std::string &text : loadedModules()) {
     std::ofstream(base + ".ptx") << text;
-    std::string command = ptxas + " -arch=sm_80 -o /dev/null " + base + ".ptx > " + base + ".log 2>&1";
+    std::string command =
+        ptxas + " -arch=sm_80 -o /dev/null " + base + ".ptx > " + base + ".log 2>&1";
     if (std::system(command.c_str()) != 0) {
       std::ifstream log(base + ".log");
       ADD_FAILURE() << std::string(std::istreambuf_iterator<char>(log), {}) << "\n" << text;

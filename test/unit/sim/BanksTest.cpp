@@ -8,7 +8,8 @@ using namespace netc::test;
 using netc::runtime::sim::BankUse;
 using netc::runtime::sim::KernelProfile;
 
-static BankUse useOf(uint32_t bytes, const std::function<uint64_t(unsigned)> &address, uint32_t mask = ~0u) {
+static BankUse useOf(uint32_t bytes, const std::function<uint64_t(unsigned)> &address,
+                     uint32_t mask = ~0u) {
   uint64_t addresses[32];
   for (unsigned lane = 0; lane < 32; ++lane)
     addresses[lane] = address(lane);
@@ -39,7 +40,8 @@ TEST(Banks, StridesConflict) {
 TEST(Banks, WideAccessesTakeAQuarterOfTheLanesAtOnce) {
   expectUse(useOf(16, [](unsigned lane) { return 16 * lane; }), 4, 0);
   expectUse(useOf(8, [](unsigned lane) { return 8 * lane; }), 2, 0);
-  // Rows of 64 bytes, one chunk of each: eight rows lie in two groups of banks. Rows of 80 bytes do not.
+  // Rows of 64 bytes, one chunk of each: eight rows lie in two groups of banks. Rows of 80 bytes do
+  // not.
   expectUse(useOf(16, [](unsigned lane) { return 64 * lane; }), 16, 12);
   expectUse(useOf(16, [](unsigned lane) { return 80 * lane; }), 4, 0);
   // The chunk that row r has at c ^ (r / 2 % 4).
@@ -72,7 +74,8 @@ TEST(Banks, AProfileNamesTheInstruction) {
   EXPECT_EQ(profile[0].instructions, 3 * 64 * 6u);
   ASSERT_EQ(profile[0].shared.size(), 1u);
   const netc::runtime::sim::SharedAccess &access = profile[0].shared.begin()->second;
-  EXPECT_NE(access.instruction.find("st.shared.b32 [%r1], %t;"), std::string::npos) << access.instruction;
+  EXPECT_NE(access.instruction.find("st.shared.b32 [%r1], %t;"), std::string::npos)
+      << access.instruction;
   expectUse({access.passes, access.conflicts}, 3 * 2 * 32, 3 * 2 * 31);
   EXPECT_TRUE(netc::runtime::sim::takeProfile().empty());
 }

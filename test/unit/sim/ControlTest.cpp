@@ -65,7 +65,8 @@ END:
 }
 
 TEST(Control, NestedScopesHideNames) {
-  EXPECT_EQ(evaluateOne("mov.u32 %r0, %r1; { .reg .b32 %r<2>; .reg .pred p; mov.u32 %r0, 9; setp.eq.u32 p, %r0, 9;"
+  EXPECT_EQ(evaluateOne("mov.u32 %r0, %r1; { .reg .b32 %r<2>; .reg .pred p; mov.u32 %r0, 9; "
+                        "setp.eq.u32 p, %r0, 9;"
                         "@!p bra OUT; add.u32 %r1, %r0, 1; OUT: } add.u32 %r0, %r0, 1;",
                         5),
             6u);
@@ -164,7 +165,8 @@ TEST(Control, SpecialRegistersOfThreeDimensions) {
   CUfunction function;
   ASSERT_EQ(gpu.cu.moduleGetFunction(&function, gpu.module, "k"), CUDA_SUCCESS);
   void *parameters[] = {&out};
-  ASSERT_EQ(gpu.cu.launchKernel(function, 3, 2, 1, 4, 3, 2, 0, nullptr, parameters, nullptr), CUDA_SUCCESS);
+  ASSERT_EQ(gpu.cu.launchKernel(function, 3, 2, 1, 4, 3, 2, 0, nullptr, parameters, nullptr),
+            CUDA_SUCCESS);
   std::vector<uint32_t> got = gpu.download<uint32_t>(out, 24 * 6);
   for (unsigned at = 0; at < got.size(); ++at)
     EXPECT_EQ(got[at], at);

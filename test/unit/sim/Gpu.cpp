@@ -34,10 +34,14 @@ std::vector<std::string> netc::test::loadedModules() {
   return texts;
 }
 
-std::vector<std::string> netc::test::evaluatedKernels() { return {evaluated().begin(), evaluated().end()}; }
+std::vector<std::string> netc::test::evaluatedKernels() {
+  return {evaluated().begin(), evaluated().end()};
+}
 
-std::vector<uint32_t> netc::test::runKernel(const SimulatorOptions &options, const std::string &kernel,
-                                            const std::vector<uint32_t> &a, const std::vector<uint32_t> &b,
+std::vector<uint32_t> netc::test::runKernel(const SimulatorOptions &options,
+                                            const std::string &kernel,
+                                            const std::vector<uint32_t> &a,
+                                            const std::vector<uint32_t> &b,
                                             const std::vector<uint32_t> &c) {
   Gpu gpu(options);
   std::string why = gpu.loadText(head + kernel);
@@ -53,7 +57,8 @@ std::vector<uint32_t> netc::test::runKernel(const SimulatorOptions &options, con
 }
 
 std::vector<uint32_t> netc::test::evaluate(const std::string &body, const std::vector<uint32_t> &a,
-                                           const std::vector<uint32_t> &b, const std::vector<uint32_t> &c) {
+                                           const std::vector<uint32_t> &b,
+                                           const std::vector<uint32_t> &c) {
   std::string kernel = R"(
 .visible .entry k(.param .u64 out, .param .u64 a, .param .u64 b, .param .u64 c) {
   .reg .pred %p<10>;

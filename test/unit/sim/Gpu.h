@@ -18,7 +18,8 @@ using netc::runtime::sim::SimulatorOptions;
 /// A context of its own on the simulated device; everything ends with it.
 class Gpu {
 public:
-  explicit Gpu(const SimulatorOptions &options = {}) : cu(netc::runtime::sim::simulatedDriver(options)) {
+  explicit Gpu(const SimulatorOptions &options = {})
+      : cu(netc::runtime::sim::simulatedDriver(options)) {
     CUcontext context;
     EXPECT_EQ(cu.init(0), CUDA_SUCCESS);
     EXPECT_EQ(cu.devicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
@@ -43,7 +44,8 @@ public:
   }
   template <typename T> std::vector<T> download(CUdeviceptr address, size_t count) {
     std::vector<T> values(count);
-    EXPECT_EQ(cu.memcpyDtoH(values.data(), address, count * sizeof(T)), CUDA_SUCCESS) << cu.lastReport();
+    EXPECT_EQ(cu.memcpyDtoH(values.data(), address, count * sizeof(T)), CUDA_SUCCESS)
+        << cu.lastReport();
     return values;
   }
 
@@ -54,12 +56,14 @@ public:
   template <typename... Args> std::string run(Shape shape, Args... arguments) {
     return runNamed("k", shape, arguments...);
   }
-  template <typename... Args> std::string runNamed(const char *name, Shape shape, Args... arguments) {
+  template <typename... Args>
+  std::string runNamed(const char *name, Shape shape, Args... arguments) {
     CUfunction function;
     if (cu.moduleGetFunction(&function, module, name) != CUDA_SUCCESS)
       return std::string("no kernel ") + name;
     void *parameters[] = {&arguments..., nullptr};
-    CUresult result = cu.launchKernel(function, shape.grid, 1, 1, shape.block, 1, 1, shape.shared, nullptr, parameters, nullptr);
+    CUresult result = cu.launchKernel(function, shape.grid, 1, 1, shape.block, 1, 1, shape.shared,
+                                      nullptr, parameters, nullptr);
     if (result == CUDA_SUCCESS)
       result = cu.ctxSynchronize();
     return result == CUDA_SUCCESS ? "" : std::string(cu.lastReport());
@@ -72,10 +76,12 @@ public:
 /// of each lane; also there: %f as 64-bit %d0-%d9, %p0-%p9, %h0-%h9 (16 bits), %q0-%q9
 /// (more words), %lane.
 std::vector<uint32_t> evaluate(const std::string &body, const std::vector<uint32_t> &a,
-                               const std::vector<uint32_t> &b = {}, const std::vector<uint32_t> &c = {});
+                               const std::vector<uint32_t> &b = {},
+                               const std::vector<uint32_t> &c = {});
 
 /// One lane of evaluate().
-inline uint32_t evaluateOne(const std::string &body, uint32_t a = 0, uint32_t b = 0, uint32_t c = 0) {
+inline uint32_t evaluateOne(const std::string &body, uint32_t a = 0, uint32_t b = 0,
+                            uint32_t c = 0) {
   return evaluate(body, {a}, {b}, {c})[0];
 }
 
@@ -92,8 +98,9 @@ inline float real(uint32_t bits) {
 
 /// The kernels that evaluate() has run, and one of them again.
 std::vector<std::string> evaluatedKernels();
-std::vector<uint32_t> runKernel(const SimulatorOptions &options, const std::string &kernel, const std::vector<uint32_t> &a,
-                                const std::vector<uint32_t> &b, const std::vector<uint32_t> &c);
+std::vector<uint32_t> runKernel(const SimulatorOptions &options, const std::string &kernel,
+                                const std::vector<uint32_t> &a, const std::vector<uint32_t> &b,
+                                const std::vector<uint32_t> &c);
 
 /// What Gpu::load has loaded without a complaint, each text once; what evaluate() runs
 /// is one module of many kernels.

@@ -21,14 +21,15 @@ static std::string fragments(const std::string &shape, unsigned a, unsigned b) {
   mov.u32 %r0, %laneid;
 )";
   auto load = [&](const char *name, unsigned count) {
-    body += "  ld.param.u64 %p0, [" + std::string(name) + "];\n  mul.wide.u32 %p1, %r0, " + std::to_string(4 * count) +
-            ";\n  add.s64 %p0, %p0, %p1;\n";
+    body += "  ld.param.u64 %p0, [" + std::string(name) + "];\n  mul.wide.u32 %p1, %r0, " +
+            std::to_string(4 * count) + ";\n  add.s64 %p0, %p0, %p1;\n";
     for (unsigned at = 0; at < count; ++at)
-      body += "  ld.global.b32 %" + std::string(name) + std::to_string(at) + ", [%p0+" + std::to_string(4 * at) + "];\n";
+      body += "  ld.global.b32 %" + std::string(name) + std::to_string(at) + ", [%p0+" +
+              std::to_string(4 * at) + "];\n";
   };
   load("a", a), load("b", b), load("c", 4);
-  body += "  mma.sync.aligned." + shape + "\n    " + names("x", 4) + ", " + names("a", a) + ", " + names("b", b) + ", " +
-          names("c", 4) + ";\n";
+  body += "  mma.sync.aligned." + shape + "\n    " + names("x", 4) + ", " + names("a", a) + ", " +
+          names("b", b) + ", " + names("c", 4) + ";\n";
   return body + R"(
   ld.param.u64 %p0, [d];
   mul.wide.u32 %p1, %r0, 16;
@@ -55,7 +56,8 @@ struct Narrow {
 static float someValue(std::mt19937 &random) { return float(int(random() % 33) - 16) / 2; }
 
 /// A: 16 x K, B: K x 8, C: 16 x 8, laid out by PTX ISA 9.7.14's tables.
-static void compareProduct(const std::string &shape, unsigned k, unsigned perRegister, bool bfloat) {
+static void compareProduct(const std::string &shape, unsigned k, unsigned perRegister,
+                           bool bfloat) {
   std::mt19937 random(k);
   std::vector<float> a(16 * k), b(k * 8), c(128);
   for (auto *matrix : {&a, &b, &c})
@@ -64,7 +66,9 @@ static void compareProduct(const std::string &shape, unsigned k, unsigned perReg
   unsigned countA = k / 2 / perRegister, countB = k / 4 / perRegister;
   std::vector<uint32_t> fa(32 * countA), fb(32 * countB), fc(128);
   Narrow narrow{bfloat};
-  auto element = [&](float value) { return perRegister == 1 ? bits(value) | 0x1fff /* ignored bits */ : narrow.write(value); };
+  auto element = [&](float value) {
+    return perRegister == 1 ? bits(value) | 0x1fff /* ignored bits */ : narrow.write(value);
+  };
   for (unsigned lane = 0; lane < 32; ++lane) {
     unsigned g = lane / 4, t = lane % 4;
     for (unsigned part = 0; part < countA; ++part)
@@ -114,7 +118,8 @@ static void compareLdmatrix(const std::string &modifiers, unsigned count, bool t
   for (unsigned at = 1; at < count; ++at)
     registers += ", %x" + std::to_string(at);
   for (unsigned at = 0; at < count; ++at)
-    store += "  st.global.b32 [%d3+" + std::to_string(4 * at) + "], %x" + std::to_string(at) + ";\n";
+    store +=
+        "  st.global.b32 [%d3+" + std::to_string(4 * at) + "], %x" + std::to_string(at) + ";\n";
   ASSERT_EQ(gpu.load(R"(
 .visible .entry k(.param .u64 out) {
   .reg .b16 %h<2>;
@@ -134,7 +139,8 @@ static void compareLdmatrix(const std::string &modifiers, unsigned count, bool t
   st.shared.v4.b32 [%d1], {%r2, %r3, %r4, %r5};
   bar.warp.sync -1;
   cvt.u32.u64 %r6, %d1;
-  ldmatrix.sync.aligned.m8n8.)" + modifiers + R"(.shared.b16 )" + registers + R"(}, [%r6];
+  ldmatrix.sync.aligned.m8n8.)" +
+                     modifiers + R"(.shared.b16 )" + registers + R"(}, [%r6];
   ld.param.u64 %d3, [out];
   mul.wide.u32 %d1, %r0, 16;
   add.s64 %d3, %d3, %d1;
@@ -148,7 +154,8 @@ static void compareLdmatrix(const std::string &modifiers, unsigned count, bool t
       // Element (row, column) of matrix m holds 8 * (8 m + row) + column.
       unsigned g = lane / 4, t = lane % 4;
       auto cell = [&](unsigned row, unsigned column) { return 8 * (8 * matrix + row) + column; };
-      uint32_t low = transposed ? cell(2 * t, g) : cell(g, 2 * t), high = transposed ? cell(2 * t + 1, g) : cell(g, 2 * t + 1);
+      uint32_t low = transposed ? cell(2 * t, g) : cell(g, 2 * t),
+               high = transposed ? cell(2 * t + 1, g) : cell(g, 2 * t + 1);
       EXPECT_EQ(got[4 * lane + matrix], high << 16 | low) << modifiers;
     }
 }
@@ -247,8 +254,9 @@ LOOP:
   ret;
 })";
 
-static std::vector<uint32_t> runProduct(const SimulatorOptions &options, const std::vector<float> &a,
-                                        const std::vector<float> &b, unsigned tiles, unsigned depth) {
+static std::vector<uint32_t> runProduct(const SimulatorOptions &options,
+                                        const std::vector<float> &a, const std::vector<float> &b,
+                                        unsigned tiles, unsigned depth) {
   Gpu gpu(options);
   EXPECT_EQ(gpu.load(tiledProduct), "");
   CUdeviceptr c = gpu.upload(std::vector<float>(tiles * 128));

@@ -9,24 +9,34 @@ using namespace netc::test;
 
 static std::string why(const std::string &body) {
   Gpu gpu;
-  return gpu.load(".visible .entry k(.param .u64 out) {\n.reg .pred %p<4>;\n.reg .b16 %h<4>;\n.reg .b32 %r<4>;\n.reg .b64 %d<4>;\n" + body + "\n}");
+  return gpu.load(".visible .entry k(.param .u64 out) {\n.reg .pred %p<4>;\n.reg .b16 %h<4>;\n.reg "
+                  ".b32 %r<4>;\n.reg .b64 %d<4>;\n" +
+                  body + "\n}");
 }
 
 TEST(Ptx, UnknownInstructionsAreNamedWithTheirLine) {
-  EXPECT_EQ(why("wgmma.fence.sync.aligned;"), "PTX line 9: instruction 'wgmma.fence.sync.aligned' is not simulated");
-  EXPECT_EQ(why("add.rz.f32 %r0, %r1, %r2;"), "PTX line 9: instruction 'add.rz.f32' is not simulated: only rounding to nearest even");
-  EXPECT_EQ(why("ld.global.unknown.b32 %r0, [%d0];"),
-            "PTX line 9: instruction 'ld.global.unknown.b32' is not simulated: modifier '.unknown'");
-  EXPECT_EQ(why("add.s32 %r0, %r1, %d1;"),
-            "PTX line 9: instruction 'add.s32' is not simulated: register %d1 has 64 bits, expected 32");
+  EXPECT_EQ(why("wgmma.fence.sync.aligned;"),
+            "PTX line 9: instruction 'wgmma.fence.sync.aligned' is not simulated");
+  EXPECT_EQ(why("add.rz.f32 %r0, %r1, %r2;"),
+            "PTX line 9: instruction 'add.rz.f32' is not simulated: only rounding to nearest even");
+  EXPECT_EQ(
+      why("ld.global.unknown.b32 %r0, [%d0];"),
+      "PTX line 9: instruction 'ld.global.unknown.b32' is not simulated: modifier '.unknown'");
+  EXPECT_EQ(
+      why("add.s32 %r0, %r1, %d1;"),
+      "PTX line 9: instruction 'add.s32' is not simulated: register %d1 has 64 bits, expected 32");
   EXPECT_EQ(why("add.s32 %r0, %r1, %r9;"),
-            "PTX line 9: instruction 'add.s32' is not simulated: register %r9 is not declared, or a special register that is not simulated");
+            "PTX line 9: instruction 'add.s32' is not simulated: register %r9 is not declared, or "
+            "a special register that is not simulated");
   EXPECT_EQ(why("bra NOWHERE;"), "PTX line 9: no label 'NOWHERE'");
-  EXPECT_EQ(why("call.uni other;"), "PTX line 9: instruction 'call.uni' is not simulated: function 'other' has no body in this module");
+  EXPECT_EQ(why("call.uni other;"), "PTX line 9: instruction 'call.uni' is not simulated: function "
+                                    "'other' has no body in this module");
   EXPECT_EQ(why("ld.global.v4.b32 {%r0, %r1}, [%d0];"),
-            "PTX line 9: instruction 'ld.global.v4.b32' is not simulated: it names 2 registers, expected 4");
+            "PTX line 9: instruction 'ld.global.v4.b32' is not simulated: it names 2 registers, "
+            "expected 4");
   EXPECT_EQ(why("@%r0 ret;"), "PTX line 9: '%r0' is no predicate register");
-  EXPECT_EQ(why("mma.sync.aligned.m16n8k16.row.col.f32.tf32.tf32.f32 {%r0,%r0,%r0,%r0},{%r0,%r0,%r0,%r0,%r0,%r0,%r0,%r0},"
+  EXPECT_EQ(why("mma.sync.aligned.m16n8k16.row.col.f32.tf32.tf32.f32 "
+                "{%r0,%r0,%r0,%r0},{%r0,%r0,%r0,%r0,%r0,%r0,%r0,%r0},"
                 "{%r0,%r0,%r0,%r0},{%r0,%r0,%r0,%r0};")
                 .substr(0, 24),
             "PTX line 9: instruction ");
@@ -36,8 +46,11 @@ TEST(Ptx, BrokenTextsAreRefused) {
   Gpu gpu;
   EXPECT_EQ(gpu.loadText("hello"), "PTX line 1: expected a directive of a module, found 'hello'");
   EXPECT_EQ(gpu.loadText(""), "PTX line 1: no .version: this is not PTX");
-  EXPECT_EQ(gpu.loadText("\x7f" "ELF"), "the simulator runs PTX text, not cubins");
-  EXPECT_EQ(gpu.loadText(".version 8.0\n.target sm_80\n.address_size 32\n"), "PTX line 4: only 64-bit addresses are simulated");
+  EXPECT_EQ(gpu.loadText("\x7f"
+                         "ELF"),
+            "the simulator runs PTX text, not cubins");
+  EXPECT_EQ(gpu.loadText(".version 8.0\n.target sm_80\n.address_size 32\n"),
+            "PTX line 4: only 64-bit addresses are simulated");
   EXPECT_EQ(gpu.load(".visible .entry k() { ret;"), "PTX line 4: function 'k' does not end");
   EXPECT_EQ(gpu.load(".visible .entry k() { mov.u32 %r0, 0x; }"), "PTX line 4: a malformed number");
   EXPECT_EQ(gpu.load(".func a() { call.uni a; ret; }\n.visible .entry k() { call.uni a; ret; }"),
@@ -93,9 +106,41 @@ TEST(Ptx, DamagedTextsNeverCrash) {
   ASSERT_EQ(Gpu().loadText(victim), "");
   std::mt19937 random(1);
   std::string text = victim;
-  const char *pieces[] = {"{", "}", "[", "]", ";", ",", "<", ">", ":", ".v4", ".b64", "%r1", "%d1", "%p1", "-1", "4294967296",
-                          "0f00000000", "ld.param.b32", "$L1", "room", "@", "!", "|", "(", ")", ".param", ".reg .b32 %r<2>;",
-                          "99999999999999999999", "\"", "/*", "[4]", ".align 3", "call.uni", "f", "_"};
+  const char *pieces[] = {"{",
+                          "}",
+                          "[",
+                          "]",
+                          ";",
+                          ",",
+                          "<",
+                          ">",
+                          ":",
+                          ".v4",
+                          ".b64",
+                          "%r1",
+                          "%d1",
+                          "%p1",
+                          "-1",
+                          "4294967296",
+                          "0f00000000",
+                          "ld.param.b32",
+                          "$L1",
+                          "room",
+                          "@",
+                          "!",
+                          "|",
+                          "(",
+                          ")",
+                          ".param",
+                          ".reg .b32 %r<2>;",
+                          "99999999999999999999",
+                          "\"",
+                          "/*",
+                          "[4]",
+                          ".align 3",
+                          "call.uni",
+                          "f",
+                          "_"};
   unsigned loaded = 0;
   Gpu gpu;
   for (unsigned round = 0; round < 3000; ++round) {
@@ -103,12 +148,21 @@ TEST(Ptx, DamagedTextsNeverCrash) {
     for (unsigned change = 0, changes = 1 + random() % 3; change < changes; ++change) {
       size_t at = random() % damaged.size();
       switch (random() % 5) {
-      case 0: damaged.erase(at, 1 + random() % 12); break;
-      case 1: damaged.insert(at, pieces[random() % std::size(pieces)]); break;
-      case 2: damaged[at] = char(32 + random() % 95); break;
-      case 3: damaged.resize(at); break;
+      case 0:
+        damaged.erase(at, 1 + random() % 12);
+        break;
+      case 1:
+        damaged.insert(at, pieces[random() % std::size(pieces)]);
+        break;
+      case 2:
+        damaged[at] = char(32 + random() % 95);
+        break;
+      case 3:
+        damaged.resize(at);
+        break;
       default: { // a word changes places with another
-        size_t other = random() % damaged.size(), length = std::min<size_t>(1 + random() % 8, damaged.size() - std::max(at, other));
+        size_t other = random() % damaged.size(),
+               length = std::min<size_t>(1 + random() % 8, damaged.size() - std::max(at, other));
         for (size_t each = 0; each < length; ++each)
           std::swap(damaged[at + each], damaged[other + each]);
       }

@@ -152,25 +152,33 @@ TEST_F(Streams, ElapsedTime) {
 
 TEST_F(Streams, CopiesStayInTheirAllocations) {
   EXPECT_EQ(cu.memcpyHtoD(a + 64, host, 128), CUDA_ERROR_INVALID_VALUE);
-  EXPECT_NE(std::string(cu.lastReport()).find("copy to the GPU of 128 bytes"), std::string::npos) << cu.lastReport();
+  EXPECT_NE(std::string(cu.lastReport()).find("copy to the GPU of 128 bytes"), std::string::npos)
+      << cu.lastReport();
   EXPECT_EQ(cu.memFree(a + 4), CUDA_ERROR_INVALID_VALUE);
   CUdeviceptr large;
   EXPECT_EQ(cu.memAlloc(&large, size_t(1) << 40), CUDA_ERROR_OUT_OF_MEMORY);
 }
 
 TEST_F(Streams, LaunchLimits) {
-  auto launchAs = [&](unsigned grid, unsigned gridY, unsigned block, unsigned blockZ, unsigned shared) {
+  auto launchAs = [&](unsigned grid, unsigned gridY, unsigned block, unsigned blockZ,
+                      unsigned shared) {
     void *parameters[] = {&a, &b};
-    return cu.launchKernel(function, grid, gridY, 1, block, 1, blockZ, shared, nullptr, parameters, nullptr);
+    return cu.launchKernel(function, grid, gridY, 1, block, 1, blockZ, shared, nullptr, parameters,
+                           nullptr);
   };
   EXPECT_EQ(launchAs(1, 1, 1025, 1, 0), CUDA_ERROR_INVALID_VALUE);
-  EXPECT_NE(std::string(cu.lastReport()).find("a block of 1025 x 1 x 1 threads"), std::string::npos);
+  EXPECT_NE(std::string(cu.lastReport()).find("a block of 1025 x 1 x 1 threads"),
+            std::string::npos);
   EXPECT_EQ(launchAs(1, 1, 1, 65, 0), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(launchAs(1, 65536, 32, 1, 0), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(launchAs(0, 1, 32, 1, 0), CUDA_ERROR_INVALID_VALUE);
   EXPECT_EQ(launchAs(1, 1, 32, 1, 49153), CUDA_ERROR_INVALID_VALUE);
-  EXPECT_EQ(cu.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 163 * 1024 + 1), CUDA_ERROR_INVALID_VALUE);
-  EXPECT_EQ(cu.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 163 * 1024), CUDA_SUCCESS);
+  EXPECT_EQ(cu.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                163 * 1024 + 1),
+            CUDA_ERROR_INVALID_VALUE);
+  EXPECT_EQ(
+      cu.funcSetAttribute(function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 163 * 1024),
+      CUDA_SUCCESS);
   EXPECT_EQ(launchAs(1, 1, 32, 1, 163 * 1024), CUDA_SUCCESS);
   EXPECT_EQ(cu.ctxSynchronize(), CUDA_SUCCESS);
 }
@@ -180,9 +188,12 @@ TEST(Chips, HaveTheirLimits) {
   options.chip = 90;
   Gpu gpu(options);
   int value = 0;
-  EXPECT_EQ(gpu.cu.deviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, 0), CUDA_SUCCESS);
+  EXPECT_EQ(
+      gpu.cu.deviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, 0),
+      CUDA_SUCCESS);
   EXPECT_EQ(value, 227 * 1024);
-  EXPECT_EQ(gpu.cu.deviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 0), CUDA_SUCCESS);
+  EXPECT_EQ(gpu.cu.deviceGetAttribute(&value, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, 0),
+            CUDA_SUCCESS);
   EXPECT_EQ(value, 9);
 }
 
@@ -191,6 +202,8 @@ TEST(Chips, NewerPtxDoesNotLoad) {
   options.chip = 75;
   Gpu gpu(options);
   EXPECT_EQ(gpu.load(twicePlusOne), "the PTX is for sm_80, the simulated chip is sm_75");
-  EXPECT_EQ(gpu.loadText(".version 8.0\n.target sm_75\n.address_size 64\n.visible .entry k() { cp.async.wait_all; ret; }"),
-            "PTX line 4: instruction 'cp.async.wait_all' is not simulated: it needs .target sm_80 or newer, the module has sm_75");
+  EXPECT_EQ(gpu.loadText(".version 8.0\n.target sm_75\n.address_size 64\n.visible .entry k() { "
+                         "cp.async.wait_all; ret; }"),
+            "PTX line 4: instruction 'cp.async.wait_all' is not simulated: it needs .target sm_80 "
+            "or newer, the module has sm_75");
 }

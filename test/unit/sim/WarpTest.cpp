@@ -11,13 +11,16 @@ static std::vector<uint32_t> numbered() {
 }
 
 TEST(Warp, Shuffles) {
-  std::vector<uint32_t> up = evaluate("shfl.sync.up.b32 %r0|%p1, %r1, 3, 0, -1; @!%p1 add.u32 %r0, %r0, 1000;", numbered());
-  std::vector<uint32_t> down = evaluate("shfl.sync.down.b32 %r0|%p1, %r1, 3, 31, -1; @!%p1 add.u32 %r0, %r0, 1000;", numbered());
+  std::vector<uint32_t> up = evaluate(
+      "shfl.sync.up.b32 %r0|%p1, %r1, 3, 0, -1; @!%p1 add.u32 %r0, %r0, 1000;", numbered());
+  std::vector<uint32_t> down = evaluate(
+      "shfl.sync.down.b32 %r0|%p1, %r1, 3, 31, -1; @!%p1 add.u32 %r0, %r0, 1000;", numbered());
   std::vector<uint32_t> across = evaluate("shfl.sync.bfly.b32 %r0, %r1, 5, 31, -1;", numbered());
   std::vector<uint32_t> index = evaluate("shfl.sync.idx.b32 %r0, %r1, 7, 31, -1;", numbered());
   // Segments of 8 lanes: mask 0x18 in bits 8 to 12.
   std::vector<uint32_t> segment = evaluate("shfl.sync.idx.b32 %r0, %r1, 2, 6175, -1;", numbered());
-  std::vector<uint32_t> segmentDown = evaluate("shfl.sync.down.b32 %r0, %r1, 4, 6175, -1;", numbered());
+  std::vector<uint32_t> segmentDown =
+      evaluate("shfl.sync.down.b32 %r0, %r1, 4, 6175, -1;", numbered());
   for (unsigned lane = 0; lane < 32; ++lane) {
     EXPECT_EQ(up[lane], lane < 3 ? 1100 + lane : 100 + lane - 3);
     EXPECT_EQ(down[lane], lane > 28 ? 1100 + lane : 100 + lane + 3);
@@ -29,16 +32,21 @@ TEST(Warp, Shuffles) {
 }
 
 TEST(Warp, VotesAndReductions) {
-  std::vector<uint32_t> ballot = evaluate("setp.gt.u32 %p1, %lane, 27; vote.sync.ballot.b32 %r0, %p1, -1;", {});
-  std::vector<uint32_t> any = evaluate("setp.eq.u32 %p1, %lane, 27; vote.sync.any.pred %p2, %p1, -1; vote.sync.all.pred %p3, !%p1, -1;"
+  std::vector<uint32_t> ballot =
+      evaluate("setp.gt.u32 %p1, %lane, 27; vote.sync.ballot.b32 %r0, %p1, -1;", {});
+  std::vector<uint32_t> any = evaluate("setp.eq.u32 %p1, %lane, 27; vote.sync.any.pred %p2, %p1, "
+                                       "-1; vote.sync.all.pred %p3, !%p1, -1;"
                                        "selp.b32 %r0, 1, 0, %p2; @%p3 add.u32 %r0, %r0, 2;",
                                        {});
   std::vector<uint32_t> sum = evaluate("redux.sync.add.s32 %r0, %r1, -1;", numbered());
-  std::vector<uint32_t> least = evaluate("sub.s32 %q0, 10, %lane; redux.sync.min.s32 %r0, %q0, -1;", {});
-  std::vector<uint32_t> half = evaluate("mov.u32 %r0, 0; setp.lt.u32 %p1, %lane, 16; @%p1 bra LOW; bra END;"
-                                        "LOW: activemask.b32 %q0; redux.sync.add.u32 %r0, %lane, %q0; END:",
-                                        {});
-  std::vector<uint32_t> match = evaluate("shr.u32 %q0, %lane, 2; match.any.sync.b32 %r0, %q0, -1;", {});
+  std::vector<uint32_t> least =
+      evaluate("sub.s32 %q0, 10, %lane; redux.sync.min.s32 %r0, %q0, -1;", {});
+  std::vector<uint32_t> half =
+      evaluate("mov.u32 %r0, 0; setp.lt.u32 %p1, %lane, 16; @%p1 bra LOW; bra END;"
+               "LOW: activemask.b32 %q0; redux.sync.add.u32 %r0, %lane, %q0; END:",
+               {});
+  std::vector<uint32_t> match =
+      evaluate("shr.u32 %q0, %lane, 2; match.any.sync.b32 %r0, %q0, -1;", {});
   for (unsigned lane = 0; lane < 32; ++lane) {
     EXPECT_EQ(ballot[lane], 0xf0000000u);
     EXPECT_EQ(any[lane], 1u);

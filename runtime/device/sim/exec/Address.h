@@ -14,7 +14,8 @@ NETC_SIM_INLINE char *pointerAt(const char *base, uint64_t offset) {
   return reinterpret_cast<char *>(reinterpret_cast<uint64_t>(base) + offset);
 }
 
-NETC_SIM_INLINE void addressesOf(Warp &warp, const Instr &instr, uint32_t slot, uint64_t (&addresses)[32]) {
+NETC_SIM_INLINE void addressesOf(Warp &warp, const Instr &instr, uint32_t slot,
+                                 uint64_t (&addresses)[32]) {
   if (instr.addressBytes == 8) {
     const uint64_t *from = in<uint64_t>(warp, slot);
     NETC_SIM_LANES addresses[lane] = from[lane] + instr.offset;
@@ -25,17 +26,18 @@ NETC_SIM_INLINE void addressesOf(Warp &warp, const Instr &instr, uint32_t slot, 
 }
 
 /// Lanes of `mask` whose [address, address + bytes) is not in [low, low + size) or is misaligned.
-NETC_SIM_INLINE uint32_t lanesOutside(const uint64_t (&addresses)[32], uint32_t mask, uint64_t low, uint64_t size,
-                                      uint32_t bytes) {
+NETC_SIM_INLINE uint32_t lanesOutside(const uint64_t (&addresses)[32], uint32_t mask, uint64_t low,
+                                      uint64_t size, uint32_t bytes) {
   uint64_t room = size - bytes; // size < bytes wraps: tested below
   uint32_t bad = 0;
   for (unsigned lane = 0; lane < 32; ++lane)
-    bad |= uint32_t((addresses[lane] - low > room) | ((addresses[lane] & (bytes - 1)) != 0)) << lane;
+    bad |= uint32_t((addresses[lane] - low > room) | ((addresses[lane] & (bytes - 1)) != 0))
+           << lane;
   return size < bytes ? mask : bad & mask;
 }
 
-NETC_SIM_INLINE void globalPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
-                                    uint32_t mask, Access access, char *(&to)[32]) {
+NETC_SIM_INLINE void globalPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32],
+                                    uint32_t bytes, uint32_t mask, Access access, char *(&to)[32]) {
   const Window &window = warp.cached[instr.window];
   if (lanesOutside(addresses, mask, window.low, window.bytes, bytes))
     checkGlobalAccess(warp, instr, addresses, bytes, mask);
@@ -45,8 +47,8 @@ NETC_SIM_INLINE void globalPointers(Warp &warp, const Instr &instr, const uint64
   NETC_SIM_LANES to[lane] = pointerAt(base, addresses[lane]);
 }
 
-NETC_SIM_INLINE void sharedPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
-                                    uint32_t mask, Access access, char *(&to)[32]) {
+NETC_SIM_INLINE void sharedPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32],
+                                    uint32_t bytes, uint32_t mask, Access access, char *(&to)[32]) {
   if (uint32_t bad = lanesOutside(addresses, mask, 0, warp.sharedBytes, bytes)) {
     unsigned lane = unsigned(__builtin_ctz(bad));
     reportBadAccess(warp, instr, addresses[lane], lane, bytes, Space::Shared);
@@ -57,8 +59,8 @@ NETC_SIM_INLINE void sharedPointers(Warp &warp, const Instr &instr, const uint64
   NETC_SIM_LANES to[lane] = pointerAt(base, addresses[lane]);
 }
 
-NETC_SIM_INLINE void localPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
-                                   uint32_t mask, char *(&to)[32]) {
+NETC_SIM_INLINE void localPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32],
+                                   uint32_t bytes, uint32_t mask, char *(&to)[32]) {
   if (uint32_t bad = lanesOutside(addresses, mask, 0, warp.localBytes, bytes)) {
     unsigned lane = unsigned(__builtin_ctz(bad));
     reportBadAccess(warp, instr, addresses[lane], lane, bytes, Space::Local);
@@ -66,7 +68,8 @@ NETC_SIM_INLINE void localPointers(Warp &warp, const Instr &instr, const uint64_
   NETC_SIM_LANES to[lane] = pointerAt(warp.local, lane * warp.localBytes + addresses[lane]);
 }
 
-NETC_SIM_INLINE void parameterPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
+NETC_SIM_INLINE void parameterPointers(Warp &warp, const Instr &instr,
+                                       const uint64_t (&addresses)[32], uint32_t bytes,
                                        uint32_t mask, char *(&to)[32]) {
   if (uint32_t bad = lanesOutside(addresses, mask, 0, warp.parameterBytes, bytes)) {
     unsigned lane = unsigned(__builtin_ctz(bad));
@@ -77,8 +80,8 @@ NETC_SIM_INLINE void parameterPointers(Warp &warp, const Instr &instr, const uin
 }
 
 /// Each lane by the window that its address lies in.
-static inline void genericPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32], uint32_t bytes,
-                                   uint32_t mask, Access access, char *(&to)[32]) {
+static inline void genericPointers(Warp &warp, const Instr &instr, const uint64_t (&addresses)[32],
+                                   uint32_t bytes, uint32_t mask, Access access, char *(&to)[32]) {
   uint32_t shared = 0, local = 0, parameter = 0;
   for (unsigned lane = 0; lane < 32; ++lane) {
     shared |= uint32_t(addresses[lane] - sharedWindow < windowBytes) << lane;
@@ -108,7 +111,8 @@ static inline void genericPointers(Warp &warp, const Instr &instr, const uint64_
   }
   if (parameter & mask) {
     if (access != Access::Read)
-      reportFault(warp, instr, parameter & mask, "write to parameters", "parameters of a kernel are read only");
+      reportFault(warp, instr, parameter & mask, "write to parameters",
+                  "parameters of a kernel are read only");
     parameterPointers(warp, instr, offsets, bytes, parameter & mask, found);
     merge(parameter);
   }
@@ -116,8 +120,8 @@ static inline void genericPointers(Warp &warp, const Instr &instr, const uint64_
 
 /// Valid host pointers for the lanes of exec; every fault is reported before.
 template <Space S>
-__attribute__((noinline)) static void pointersOf(Warp &warp, const Instr &instr, uint32_t slot, uint32_t bytes, Access access,
-                                char *(&to)[32]) {
+__attribute__((noinline)) static void pointersOf(Warp &warp, const Instr &instr, uint32_t slot,
+                                                 uint32_t bytes, Access access, char *(&to)[32]) {
   uint64_t addresses[32];
   addressesOf(warp, instr, slot, addresses);
   uint32_t mask = warp.exec;

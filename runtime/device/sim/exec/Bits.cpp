@@ -161,37 +161,58 @@ static void funnelRight(Warp &warp, const Instr &instr) {
 
 template <typename T> static Handler logic(Op op) {
   switch (op) {
-  case Op::And: return binaryOp<T, AndOp>;
-  case Op::Or: return binaryOp<T, OrOp>;
-  case Op::Xor: return binaryOp<T, XorOp>;
-  case Op::Not: return unaryOp<T, NotOp>;
-  case Op::LogicalNot: return unaryOp<T, LogicalNotOp>;
-  case Op::Shl: return shiftOp<T, ShlOp>;
-  case Op::Shr: return shiftOp<T, ShrOp>;
-  default: return nullptr;
+  case Op::And:
+    return binaryOp<T, AndOp>;
+  case Op::Or:
+    return binaryOp<T, OrOp>;
+  case Op::Xor:
+    return binaryOp<T, XorOp>;
+  case Op::Not:
+    return unaryOp<T, NotOp>;
+  case Op::LogicalNot:
+    return unaryOp<T, LogicalNotOp>;
+  case Op::Shl:
+    return shiftOp<T, ShlOp>;
+  case Op::Shr:
+    return shiftOp<T, ShrOp>;
+  default:
+    return nullptr;
   }
 }
 
 template <typename U, typename S> static Handler fields(Op op, bool isSigned) {
   switch (op) {
-  case Op::Popc: return toWord<U, PopcOp>;
-  case Op::Clz: return toWord<U, ClzOp<8 * sizeof(U)>>;
-  case Op::Brev: return unaryOp<U, BrevOp>;
-  case Op::Find: return isSigned ? toWord<S, FindOp<S, false>> : toWord<U, FindOp<U, false>>;
-  case Op::FindShift: return isSigned ? toWord<S, FindOp<S, true>> : toWord<U, FindOp<U, true>>;
-  case Op::ExtractBits: return isSigned ? extract<S> : extract<U>;
-  case Op::InsertBits: return insert<U>;
-  default: return nullptr;
+  case Op::Popc:
+    return toWord<U, PopcOp>;
+  case Op::Clz:
+    return toWord<U, ClzOp<8 * sizeof(U)>>;
+  case Op::Brev:
+    return unaryOp<U, BrevOp>;
+  case Op::Find:
+    return isSigned ? toWord<S, FindOp<S, false>> : toWord<U, FindOp<U, false>>;
+  case Op::FindShift:
+    return isSigned ? toWord<S, FindOp<S, true>> : toWord<U, FindOp<U, true>>;
+  case Op::ExtractBits:
+    return isSigned ? extract<S> : extract<U>;
+  case Op::InsertBits:
+    return insert<U>;
+  default:
+    return nullptr;
   }
 }
 
 static Handler words(Op op) {
   switch (op) {
-  case Op::Permute: return ternaryOp<uint32_t, PermuteOp>;
-  case Op::Lop3: return lop3;
-  case Op::ShiftLeftFunnel: return funnelLeft;
-  case Op::ShiftRightFunnel: return funnelRight;
-  default: return nullptr;
+  case Op::Permute:
+    return ternaryOp<uint32_t, PermuteOp>;
+  case Op::Lop3:
+    return lop3;
+  case Op::ShiftLeftFunnel:
+    return funnelLeft;
+  case Op::ShiftRightFunnel:
+    return funnelRight;
+  default:
+    return nullptr;
   }
 }
 

@@ -22,25 +22,40 @@ struct BfloatValue {
 };
 template <Compare C> struct Test {
   template <typename T> NETC_SIM_INLINE bool apply(T a, T b) {
-    if constexpr (C == Compare::Eq) return a == b;
-    if constexpr (C == Compare::Ne) return (a < b) | (a > b); // false for NaN
-    if constexpr (C == Compare::Lt) return a < b;
-    if constexpr (C == Compare::Le) return a <= b;
-    if constexpr (C == Compare::Gt) return a > b;
-    if constexpr (C == Compare::Ge) return a >= b;
-    if constexpr (C == Compare::Equ) return !((a < b) | (a > b));
-    if constexpr (C == Compare::Neu) return a != b;
-    if constexpr (C == Compare::Ltu) return !(a >= b);
-    if constexpr (C == Compare::Leu) return !(a > b);
-    if constexpr (C == Compare::Gtu) return !(a <= b);
-    if constexpr (C == Compare::Geu) return !(a < b);
-    if constexpr (C == Compare::Num) return (a == a) & (b == b);
-    if constexpr (C == Compare::Nan) return (a != a) | (b != b);
+    if constexpr (C == Compare::Eq)
+      return a == b;
+    if constexpr (C == Compare::Ne)
+      return (a < b) | (a > b); // false for NaN
+    if constexpr (C == Compare::Lt)
+      return a < b;
+    if constexpr (C == Compare::Le)
+      return a <= b;
+    if constexpr (C == Compare::Gt)
+      return a > b;
+    if constexpr (C == Compare::Ge)
+      return a >= b;
+    if constexpr (C == Compare::Equ)
+      return !((a < b) | (a > b));
+    if constexpr (C == Compare::Neu)
+      return a != b;
+    if constexpr (C == Compare::Ltu)
+      return !(a >= b);
+    if constexpr (C == Compare::Leu)
+      return !(a > b);
+    if constexpr (C == Compare::Gtu)
+      return !(a <= b);
+    if constexpr (C == Compare::Geu)
+      return !(a < b);
+    if constexpr (C == Compare::Num)
+      return (a == a) & (b == b);
+    if constexpr (C == Compare::Nan)
+      return (a != a) | (b != b);
   }
 };
 } // namespace
 
-template <typename V, Compare C> NETC_SIM_INLINE uint32_t compareLanes(Warp &warp, uint32_t first, uint32_t second) {
+template <typename V, Compare C>
+NETC_SIM_INLINE uint32_t compareLanes(Warp &warp, uint32_t first, uint32_t second) {
   const auto *a = in<typename V::stored>(warp, first);
   const auto *b = in<typename V::stored>(warp, second);
   uint32_t bits = 0;
@@ -51,10 +66,14 @@ template <typename V, Compare C> NETC_SIM_INLINE uint32_t compareLanes(Warp &war
 
 NETC_SIM_INLINE uint32_t combine(Warp &warp, const Instr &instr, uint32_t bits) {
   switch (BoolOp(instr.mode)) {
-  case BoolOp::None: return bits;
-  case BoolOp::And: return bits & predicate(warp, instr.op[4]);
-  case BoolOp::Or: return bits | predicate(warp, instr.op[4]);
-  case BoolOp::Xor: return bits ^ predicate(warp, instr.op[4]);
+  case BoolOp::None:
+    return bits;
+  case BoolOp::And:
+    return bits & predicate(warp, instr.op[4]);
+  case BoolOp::Or:
+    return bits | predicate(warp, instr.op[4]);
+  case BoolOp::Xor:
+    return bits ^ predicate(warp, instr.op[4]);
   }
   return bits;
 }
@@ -69,7 +88,8 @@ template <typename V, Compare C> static void setPredicate(Warp &warp, const Inst
 }
 
 /// op: d, unused, a, b, c; true is all ones, or 1.0 for an f32 result.
-template <typename V, Compare C, typename D> static void setRegister(Warp &warp, const Instr &instr) {
+template <typename V, Compare C, typename D>
+static void setRegister(Warp &warp, const Instr &instr) {
   uint32_t bits = combine(warp, instr, compareLanes<V, C>(warp, instr.op[2], instr.op[3]));
   D values[32];
   NETC_SIM_LANES values[lane] = (bits >> lane) & 1 ? (D(0.5f) > D(0) ? D(1) : D(-1)) : D(0);
@@ -81,66 +101,104 @@ struct Predicates {
   template <typename V, Compare C> static constexpr Handler make() { return setPredicate<V, C>; }
 };
 struct Words {
-  template <typename V, Compare C> static constexpr Handler make() { return setRegister<V, C, uint32_t>; }
+  template <typename V, Compare C> static constexpr Handler make() {
+    return setRegister<V, C, uint32_t>;
+  }
 };
 struct Floats {
-  template <typename V, Compare C> static constexpr Handler make() { return setRegister<V, C, float>; }
+  template <typename V, Compare C> static constexpr Handler make() {
+    return setRegister<V, C, float>;
+  }
 };
 } // namespace
 
 template <typename To, typename V> static Handler integerCompare(Compare compare) {
   switch (compare) {
-  case Compare::Eq: return To::template make<V, Compare::Eq>();
-  case Compare::Ne: return To::template make<V, Compare::Neu>();
-  case Compare::Lt: return To::template make<V, Compare::Lt>();
-  case Compare::Le: return To::template make<V, Compare::Le>();
-  case Compare::Gt: return To::template make<V, Compare::Gt>();
-  case Compare::Ge: return To::template make<V, Compare::Ge>();
-  default: return nullptr;
+  case Compare::Eq:
+    return To::template make<V, Compare::Eq>();
+  case Compare::Ne:
+    return To::template make<V, Compare::Neu>();
+  case Compare::Lt:
+    return To::template make<V, Compare::Lt>();
+  case Compare::Le:
+    return To::template make<V, Compare::Le>();
+  case Compare::Gt:
+    return To::template make<V, Compare::Gt>();
+  case Compare::Ge:
+    return To::template make<V, Compare::Ge>();
+  default:
+    return nullptr;
   }
 }
 
 template <typename To, typename V> static Handler floatCompare(Compare compare) {
   switch (compare) {
-  case Compare::Ne: return To::template make<V, Compare::Ne>();
-  case Compare::Equ: return To::template make<V, Compare::Equ>();
-  case Compare::Neu: return To::template make<V, Compare::Neu>();
-  case Compare::Ltu: return To::template make<V, Compare::Ltu>();
-  case Compare::Leu: return To::template make<V, Compare::Leu>();
-  case Compare::Gtu: return To::template make<V, Compare::Gtu>();
-  case Compare::Geu: return To::template make<V, Compare::Geu>();
-  case Compare::Num: return To::template make<V, Compare::Num>();
-  case Compare::Nan: return To::template make<V, Compare::Nan>();
-  default: return integerCompare<To, V>(compare);
+  case Compare::Ne:
+    return To::template make<V, Compare::Ne>();
+  case Compare::Equ:
+    return To::template make<V, Compare::Equ>();
+  case Compare::Neu:
+    return To::template make<V, Compare::Neu>();
+  case Compare::Ltu:
+    return To::template make<V, Compare::Ltu>();
+  case Compare::Leu:
+    return To::template make<V, Compare::Leu>();
+  case Compare::Gtu:
+    return To::template make<V, Compare::Gtu>();
+  case Compare::Geu:
+    return To::template make<V, Compare::Geu>();
+  case Compare::Num:
+    return To::template make<V, Compare::Num>();
+  case Compare::Nan:
+    return To::template make<V, Compare::Nan>();
+  default:
+    return integerCompare<To, V>(compare);
   }
 }
 
 template <typename To> static Handler selectTyped(Compare compare, Type type, bool ftz) {
   bool ordered = compare != Compare::Eq && compare != Compare::Ne;
   switch (type) {
-  case Type::B16: return ordered ? nullptr : integerCompare<To, Plain<uint16_t>>(compare);
-  case Type::B32: return ordered ? nullptr : integerCompare<To, Plain<uint32_t>>(compare);
-  case Type::B64: return ordered ? nullptr : integerCompare<To, Plain<uint64_t>>(compare);
-  case Type::U16: return integerCompare<To, Plain<uint16_t>>(compare);
-  case Type::S16: return integerCompare<To, Plain<int16_t>>(compare);
-  case Type::U32: return integerCompare<To, Plain<uint32_t>>(compare);
-  case Type::S32: return integerCompare<To, Plain<int32_t>>(compare);
-  case Type::U64: return integerCompare<To, Plain<uint64_t>>(compare);
-  case Type::S64: return integerCompare<To, Plain<int64_t>>(compare);
-  case Type::F32: return ftz ? floatCompare<To, FlushedFloat>(compare) : floatCompare<To, Plain<float>>(compare);
-  case Type::F64: return floatCompare<To, Plain<double>>(compare);
-  case Type::F16: return floatCompare<To, HalfValue>(compare);
-  case Type::BF16: return floatCompare<To, BfloatValue>(compare);
-  default: return nullptr;
+  case Type::B16:
+    return ordered ? nullptr : integerCompare<To, Plain<uint16_t>>(compare);
+  case Type::B32:
+    return ordered ? nullptr : integerCompare<To, Plain<uint32_t>>(compare);
+  case Type::B64:
+    return ordered ? nullptr : integerCompare<To, Plain<uint64_t>>(compare);
+  case Type::U16:
+    return integerCompare<To, Plain<uint16_t>>(compare);
+  case Type::S16:
+    return integerCompare<To, Plain<int16_t>>(compare);
+  case Type::U32:
+    return integerCompare<To, Plain<uint32_t>>(compare);
+  case Type::S32:
+    return integerCompare<To, Plain<int32_t>>(compare);
+  case Type::U64:
+    return integerCompare<To, Plain<uint64_t>>(compare);
+  case Type::S64:
+    return integerCompare<To, Plain<int64_t>>(compare);
+  case Type::F32:
+    return ftz ? floatCompare<To, FlushedFloat>(compare) : floatCompare<To, Plain<float>>(compare);
+  case Type::F64:
+    return floatCompare<To, Plain<double>>(compare);
+  case Type::F16:
+    return floatCompare<To, HalfValue>(compare);
+  case Type::BF16:
+    return floatCompare<To, BfloatValue>(compare);
+  default:
+    return nullptr;
   }
 }
 
-Handler selectCompare(Compare compare, Type type, bool ftz) { return selectTyped<Predicates>(compare, type, ftz); }
+Handler selectCompare(Compare compare, Type type, bool ftz) {
+  return selectTyped<Predicates>(compare, type, ftz);
+}
 
 Handler selectCompareTo(Compare compare, Type type, Type result) {
   if (result == Type::F32)
     return selectTyped<Floats>(compare, type, false);
-  return result == Type::U32 || result == Type::S32 ? selectTyped<Words>(compare, type, false) : nullptr;
+  return result == Type::U32 || result == Type::S32 ? selectTyped<Words>(compare, type, false)
+                                                    : nullptr;
 }
 
 static void andPredicates(Warp &warp, const Instr &instr) {
@@ -161,12 +219,18 @@ static void movePredicate(Warp &warp, const Instr &instr) {
 
 Handler selectPredicate(Op op) {
   switch (op) {
-  case Op::And: return andPredicates;
-  case Op::Or: return orPredicates;
-  case Op::Xor: return xorPredicates;
-  case Op::Not: return notPredicate;
-  case Op::Mov: return movePredicate;
-  default: return nullptr;
+  case Op::And:
+    return andPredicates;
+  case Op::Or:
+    return orPredicates;
+  case Op::Xor:
+    return xorPredicates;
+  case Op::Not:
+    return notPredicate;
+  case Op::Mov:
+    return movePredicate;
+  default:
+    return nullptr;
   }
 }
 
@@ -197,16 +261,20 @@ Handler selectSelect(Op op, Type type) {
   case Type::U16:
   case Type::S16:
   case Type::F16:
-  case Type::BF16: return sign ? selectSign<uint16_t> : selectLanes<uint16_t>;
+  case Type::BF16:
+    return sign ? selectSign<uint16_t> : selectLanes<uint16_t>;
   case Type::B32:
   case Type::U32:
   case Type::S32:
-  case Type::F32: return sign ? selectSign<uint32_t> : selectLanes<uint32_t>;
+  case Type::F32:
+    return sign ? selectSign<uint32_t> : selectLanes<uint32_t>;
   case Type::B64:
   case Type::U64:
   case Type::S64:
-  case Type::F64: return sign ? selectSign<uint64_t> : selectLanes<uint64_t>;
-  default: return nullptr;
+  case Type::F64:
+    return sign ? selectSign<uint64_t> : selectLanes<uint64_t>;
+  default:
+    return nullptr;
   }
 }
 

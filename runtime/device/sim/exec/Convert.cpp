@@ -24,17 +24,26 @@ template <typename D, typename S> static void cast(Warp &warp, const Instr &inst
 
 static uint64_t readBits(const Warp &warp, uint32_t slot, unsigned bytes, unsigned lane) {
   switch (bytes) {
-  case 2: return in<uint16_t>(warp, slot)[lane];
-  case 4: return in<uint32_t>(warp, slot)[lane];
-  default: return in<uint64_t>(warp, slot)[lane];
+  case 2:
+    return in<uint16_t>(warp, slot)[lane];
+  case 4:
+    return in<uint32_t>(warp, slot)[lane];
+  default:
+    return in<uint64_t>(warp, slot)[lane];
   }
 }
 
 static void writeBits(Warp &warp, uint32_t slot, unsigned bytes, unsigned lane, uint64_t value) {
   switch (bytes) {
-  case 2: out<uint16_t>(warp, slot)[lane] = uint16_t(value); return;
-  case 4: out<uint32_t>(warp, slot)[lane] = uint32_t(value); return;
-  default: out<uint64_t>(warp, slot)[lane] = value; return;
+  case 2:
+    out<uint16_t>(warp, slot)[lane] = uint16_t(value);
+    return;
+  case 4:
+    out<uint32_t>(warp, slot)[lane] = uint32_t(value);
+    return;
+  default:
+    out<uint64_t>(warp, slot)[lane] = value;
+    return;
   }
 }
 
@@ -47,15 +56,24 @@ struct IntegerType {
 
 static IntegerType integerType(Type type) {
   switch (type) {
-  case Type::U8: return {8, false};
-  case Type::S8: return {8, true};
-  case Type::U16: return {16, false};
-  case Type::S16: return {16, true};
-  case Type::U32: return {32, false};
-  case Type::S32: return {32, true};
-  case Type::U64: return {64, false};
-  case Type::S64: return {64, true};
-  default: return {};
+  case Type::U8:
+    return {8, false};
+  case Type::S8:
+    return {8, true};
+  case Type::U16:
+    return {16, false};
+  case Type::S16:
+    return {16, true};
+  case Type::U32:
+    return {32, false};
+  case Type::S32:
+    return {32, true};
+  case Type::U64:
+    return {64, false};
+  case Type::S64:
+    return {64, true};
+  default:
+    return {};
   }
 }
 
@@ -67,12 +85,17 @@ static uint64_t extend(uint64_t bits, IntegerType type) {
   return type.isSigned && (bits >> (type.bits - 1)) ? bits | ~mask : bits;
 }
 
-static __int128 lowest(IntegerType type) { return type.isSigned ? -(__int128(1) << (type.bits - 1)) : 0; }
-static __int128 highest(IntegerType type) { return (__int128(1) << (type.bits - (type.isSigned ? 1 : 0))) - 1; }
+static __int128 lowest(IntegerType type) {
+  return type.isSigned ? -(__int128(1) << (type.bits - 1)) : 0;
+}
+static __int128 highest(IntegerType type) {
+  return (__int128(1) << (type.bits - (type.isSigned ? 1 : 0))) - 1;
+}
 
 /// Instr::mode holds the rounding, target the two types, offset the two widths.
 static void integerToInteger(Warp &warp, const Instr &instr) {
-  IntegerType to = integerType(Type(instr.target & 0xff)), from = integerType(Type(instr.target >> 8));
+  IntegerType to = integerType(Type(instr.target & 0xff)),
+              from = integerType(Type(instr.target >> 8));
   unsigned toBytes = instr.offset & 0xff, fromBytes = unsigned(instr.offset >> 8);
   for (unsigned lane = 0; lane < 32; ++lane) {
     if (!((warp.exec >> lane) & 1))
@@ -89,20 +112,29 @@ static void integerToInteger(Warp &warp, const Instr &instr) {
 
 static double readReal(const Warp &warp, uint32_t slot, Type type, unsigned lane) {
   switch (type) {
-  case Type::F16: return halfToFloat(in<uint16_t>(warp, slot)[lane]);
-  case Type::BF16: return bfloatToFloat(in<uint16_t>(warp, slot)[lane]);
-  case Type::F32: return in<float>(warp, slot)[lane];
-  default: return in<double>(warp, slot)[lane];
+  case Type::F16:
+    return halfToFloat(in<uint16_t>(warp, slot)[lane]);
+  case Type::BF16:
+    return bfloatToFloat(in<uint16_t>(warp, slot)[lane]);
+  case Type::F32:
+    return in<float>(warp, slot)[lane];
+  default:
+    return in<double>(warp, slot)[lane];
   }
 }
 
 static double roundToInteger(double value, Rounding rounding) {
   switch (rounding) {
-  case Rounding::Rni: return __builtin_rint(value); // to even: the mode of the thread
-  case Rounding::Rzi: return __builtin_trunc(value);
-  case Rounding::Rmi: return __builtin_floor(value);
-  case Rounding::Rpi: return __builtin_ceil(value);
-  default: return value;
+  case Rounding::Rni:
+    return __builtin_rint(value); // to even: the mode of the thread
+  case Rounding::Rzi:
+    return __builtin_trunc(value);
+  case Rounding::Rmi:
+    return __builtin_floor(value);
+  case Rounding::Rpi:
+    return __builtin_ceil(value);
+  default:
+    return value;
   }
 }
 
@@ -154,12 +186,14 @@ static void writeReal(Warp &warp, const Instr &instr, Type type, unsigned lane, 
     value = 0;
   switch (type) {
   case Type::F16:
-    out<uint16_t>(warp, instr.op[0])[lane] =
-        rounding == Rounding::Rz ? truncateToHalf(directed(value, Rounding::Rz)) : doubleToHalf(value);
+    out<uint16_t>(warp, instr.op[0])[lane] = rounding == Rounding::Rz
+                                                 ? truncateToHalf(directed(value, Rounding::Rz))
+                                                 : doubleToHalf(value);
     return;
   case Type::BF16:
-    out<uint16_t>(warp, instr.op[0])[lane] =
-        rounding == Rounding::Rz ? truncateToBfloat(directed(value, Rounding::Rz)) : floatToBfloat(float(value));
+    out<uint16_t>(warp, instr.op[0])[lane] = rounding == Rounding::Rz
+                                                 ? truncateToBfloat(directed(value, Rounding::Rz))
+                                                 : floatToBfloat(float(value));
     return;
   case Type::F32:
     out<float>(warp, instr.op[0])[lane] = directed(value, rounding);
@@ -189,8 +223,9 @@ static void integerToReal(Warp &warp, const Instr &instr) {
       continue;
     uint64_t bits = extend(readBits(warp, instr.op[1], fromBytes, lane), from);
     if (to == Type::F32) // from 64 bits in one rounding
-      out<float>(warp, instr.op[0])[lane] =
-          from.isSigned ? directed(int64_t(bits), Rounding(instr.mode)) : directed(bits, Rounding(instr.mode));
+      out<float>(warp, instr.op[0])[lane] = from.isSigned
+                                                ? directed(int64_t(bits), Rounding(instr.mode))
+                                                : directed(bits, Rounding(instr.mode));
     else
       writeReal(warp, instr, to, lane, from.isSigned ? double(int64_t(bits)) : double(bits));
   }
@@ -205,7 +240,8 @@ struct Tf32AwayOp {
 };
 struct Tf32EvenOp {
   NETC_SIM_INLINE uint32_t apply(uint32_t bits) {
-    return (bits & 0x7f800000) == 0x7f800000 ? bits & ~0x1fffu : (bits + 0xfff + ((bits >> 13) & 1)) & ~0x1fffu;
+    return (bits & 0x7f800000) == 0x7f800000 ? bits & ~0x1fffu
+                                             : (bits + 0xfff + ((bits >> 13) & 1)) & ~0x1fffu;
   }
 };
 struct Tf32ZeroOp {
@@ -231,13 +267,20 @@ static Handler integerPair(const Conversion &c) {
   if (from.bits != 8u * c.fromBytes && to.bits > from.bits)
     return nullptr;
   switch (c.toBytes * 10 + c.fromBytes) {
-  case 24: return cast<uint16_t, uint32_t>;
-  case 28: return cast<uint16_t, uint64_t>;
-  case 48: return cast<uint32_t, uint64_t>;
-  case 42: return from.isSigned ? cast<uint32_t, int16_t> : cast<uint32_t, uint16_t>;
-  case 82: return from.isSigned ? cast<uint64_t, int16_t> : cast<uint64_t, uint16_t>;
-  case 84: return from.isSigned ? cast<uint64_t, int32_t> : cast<uint64_t, uint32_t>;
-  default: return nullptr;
+  case 24:
+    return cast<uint16_t, uint32_t>;
+  case 28:
+    return cast<uint16_t, uint64_t>;
+  case 48:
+    return cast<uint32_t, uint64_t>;
+  case 42:
+    return from.isSigned ? cast<uint32_t, int16_t> : cast<uint32_t, uint16_t>;
+  case 82:
+    return from.isSigned ? cast<uint64_t, int16_t> : cast<uint64_t, uint16_t>;
+  case 84:
+    return from.isSigned ? cast<uint64_t, int32_t> : cast<uint64_t, uint32_t>;
+  default:
+    return nullptr;
   }
 }
 
@@ -263,7 +306,8 @@ Handler selectConvert(const Conversion &c) {
   bool nearest = c.rounding == Rounding::Rn && !c.flags;
   if (toReal && fromInteger) {
     if (nearest && c.to == Type::F32 && c.fromBytes == 4 && integerType(c.from).bits == 32)
-      return c.from == Type::S32 ? (Handler)unary<float, int32_t, FloatOp> : (Handler)unary<float, uint32_t, FloatOp>;
+      return c.from == Type::S32 ? (Handler)unary<float, int32_t, FloatOp>
+                                 : (Handler)unary<float, uint32_t, FloatOp>;
     return integerToReal;
   }
   if (toReal && fromReal) {
@@ -289,11 +333,13 @@ template <typename F> static void pair(Warp &warp, const Instr &instr, F narrow)
 }
 static void pairOfBfloat(Warp &warp, const Instr &instr) {
   bool zero = Rounding(instr.mode) == Rounding::Rz;
-  pair(warp, instr, [&](float value) { return zero ? truncateToBfloat(value) : floatToBfloat(value); });
+  pair(warp, instr,
+       [&](float value) { return zero ? truncateToBfloat(value) : floatToBfloat(value); });
 }
 static void pairOfHalf(Warp &warp, const Instr &instr) {
   bool zero = Rounding(instr.mode) == Rounding::Rz;
-  pair(warp, instr, [&](float value) { return zero ? truncateToHalf(value) : doubleToHalf(value); });
+  pair(warp, instr,
+       [&](float value) { return zero ? truncateToHalf(value) : doubleToHalf(value); });
 }
 
 Handler selectConvertPair(Type to, uint8_t) {
@@ -311,10 +357,14 @@ template <typename T> static void moveLanes(Warp &warp, const Instr &instr) {
 
 Handler selectMove(unsigned bytes) {
   switch (bytes) {
-  case 2: return moveLanes<uint16_t>;
-  case 4: return moveLanes<uint32_t>;
-  case 8: return moveLanes<uint64_t>;
-  default: return nullptr;
+  case 2:
+    return moveLanes<uint16_t>;
+  case 4:
+    return moveLanes<uint32_t>;
+  case 8:
+    return moveLanes<uint64_t>;
+  default:
+    return nullptr;
   }
 }
 

@@ -9,7 +9,8 @@ template <ShuffleMode Mode> static void shuffle(Warp &warp, const Instr &instr) 
                  *c = in<uint32_t>(warp, instr.op[4]);
   uint32_t values[32], valid = 0, asleep = 0;
   for (unsigned lane = 0; lane < 32; ++lane) {
-    int at = int(lane), delta = int(b[lane] & 31), clamp = int(c[lane] & 31), segment = int((c[lane] >> 8) & 31);
+    int at = int(lane), delta = int(b[lane] & 31), clamp = int(c[lane] & 31),
+        segment = int((c[lane] >> 8) & 31);
     int most = (at & segment) | (clamp & ~segment), least = at & segment;
     int from = Mode == ShuffleMode::Up          ? at - delta
                : Mode == ShuffleMode::Down      ? at + delta
@@ -23,7 +24,8 @@ template <ShuffleMode Mode> static void shuffle(Warp &warp, const Instr &instr) 
     values[lane] = a[from];
   }
   if (asleep && warp.checks)
-    reportFault(warp, instr, asleep, "shuffle from an inactive lane", "the lane that it reads does not take part");
+    reportFault(warp, instr, asleep, "shuffle from an inactive lane",
+                "the lane that it reads does not take part");
   put(warp, instr.op[0], values);
   if (instr.op[1])
     putPredicate(warp, instr.op[1], valid);
@@ -31,10 +33,14 @@ template <ShuffleMode Mode> static void shuffle(Warp &warp, const Instr &instr) 
 
 Handler selectShuffle(ShuffleMode mode) {
   switch (mode) {
-  case ShuffleMode::Up: return shuffle<ShuffleMode::Up>;
-  case ShuffleMode::Down: return shuffle<ShuffleMode::Down>;
-  case ShuffleMode::Butterfly: return shuffle<ShuffleMode::Butterfly>;
-  case ShuffleMode::Index: return shuffle<ShuffleMode::Index>;
+  case ShuffleMode::Up:
+    return shuffle<ShuffleMode::Up>;
+  case ShuffleMode::Down:
+    return shuffle<ShuffleMode::Down>;
+  case ShuffleMode::Butterfly:
+    return shuffle<ShuffleMode::Butterfly>;
+  case ShuffleMode::Index:
+    return shuffle<ShuffleMode::Index>;
   }
   return nullptr;
 }
@@ -47,17 +53,23 @@ template <VoteMode Mode> static void vote(Warp &warp, const Instr &instr) {
     NETC_SIM_LANES values[lane] = yes;
     put(warp, instr.op[0], values);
   } else {
-    bool result = Mode == VoteMode::All ? yes == warp.exec : Mode == VoteMode::Any ? yes != 0 : !yes || yes == warp.exec;
+    bool result = Mode == VoteMode::All   ? yes == warp.exec
+                  : Mode == VoteMode::Any ? yes != 0
+                                          : !yes || yes == warp.exec;
     putPredicate(warp, instr.op[0], result ? ~0u : 0);
   }
 }
 
 Handler selectVote(VoteMode mode) {
   switch (mode) {
-  case VoteMode::All: return vote<VoteMode::All>;
-  case VoteMode::Any: return vote<VoteMode::Any>;
-  case VoteMode::Uni: return vote<VoteMode::Uni>;
-  case VoteMode::Ballot: return vote<VoteMode::Ballot>;
+  case VoteMode::All:
+    return vote<VoteMode::All>;
+  case VoteMode::Any:
+    return vote<VoteMode::Any>;
+  case VoteMode::Uni:
+    return vote<VoteMode::Uni>;
+  case VoteMode::Ballot:
+    return vote<VoteMode::Ballot>;
   }
   return nullptr;
 }
@@ -95,13 +107,13 @@ template <typename T, Op O> static void reduce(Warp &warp, const Instr &instr) {
     if (!((warp.exec >> lane) & 1))
       continue;
     T value = a[lane];
-    sum = first            ? value
-          : O == Op::Add   ? T(uint32_t(sum) + uint32_t(value))
-          : O == Op::Min   ? (sum < value ? sum : value)
-          : O == Op::Max   ? (sum > value ? sum : value)
-          : O == Op::And   ? sum & value
-          : O == Op::Or    ? sum | value
-                           : sum ^ value;
+    sum = first          ? value
+          : O == Op::Add ? T(uint32_t(sum) + uint32_t(value))
+          : O == Op::Min ? (sum < value ? sum : value)
+          : O == Op::Max ? (sum > value ? sum : value)
+          : O == Op::And ? sum & value
+          : O == Op::Or  ? sum | value
+                         : sum ^ value;
     first = false;
   }
   T values[32];
@@ -110,15 +122,27 @@ template <typename T, Op O> static void reduce(Warp &warp, const Instr &instr) {
 }
 
 Handler selectReduce(Op op, Type type) {
-  bool isSigned = type == Type::S32, isWord = isSigned || type == Type::U32, isBits = type == Type::B32;
+  bool isSigned = type == Type::S32, isWord = isSigned || type == Type::U32,
+       isBits = type == Type::B32;
   switch (op) {
-  case Op::Add: return isWord ? reduce<uint32_t, Op::Add> : nullptr;
-  case Op::Min: return isSigned ? (Handler)reduce<int32_t, Op::Min> : isWord ? reduce<uint32_t, Op::Min> : nullptr;
-  case Op::Max: return isSigned ? (Handler)reduce<int32_t, Op::Max> : isWord ? reduce<uint32_t, Op::Max> : nullptr;
-  case Op::And: return isBits ? reduce<uint32_t, Op::And> : nullptr;
-  case Op::Or: return isBits ? reduce<uint32_t, Op::Or> : nullptr;
-  case Op::Xor: return isBits ? reduce<uint32_t, Op::Xor> : nullptr;
-  default: return nullptr;
+  case Op::Add:
+    return isWord ? reduce<uint32_t, Op::Add> : nullptr;
+  case Op::Min:
+    return isSigned ? (Handler)reduce<int32_t, Op::Min>
+           : isWord ? reduce<uint32_t, Op::Min>
+                    : nullptr;
+  case Op::Max:
+    return isSigned ? (Handler)reduce<int32_t, Op::Max>
+           : isWord ? reduce<uint32_t, Op::Max>
+                    : nullptr;
+  case Op::And:
+    return isBits ? reduce<uint32_t, Op::And> : nullptr;
+  case Op::Or:
+    return isBits ? reduce<uint32_t, Op::Or> : nullptr;
+  case Op::Xor:
+    return isBits ? reduce<uint32_t, Op::Xor> : nullptr;
+  default:
+    return nullptr;
   }
 }
 

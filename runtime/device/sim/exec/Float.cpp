@@ -11,16 +11,23 @@ namespace netc::runtime::sim::NETC_SIM_LEVEL {
 
 namespace {
 template <typename T> struct BitsOf;
-template <> struct BitsOf<float> { using type = uint32_t; };
-template <> struct BitsOf<double> { using type = uint64_t; };
+template <> struct BitsOf<float> {
+  using type = uint32_t;
+};
+template <> struct BitsOf<double> {
+  using type = uint64_t;
+};
 
 NETC_SIM_INLINE float canonicalNan(float) { return bitCast<float>(0x7fffffffu); }
-NETC_SIM_INLINE double canonicalNan(double) { return bitCast<double>(uint64_t(0x7fffffffffffffff)); }
+NETC_SIM_INLINE double canonicalNan(double) {
+  return bitCast<double>(uint64_t(0x7fffffffffffffff));
+}
 
 /// Subnormals to zero of the same sign (.ftz exists for f32 only).
 template <bool Ftz, typename T> NETC_SIM_INLINE T flush(T value) {
   if constexpr (Ftz && sizeof(T) == 4)
-    return std::fabs(value) < 0x1p-126f ? bitCast<float>(bitCast<uint32_t>(value) & 0x80000000u) : value;
+    return std::fabs(value) < 0x1p-126f ? bitCast<float>(bitCast<uint32_t>(value) & 0x80000000u)
+                                        : value;
   else
     return value;
 }
@@ -107,37 +114,56 @@ template <typename F, bool Ftz, bool Sat> struct Moded {
 } // namespace
 
 template <typename T, typename F> static Handler moded1(uint8_t flags) {
-  static constexpr Handler table[4] = {unaryOp<T, Moded<F, false, false>>, unaryOp<T, Moded<F, true, false>>,
-                                       unaryOp<T, Moded<F, false, true>>, unaryOp<T, Moded<F, true, true>>};
+  static constexpr Handler table[4] = {
+      unaryOp<T, Moded<F, false, false>>, unaryOp<T, Moded<F, true, false>>,
+      unaryOp<T, Moded<F, false, true>>, unaryOp<T, Moded<F, true, true>>};
   return table[flags & 3];
 }
 template <typename T, typename F> static Handler moded2(uint8_t flags) {
-  static constexpr Handler table[4] = {binaryOp<T, Moded<F, false, false>>, binaryOp<T, Moded<F, true, false>>,
-                                       binaryOp<T, Moded<F, false, true>>, binaryOp<T, Moded<F, true, true>>};
+  static constexpr Handler table[4] = {
+      binaryOp<T, Moded<F, false, false>>, binaryOp<T, Moded<F, true, false>>,
+      binaryOp<T, Moded<F, false, true>>, binaryOp<T, Moded<F, true, true>>};
   return table[flags & 3];
 }
 template <typename T, typename F> static Handler moded3(uint8_t flags) {
-  static constexpr Handler table[4] = {ternaryOp<T, Moded<F, false, false>>, ternaryOp<T, Moded<F, true, false>>,
-                                       ternaryOp<T, Moded<F, false, true>>, ternaryOp<T, Moded<F, true, true>>};
+  static constexpr Handler table[4] = {
+      ternaryOp<T, Moded<F, false, false>>, ternaryOp<T, Moded<F, true, false>>,
+      ternaryOp<T, Moded<F, false, true>>, ternaryOp<T, Moded<F, true, true>>};
   return table[flags & 3];
 }
 
 template <typename T> static Handler shared(Op op, uint8_t flags) {
   switch (op) {
-  case Op::Add: return moded2<T, AddOp>(flags);
-  case Op::Sub: return moded2<T, SubOp>(flags);
-  case Op::Mul: return moded2<T, MulOp>(flags);
-  case Op::Div: return moded2<T, DivOp>(flags);
-  case Op::Fma: return moded3<T, FmaOp>(flags);
-  case Op::Min: return flags & flagNan ? moded2<T, ExtremeOp<false, true>>(flags) : moded2<T, ExtremeOp<false, false>>(flags);
-  case Op::Max: return flags & flagNan ? moded2<T, ExtremeOp<true, true>>(flags) : moded2<T, ExtremeOp<true, false>>(flags);
-  case Op::Abs: return moded1<T, AbsOp>(flags);
-  case Op::Neg: return moded1<T, NegOp>(flags);
-  case Op::Rcp: return moded1<T, RcpOp>(flags);
-  case Op::Sqrt: return moded1<T, SqrtOp>(flags);
-  case Op::Rsqrt: return moded1<T, RsqrtOp>(flags);
-  case Op::CopySign: return binaryOp<T, CopySignOp>;
-  default: return nullptr;
+  case Op::Add:
+    return moded2<T, AddOp>(flags);
+  case Op::Sub:
+    return moded2<T, SubOp>(flags);
+  case Op::Mul:
+    return moded2<T, MulOp>(flags);
+  case Op::Div:
+    return moded2<T, DivOp>(flags);
+  case Op::Fma:
+    return moded3<T, FmaOp>(flags);
+  case Op::Min:
+    return flags & flagNan ? moded2<T, ExtremeOp<false, true>>(flags)
+                           : moded2<T, ExtremeOp<false, false>>(flags);
+  case Op::Max:
+    return flags & flagNan ? moded2<T, ExtremeOp<true, true>>(flags)
+                           : moded2<T, ExtremeOp<true, false>>(flags);
+  case Op::Abs:
+    return moded1<T, AbsOp>(flags);
+  case Op::Neg:
+    return moded1<T, NegOp>(flags);
+  case Op::Rcp:
+    return moded1<T, RcpOp>(flags);
+  case Op::Sqrt:
+    return moded1<T, SqrtOp>(flags);
+  case Op::Rsqrt:
+    return moded1<T, RsqrtOp>(flags);
+  case Op::CopySign:
+    return binaryOp<T, CopySignOp>;
+  default:
+    return nullptr;
   }
 }
 
@@ -147,12 +173,18 @@ Handler selectReal(Op op, Type type, uint8_t flags) {
   if (type != Type::F32)
     return nullptr;
   switch (op) {
-  case Op::Sin: return moded1<float, SinOp>(flags);
-  case Op::Cos: return moded1<float, CosOp>(flags);
-  case Op::Lg2: return moded1<float, Lg2Op>(flags);
-  case Op::Ex2: return moded1<float, Ex2Op>(flags);
-  case Op::Tanh: return moded1<float, TanhOp>(flags);
-  default: return shared<float>(op, flags);
+  case Op::Sin:
+    return moded1<float, SinOp>(flags);
+  case Op::Cos:
+    return moded1<float, CosOp>(flags);
+  case Op::Lg2:
+    return moded1<float, Lg2Op>(flags);
+  case Op::Ex2:
+    return moded1<float, Ex2Op>(flags);
+  case Op::Tanh:
+    return moded1<float, TanhOp>(flags);
+  default:
+    return shared<float>(op, flags);
   }
 }
 

@@ -37,10 +37,14 @@ struct FmaOp {
   NETC_SIM_INLINE double apply(double a, double b, double c) { return __builtin_fma(a, b, c); }
 };
 struct MinOp {
-  NETC_SIM_INLINE double apply(double a, double b) { return a != a ? b : b != b ? a : a < b ? a : b; }
+  NETC_SIM_INLINE double apply(double a, double b) {
+    return a != a ? b : b != b ? a : a < b ? a : b;
+  }
 };
 struct MaxOp {
-  NETC_SIM_INLINE double apply(double a, double b) { return a != a ? b : b != b ? a : a > b ? a : b; }
+  NETC_SIM_INLINE double apply(double a, double b) {
+    return a != a ? b : b != b ? a : a > b ? a : b;
+  }
 };
 struct AbsOp {
   NETC_SIM_INLINE double apply(double a) { return std::fabs(a); }
@@ -57,7 +61,9 @@ struct TanhOp {
 
 /// T is uint16_t, or uint32_t for a pair.
 template <typename Format, typename F> struct Lifted {
-  template <typename... T> NETC_SIM_INLINE uint16_t one(T... bits) { return Format::write(F::apply(Format::read(bits)...)); }
+  template <typename... T> NETC_SIM_INLINE uint16_t one(T... bits) {
+    return Format::write(F::apply(Format::read(bits)...));
+  }
   template <typename First, typename... T> NETC_SIM_INLINE First apply(First first, T... others) {
     if constexpr (sizeof(First) == 2)
       return one(first, others...);
@@ -70,27 +76,43 @@ template <typename Format, typename F> struct Lifted {
 
 template <typename Format, typename T> static Handler select(Op op) {
   switch (op) {
-  case Op::Add: return binaryOp<T, Lifted<Format, AddOp>>;
-  case Op::Sub: return binaryOp<T, Lifted<Format, SubOp>>;
-  case Op::Mul: return binaryOp<T, Lifted<Format, MulOp>>;
-  case Op::Min: return binaryOp<T, Lifted<Format, MinOp>>;
-  case Op::Max: return binaryOp<T, Lifted<Format, MaxOp>>;
-  case Op::Fma: return ternaryOp<T, Lifted<Format, FmaOp>>;
-  case Op::Abs: return unaryOp<T, Lifted<Format, AbsOp>>;
-  case Op::Neg: return unaryOp<T, Lifted<Format, NegOp>>;
-  case Op::Ex2: return unaryOp<T, Lifted<Format, Ex2Op>>;
-  case Op::Tanh: return unaryOp<T, Lifted<Format, TanhOp>>;
-  default: return nullptr;
+  case Op::Add:
+    return binaryOp<T, Lifted<Format, AddOp>>;
+  case Op::Sub:
+    return binaryOp<T, Lifted<Format, SubOp>>;
+  case Op::Mul:
+    return binaryOp<T, Lifted<Format, MulOp>>;
+  case Op::Min:
+    return binaryOp<T, Lifted<Format, MinOp>>;
+  case Op::Max:
+    return binaryOp<T, Lifted<Format, MaxOp>>;
+  case Op::Fma:
+    return ternaryOp<T, Lifted<Format, FmaOp>>;
+  case Op::Abs:
+    return unaryOp<T, Lifted<Format, AbsOp>>;
+  case Op::Neg:
+    return unaryOp<T, Lifted<Format, NegOp>>;
+  case Op::Ex2:
+    return unaryOp<T, Lifted<Format, Ex2Op>>;
+  case Op::Tanh:
+    return unaryOp<T, Lifted<Format, TanhOp>>;
+  default:
+    return nullptr;
   }
 }
 
 Handler selectHalf(Op op, Type type) {
   switch (type) {
-  case Type::F16: return select<Half, uint16_t>(op);
-  case Type::F16x2: return select<Half, uint32_t>(op);
-  case Type::BF16: return select<Bfloat, uint16_t>(op);
-  case Type::BF16x2: return select<Bfloat, uint32_t>(op);
-  default: return nullptr;
+  case Type::F16:
+    return select<Half, uint16_t>(op);
+  case Type::F16x2:
+    return select<Half, uint32_t>(op);
+  case Type::BF16:
+    return select<Bfloat, uint16_t>(op);
+  case Type::BF16x2:
+    return select<Bfloat, uint32_t>(op);
+  default:
+    return nullptr;
   }
 }
 

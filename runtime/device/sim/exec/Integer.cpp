@@ -5,21 +5,45 @@ namespace netc::runtime::sim::NETC_SIM_LEVEL {
 
 namespace {
 template <typename T> struct Wider;
-template <> struct Wider<uint16_t> { using type = uint32_t; };
-template <> struct Wider<int16_t> { using type = int32_t; };
-template <> struct Wider<uint32_t> { using type = uint64_t; };
-template <> struct Wider<int32_t> { using type = int64_t; };
-template <> struct Wider<uint64_t> { using type = unsigned __int128; };
-template <> struct Wider<int64_t> { using type = __int128; };
+template <> struct Wider<uint16_t> {
+  using type = uint32_t;
+};
+template <> struct Wider<int16_t> {
+  using type = int32_t;
+};
+template <> struct Wider<uint32_t> {
+  using type = uint64_t;
+};
+template <> struct Wider<int32_t> {
+  using type = int64_t;
+};
+template <> struct Wider<uint64_t> {
+  using type = unsigned __int128;
+};
+template <> struct Wider<int64_t> {
+  using type = __int128;
+};
 
 // Wraps in unsigned arithmetic: signed overflow is defined in PTX.
 template <typename T> struct Unsigned;
-template <> struct Unsigned<int16_t> { using type = uint16_t; };
-template <> struct Unsigned<uint16_t> { using type = uint16_t; };
-template <> struct Unsigned<int32_t> { using type = uint32_t; };
-template <> struct Unsigned<uint32_t> { using type = uint32_t; };
-template <> struct Unsigned<int64_t> { using type = uint64_t; };
-template <> struct Unsigned<uint64_t> { using type = uint64_t; };
+template <> struct Unsigned<int16_t> {
+  using type = uint16_t;
+};
+template <> struct Unsigned<uint16_t> {
+  using type = uint16_t;
+};
+template <> struct Unsigned<int32_t> {
+  using type = uint32_t;
+};
+template <> struct Unsigned<uint32_t> {
+  using type = uint32_t;
+};
+template <> struct Unsigned<int64_t> {
+  using type = uint64_t;
+};
+template <> struct Unsigned<uint64_t> {
+  using type = uint64_t;
+};
 
 struct AddOp {
   template <typename T> NETC_SIM_INLINE T apply(T a, T b) { return T(a + b); }
@@ -95,7 +119,9 @@ struct AbsOp {
   }
 };
 struct NegOp {
-  template <typename T> NETC_SIM_INLINE T apply(T a) { return T(typename Unsigned<T>::type(0) - typename Unsigned<T>::type(a)); }
+  template <typename T> NETC_SIM_INLINE T apply(T a) {
+    return T(typename Unsigned<T>::type(0) - typename Unsigned<T>::type(a));
+  }
 };
 struct SadOp {
   template <typename T> NETC_SIM_INLINE T apply(T a, T b, T c) {
@@ -115,13 +141,20 @@ template <typename T> static void madWide(Warp &warp, const Instr &instr) {
 
 template <typename T> static Handler signedness(Op op) {
   switch (op) {
-  case Op::MulHigh: return binaryOp<T, MulHighOp>;
-  case Op::MadHigh: return ternaryOp<T, MadHighOp>;
-  case Op::Div: return binaryOp<T, DivOp>;
-  case Op::Rem: return binaryOp<T, RemOp>;
-  case Op::Min: return binaryOp<T, MinOp>;
-  case Op::Max: return binaryOp<T, MaxOp>;
-  case Op::Sad: return ternaryOp<T, SadOp>;
+  case Op::MulHigh:
+    return binaryOp<T, MulHighOp>;
+  case Op::MadHigh:
+    return ternaryOp<T, MadHighOp>;
+  case Op::Div:
+    return binaryOp<T, DivOp>;
+  case Op::Rem:
+    return binaryOp<T, RemOp>;
+  case Op::Min:
+    return binaryOp<T, MinOp>;
+  case Op::Max:
+    return binaryOp<T, MaxOp>;
+  case Op::Sad:
+    return ternaryOp<T, SadOp>;
   case Op::MulWide:
     if constexpr (sizeof(T) < 8)
       return mulWide<T>;
@@ -138,30 +171,49 @@ template <typename T> static Handler signedness(Op op) {
     if constexpr (T(-1) < T(0))
       return unaryOp<T, NegOp>;
     return nullptr;
-  default: return nullptr;
+  default:
+    return nullptr;
   }
 }
 
 template <typename T> static Handler anySign(Op op) {
   switch (op) {
-  case Op::Add: return binaryOp<T, AddOp>;
-  case Op::Sub: return binaryOp<T, SubOp>;
-  case Op::Mul: return binaryOp<T, MulOp>;
-  case Op::Mad: return ternaryOp<T, MadOp>;
-  default: return nullptr;
+  case Op::Add:
+    return binaryOp<T, AddOp>;
+  case Op::Sub:
+    return binaryOp<T, SubOp>;
+  case Op::Mul:
+    return binaryOp<T, MulOp>;
+  case Op::Mad:
+    return ternaryOp<T, MadOp>;
+  default:
+    return nullptr;
   }
 }
 
 Handler selectInteger(Op op, Type type) {
   Handler found = nullptr;
   switch (type) {
-  case Type::U16: found = signedness<uint16_t>(op); break;
-  case Type::S16: found = signedness<int16_t>(op); break;
-  case Type::U32: found = signedness<uint32_t>(op); break;
-  case Type::S32: found = signedness<int32_t>(op); break;
-  case Type::U64: found = signedness<uint64_t>(op); break;
-  case Type::S64: found = signedness<int64_t>(op); break;
-  default: return nullptr;
+  case Type::U16:
+    found = signedness<uint16_t>(op);
+    break;
+  case Type::S16:
+    found = signedness<int16_t>(op);
+    break;
+  case Type::U32:
+    found = signedness<uint32_t>(op);
+    break;
+  case Type::S32:
+    found = signedness<int32_t>(op);
+    break;
+  case Type::U64:
+    found = signedness<uint64_t>(op);
+    break;
+  case Type::S64:
+    found = signedness<int64_t>(op);
+    break;
+  default:
+    return nullptr;
   }
   if (found)
     return found;

@@ -19,7 +19,8 @@
 
 #define NETC_SIM_INLINE __attribute__((always_inline)) static inline
 // Lanes are independent and lie in arrays of 32: the compiler need not doubt it.
-#define NETC_SIM_LANES _Pragma("clang loop vectorize(assume_safety)") for (unsigned lane = 0; lane < 32; ++lane)
+#define NETC_SIM_LANES                                                                             \
+  _Pragma("clang loop vectorize(assume_safety)") for (unsigned lane = 0; lane < 32; ++lane)
 
 namespace netc::runtime::sim::NETC_SIM_LEVEL {
 
@@ -52,7 +53,8 @@ NETC_SIM_INLINE void putPredicate(Warp &warp, uint32_t number, uint32_t bits) {
   to = (to & ~warp.exec) | (bits & warp.exec);
 }
 
-template <typename D, typename A, typename F> NETC_SIM_INLINE void unary(Warp &warp, const Instr &instr) {
+template <typename D, typename A, typename F>
+NETC_SIM_INLINE void unary(Warp &warp, const Instr &instr) {
   const A *a = in<A>(warp, instr.op[1]);
   D values[32];
   NETC_SIM_LANES values[lane] = F::apply(a[lane]);
@@ -79,7 +81,9 @@ NETC_SIM_INLINE void ternary(Warp &warp, const Instr &instr) {
 }
 
 /// The handlers themselves.
-template <typename T, typename F> static void unaryOp(Warp &warp, const Instr &instr) { unary<T, T, F>(warp, instr); }
+template <typename T, typename F> static void unaryOp(Warp &warp, const Instr &instr) {
+  unary<T, T, F>(warp, instr);
+}
 template <typename T, typename F> static void binaryOp(Warp &warp, const Instr &instr) {
   binary<T, T, T, F>(warp, instr);
 }
@@ -104,7 +108,8 @@ NETC_SIM_INLINE float halfToFloat(uint16_t half) {
   if (magnitude >= 0x7c00)
     return bitCast<float>(sign | 0x7f800000u | (magnitude & 0x3ff) << 13);
   // 2^-24 times the integer is exact for denormals; others take the exponent's offset.
-  float value = magnitude < 0x400 ? float(magnitude) * 0x1p-24f : bitCast<float>((magnitude << 13) + (112u << 23));
+  float value = magnitude < 0x400 ? float(magnitude) * 0x1p-24f
+                                  : bitCast<float>((magnitude << 13) + (112u << 23));
   return bitCast<float>(bitCast<uint32_t>(value) | sign);
 }
 
@@ -135,7 +140,9 @@ NETC_SIM_INLINE uint16_t truncateToHalf(float value) {
   return uint16_t(sign | uint16_t((bitCast<uint32_t>(magnitude) >> 13) - (112u << 10)));
 }
 
-NETC_SIM_INLINE float bfloatToFloat(uint16_t value) { return bitCast<float>(uint32_t(value) << 16); }
+NETC_SIM_INLINE float bfloatToFloat(uint16_t value) {
+  return bitCast<float>(uint32_t(value) << 16);
+}
 
 NETC_SIM_INLINE uint16_t floatToBfloat(float value) {
   uint32_t bits = bitCast<uint32_t>(value);

@@ -12,7 +12,8 @@ template <typename M> NETC_SIM_INLINE bool contiguous(char *const (&from)[32]) {
 }
 
 /// M as it lies in memory, R as it lies in a register. op: the registers, then the address.
-template <Space S, typename M, typename R, unsigned Count> static void load(Warp &warp, const Instr &instr) {
+template <Space S, typename M, typename R, unsigned Count>
+static void load(Warp &warp, const Instr &instr) {
   char *from[32];
   pointersOf<S>(warp, instr, instr.op[Count], sizeof(M) * Count, Access::Read, from);
   uint32_t mask = warp.exec;
@@ -38,7 +39,8 @@ template <Space S, typename M, typename R, unsigned Count> static void load(Warp
 }
 
 /// op: the address, then the registers. Of two lanes at one place the higher wins.
-template <Space S, typename M, typename R, unsigned Count> static void store(Warp &warp, const Instr &instr) {
+template <Space S, typename M, typename R, unsigned Count>
+static void store(Warp &warp, const Instr &instr) {
   char *to[32];
   pointersOf<S>(warp, instr, instr.op[0], sizeof(M) * Count, Access::Write, to);
   uint32_t mask = warp.exec;
@@ -80,14 +82,19 @@ struct Stores {
 
 template <typename A, Space S, typename M, typename R> static Handler counted(unsigned count) {
   switch (count) {
-  case 1: return A::template make<S, M, R, 1>();
-  case 2: return A::template make<S, M, R, 2>();
-  case 4: return A::template make<S, M, R, 4>();
-  default: return nullptr;
+  case 1:
+    return A::template make<S, M, R, 1>();
+  case 2:
+    return A::template make<S, M, R, 2>();
+  case 4:
+    return A::template make<S, M, R, 4>();
+  default:
+    return nullptr;
   }
 }
 
-template <typename A, Space S, typename M> static Handler widened(unsigned registerBytes, unsigned count) {
+template <typename A, Space S, typename M>
+static Handler widened(unsigned registerBytes, unsigned count) {
   if constexpr (sizeof(M) <= 2)
     if (registerBytes == 2)
       return counted<A, S, M, uint16_t>(count);
@@ -99,36 +106,51 @@ template <typename A, Space S, typename M> static Handler widened(unsigned regis
   return nullptr;
 }
 
-template <typename A, Space S> static Handler typed(Type type, unsigned registerBytes, unsigned count) {
+template <typename A, Space S>
+static Handler typed(Type type, unsigned registerBytes, unsigned count) {
   switch (type) {
   case Type::U8:
-  case Type::B8: return widened<A, S, uint8_t>(registerBytes, count);
-  case Type::S8: return widened<A, S, int8_t>(registerBytes, count);
+  case Type::B8:
+    return widened<A, S, uint8_t>(registerBytes, count);
+  case Type::S8:
+    return widened<A, S, int8_t>(registerBytes, count);
   case Type::U16:
   case Type::B16:
   case Type::F16:
-  case Type::BF16: return widened<A, S, uint16_t>(registerBytes, count);
-  case Type::S16: return widened<A, S, int16_t>(registerBytes, count);
+  case Type::BF16:
+    return widened<A, S, uint16_t>(registerBytes, count);
+  case Type::S16:
+    return widened<A, S, int16_t>(registerBytes, count);
   case Type::U32:
   case Type::B32:
-  case Type::F32: return widened<A, S, uint32_t>(registerBytes, count);
-  case Type::S32: return widened<A, S, int32_t>(registerBytes, count);
+  case Type::F32:
+    return widened<A, S, uint32_t>(registerBytes, count);
+  case Type::S32:
+    return widened<A, S, int32_t>(registerBytes, count);
   case Type::U64:
   case Type::S64:
   case Type::B64:
-  case Type::F64: return count > 2 ? nullptr : widened<A, S, uint64_t>(registerBytes, count);
-  default: return nullptr;
+  case Type::F64:
+    return count > 2 ? nullptr : widened<A, S, uint64_t>(registerBytes, count);
+  default:
+    return nullptr;
   }
 }
 
-template <typename A> static Handler spaced(Space space, Type type, unsigned registerBytes, unsigned count) {
+template <typename A>
+static Handler spaced(Space space, Type type, unsigned registerBytes, unsigned count) {
   switch (space) {
-  case Space::Generic: return typed<A, Space::Generic>(type, registerBytes, count);
+  case Space::Generic:
+    return typed<A, Space::Generic>(type, registerBytes, count);
   case Space::Global:
-  case Space::Const: return typed<A, Space::Global>(type, registerBytes, count);
-  case Space::Shared: return typed<A, Space::Shared>(type, registerBytes, count);
-  case Space::Local: return typed<A, Space::Local>(type, registerBytes, count);
-  case Space::Param: return typed<A, Space::Param>(type, registerBytes, count);
+  case Space::Const:
+    return typed<A, Space::Global>(type, registerBytes, count);
+  case Space::Shared:
+    return typed<A, Space::Shared>(type, registerBytes, count);
+  case Space::Local:
+    return typed<A, Space::Local>(type, registerBytes, count);
+  case Space::Param:
+    return typed<A, Space::Param>(type, registerBytes, count);
   }
   return nullptr;
 }

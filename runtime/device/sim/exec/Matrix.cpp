@@ -34,7 +34,8 @@ static void copyAsync(Warp &warp, const Instr &instr) {
     copy.to[lane] = uint32_t(to[lane]);
     reads |= uint32_t(copy.copied[lane] != 0) << lane;
     if (((mask >> lane) & 1) && size > copy.bytes)
-      reportFault(warp, instr, 1u << lane, "bad cp.async", "the source size is larger than the copy");
+      reportFault(warp, instr, 1u << lane, "bad cp.async",
+                  "the source size is larger than the copy");
   }
   // Lanes that read nothing may hold any address.
   reads &= mask;
@@ -80,15 +81,20 @@ template <unsigned Count, bool Transposed> static void loadMatrix(Warp &warp, co
 
 Handler selectLoadMatrix(unsigned count, bool transposed) {
   switch (count) {
-  case 1: return transposed ? loadMatrix<1, true> : loadMatrix<1, false>;
-  case 2: return transposed ? loadMatrix<2, true> : loadMatrix<2, false>;
-  case 4: return transposed ? loadMatrix<4, true> : loadMatrix<4, false>;
-  default: return nullptr;
+  case 1:
+    return transposed ? loadMatrix<1, true> : loadMatrix<1, false>;
+  case 2:
+    return transposed ? loadMatrix<2, true> : loadMatrix<2, false>;
+  case 4:
+    return transposed ? loadMatrix<4, true> : loadMatrix<4, false>;
+  default:
+    return nullptr;
   }
 }
 
 /// d[16][8] += a[16][K] * b[K][8]
-template <unsigned K> NETC_SIM_INLINE void multiply(const float (&a)[16][K], const float (&b)[K][8], float (&d)[16][8]) {
+template <unsigned K>
+NETC_SIM_INLINE void multiply(const float (&a)[16][K], const float (&b)[K][8], float (&d)[16][8]) {
   for (unsigned row = 0; row < 16; ++row)
     for (unsigned k = 0; k < K; ++k)
       for (unsigned column = 0; column < 8; ++column)
@@ -118,7 +124,8 @@ template <unsigned K> static void multiplyTf32(Warp &warp, const Instr &instr) {
   for (unsigned part = 0; part < partsOfA; ++part) {
     const uint32_t *from = in<uint32_t>(warp, instr.op[4 + part]);
     for (unsigned lane = 0; lane < 32; ++lane)
-      a[lane / 4 + 8 * (part % 2)][lane % 4 + 4 * (part / 2)] = bitCast<float>(from[lane] & ~0x1fffu);
+      a[lane / 4 + 8 * (part % 2)][lane % 4 + 4 * (part / 2)] =
+          bitCast<float>(from[lane] & ~0x1fffu);
   }
   for (unsigned part = 0; part < partsOfB; ++part) {
     const uint32_t *from = in<uint32_t>(warp, instr.op[4 + partsOfA + part]);
@@ -133,7 +140,9 @@ template <unsigned K> static void multiplyTf32(Warp &warp, const Instr &instr) {
 /// op: 4 of d, K/4 of a, K/8 of b, 4 of c; a register holds two neighbours in k.
 template <unsigned K, bool Bfloat> static void multiplyHalf(Warp &warp, const Instr &instr) {
   constexpr unsigned partsOfA = K / 4, partsOfB = K / 8;
-  auto widen = [](uint32_t bits) { return Bfloat ? bfloatToFloat(uint16_t(bits)) : halfToFloat(uint16_t(bits)); };
+  auto widen = [](uint32_t bits) {
+    return Bfloat ? bfloatToFloat(uint16_t(bits)) : halfToFloat(uint16_t(bits));
+  };
   float a[16][K], b[K][8], d[16][8];
   for (unsigned part = 0; part < partsOfA; ++part) {
     const uint32_t *from = in<uint32_t>(warp, instr.op[4 + part]);

@@ -48,9 +48,15 @@ struct HandlerTable {
   Handler (*reduce)(Op, Type);
 };
 
-namespace baseline { extern const HandlerTable handlers; }
-namespace avx2 { extern const HandlerTable handlers; }
-namespace avx512 { extern const HandlerTable handlers; }
+namespace baseline {
+extern const HandlerTable handlers;
+}
+namespace avx2 {
+extern const HandlerTable handlers;
+}
+namespace avx512 {
+extern const HandlerTable handlers;
+}
 
 /// Of this machine; `level` 1, 2 or 3 takes baseline, AVX2 or AVX-512 as far as
 /// the machine has it.
