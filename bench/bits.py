@@ -89,7 +89,7 @@ def measure(netc, cpu, name, folder):
         else:
             found["gradients"] = checksum({key: value for key, value in tensors.items() if key.startswith("grad.")})
             found["step"] = checksum({key: value for key, value in tensors.items() if not key.startswith("grad.")})
-    call(executable, "train", "--data", f"synthetic:{STEPS * BATCH}", "--val", "synthetic:4", "--batch", BATCH, "--epochs", 1,
+    call(executable, "train", "--data", f"synthetic:{STEPS * BATCH}", "--val", "synthetic:4", "--batch", BATCH, "--epochs", 1, "--lr", "1e-4",
          "--weights", folder / "w.safetensors", "--out", folder / "run")
     for path in sorted((folder / "run").rglob("*.safetensors")):
         found[f"{STEPS} steps, {path.name}"] = checksum(safetensors.load(path))
