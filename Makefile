@@ -5,7 +5,7 @@ CMAKE_FLAGS = -G Ninja -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH
 export CC = clang-22
 export CXX = clang++-22
 
-.PHONY: build demo test test-gpu check-ir install clean
+.PHONY: build demo test check test-gpu check-ir format lint install clean
 
 # Leaves $(BUILD)/bin/netc and $(BUILD)/bin/net-opt.
 build:
@@ -27,6 +27,26 @@ test:
 	@cmake --build $(BUILD)
 	@tools/install-ptxas.sh $(BUILD)
 	@/usr/bin/python3 test/run_all.py --build $(BUILD)
+
+# Five minutes: what to run before each commit.
+check:
+	@tools/install-packages.sh test
+	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD)
+	@/usr/bin/python3 test/run_all.py --build $(BUILD) --quick
+
+# Rewrites all C++ by .clang-format.
+format:
+	@tools/install-packages.sh lint
+	@git ls-files '*.cpp' '*.h' | xargs clang-format-22 -i
+
+# Formatting of the tree; clang-tidy on what changed since LINT_BASE (`all`: everything; default: the last commit).
+lint:
+	@tools/install-packages.sh lint
+	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@tools/lint.sh $(BUILD) $(LINT_BASE)
 
 # The CUDA comparisons on a real GPU, and its speed; UNSUPPORTED where there is none.
 test-gpu: build

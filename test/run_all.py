@@ -1,22 +1,35 @@
 #!/usr/bin/python3
 """Runs every test there is and closes with one line, `N passed, N failed`.
 
-Unit tests (GoogleTest: a case counts), IR tests (lit: a file counts) and the scripts of numeric/ and e2e/ (a line
-`PASS name`, `FAIL name: why` or `UNSUPPORTED name: why` counts). Prints failures and what could not run; the whole
-output lies in BUILD/test/log.
+Unit tests (GoogleTest: a case counts), IR tests (lit: a file counts) and the scripts of structure/, numeric/ and e2e/ (a
+line `PASS name`, `FAIL name: why` or `UNSUPPORTED name: why` counts). Prints failures and what could not run; the whole
+output lies in BUILD/test/log. As many programs run at once as there are cores and memory for; a script that takes its
+cases from `Report.share` runs as several programs. docs/testing.md says how to add a test.
 """
 import argparse
 import json
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import sys
 import threading
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parent
+ROOMS = ("structure", "numeric", "e2e")
 LIMIT = 1500  # seconds a program may take
+
+# Seconds of one core, as `--times` printed them: what takes longest starts first. A new test may be missing.
+EXPECTED = {"numeric/parity": 600, "numeric/kernels": 280, "e2e/depth": 70, "numeric/cuda_kernels": 150, "numeric/cuda_step": 110,
+            "numeric/cuda_assembly": 160, "e2e/transfer": 90, "e2e/cuda": 50, "e2e/memory": 50, "e2e/gpu_kit": 120,
+            "e2e/lenet": 40, "e2e/zoo": 40, "e2e/gradcheck": 40}
+GIBIBYTES = {"numeric/parity": 4, "e2e/depth": 4, "e2e/memory": 4}  # of memory at most; 2 where it is not named
+
+# `make check`: the scripts of five minutes, with the cases to run; none named: all.
+QUICK = {"structure/includes": [], "numeric/kernels": ["conv_5x3", "shapes"], "numeric/cuda_kernels": ["tf32_k3"],
+         "numeric/parity": ["resnet20"], "e2e/lenet": [], "e2e/levels": []}
 
 
 class Tally:
@@ -26,6 +39,7 @@ class Tally:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.seconds = {}  # by program: wall clock
         self.lock = threading.Lock()
 
     def add(self, verdict, name="", why=""):
@@ -48,7 +62,8 @@ class Tally:
         except OSError as error:
             text, code = str(error), "not started"
         (self.folder / (name.replace("/", "-") + ".log")).write_text(text)
-        print(f"-- {name}: {time.time() - start:.0f} s", flush=True)
+        self.seconds[name] = time.time() - start
+        print(f"-- {name}: {self.seconds[name]:.0f} s", flush=True)
         if code not in accept:
             self.add("failed", name, f"exit code {code}\n" + "\n".join(text.splitlines()[-15:]))
         return text, code
@@ -89,9 +104,8 @@ def run_lit(tally, build, lit):
             tally.add("failed", test["name"], "\n" + test["output"][-3000:])
 
 
-def run_script(tally, script, environment):
-    name = f"{script.parent.name}/{script.stem}"
-    text, code = tally.run(name, ["/usr/bin/python3", "-u", script], environment)
+def run_script(tally, name, script, words, environment):
+    text, code = tally.run(name, ["/usr/bin/python3", "-u", script, *words], environment)
     verdicts = {"PASS": "passed", "FAIL": "failed", "UNSUPPORTED": "skipped"}
     found = failed = 0
     lines = text.splitlines()
@@ -121,31 +135,96 @@ def find_lit(llvm_bin):
     return None
 
 
+class Job:
+    """A program to run: what it is called, how long it takes about, what memory it may take."""
+
+    def __init__(self, name, run, parts=1):
+        stem = name.split(" ")[0]
+        self.name, self.run = name, run
+        self.seconds = EXPECTED.get(stem, 10) / parts
+        self.gibibytes = GIBIBYTES.get(stem, 2)
+
+
+def jobs_of(tally, build, only, quick, cores):
+    environment = {"NETC": str(build / "bin" / "netc"), "NETC_BUILD": str(build), "NETC_TEST_THREADS": "1" if cores > 1 else "2"}
+    jobs = []
+    if "unit" in only:
+        programs = [path for name in ("frontend", "runtime", "sim", "passes", "schedule") for path in [build / "bin" / f"{name}_tests"]
+                    if path.exists() or name != "schedule"]
+        if not quick:
+            programs += [path for path in sorted((build / "bin").glob("*_sanitized"))]
+        for program in programs:
+            jobs.append(Job(f"unit/{program.name}", lambda program=program: run_unit(tally, program)))
+    if "lit" in only:
+        lit = find_lit("/usr/lib/llvm-22/bin")
+        if lit:
+            jobs.append(Job("lit", lambda: run_lit(tally, build, lit)))
+        else:
+            tally.add("skipped", "lit", "lit is not installed (llvm-22-tools)")
+    for room in ROOMS:
+        for script in sorted((TESTS / room).glob("*.py")) if room in only else []:
+            text, name = script.read_text(), f"{room}/{script.stem}"
+            if not text.startswith("#!") or (quick and name not in QUICK):  # the others are modules
+                continue
+            parts = min(cores, 4) if "report.share(" in text and not quick else 1
+            for part in range(parts):
+                label = f"{name} {part + 1} of {parts}" if parts > 1 else name
+                its = {**environment, "NETC_TEST_PART": f"{part}/{parts}"}
+                words = QUICK[name] if quick else []
+                jobs.append(Job(label, lambda a=(label, script, words, its): run_script(tally, *a), parts))
+    return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def run_jobs(jobs, cores, gibibytes):
+    """Runs all, `cores` at a time, as long as what they may take together fits into memory."""
+    waiting, running, free = list(jobs), {}, threading.Condition()
+
+    def work(job):
+        try:
+            job.run()
+        finally:
+            with free:
+                del running[job.name]
+                free.notify()
+
+    with free:
+        while waiting or running:
+            taken = sum(job.gibibytes for job in running.values())
+            fits = next((job for job in waiting if not running or taken + job.gibibytes <= gibibytes), None)
+            if fits and len(running) < cores:
+                waiting.remove(fits)
+                running[fits.name] = fits
+                threading.Thread(target=work, args=(fits,)).start()
+            else:
+                free.wait()
+
+
+def print_times(tally, wall):
+    """Where the time went, longest first; wall clock of each program."""
+    print(f"\n| program | seconds |\n|---|---|")
+    for name, seconds in sorted(tally.seconds.items(), key=lambda item: -item[1]):
+        print(f"| {name} | {seconds:.0f} |")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"| **all** | {wall:.0f} ({used.ru_utime + used.ru_stime:.0f} of processor time) |\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=TESTS.parent / "build")
-    parser.add_argument("--only", nargs="+", default=["unit", "lit", "structure", "numeric", "e2e"], help="some of: unit lit structure numeric e2e")
+    kinds = ["unit", "lit", *ROOMS]
+    parser.add_argument("--only", nargs="+", default=kinds, choices=kinds, metavar="KIND", help="some of: " + " ".join(kinds))
+    parser.add_argument("--quick", action="store_true", help="five minutes: what a developer runs before each commit")
+    parser.add_argument("--times", action="store_true", help="prints where the time went")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="programs at a time; default: one per core")
     arguments = parser.parse_args()
     build = arguments.build.resolve()
     tally = Tally(build / "test" / "log")
-    environment = {"NETC": str(build / "bin" / "netc"), "NETC_BUILD": str(build)}
     start = time.time()
-    if "unit" in arguments.only:
-        programs = [build / "bin" / name for name in ("frontend_tests", "runtime_tests", "sim_tests", "passes_tests")]
-        programs += [path for path in (build / "bin" / "frontend_sanitized", build / "bin" / "runtime_sanitized") if path.exists()]
-        for program in programs:
-            run_unit(tally, program)
-    if "lit" in arguments.only:
-        lit = find_lit("/usr/lib/llvm-22/bin")
-        if lit:
-            run_lit(tally, build, lit)
-        else:
-            tally.add("skipped", "lit", "lit is not installed (llvm-22-tools)")
-    for room in ("structure", "numeric", "e2e"):
-        if room in arguments.only:
-            for script in sorted((TESTS / room).glob("*.py")):
-                if script.read_text().startswith("#!"):  # the others are modules
-                    run_script(tally, script, environment)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = max(1, arguments.jobs)
+    run_jobs(jobs_of(tally, build, arguments.only, arguments.quick, cores), cores, max(4, memory - 4))
+    if arguments.times:
+        print_times(tally, time.time() - start)
     print(f"{time.time() - start:.0f} s in all")
     print(tally, flush=True)
     sys.exit(1 if tally.counts["failed"] else 0)

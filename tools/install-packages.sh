@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that are missing. Usage: install-packages.sh build|test|demo
+# Installs the Debian packages that are missing. Usage: install-packages.sh build|test|demo|lint
 set -eu
 
 build="ca-certificates make g++ cmake ninja-build ccache clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev \
@@ -7,12 +7,14 @@ mlir-22-tools libfmt-dev libcli11-dev nlohmann-json3-dev libjpeg62-turbo-dev lib
 demo="dataset-fashion-mnist python3"
 test="libgtest-dev python3 python3-pip python3-numpy python3-torch python3-torchvision libopenblas0-pthread dataset-fashion-mnist \
 libclang-rt-22-dev graphviz"
+lint="git clang-format-22 clang-tidy-22"
 
 case "${1:-build}" in
 build) wanted="$build" ;;
 demo) wanted="$build $demo" ;;
 test) wanted="$build $test" ;;
-*) echo "usage: $0 build|test|demo" >&2; exit 2 ;;
+lint) wanted="$build $test $lint" ;;
+*) echo "usage: $0 build|test|demo|lint" >&2; exit 2 ;;
 esac
 
 missing=""

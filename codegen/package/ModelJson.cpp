@@ -85,7 +85,7 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
   json::Value value = json::Object{
       {"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
       {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},
-      {"netc", "0.1.0"},
+      {"netc", NETC_VERSION},
       {"target", !gpu             ? "cpu"
                  : gpu->simulated ? "sim"
                                   : "cuda"},

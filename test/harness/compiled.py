@@ -10,6 +10,7 @@ import safetensors
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NETC = os.environ.get("NETC", str(ROOT / "build" / "bin" / "netc"))
 MODELS = ROOT / "models"
+THREADS = int(os.environ.get("NETC_TEST_THREADS", "2"))  # of references; run_all.py runs several scripts at once
 
 
 class Failed(Exception):

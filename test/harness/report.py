@@ -1,4 +1,5 @@
 """One line a case: PASS, FAIL or UNSUPPORTED, its name, why. test/run_all.py counts these lines."""
+import os
 import sys
 import time
 import traceback
@@ -14,6 +15,12 @@ class Report:
     def __init__(self, suite):
         self.suite = suite
         self.failed = 0
+
+    @staticmethod
+    def share(items):
+        """Every n-th of `items` where run_all.py runs the script as n programs, each with a part of its own; else all."""
+        part, parts = (int(number) for number in os.environ.get("NETC_TEST_PART", "0/1").split("/"))
+        return [item for index, item in enumerate(items) if index % parts == part]
 
     def line(self, verdict, name, detail=""):
         self.failed += verdict == "FAIL"

@@ -13,7 +13,7 @@ import sys
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import Compiled
+from compiled import THREADS, Compiled
 from report import Report
 
 try:
@@ -158,21 +158,21 @@ def main():
     if not torch:
         report.line("UNSUPPORTED", "all", WHY)
         report.close()
-    torch.set_num_threads(2)
-    chosen = lambda name: len(sys.argv) == 1 or any(word in name for word in sys.argv[1:])
-    for name, net in cases():
-        if chosen(name):
-            try:
-                check(report, name, net)
-            except Exception as error:
-                report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
+    torch.set_num_threads(THREADS)
+    tasks = [(name, lambda name=name, net=net: check(report, name, net)) for name, net in cases()]
     if SIM[1] == "sim":
         for precision in ("f32", "tf32"):
-            if chosen("banks_" + precision):
-                report.case("banks_" + precision, bank_conflicts, "--precision", precision)
-    for name, (channels, height, width, arguments) in TF32.items():
-        if chosen("tf32_" + name):
-            report.case("tf32_" + name, tf32, channels, height, width, arguments)
+            name = "banks_" + precision
+            tasks.append((name, lambda a=(name, bank_conflicts, "--precision", precision): report.case(*a)))
+    for name, arguments in TF32.items():
+        tasks.append(("tf32_" + name, lambda a=("tf32_" + name, tf32, *arguments): report.case(*a)))
+    for name, task in report.share(tasks):
+        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+            continue
+        try:
+            task()
+        except Exception as error:
+            report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
     report.close()
 
 

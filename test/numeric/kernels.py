@@ -11,7 +11,7 @@ import sys
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import Compiled
+from compiled import THREADS, Compiled
 from report import Report
 
 try:
@@ -444,20 +444,17 @@ def main():
     if not torch:
         report.line("UNSUPPORTED", "all", WHY)
         report.close()
-    torch.set_num_threads(2)
-    for name, net in cases():
+    torch.set_num_threads(THREADS)
+    tasks = [(name, lambda name=name, net=net: check(report, name, net)) for name, net in cases()]
+    tasks += [("pooled_bits", lambda: pooled_bits(report)), ("pooled_nan", lambda: pooled_nan(report)),
+              ("groups", lambda: group_bits(report))]
+    for name, task in report.share(tasks):
         if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
             continue
         try:
-            check(report, name, net)
+            task()
         except Exception as error:
             report.line("FAIL", name, str(error).strip().replace("\n", "\n    "))
-    if len(sys.argv) == 1 or any(word in "pooled_bits" for word in sys.argv[1:]):
-        pooled_bits(report)
-    if len(sys.argv) == 1 or any(word in "pooled_nan" for word in sys.argv[1:]):
-        pooled_nan(report)
-    if len(sys.argv) == 1 or any(word in "groups" for word in sys.argv[1:]):
-        group_bits(report)
     report.close()
 
 

@@ -11,7 +11,7 @@ import sys
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import MODELS, Compiled
+from compiled import MODELS, THREADS, Compiled
 from report import Report, Unsupported
 
 try:
@@ -155,8 +155,8 @@ def run(report, name):
 def main():
     report = Report("parity")
     if torch:
-        torch.set_num_threads(2)
-    for name in sys.argv[1:] or CASES:
+        torch.set_num_threads(THREADS)
+    for name in report.share(sys.argv[1:] or CASES):
         before = report.failed
         try:
             run(report, name)

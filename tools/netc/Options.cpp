@@ -54,7 +54,7 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   app.add_flag("--tune", options.tune,
                "time candidate kernels on this machine, once, and take the fastest");
   app.add_flag("--timing", options.timing, "print how long each pass took");
-  app.set_version_flag("--version", "netc 0.1.0 (LLVM/MLIR 22)");
+  app.set_version_flag("--version", "netc " NETC_VERSION " (LLVM/MLIR 22)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

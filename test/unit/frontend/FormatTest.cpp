@@ -1,4 +1,5 @@
 //===- FormatTest.cpp - netc fmt ------------------------------------------===//
+#include "frontend/syntax/Format.h"
 #include "test/unit/frontend/Diagnose.h"
 
 #include <gtest/gtest.h>

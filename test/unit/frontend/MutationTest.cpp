@@ -1,4 +1,5 @@
 //===- MutationTest.cpp - no input crashes or hangs the front end ---------===//
+#include "frontend/syntax/Format.h"
 #include "test/unit/frontend/Diagnose.h"
 
 #include <gtest/gtest.h>
