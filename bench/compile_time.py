@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compile time and memory against depth: the whole training executable, from text to linked file.
 
-Writes docs/compile-time.md and docs/compile-time.svg. Each model is compiled --rounds times, the models taking turns;
+Writes docs/figures/compile-time.md and docs/figures/compile-time.svg. Each model is compiled --rounds times, the models taking turns;
 seconds are the median, memory is the largest of all (peak resident set of netc and of the linker it starts).
 
     bench/compile_time.py
@@ -38,7 +38,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--netc", type=pathlib.Path, default=ROOT / "build/bin/netc")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
+    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs" / "figures")
     parser.add_argument("--note", default="", help="a sentence on the circumstances, for the page")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()

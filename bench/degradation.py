@@ -2,7 +2,7 @@
 """The degradation experiment of He et al. (2015, figures 1 and 6) on Fashion-MNIST.
 
 Trains plain20, plain56, resnet20 and resnet56 of models/resnet_cifar.net alike, each from the same seed, and draws
-the training error of each epoch: docs/degradation.svg, with the numbers in docs/degradation.md. Training error is the
+the training error of each epoch: docs/figures/degradation.svg, with the numbers in docs/figures/degradation.md. Training error is the
 mean over the epoch, on augmented images, while the weights move.
 
     bench/degradation.py                        # 5 epochs of 8,000 images, batch 64
@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, help="folder for executables and runs; a stopped run goes on there")
-    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
+    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs" / "figures")
     options = parser.parse_args()
     temporary = tempfile.TemporaryDirectory(prefix="degradation-")
     options.work = options.work or pathlib.Path(temporary.name)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """ResNet-20 on Fashion-MNIST, its paper's recipe scaled to 30 epochs: accuracy and curve.
 
-Compiles, trains (a quarter of an hour on two quiet AVX-512 cores) and writes docs/fashion-mnist.md and .svg. `--run` takes
+Compiles, trains (a quarter of an hour on two quiet AVX-512 cores) and writes docs/figures/fashion-mnist.md and .svg. `--run` takes
 the folder of a run that is done.
 
     bench/fashion_mnist.py
@@ -46,7 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--netc", type=pathlib.Path, default=pathlib.Path(os.environ.get("NETC", ROOT / "build/bin/netc")))
     parser.add_argument("--run", type=pathlib.Path)
-    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
+    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs" / "figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fashion-mnist-") as folder:
         run = options.run or train(options.netc.resolve(), pathlib.Path(folder))

@@ -3,8 +3,8 @@
 
 Splits Fashion-MNIST by class into two tasks (T-shirt, Trouser, Pullover, Dress, Coat; Sandal, Shirt, Sneaker, Bag, Ankle
 boot), pre-trains on the first, then trains on the second at equal steps, images and recipe: from scratch, and from
-the pre-trained weights with the trunk frozen (only the last layer learns). Draws docs/fine-tuning.svg, with the numbers in
-docs/fine-tuning.md.
+the pre-trained weights with the trunk frozen (only the last layer learns). Draws docs/figures/fine-tuning.svg, with the numbers in
+docs/figures/fine-tuning.md.
 
     bench/fine_tune.py --netc build/bin/netc [--pretrain 30000] [--images 50] [--epochs 10] [--seeds 3]
 """
@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--batch", type=int, default=25)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs")
+    parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs" / "figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fine-tune-") as name:
         work = pathlib.Path(name)

@@ -5,7 +5,7 @@ Three measurements on the same threads: the step alone (`bench --train`), decodi
 and training from the folder. Training should cost no more than the first two together (the cores are shared, so that is
 the least it can cost) and 5% of the step. Needs Pillow and numpy.
 
-    bench/input.py --netc build/bin/netc [--images 192] [--batch 32] [--docs docs]
+    bench/input.py --netc build/bin/netc [--images 192] [--batch 32] [--docs docs/figures]
 """
 import argparse
 import json

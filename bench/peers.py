@@ -4,7 +4,7 @@
     bench/peers.py --setup                                   # Python environments from PyPI, one a peer, some GB
     bench/peers.py --model resnet50 --batch 1
     bench/peers.py --model resnet18 --batch 8 --train --markdown table.md --json table.json
-    bench/peers.py --table --markdown table.md                # all of docs/performance.md's rows: an hour
+    bench/peers.py --table --markdown table.md                # all of docs/figures/performance.md's rows: an hour
 
 All run on the same threads with the same weights and input, in f32, and inference must give the same logits. Each peer is a warm process in
 an environment of its own; rounds alternate between the contestants, so that a drifting clock or a neighbour meets all of
@@ -233,7 +233,7 @@ def main():
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--train", action="store_true")
-    parser.add_argument("--table", action="store_true", help="all rows of docs/performance.md in turn; --model, --batch and --train do not count")
+    parser.add_argument("--table", action="store_true", help="all rows of docs/figures/performance.md in turn; --model, --batch and --train do not count")
     parser.add_argument("--peers", nargs="*", help="only those whose title holds one of these words")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=10)

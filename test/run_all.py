@@ -4,7 +4,7 @@
 Unit tests (GoogleTest: a case counts), IR tests (lit: a file counts) and the scripts of structure/, numeric/ and e2e/ (a
 line `PASS name`, `FAIL name: why` or `UNSUPPORTED name: why` counts). Prints failures and what could not run; the whole
 output lies in BUILD/test/log. As many programs run at once as there are cores and memory for; a script that takes its
-cases from `Report.share` runs as several programs. docs/testing.md says how to add a test.
+cases from `Report.share` runs as several programs. docs/reference/testing.md says how to add a test.
 """
 import argparse
 import json

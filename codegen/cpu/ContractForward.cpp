@@ -1,6 +1,6 @@
 //===- ContractForward.cpp - convolution and linear layers on the CPU -----===//
 //
-// Direct convolution (docs/cpu-kernels.md). A grid item is a strip of output rows of
+// Direct convolution (docs/reference/cpu-kernels.md). A grid item is a strip of output rows of
 // one image and a block of output channels. The strip of input that it needs is packed
 // once into scratch, with a halo of zeros and the prologue applied; then register tiles
 // of P pixels x U vectors of output channels run over window and input channels. Flat

@@ -3,7 +3,7 @@
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015:
 // y = A^T [(G g G^T) * (B^T d B)] A for an output tile of m x m, m = 2 or 4, from m + 2 points.
 // m = 4 takes the points 0, +-3/4, +-3/2 and infinity: exact in f32, and a third of the rounding
-// error of the customary 0, +-1, +-2 (docs/cpu-kernels.md).
+// error of the customary 0, +-1, +-2 (docs/reference/cpu-kernels.md).
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_CPU_WINOGRADTRANSFORM_H

@@ -13,7 +13,7 @@ namespace netc::frontend {
 /// and, as attributes, what the executable is told about it:
 ///   net.model, net.file (strings), net.input ([C, H, W]),
 ///   net.layers (one dictionary a layer: name, kind, output, flops, line),
-///   net.recipe (JSON, see docs/abi.md), net.optimizer, net.nesterov, net.average.
+///   net.recipe (JSON, see docs/reference/abi.md), net.optimizer, net.nesterov, net.average.
 /// Locations lead from the layer's name through the blocks to the .net line.
 mlir::OwningOpRef<mlir::ModuleOp> emitNet(mlir::MLIRContext &context, const Network &network);
 

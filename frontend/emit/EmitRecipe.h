@@ -8,7 +8,7 @@
 
 namespace netc::frontend {
 
-/// The recipe as one line of JSON (docs/abi.md).
+/// The recipe as one line of JSON (docs/reference/abi.md).
 std::string recipeJson(const Recipe &recipe);
 
 /// `cross_entropy(label_smoothing=…)`; 0 where it is not written.

@@ -162,7 +162,7 @@ typedef struct {
 typedef struct {
   uint32_t abi_version;
   uint32_t reserved;
-  const char *json; ///< NUL-terminated description, see docs/abi.md
+  const char *json; ///< NUL-terminated description, see docs/reference/abi.md
   const NetcKernel *kernels;
   uint64_t kernel_count;
   const NetcBuffer *buffers;

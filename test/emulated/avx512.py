@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """AVX-512 kernels on an emulated CPU: the cases of numeric/kernels.py against PyTorch in float64, and whole networks against the
-kernels of the level below, which this machine runs. Not part of `make test`: minutes a case. See docs/avx512-emulated.md.
+kernels of the level below, which this machine runs. Not part of `make test`: minutes a case. See docs/reference/avx512-emulated.md.
 
 usage: avx512.py --linux DIR [--cpu MODEL] [--seconds N] [WORD…]   DIR: an unpacked linux-image package; only cases with a WORD in their name
 """

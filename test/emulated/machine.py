@@ -1,6 +1,6 @@
 """Linux on a CPU that Bochs emulates: files go in and come out by way of one raw disk.
 
-The guest has busybox, the C library and the kernel's drivers of an ATA disk, all from Debian's packages (docs/avx512-emulated.md).
+The guest has busybox, the C library and the kernel's drivers of an ATA disk, all from Debian's packages (docs/reference/avx512-emulated.md).
 """
 import gzip
 import io

@@ -143,7 +143,7 @@ def instruction_mix(path, precision):
 
 
 def print_table(ptxas, path, chip):
-    """The kernels of a module for docs/cuda.md."""
+    """The kernels of a module for docs/reference/cuda.md."""
     text = path.read_text()
     bounds, properties = launch_bounds(text), assemble(ptxas, path, chip)
     rows = collections.defaultdict(list)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Which room may include which: reads every #include of the sources and fails on an arrow that the table does not allow.
 
-The table is the picture of docs/design.md. A room may always include itself. `dialect/` and the one C header in
+The table is the picture of docs/reference/design.md. A room may always include itself. `dialect/` and the one C header in
 `runtime/abi/` may be included from everywhere.
 """
 import pathlib

@@ -2,7 +2,7 @@
 //
 // Stands behind the table of the CUDA driver API: loads PTX text, runs its
 // kernels on the cores of this machine and checks what hardware does not tell.
-// docs/simulator.md says what is simulated and how.
+// docs/reference/simulator.md says what is simulated and how.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_DEVICE_SIM_SIMULATOR_H
