@@ -2,39 +2,43 @@
 #include "codegen/cpu/KernelSet.h"
 #include "codegen/cpu/Kernels.h"
 
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
+void netc::cpu::loadKernelDialects(MLIRContext &context) {
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
+                      scf::SCFDialect, vector::VectorDialect>();
+}
+
 KernelSet::KernelSet(MLIRContext &context, int64_t lanes)
     : code(ModuleOp::create(UnknownLoc::get(&context))), lanes(lanes) {
-  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, scf::SCFDialect,
-                      vector::VectorDialect>();
+  loadKernelDialects(context);
 }
 
 unsigned KernelSet::get(kern::KernelOpInterface launch) {
   auto [index, isNew] = signatures.insert(launch);
   if (!isNew)
     return index;
-  KernelInfo info;
   StringRef kind = launch->getName().stripDialect();
-  info.name = "k" + std::to_string(index) + "_" + kind.str();
-  emit(launch, info);
-  infos.push_back(info);
+  infos.push_back(
+      emitKernel(*code, launch, "k" + std::to_string(index) + "_" + kind.str(), lanes));
   return index;
 }
 
 /// void kernel(ptr buffers, ptr scratch, i64 n, i64 begin, i64 end), see NetcKernelFn.
-void KernelSet::emit(kern::KernelOpInterface launch, KernelInfo &info) {
-  OpBuilder b = OpBuilder::atBlockEnd(code->getBody());
+KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, std::string name,
+                                 int64_t lanes) {
+  OpBuilder b = OpBuilder::atBlockEnd(code.getBody());
   Location loc = UnknownLoc::get(b.getContext());
   Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
-  auto function = func::FuncOp::create(b, loc, info.name,
+  auto function = func::FuncOp::create(b, loc, name,
                                        b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
   Block *entry = function.addEntryBlock();
-  KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, *code, info.name, lanes);
+  KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name, lanes);
   Launch view;
   size_t buffers = launch->getNumOperands() + (readsHyper(launch) ? 1 : 0);
   for (size_t i = 0; i < buffers; ++i)
@@ -63,5 +67,5 @@ void KernelSet::emit(kern::KernelOpInterface launch, KernelInfo &info) {
       .Case([&](kern::NormOp op) { emitNorm(k, op, view); })
       .DefaultUnreachable("a kern op without CPU code");
   func::ReturnOp::create(k.b, loc);
-  info.scratchBytes = k.scratchBytes;
+  return {std::move(name), k.scratchBytes};
 }

@@ -18,7 +18,15 @@ struct KernelInfo {
   uint64_t scratchBytes = 0;
 };
 
-/// The distinct kernels of a program: launches that differ only in where their
+/// Emits the kernel of `launch` (a kern op on memrefs) to `code`, a func.func `name` and its
+/// micro-kernels. `lanes`: f32 lanes of the target's vectors.
+KernelInfo emitKernel(mlir::ModuleOp code, kern::KernelOpInterface launch, std::string name,
+                      int64_t lanes);
+
+/// Loads the dialects that kernels are emitted in.
+void loadKernelDialects(mlir::MLIRContext &context);
+
+/// The distinct kernels of a program in one module: launches that differ only in where their
 /// operands lie share one, so depth is free.
 class KernelSet {
 public:
@@ -32,8 +40,6 @@ public:
   mlir::ModuleOp module() { return *code; }
 
 private:
-  void emit(kern::KernelOpInterface launch, KernelInfo &info);
-
   mlir::OwningOpRef<mlir::ModuleOp> code; ///< func.func of each kernel and its micro-kernels
   int64_t lanes;
   std::vector<KernelInfo> infos;

@@ -1,16 +1,11 @@
 //===- LowerKernels.cpp - kernels to LLVM ---------------------------------===//
 #include "codegen/cpu/LowerKernels.h"
+#include "codegen/cpu/TranslateKernels.h"
 
-#include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
@@ -36,22 +31,6 @@ static void expandMath(ModuleOp kernels) {
 std::unique_ptr<llvm::Module> netc::cpu::lowerKernels(ModuleOp kernels,
                                                       llvm::LLVMContext &context) {
   expandMath(kernels);
-  PassManager pm(kernels.getContext());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createConvertVectorToLLVMPass());
-  pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertControlFlowToLLVMPass());
-  pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
-  if (failed(pm.run(kernels)))
-    return nullptr;
-  registerBuiltinDialectTranslation(*kernels.getContext());
-  registerLLVMDialectTranslation(*kernels.getContext());
-  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(kernels, context, "netc");
-  if (!code)
-    kernels.emitError("kernels do not translate to LLVM IR");
-  return code;
+  auto code = std::make_unique<llvm::Module>("netc", context);
+  return succeeded(translateKernels(kernels, *code)) ? std::move(code) : nullptr;
 }

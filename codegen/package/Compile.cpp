@@ -1,6 +1,7 @@
 //===- Compile.cpp - planned kern functions to code -----------------------===//
 #include "codegen/package/Compile.h"
 #include "codegen/cpu/KernelSet.h"
+#include "codegen/cpu/KernelSource.h"
 #include "codegen/cpu/LowerKernels.h"
 #include "codegen/package/ModelTable.h"
 #include "codegen/package/ObjectFile.h"
@@ -23,6 +24,47 @@ public:
 
 private:
   cpu::KernelSet &set;
+};
+
+/// Kernels that are compiled by themselves: known by their sources.
+class LinkedKernels : public LaunchKernels {
+public:
+  FailureOr<unsigned> kernelOf(kern::KernelOpInterface launch) override {
+    auto [index, isNew] = signatures.insert(launch);
+    if (isNew) {
+      sources.push_back(cpu::kernelSource(launch));
+      names.push_back("k" + std::to_string(index) + "_" +
+                      launch->getName().stripDialect().str());
+    }
+    return index;
+  }
+  kern::Grid gridOf(kern::KernelOpInterface launch, unsigned) override { return launch.getGrid(); }
+  size_t size() override { return names.size(); }
+  StringRef name(size_t kernel) override { return names[kernel]; }
+  StringRef symbol(size_t kernel) override { return symbols[kernel]; }
+  uint64_t scratchBytes(size_t kernel) override {
+    return objects->codeOf(symbols[kernel]).scratchBytes;
+  }
+
+  /// Compiles them; `code` is told their symbols.
+  std::string compile(KernelObjects &into, const CpuTarget &target, llvm::Module &code) {
+    objects = &into;
+    std::string error;
+    std::optional<std::vector<std::string>> made = into.add(sources, target, error);
+    if (!made)
+      return error;
+    symbols = std::move(*made);
+    auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(code.getContext()), false);
+    for (const std::string &symbol : symbols)
+      llvm::cast<llvm::Function>(code.getOrInsertFunction(symbol, type).getCallee())
+          ->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    return {};
+  }
+
+private:
+  KernelSignatures signatures;
+  std::vector<std::string> sources, names, symbols;
+  KernelObjects *objects = nullptr;
 };
 
 class GpuKernels : public LaunchKernels {
@@ -54,6 +96,21 @@ LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeK
     return failure();
   table.emit(*code, symbols);
   return writeCode(module, *code, target, kind, out);
+}
+
+LogicalResult netc::compileForLinking(ModuleOp module, const CpuTarget &target,
+                                      KernelObjects &kernels, llvm::raw_pwrite_stream &out,
+                                      const ModelSymbols &symbols) {
+  LinkedKernels view;
+  ModelTable table(module, view, modelJson(module, target));
+  if (failed(table.collect()))
+    return failure();
+  llvm::LLVMContext context;
+  llvm::Module code("netc", context);
+  if (std::string error = view.compile(kernels, target, code); !error.empty())
+    return module.emitError(error);
+  table.emit(code, symbols);
+  return writeCode(module, code, target, CodeKind::Object, out);
 }
 
 /// The oldest PTX that serves each chip: chips with the same features share one.

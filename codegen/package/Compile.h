@@ -4,6 +4,7 @@
 
 #include "codegen/common/Target.h"
 #include "codegen/cuda/GpuTarget.h"
+#include "codegen/package/KernelObjects.h"
 #include "codegen/package/ModelTable.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -18,7 +19,12 @@ enum class CodeKind { LlvmIr, Assembly, Object, Ptx };
 mlir::LogicalResult compileModel(mlir::ModuleOp module, const CpuTarget &target, CodeKind kind,
                                  llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {});
 
-/// The same for a GPU: the object holds the tables and the kernels as PTX, and as machine code for
+/// The same for an executable: the tables alone to `out`, an object file, the kernels to `kernels`.
+mlir::LogicalResult compileForLinking(mlir::ModuleOp module, const CpuTarget &target,
+                                      KernelObjects &kernels, llvm::raw_pwrite_stream &out,
+                                      const ModelSymbols &symbols = {});
+
+/// The same as compileModel for a GPU: the object holds the tables and the kernels as PTX, and as machine code for
 /// each chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.
 mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu,
                                        const CpuTarget &host, CodeKind kind,

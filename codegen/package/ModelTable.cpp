@@ -127,7 +127,7 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   auto *kernelType = llvm::StructType::get(pointer, pointer, i64);
   SmallVector<llvm::Constant *> kernelTable;
   for (size_t i = 0; i < kernels.size(); ++i) {
-    llvm::Constant *function = code.getFunction(kernels.name(i));
+    llvm::Constant *function = code.getFunction(kernels.symbol(i));
     if (!function)
       function = llvm::ConstantPointerNull::get(pointer);
     kernelTable.push_back(llvm::ConstantStruct::get(

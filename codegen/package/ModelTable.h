@@ -27,6 +27,8 @@ public:
   virtual kern::Grid gridOf(kern::KernelOpInterface launch, unsigned kernel) = 0;
   virtual size_t size() = 0;
   virtual llvm::StringRef name(size_t kernel) = 0;
+  /// Of its function, where the linker has another name for it.
+  virtual llvm::StringRef symbol(size_t kernel) { return name(kernel); }
   virtual uint64_t scratchBytes(size_t kernel) = 0;
 };
 

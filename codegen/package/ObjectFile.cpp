@@ -14,8 +14,9 @@ using namespace netc;
 
 static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target,
                                                         std::string &error) {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
+  [[maybe_unused]] static bool once = [] {
+    return llvm::InitializeNativeTarget() || llvm::InitializeNativeTargetAsmPrinter();
+  }();
   llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
@@ -47,12 +48,13 @@ static void optimise(llvm::Module &code, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
 }
 
-LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarget &target,
-                              CodeKind kind, llvm::raw_pwrite_stream &out) {
-  std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(target, error);
+CodeWriter::CodeWriter(const CpuTarget &target)
+    : target(target), machine(makeMachine(target, error)) {}
+CodeWriter::~CodeWriter() = default;
+
+std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out) {
   if (!machine)
-    return source.emitError() << "this LLVM cannot generate code for this machine: " << error;
+    return "this LLVM cannot generate code for this machine: " + error;
   code.setTargetTriple(machine->getTargetTriple());
   code.setDataLayout(machine->createDataLayout());
   std::string width = std::to_string(target.lanes * 32);
@@ -65,13 +67,19 @@ LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarg
   optimise(code, *machine);
   if (kind == CodeKind::LlvmIr) {
     code.print(out, nullptr);
-    return success();
+    return {};
   }
   llvm::legacy::PassManager passes;
   auto type = kind == CodeKind::Assembly ? llvm::CodeGenFileType::AssemblyFile
                                          : llvm::CodeGenFileType::ObjectFile;
-  if (machine->addPassesToEmitFile(passes, out, nullptr, type))
-    return source.emitError("this LLVM cannot write such a file");
+  if (machine->addPassesToEmitFile(passes, out, nullptr, type, /*DisableVerify=*/true))
+    return "this LLVM cannot write such a file";
   passes.run(code);
-  return success();
+  return {};
+}
+
+LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarget &target,
+                              CodeKind kind, llvm::raw_pwrite_stream &out) {
+  std::string problem = CodeWriter(target).write(code, kind, out);
+  return problem.empty() ? success() : source.emitError(problem);
 }

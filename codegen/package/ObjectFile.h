@@ -4,11 +4,29 @@
 
 #include "codegen/package/Compile.h"
 
+#include <memory>
+
 namespace llvm {
 class Module;
-}
+class TargetMachine;
+} // namespace llvm
 
 namespace netc {
+
+/// LLVM for one target, made once for many modules. Each thread has its own.
+class CodeWriter {
+public:
+  explicit CodeWriter(const CpuTarget &target);
+  ~CodeWriter();
+
+  /// Optimises `code` and writes it as `kind`. Returns why it cannot, empty: it did.
+  std::string write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out);
+
+private:
+  CpuTarget target;
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine;
+};
 
 /// Optimises `code` for `target` and writes it as `kind`.
 mlir::LogicalResult writeCode(mlir::ModuleOp source, llvm::Module &code, const CpuTarget &target,

@@ -9,6 +9,7 @@
 #include "frontend/emit/EmitNet.h"
 #include "frontend/syntax/Format.h"
 #include "passes/Pipeline.h"
+#include "tools/netc/CacheFolder.h"
 #include "tools/netc/Options.h"
 #include "tools/netc/TunedSchedules.h"
 
@@ -155,9 +156,9 @@ static std::string archivePath(llvm::StringRef name) {
 }
 
 static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind,
-                             llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {}) {
+                             llvm::raw_pwrite_stream &out) {
   return target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, out)
-                    : compileModel(module, target.cpu, kind, out, symbols);
+                    : compileModel(module, target.cpu, kind, out);
 }
 
 static int emitCode(ModuleOp module, const Options &options, const Targets &target, CodeKind kind) {
@@ -190,33 +191,67 @@ namespace {
 /// Temporary object files, gone with it.
 class Objects {
 public:
+  explicit Objects(const Options &options)
+      : cache(options.kernelCache ? kernelFolder() : std::string()),
+        kernels(cache, options.threads ? options.threads : defaultCompilerThreads()) {}
   ~Objects() {
     for (const std::string &path : paths)
       llvm::sys::fs::remove(path);
   }
   /// Compiles `module` to one more file.
   int add(ModuleOp module, const Targets &target, const ModelSymbols &symbols);
+  /// Writes the kernels of all modules to a last file.
+  int addKernels();
   const std::vector<std::string> &files() const { return paths; }
 
 private:
+  /// A new file; null: none could be made, which was said.
+  std::unique_ptr<llvm::raw_fd_ostream> create(llvm::StringRef suffix);
+
   std::vector<std::string> paths;
+  KernelCache cache;
+  KernelObjects kernels;
 };
 } // namespace
 
-int Objects::add(ModuleOp module, const Targets &target, const ModelSymbols &symbols) {
-  llvm::SmallString<128> object;
+std::unique_ptr<llvm::raw_fd_ostream> Objects::create(llvm::StringRef suffix) {
+  llvm::SmallString<128> path;
   int descriptor;
-  if (std::error_code error = llvm::sys::fs::createTemporaryFile("netc", "o", descriptor, object))
-    return fail("cannot create a temporary file: " + error.message());
-  paths.push_back(std::string(object));
-  llvm::raw_fd_ostream out(descriptor, /*shouldClose=*/true);
-  bool compiled = succeeded(compile(module, target, CodeKind::Object, out, symbols));
-  out.close();
-  std::error_code unwritten = out.error();
-  out.clear_error();
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile("netc", suffix, descriptor, path)) {
+    fail("cannot create a temporary file: " + error.message());
+    return nullptr;
+  }
+  paths.push_back(std::string(path));
+  return std::make_unique<llvm::raw_fd_ostream>(descriptor, /*shouldClose=*/true);
+}
+
+int Objects::add(ModuleOp module, const Targets &target, const ModelSymbols &symbols) {
+  std::unique_ptr<llvm::raw_fd_ostream> out = create("o");
+  if (!out)
+    return kFailed;
+  bool compiled = succeeded(target.gpu
+                                ? compile(module, target, CodeKind::Object, *out)
+                                : compileForLinking(module, target.cpu, kernels, *out, symbols));
+  out->close();
+  std::error_code unwritten = out->error();
+  out->clear_error();
   if (compiled && unwritten)
-    return fail("cannot write " + object + ": " + unwritten.message());
+    return fail("cannot write " + paths.back() + ": " + unwritten.message());
   return compiled ? kDone : kFailed;
+}
+
+int Objects::addKernels() {
+  if (!cache.problem().empty())
+    llvm::errs() << "netc: warning: cannot keep compiled kernels in " << kernelFolder() << ": "
+                 << cache.problem() << "\n";
+  if (!kernels.size())
+    return kDone;
+  std::unique_ptr<llvm::raw_fd_ostream> out = create("a");
+  if (!out)
+    return kFailed;
+  out->close();
+  std::string error = kernels.writeArchive(paths.back());
+  return error.empty() ? kDone : fail("cannot write " + paths.back() + ": " + error);
 }
 
 static int linkObjects(const Objects &objects, const std::string &output, const Options &options) {
@@ -249,7 +284,7 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
   symbols.all.clear();
   for (size_t i = 0; i < target.levels.size(); ++i)
     symbols.all.push_back(i == 0 ? "netc_model" : "netc_model_" + std::to_string(i));
-  Objects objects;
+  Objects objects(options);
   for (auto [index, level] : llvm::enumerate(target.levels)) {
     OwningOpRef<ModuleOp> module = network.clone();
     Targets one = target;
@@ -264,6 +299,8 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
     if (int code = objects.add(*module, one, own))
       return code;
   }
+  if (int code = objects.addKernels())
+    return code;
   return linkObjects(objects, output, options);
 }
 

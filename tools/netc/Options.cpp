@@ -53,6 +53,12 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
                "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
   app.add_flag("--tune", options.tune,
                "time candidate kernels on this machine, once, and take the fastest");
+  app.add_flag("!--no-kernel-cache", options.kernelCache,
+               "compile every kernel anew, and keep none");
+  app.add_option("-j,--threads", options.threads,
+                 "threads that compile kernels (default: the cores that netc may use)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
   app.add_flag("--timing", options.timing, "print how long each pass took");
   app.set_version_flag("--version", "netc " NETC_VERSION " (LLVM/MLIR 22)");
   try {

@@ -23,6 +23,8 @@ struct Options {
   bool explain = false;
   bool timing = false;
   bool tune = false;
+  bool kernelCache = true;
+  unsigned threads = 0; ///< that compile kernels; 0: as many as there are cores for this process
 };
 
 /// What `netc fmt …` was asked to do.

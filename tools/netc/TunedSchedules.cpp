@@ -1,6 +1,7 @@
 //===- TunedSchedules.cpp - netc --tune -----------------------------------===//
 #include "tools/netc/TunedSchedules.h"
 #include "codegen/tune/Tune.h"
+#include "tools/netc/CacheFolder.h"
 
 #include "mlir/IR/OwningOpRef.h"
 #include "llvm/Support/Path.h"
@@ -13,11 +14,7 @@ using namespace netc;
 
 /// A file a kind of machine and level; empty where there is no place for it.
 static std::string cacheFile(const CpuTarget &level) {
-  llvm::SmallString<256> path;
-  if (auto named = llvm::sys::Process::GetEnv("NETC_CACHE"))
-    path = *named;
-  else if (llvm::sys::path::cache_directory(path))
-    llvm::sys::path::append(path, "netc");
+  llvm::SmallString<256> path(cacheFolder());
   if (path.empty())
     return {};
   llvm::sys::path::append(path,

@@ -1,0 +1,28 @@
+//===- KernelSource.h - a launch by itself, as text -------------*- C++ -*-===//
+#ifndef NETC_CODEGEN_CPU_KERNELSOURCE_H
+#define NETC_CODEGEN_CPU_KERNELSOURCE_H
+
+#include "dialect/kern/KernDialect.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+
+namespace netc::cpu {
+
+/// All that the kernel of a launch (a kern op on memrefs) depends on, beside the target: the op
+/// with operands of its own, as the text of a module. Launches that share a kernel have the same
+/// text.
+std::string kernelSource(kern::KernelOpInterface launch);
+
+/// A launch read back, in a context of the reader's.
+struct ParsedLaunch {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  kern::KernelOpInterface op; ///< null: the text is no launch
+};
+ParsedLaunch parseKernelSource(llvm::StringRef source, mlir::MLIRContext &context);
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_KERNELSOURCE_H

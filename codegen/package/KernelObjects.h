@@ -1,0 +1,56 @@
+//===- KernelObjects.h - kernels to object files, on all cores --*- C++ -*-===//
+//
+// Each kernel is compiled by itself, from its source alone: threads have an MLIR context each, a
+// kernel has an LLVM context. So its bytes do not depend on what else is compiled, where, or
+// whether it was found in the cache.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_CODEGEN_PACKAGE_KERNELOBJECTS_H
+#define NETC_CODEGEN_PACKAGE_KERNELOBJECTS_H
+
+#include "codegen/common/Target.h"
+#include "codegen/package/KernelCache.h"
+
+#include "mlir/Support/LogicalResult.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace netc {
+
+/// The kernels of an executable: of several targets, if it has kernels for several.
+class KernelObjects {
+public:
+  KernelObjects(KernelCache &cache, unsigned threads) : cache(cache), threads(threads) {}
+
+  /// Compiles what is new among `sources` (of cpu::kernelSource) or takes it from the cache.
+  /// Returns the symbol of each; nothing: `error` says what went wrong.
+  std::optional<std::vector<std::string>> add(llvm::ArrayRef<std::string> sources,
+                                              const CpuTarget &target, std::string &error);
+
+  const KernelCode &codeOf(llvm::StringRef symbol) const {
+    return kernels.find(symbol.str())->second;
+  }
+  /// Writes all of them as a static library.
+  std::string writeArchive(llvm::StringRef path) const;
+
+  /// How many kernels there are and how many of them the cache had.
+  size_t size() const { return kernels.size(); }
+  size_t found() const { return hits; }
+
+private:
+  KernelCache &cache;
+  unsigned threads;
+  size_t hits = 0;
+  llvm::MapVector<std::string, KernelCode, std::map<std::string, unsigned>> kernels; ///< by symbol
+};
+
+/// Cores that this process may use, at most as many as compile kernels well.
+unsigned defaultCompilerThreads();
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_PACKAGE_KERNELOBJECTS_H
