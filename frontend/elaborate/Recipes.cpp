@@ -3,8 +3,7 @@
 
 #include "frontend/elaborate/Elaborator.h"
 #include "frontend/elaborate/Select.h"
-#include "frontend/recipe/RecipeTable.h"
-#include "frontend/recipe/RecipeTypes.h"
+#include "runtime/abi/RecipeTable.h"
 
 #include <fmt/format.h>
 
@@ -22,16 +21,16 @@ public:
 
 private:
   void readClause(const Clause &clause);
-  void readCount(const Clause &clause, int64_t &count);
-  void readNumber(const Clause &clause, RecipeType type, double &number);
-  void readCalls(const Clause &clause, const std::vector<RecipeCallKind> &known,
-                 std::vector<RecipeCall> &calls);
-  std::optional<RecipeCall> readCall(const std::string &clause, const Expr &item,
-                                     const std::vector<RecipeCallKind> &known);
-  bool readArguments(const RecipeCallKind &kind, const CallExpr &call, RecipeCall &out);
+  /// The value of a clause that takes a number.
+  std::optional<RecipeValue> readNumber(const Clause &clause, const recipe::Clause &kind);
+  std::vector<RecipeCall> readCalls(const Clause &clause, const recipe::Clause &kind);
+  std::optional<RecipeCall> readCall(const Expr &item, const recipe::Clause &clause);
+  bool readArguments(const recipe::Call &kind, const CallExpr &call, RecipeCall &out);
+  bool checkArguments(const recipe::Call &kind, const CallExpr &call, const RecipeCall &out);
   /// `have`: the value in words, for a message.
   std::optional<RecipeValue> evaluate(const Expr &expr, std::string &have);
-  void one(const Clause &clause, std::vector<RecipeCall> calls, RecipeCall &out);
+  void store(std::string_view name, const RecipeValue &value);
+  void store(std::string_view name, std::vector<RecipeCall> calls);
 
   const Program &program;
   Diagnostics &diags;
@@ -74,55 +73,60 @@ std::optional<RecipeValue> RecipeReader::evaluate(const Expr &expr, std::string 
   return converted;
 }
 
-bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &call,
-                                 RecipeCall &out) {
-  std::vector<std::string> names, givenNames;
-  for (const RecipeParam &param : kind.params)
-    names.push_back(param.name);
-  std::string takes = "it takes " + joinNames(names);
+static std::vector<std::string> namesOf(const auto &kinds) {
+  std::vector<std::string> names;
+  for (const auto &kind : kinds)
+    names.emplace_back(kind.name);
+  return names;
+}
+
+static std::string takes(const recipe::Call &kind) {
+  return "it takes " + joinNames(namesOf(kind.params()));
+}
+
+bool RecipeReader::readArguments(const recipe::Call &kind, const CallExpr &call, RecipeCall &out) {
   size_t before = 0;
   bool named = false;
   for (const Argument &arg : call.args) {
     named = named || !arg.name.empty();
     // `sgd(nesterov)`: a bare word is a switch here as well.
     const auto *word = std::get_if<NameExpr>(&arg.value->node);
-    auto toggle = std::find_if(kind.params.begin(), kind.params.end(), [&](const RecipeParam &p) {
-      return word && arg.name.empty() && p.type == RecipeType::Flag && p.name == word->name;
-    });
-    std::string name = toggle != kind.params.end() ? toggle->name : arg.name;
+    const recipe::Param *toggle = word && arg.name.empty() ? kind.find(word->name) : nullptr;
+    if (toggle && toggle->type != recipe::Type::Flag)
+      toggle = nullptr;
+    std::string name(toggle ? toggle->name : arg.name);
     if (name.empty()) {
-      if (named || before >= kind.params.size()) {
+      size_t most = kind.params().size();
+      if (named || before >= most) {
         diags
             .error(arg.value->range,
-                   !named ? fmt::format("'{}' takes at most {} argument{}", kind.name,
-                                        kind.params.size(), kind.params.size() == 1 ? "" : "s")
+                   !named ? fmt::format("'{}' takes at most {} argument{}", kind.name, most,
+                                        most == 1 ? "" : "s")
                           : std::string("a positional argument stands after a named one"))
-            .suggest(takes);
+            .suggest(takes(kind));
         return false;
       }
-      name = kind.params[before++].name;
+      name = kind.params()[before++].name;
     }
-    auto param = std::find_if(kind.params.begin(), kind.params.end(),
-                              [&](const RecipeParam &p) { return p.name == name; });
-    if (param == kind.params.end()) {
+    const recipe::Param *param = kind.find(name);
+    if (!param) {
       diags
           .error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", kind.name, name,
-                                            didYouMean(name, names)))
-          .suggest(takes);
+                                            didYouMean(name, namesOf(kind.params()))))
+          .suggest(takes(kind));
       return false;
     }
-    if (std::find(givenNames.begin(), givenNames.end(), name) != givenNames.end()) {
+    if (recipe::find(out.named, name)) {
       diags.error(arg.nameRange,
                   fmt::format("argument '{}' of '{}' is given twice", name, kind.name));
       return false;
     }
-    givenNames.push_back(name);
     std::string have;
-    std::optional<RecipeValue> value =
-        toggle != kind.params.end() ? RecipeValue{true} : evaluate(*arg.value, have);
-    if (value && !fits(param->type, *value)) {
-      diags.error(arg.value->range, fmt::format("'{}' of '{}' must be {}, have {}", param->name,
-                                                kind.name, wantedFor(param->type), have));
+    std::optional<RecipeValue> value = toggle ? RecipeValue{true} : evaluate(*arg.value, have);
+    if (value && !recipe::fits(param->type, *value)) {
+      diags.error(arg.value->range,
+                  fmt::format("'{}' of '{}' must be {}, have {}", param->name, kind.name,
+                              recipe::wanted(param->type, *value), have));
       return false;
     }
     if (!value)
@@ -130,18 +134,23 @@ bool RecipeReader::readArguments(const RecipeCallKind &kind, const CallExpr &cal
     // Whoever reads the recipe finds every argument by its name.
     out.named.push_back({name, std::move(*value)});
   }
-  auto isGiven = [&](const std::string &name) {
-    return std::find(givenNames.begin(), givenNames.end(), name) != givenNames.end();
-  };
-  for (const RecipeParam &param : kind.params)
-    if (param.required && !isGiven(param.name) && !isGiven(param.instead)) {
-      diags
-          .error(call.callee->range,
-                 fmt::format("'{}' needs the argument '{}'", kind.name, param.name))
-          .suggest(takes);
-      return false;
-    }
-  return true;
+  return checkArguments(kind, call, out);
+}
+
+/// What only all arguments together show.
+bool RecipeReader::checkArguments(const recipe::Call &kind, const CallExpr &call,
+                                  const RecipeCall &out) {
+  if (const recipe::Param *missing = recipe::findMissing(kind, out.named)) {
+    diags
+        .error(call.callee->range,
+               fmt::format("'{}' needs the argument '{}'", kind.name, missing->name))
+        .suggest(takes(kind));
+    return false;
+  }
+  std::string_view wrong = kind.together ? kind.together(out.named) : "";
+  if (!wrong.empty())
+    diags.error(call.callee->range, fmt::format("'{}': {}", kind.name, wrong));
+  return wrong.empty();
 }
 
 /// `normalize(auto)`: computed from the training set.
@@ -151,23 +160,20 @@ static bool isAuto(const CallExpr &call) {
   return word && call.args[0].name.empty() && word->name == "auto";
 }
 
-std::optional<RecipeCall> RecipeReader::readCall(const std::string &clause, const Expr &item,
-                                                 const std::vector<RecipeCallKind> &known) {
+std::optional<RecipeCall> RecipeReader::readCall(const Expr &item, const recipe::Clause &clause) {
   CallExpr bare;
   const auto *call = std::get_if<CallExpr>(&item.node);
   const auto *name = std::get_if<NameExpr>(call ? &call->callee->node : &item.node);
   if (!name || (call && call->label)) {
-    diags.error(item.range, fmt::format("'{}' takes calls like {}", clause, known[0].name));
+    diags.error(item.range,
+                fmt::format("'{}' takes calls like {}", clause.name, clause.calls[0].name));
     return std::nullopt;
   }
-  auto kind = std::find_if(known.begin(), known.end(),
-                           [&](const RecipeCallKind &k) { return k.name == name->name; });
-  if (kind == known.end()) {
-    std::vector<std::string> names;
-    for (const RecipeCallKind &k : known)
-      names.push_back(k.name);
+  const recipe::Call *kind = recipe::findCall(clause, name->name);
+  if (!kind) {
+    std::vector<std::string> names = namesOf(clause.calls);
     diags
-        .error(item.range, fmt::format("'{}' knows no '{}'{}", clause, name->name,
+        .error(item.range, fmt::format("'{}' knows no '{}'{}", clause.name, name->name,
                                        didYouMean(name->name, names)))
         .suggest("it knows " + joinNames(names));
     return std::nullopt;
@@ -175,7 +181,7 @@ std::optional<RecipeCall> RecipeReader::readCall(const std::string &clause, cons
   RecipeCall out;
   out.name = kind->name;
   out.location = diags.locate(item.range);
-  if (clause == "normalize" && call && isAuto(*call)) {
+  if (clause.name == "normalize" && call && isAuto(*call)) {
     out.args.push_back({std::string("auto")});
     return out;
   }
@@ -189,83 +195,58 @@ std::optional<RecipeCall> RecipeReader::readCall(const std::string &clause, cons
   return out;
 }
 
-void RecipeReader::readCalls(const Clause &clause, const std::vector<RecipeCallKind> &known,
-                             std::vector<RecipeCall> &calls) {
+std::vector<RecipeCall> RecipeReader::readCalls(const Clause &clause, const recipe::Clause &kind) {
+  std::vector<RecipeCall> calls;
   for (const Expr &item : clause.items)
-    if (std::optional<RecipeCall> call = readCall(clause.name.name, item, known))
+    if (std::optional<RecipeCall> call = readCall(item, kind))
       calls.push_back(std::move(*call));
+  return calls;
 }
 
-void RecipeReader::readCount(const Clause &clause, int64_t &count) {
-  const std::string &name = clause.name.name;
+std::optional<RecipeValue> RecipeReader::readNumber(const Clause &clause,
+                                                    const recipe::Clause &kind) {
+  bool count = kind.type == recipe::Type::Count;
   if (clause.items.size() != 1) {
-    diags.error(clause.items[1].range, fmt::format("'{}' takes one integer", name));
-    return;
+    diags.error(clause.items[1].range,
+                fmt::format("'{}' takes one {}", kind.name, count ? "integer" : "number"));
+    return std::nullopt;
   }
   std::string have;
   std::optional<RecipeValue> value = evaluate(clause.items[0], have);
-  if (!value)
-    return;
-  const auto *integer = std::get_if<int64_t>(&value->value);
-  if (integer && *integer >= 1 && *integer <= 1'000'000) {
-    count = *integer;
-    return;
-  }
+  if (!value || recipe::fits(kind.type, *value))
+    return value;
   diags
-      .error(clause.items[0].range,
-             fmt::format("'{}' must be an integer from 1 to 1000000, have {}", name, have))
-      .suggest(name == "epochs" && std::holds_alternative<Iterations>(value->value)
+      .error(clause.items[0].range, fmt::format("'{}' must be {}, have {}", kind.name,
+                                                recipe::wanted(kind.type, *value), have))
+      .suggest(kind.name == "epochs" && std::holds_alternative<Iterations>(value->value)
                    ? "only points of the schedule may be iterations"
                    : "");
-}
-
-void RecipeReader::readNumber(const Clause &clause, RecipeType type, double &number) {
-  const std::string &name = clause.name.name;
-  if (clause.items.size() != 1) {
-    diags.error(clause.items[1].range, fmt::format("'{}' takes one number", name));
-    return;
-  }
-  std::string have;
-  std::optional<RecipeValue> value = evaluate(clause.items[0], have);
-  if (!value)
-    return;
-  if (fits(type, *value))
-    number = *numberOf(*value);
-  else
-    diags.error(clause.items[0].range,
-                fmt::format("'{}' must be {}, have {}", name, wantedFor(type), have));
-}
-
-/// For a clause that takes one call.
-void RecipeReader::one(const Clause &clause, std::vector<RecipeCall> calls, RecipeCall &out) {
-  if (clause.items.size() > 1)
-    diags.error(clause.items[1].range, fmt::format("'{}' takes one call", clause.name.name));
-  else if (!calls.empty())
-    out = std::move(calls.front());
+  return std::nullopt;
 }
 
 void RecipeReader::readClause(const Clause &clause) {
   const std::string &name = clause.name.name;
-  if (name == "batch")
-    return readCount(clause, recipe.batch);
-  if (name == "epochs")
-    return readCount(clause, recipe.epochs);
-  if (name == "accumulate")
-    return readCount(clause, recipe.accumulate);
-  if (name == "clip_norm")
-    return readNumber(clause, RecipeType::Positive, recipe.clipNorm);
-  if (name == "ema")
-    return readNumber(clause, RecipeType::Fraction, recipe.average);
-  const std::vector<RecipeCallKind> *known = recipeCalls(name);
-  if (!known) {
+  const recipe::Clause *kind = recipe::findClause(name);
+  if (!kind) {
+    std::vector<std::string> names = namesOf(recipe::clauses);
     diags
         .error(clause.name.range,
-               fmt::format("a recipe has no '{}'{}", name, didYouMean(name, recipeClauses())))
-        .suggest("its clauses are " + joinNames(recipeClauses()));
+               fmt::format("a recipe has no '{}'{}", name, didYouMean(name, names)))
+        .suggest("its clauses are " + joinNames(names));
     return;
   }
-  std::vector<RecipeCall> calls;
-  readCalls(clause, *known, calls);
+  if (kind->form == recipe::Form::Number) {
+    if (std::optional<RecipeValue> value = readNumber(clause, *kind))
+      store(name, *value);
+    return;
+  }
+  if (kind->form == recipe::Form::Call && clause.items.size() > 1)
+    diags.error(clause.items[1].range, fmt::format("'{}' takes one call", name));
+  else
+    store(name, readCalls(clause, *kind));
+}
+
+void RecipeReader::store(std::string_view name, std::vector<RecipeCall> calls) {
   if (name == "augment")
     recipe.augment = std::move(calls);
   else if (name == "eval")
@@ -274,10 +255,22 @@ void RecipeReader::readClause(const Clause &clause) {
     recipe.schedule = std::move(calls);
   else if (name == "normalize")
     recipe.normalize = std::move(calls);
-  else if (name == "loss")
-    one(clause, std::move(calls), recipe.loss);
+  else if (!calls.empty())
+    (name == "loss" ? recipe.loss : recipe.optimizer) = std::move(calls.front());
+}
+
+void RecipeReader::store(std::string_view name, const RecipeValue &value) {
+  double number = *recipe::numberOf(value);
+  if (name == "clip_norm")
+    recipe.clipNorm = number;
+  else if (name == "ema")
+    recipe.average = number;
+  else if (name == "accumulate")
+    recipe.accumulate = static_cast<int64_t>(number);
+  else if (name == "batch")
+    recipe.batch = static_cast<int64_t>(number);
   else
-    one(clause, std::move(calls), recipe.optimizer);
+    recipe.epochs = static_cast<int64_t>(number);
 }
 
 static RecipeCall defaultOptimizer() {

@@ -6,6 +6,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 using namespace netc::frontend;
+namespace recipe = netc::recipe;
 namespace json = llvm::json;
 
 static json::Value toJson(const RecipeValue &value) {
@@ -43,13 +44,6 @@ static json::Value toJson(const std::vector<RecipeCall> &calls) {
   return list;
 }
 
-static const RecipeValue *find(const RecipeCall &call, llvm::StringRef name) {
-  for (const auto &[key, value] : call.named)
-    if (key == name)
-      return &value;
-  return nullptr;
-}
-
 static bool isTrue(const RecipeValue *value) {
   const bool *flag = value ? std::get_if<bool>(&value->value) : nullptr;
   return flag && *flag;
@@ -67,7 +61,8 @@ static json::Value normalizeJson(const Recipe &recipe) {
   if (recipe.normalize.empty())
     return nullptr;
   const RecipeCall &call = recipe.normalize.front();
-  const RecipeValue *mean = find(call, "mean"), *std = find(call, "std");
+  const RecipeValue *mean = recipe::find(call.named, "mean"),
+                    *std = recipe::find(call.named, "std");
   json::Object result{{"auto", !mean || !std}};
   if (mean)
     result["mean"] = asList(*mean);
@@ -95,17 +90,12 @@ std::string netc::frontend::recipeJson(const Recipe &recipe) {
 }
 
 double netc::frontend::labelSmoothing(const Recipe &recipe) {
-  const RecipeValue *value = find(recipe.loss, "label_smoothing");
-  if (!value)
-    return 0;
-  if (const double *number = std::get_if<double>(&value->value))
-    return *number;
-  const int64_t *integer = std::get_if<int64_t>(&value->value);
-  return integer ? static_cast<double>(*integer) : 0;
+  const RecipeValue *value = recipe::find(recipe.loss.named, "label_smoothing");
+  return value ? recipe::numberOf(*value).value_or(0) : 0;
 }
 
 bool netc::frontend::usesNesterov(const Recipe &recipe) {
-  return isTrue(find(recipe.optimizer, "nesterov"));
+  return isTrue(recipe::find(recipe.optimizer.named, "nesterov"));
 }
 
 bool netc::frontend::mixesImages(const Recipe &recipe) {

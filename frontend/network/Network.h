@@ -9,6 +9,7 @@
 #define NETC_FRONTEND_NETWORK_NETWORK_H
 
 #include "frontend/syntax/Source.h"
+#include "runtime/abi/RecipeValue.h"
 
 #include <array>
 #include <cstdint>
@@ -126,20 +127,15 @@ struct AuxiliaryHead {
   SourceLocation location;
 };
 
-/// A value inside a recipe: kept for the runtime, which interprets recipes.
-struct RecipeValue;
-using RecipeList = std::vector<RecipeValue>;
-struct Iterations { ///< `32k`
-  int64_t count = 0;
-};
-struct RecipeValue {
-  std::variant<bool, int64_t, double, std::string, Iterations, RecipeList> value;
-};
+// Values inside a recipe are kept for the runtime, which interprets recipes.
+using RecipeValue = recipe::Value;
+using RecipeList = recipe::List;
+using Iterations = recipe::Iterations;
 /// `random_crop(32, pad=4)`
 struct RecipeCall {
   std::string name;
   std::vector<RecipeValue> args;
-  std::vector<std::pair<std::string, RecipeValue>> named;
+  recipe::Arguments named;
   SourceLocation location;
 };
 /// A `train` clause as it applies to one model.

@@ -34,18 +34,18 @@ static constexpr struct {
   const char *name;
   ScheduleKind kind;
 } scheduleNames[] = {
-    {"constant", ScheduleKind::Constant},       {"step", ScheduleKind::Step},
-    {"cosine", ScheduleKind::Cosine},           {"poly", ScheduleKind::Polynomial},
-    {"polynomial", ScheduleKind::Polynomial},   {"linear", ScheduleKind::Polynomial},
-    {"exponential", ScheduleKind::Exponential}, {"plateau", ScheduleKind::Plateau},
-    {"warmup", ScheduleKind::Warmup},
+    {"constant", ScheduleKind::Constant}, {"step", ScheduleKind::Step},
+    {"cosine", ScheduleKind::Cosine},     {"poly", ScheduleKind::Polynomial},
+    {"linear", ScheduleKind::Polynomial}, {"exponential", ScheduleKind::Exponential},
+    {"plateau", ScheduleKind::Plateau},   {"warmup", ScheduleKind::Warmup},
 };
 
-template <typename Table> static std::string names(const Table &table) {
-  std::string text;
+/// The kind of a call that the recipes' table has.
+template <typename Table> static auto kindOf(const Table &table, const RecipeCall &call) {
   for (const auto &entry : table)
-    text += (text.empty() ? "" : ", ") + std::string(entry.name);
-  return text;
+    if (call.name() == entry.name)
+      return entry.kind;
+  call.reject("this runtime does not know it");
 }
 
 bool Recipe::hasTransform(TransformKind kind) const {
@@ -65,29 +65,24 @@ int64_t SchedulePoint::toStep(int64_t stepsPerEpoch, int64_t totalSteps) const {
   __builtin_unreachable();
 }
 
-static Transform parseTransform(const Json &json, const char *room) {
-  RecipeCall call(json, room);
-  auto known = std::find_if(std::begin(transformNames), std::end(transformNames),
-                            [&](const auto &entry) { return call.name() == entry.name; });
-  if (known == std::end(transformNames))
-    call.reject(fmt::format("unknown, expected one of {}", names(transformNames)));
-
+static Transform parseTransform(const Json &json, const char *clause) {
+  RecipeCall call(json, clause);
   Transform transform;
-  transform.kind = known->kind;
+  transform.kind = kindOf(transformNames, call);
   auto readSize = [&](bool square) {
-    auto [height, width] = call.size("size", 0, square);
+    auto [height, width] = call.size("size", square);
     transform.height = height;
     transform.width = width;
   };
   switch (transform.kind) {
   case TransformKind::RandomCrop:
     readSize(true);
-    transform.pad = call.integer("pad", 1, 0);
+    transform.pad = call.integer("pad");
     break;
   case TransformKind::RandomResizedCrop:
     readSize(true);
-    transform.area = call.bounds("scale", 1, {0.08, 1.0});
-    transform.ratio = call.bounds("ratio", 2, {3.0 / 4, 4.0 / 3});
+    transform.area = call.bounds("scale");
+    transform.ratio = call.bounds("ratio");
     break;
   case TransformKind::Resize:
     readSize(false);
@@ -97,98 +92,67 @@ static Transform parseTransform(const Json &json, const char *room) {
     readSize(true);
     break;
   case TransformKind::HorizontalFlip:
-    transform.probability = call.number("p", 0, 0.5);
+    transform.probability = call.number("p");
     break;
-  case TransformKind::ColorJitter: {
-    static constexpr const char *parts[] = {"brightness", "contrast", "saturation", "hue"};
-    for (int i = 0; i < 4; ++i)
-      transform.color[size_t(i)] = call.number(parts[i], i, 0);
-    if (transform.color[3] > 0.5)
-      call.reject("hue is a fraction of the circle, at most 0.5");
+  case TransformKind::ColorJitter:
+    transform.color = {call.number("brightness"), call.number("contrast"),
+                       call.number("saturation"), call.number("hue")};
     break;
-  }
   case TransformKind::PcaJitter:
-    transform.strength = call.number("std", 0, 0.1);
-    transform.values = call.numbers("values", 1);
-    transform.vectors = call.numbers("vectors", 2);
-    if (transform.values.empty() != transform.vectors.empty() ||
-        transform.vectors.size() != transform.values.size() * transform.values.size())
-      call.reject("expected n values with n vectors of n numbers, or neither");
+    transform.strength = call.number("std");
+    transform.values = call.numbers("values");
+    transform.vectors = call.numbers("vectors");
     break;
   case TransformKind::RandomErasing:
-    transform.probability = call.number("p", 0, 0.5);
-    transform.area = call.bounds("scale", 1, {0.02, 0.33});
-    transform.ratio = call.bounds("ratio", 2, {0.3, 3.3});
+    transform.probability = call.number("p");
+    transform.area = call.bounds("scale");
+    transform.ratio = call.bounds("ratio");
     break;
   case TransformKind::SubtractMean:
     transform.perPixel = call.flag("pixel");
-    call.flag("channel");
+    call.flag("channel"); // the default
     break;
   case TransformKind::Mixup:
-    transform.strength = call.number("alpha", 0, 0.2);
-    break;
   case TransformKind::Cutmix:
-    transform.strength = call.number("alpha", 0, 1.0);
+    transform.strength = call.number("alpha");
     break;
   }
-  bool mixes = transform.kind == TransformKind::Mixup || transform.kind == TransformKind::Cutmix;
-  if (mixes && transform.strength <= 0)
-    call.reject("alpha must be positive");
-  if (transform.probability < 0 || transform.probability > 1)
-    call.reject(fmt::format("p is {}, expected 0 to 1", transform.probability));
-  if (transform.pad < 0)
-    call.reject("pad must not be negative");
   call.finish();
   return transform;
 }
 
 static ScheduleStage parseStage(const Json &json) {
   RecipeCall call(json, "schedule");
-  auto known = std::find_if(std::begin(scheduleNames), std::end(scheduleNames),
-                            [&](const auto &entry) { return call.name() == entry.name; });
-  if (known == std::end(scheduleNames))
-    call.reject(fmt::format("unknown, expected one of {}", names(scheduleNames)));
   ScheduleStage stage;
-  stage.kind = known->kind;
+  stage.kind = kindOf(scheduleNames, call);
   switch (stage.kind) {
   case ScheduleKind::Constant:
     break;
   case ScheduleKind::Step:
-    stage.at = call.points("at", 0);
-    stage.factor = call.number("factor", 1, 0.1);
-    stage.every = call.point("every", -1);
-    if (stage.at.empty() && !stage.every)
-      call.reject("expected at=[…] or every=…");
+    stage.at = call.points("at");
+    stage.factor = call.number("factor");
+    stage.every = call.point("every");
     break;
   case ScheduleKind::Cosine:
-    stage.floor = call.number("to", 0, call.number("min", -1, 0));
+    stage.floor = call.number("to");
     break;
   case ScheduleKind::Polynomial:
-    stage.power = call.number("power", 0, 1);
-    stage.floor = call.number("to", 1, call.number("min", -1, 0));
+    stage.power = call.name() == "poly" ? call.number("power") : 1;
+    stage.floor = call.number("to");
     break;
   case ScheduleKind::Exponential:
-    stage.factor = call.number("factor", 0, 0.95);
+    stage.factor = call.number("factor");
     break;
   case ScheduleKind::Plateau:
-    stage.factor = call.number("factor", 0, 0.1);
-    stage.patience = call.integer("patience", 1, 5);
-    if (stage.patience < 1)
-      call.reject("patience is 0, expected an integer from 1 on");
-    stage.floor = call.number("min", 2, 0);
+    stage.factor = call.number("factor");
+    stage.patience = call.integer("patience");
+    stage.floor = call.number("min");
     break;
-  case ScheduleKind::Warmup: {
-    auto length = call.point("length", 0);
-    for (const char *word : {"epochs", "until"})
-      if (auto other = call.point(word, -1))
-        length = other;
-    if (!length)
-      call.reject("expected how long: warmup(5), in epochs, or warmup(1k), in iterations");
-    stage.length = *length;
-    stage.from = call.number("from", 1, 0);
+  case ScheduleKind::Warmup:
+    stage.length = *call.point("length");
+    stage.from = call.number("from");
     stage.flat = call.flag("flat");
     break;
-  }
   }
   call.finish();
   return stage;
@@ -262,23 +226,37 @@ static void parseOptimizer(const Json &json, Recipe &recipe) {
   RecipeCall call(json, "optimizer");
   recipe.optimizer = call.name();
   bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
-  recipe.lr = call.number("lr", 0, adaptive ? 0.001 : recipe.lr);
-  recipe.momentum = adaptive ? call.number("beta1", -1, 0.9)
-                             : call.number("momentum", 1, recipe.optimizer == "lars" ? 0.9 : 0);
+  recipe.lr = call.number("lr");
+  recipe.momentum = call.number(adaptive ? "beta1" : "momentum");
   if (adaptive) {
-    recipe.beta2 = call.number("beta2", -1, recipe.beta2);
-    recipe.epsilon = call.number("eps", -1, recipe.epsilon);
+    recipe.beta2 = call.number("beta2");
+    recipe.epsilon = call.number("eps");
   }
   if (recipe.optimizer == "lars")
-    recipe.trust = call.number("trust", -1, recipe.trust);
-  recipe.weightDecay = call.number("weight_decay", -1, recipe.optimizer == "adamw" ? 0.01 : 0);
+    recipe.trust = call.number("trust");
+  recipe.weightDecay = call.number("weight_decay");
   recipe.decayWeightsOnly = call.flag("decay_weights_only");
-  call.flag("nesterov"); // compiled in
+  if (recipe.optimizer == "sgd")
+    call.flag("nesterov");
   call.finish();
-  if (adaptive && recipe.momentum >= 1)
-    call.reject(fmt::format("beta1 is {}, expected less than 1", recipe.momentum));
-  if (recipe.beta2 >= 1)
-    call.reject(fmt::format("beta2 is {}, expected less than 1", recipe.beta2));
+}
+
+static void parseLoss(Json json, Recipe &recipe) {
+  if (!json.contains("name"))
+    json["name"] = "cross_entropy";
+  RecipeCall call(json, "loss");
+  recipe.labelSmoothing = call.number("label_smoothing");
+  call.finish();
+}
+
+/// The value of a clause that takes a number; `otherwise` where it is absent.
+static double parseNumber(const Json &json, const char *clause, double otherwise) {
+  auto found = json.find(clause);
+  if (found == json.end())
+    return otherwise;
+  if (std::string_view wanted = refusal(*recipe::findClause(clause), *found); !wanted.empty())
+    fail("recipe: {} is {}, expected {}", clause, found->dump(), wanted);
+  return found->get<double>();
 }
 
 static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
@@ -298,15 +276,14 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
     parseOptimizer(json["optimizer"], recipe);
   for (const Json &call : json.value("schedule", Json::array()))
     recipe.schedule.push_back(parseStage(call));
-  recipe.batch = overrides.batch.value_or(json.value("batch", recipe.batch));
-  recipe.epochs = overrides.epochs.value_or(json.value("epochs", recipe.epochs));
-  recipe.labelSmoothing = overrides.labelSmoothing.value_or(
-      json.value("/loss/named/label_smoothing"_json_pointer, 0.0));
-  if (!(recipe.labelSmoothing >= 0 && recipe.labelSmoothing <= 1))
-    fail("recipe: label_smoothing {}, expected 0 to 1", recipe.labelSmoothing);
-  recipe.clipNorm = overrides.clipNorm.value_or(json.value("clip_norm", 0.0));
-  recipe.accumulate = overrides.accumulate.value_or(json.value("accumulate", int64_t(1)));
-  recipe.average = json.value("ema", 0.0);
+  if (json.contains("loss"))
+    parseLoss(json["loss"], recipe);
+  recipe.batch = overrides.batch.value_or(int64_t(parseNumber(json, "batch", recipe.batch)));
+  recipe.epochs = overrides.epochs.value_or(int64_t(parseNumber(json, "epochs", recipe.epochs)));
+  recipe.labelSmoothing = overrides.labelSmoothing.value_or(recipe.labelSmoothing);
+  recipe.clipNorm = overrides.clipNorm.value_or(parseNumber(json, "clip_norm", 0));
+  recipe.accumulate = overrides.accumulate.value_or(int64_t(parseNumber(json, "accumulate", 1)));
+  recipe.average = parseNumber(json, "ema", 0);
   recipe.lr = overrides.lr.value_or(recipe.lr);
   recipe.momentum = overrides.momentum.value_or(recipe.momentum);
   if (recipe.momentum >= 1 && recipe.optimizer.starts_with("adam"))

@@ -4,163 +4,180 @@
 #include "runtime/base/Error.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace netc::runtime {
 
 using Json = nlohmann::ordered_json;
 
-RecipeCall::RecipeCall(const Json &call, std::string room) : call(call), room(std::move(room)) {
-  callName = call.at("name").get<std::string>();
+std::optional<recipe::Value> toRecipeValue(const Json &json) {
+  if (json.is_boolean())
+    return recipe::Value{json.get<bool>()};
+  if (json.is_number_unsigned() && json.get<uint64_t>() > uint64_t(INT64_MAX))
+    return std::nullopt;
+  if (json.is_number_integer())
+    return recipe::Value{json.get<int64_t>()};
+  if (json.is_number())
+    return recipe::Value{json.get<double>()};
+  if (json.is_string())
+    return recipe::Value{json.get<std::string>()};
+  if (json.is_object() && json.size() == 1 && json.contains("iterations") &&
+      json["iterations"].is_number_integer())
+    return recipe::Value{recipe::Iterations{json["iterations"].get<int64_t>()}};
+  if (!json.is_array())
+    return std::nullopt;
+  recipe::List list;
+  for (const Json &item : json) {
+    std::optional<recipe::Value> value = toRecipeValue(item);
+    if (!value)
+      return std::nullopt;
+    list.push_back(std::move(*value));
+  }
+  return recipe::Value{std::move(list)};
+}
+
+static std::string namesOf(const auto &kinds) {
+  std::string text;
+  for (const auto &kind : kinds)
+    text += (text.empty() ? "" : ", ") + std::string(kind.name);
+  return text.empty() ? "none" : text;
+}
+
+RecipeCall::RecipeCall(const Json &call, std::string_view clause)
+    : clause(clause), callName(call.at("name").get<std::string>()) {
+  const recipe::Clause &table = *recipe::findClause(clause);
+  kind = recipe::findCall(table, callName);
+  if (!kind)
+    reject(fmt::format("unknown, expected one of {}", namesOf(table.calls)));
+  bind(call);
+  if (const recipe::Param *missing = recipe::findMissing(*kind, given))
+    reject(fmt::format("expected {}=…{}", missing->name,
+                       missing->instead.empty() ? "" : fmt::format(" or {}=…", missing->instead)));
+  if (std::string_view wrong = kind->together ? kind->together(given) : ""; !wrong.empty())
+    reject(std::string(wrong));
 }
 
 void RecipeCall::reject(const std::string &reason) const {
-  fail("recipe: {} {}: {}", room, callName, reason);
+  fail("recipe: {} {}: {}", clause, callName, reason);
 }
 
-const Json *RecipeCall::find(const char *argument, int position) {
-  asked.push_back(argument);
-  if (call.contains("named") && call["named"].contains(argument))
-    return &call["named"][argument];
-  if (position < 0 || !call.contains("args") || size_t(position) >= call["args"].size())
-    return nullptr;
-  positionsRead = std::max(positionsRead, size_t(position) + 1);
-  return &call["args"][size_t(position)];
+void RecipeCall::add(const recipe::Param &param, const Json &value) {
+  std::optional<recipe::Value> converted = toRecipeValue(value);
+  if (!converted || !recipe::fits(param.type, *converted))
+    reject(fmt::format("{} is {}, expected {}", param.name, value.dump(),
+                       converted ? recipe::wanted(param.type, *converted)
+                                 : recipe::wanted(param.type)));
+  if (!recipe::find(given, param.name))
+    given.push_back({std::string(param.name), std::move(*converted)});
 }
 
-double RecipeCall::number(const char *argument, int position, double otherwise) {
-  const Json *value = find(argument, position);
-  if (!value)
-    return otherwise;
-  if (!value->is_number())
-    reject(fmt::format("{} is {}, expected a number", argument, value->dump()));
-  if (!(value->get<double>() >= 0))
-    reject(fmt::format("{} is {}, expected a number from 0 on", argument, value->dump()));
-  return value->get<double>();
+/// A bare word arrives as a string among the positions.
+void RecipeCall::bindPosition(const Json &value, size_t &position, size_t count) {
+  const recipe::Param *toggle = value.is_string() ? kind->find(value.get<std::string>()) : nullptr;
+  if (toggle && toggle->type == recipe::Type::Flag)
+    return add(*toggle, Json(true));
+  if (position >= kind->params().size())
+    reject(
+        fmt::format("{} positional arguments, at most {} expected", count, kind->params().size()));
+  add(kind->params()[position++], value);
 }
 
-int RecipeCall::integer(const char *argument, int position, int otherwise) {
-  double value = number(argument, position, otherwise);
-  if (value != std::floor(value) || std::abs(value) > 1e9)
-    reject(fmt::format("{} is {}, expected an integer", argument, value));
-  return int(value);
-}
-
-bool RecipeCall::flag(const char *argument) {
-  if (const Json *value = find(argument, -1)) {
-    if (!value->is_boolean())
-      reject(fmt::format("{} is {}, expected true or false", argument, value->dump()));
-    return value->get<bool>();
-  }
-  // A bare word arrives as a string among the arguments.
-  if (!call.contains("args"))
-    return false;
-  for (const Json &word : call["args"])
-    if (word.is_string() && word.get<std::string>() == argument) {
-      positionsRead = std::max(positionsRead, call["args"].size());
-      return true;
+void RecipeCall::bind(const Json &call) {
+  if (call.contains("named"))
+    for (const auto &[argument, value] : call["named"].items()) {
+      const recipe::Param *param = kind->find(argument);
+      if (!param)
+        reject(
+            fmt::format("unknown argument '{}', expected {}", argument, namesOf(kind->params())));
+      add(*param, value);
     }
-  return false;
+  size_t position = 0;
+  if (call.contains("args"))
+    for (const Json &value : call["args"])
+      bindPosition(value, position, call["args"].size());
 }
 
-std::array<double, 2> RecipeCall::bounds(const char *argument, int position,
-                                         std::array<double, 2> otherwise) {
-  const Json *value = find(argument, position);
+const recipe::Value *RecipeCall::read(std::string_view argument) {
+  if (!kind->find(argument))
+    reject(fmt::format("the recipes' table has no '{}'", argument));
+  asked.push_back(argument);
+  return recipe::find(given, argument);
+}
+
+double RecipeCall::number(std::string_view argument) {
+  const recipe::Value *value = read(argument);
+  return value ? *recipe::numberOf(*value) : kind->find(argument)->otherwise.value_or(0);
+}
+
+int RecipeCall::integer(std::string_view argument) { return int(number(argument)); }
+
+bool RecipeCall::flag(std::string_view argument) {
+  const recipe::Value *value = read(argument);
+  return value && std::get<bool>(value->value);
+}
+
+std::array<double, 2> RecipeCall::bounds(std::string_view argument) {
+  const recipe::Value *value = read(argument);
   if (!value)
-    return otherwise;
-  if (!value->is_array() || value->size() != 2 || !(*value)[0].is_number() ||
-      !(*value)[1].is_number() || (*value)[0].get<double>() > (*value)[1].get<double>() ||
-      (*value)[0].get<double>() <= 0)
-    reject(fmt::format("{} is {}, expected [low, high], above 0", argument, value->dump()));
-  return {(*value)[0].get<double>(), (*value)[1].get<double>()};
+    return kind->find(argument)->between;
+  const auto &list = std::get<recipe::List>(value->value);
+  return {*recipe::numberOf(list[0]), *recipe::numberOf(list[1])};
 }
 
-std::array<int, 2> RecipeCall::size(const char *argument, int position, bool square) {
-  const Json *value = find(argument, position);
+std::array<int, 2> RecipeCall::size(std::string_view argument, bool square) {
+  const recipe::Value *value = read(argument);
   if (!value)
     return {0, 0};
-  std::array<int, 2> result{};
-  if (value->is_number_integer()) {
-    int side = value->get<int>();
-    result = {side, square ? side : 0};
-  } else if (value->is_array() && value->size() == 2 && (*value)[0].is_number_integer() &&
-             (*value)[1].is_number_integer()) {
-    result = {(*value)[0].get<int>(), (*value)[1].get<int>()};
-  } else {
-    reject(fmt::format("{} is {}, expected pixels or [height, width]", argument, value->dump()));
-  }
-  if (result[0] < 1 || result[0] > 1 << 16 || result[1] < 0 || result[1] > 1 << 16)
-    reject(fmt::format("{} is {}, expected 1 to 65536 pixels", argument, value->dump()));
-  return result;
+  if (const auto *list = std::get_if<recipe::List>(&value->value))
+    return {int(*recipe::numberOf((*list)[0])), int(*recipe::numberOf((*list)[1]))};
+  int side = int(*recipe::numberOf(*value));
+  return {side, square ? side : 0};
 }
 
-std::vector<float> RecipeCall::numbers(const char *argument, int position) {
-  const Json *value = find(argument, position);
+static void collect(const recipe::Value &value, std::vector<float> &numbers) {
+  if (const auto *list = std::get_if<recipe::List>(&value.value))
+    for (const recipe::Value &item : *list)
+      collect(item, numbers);
+  else
+    numbers.push_back(float(*recipe::numberOf(value)));
+}
+
+std::vector<float> RecipeCall::numbers(std::string_view argument) {
   std::vector<float> result;
-  if (!value)
-    return result;
-  auto collect = [&](auto &&self, const Json &item) -> void {
-    if (item.is_array())
-      for (const Json &inner : item)
-        self(self, inner);
-    else if (item.is_number())
-      result.push_back(item.get<float>());
-    else
-      reject(fmt::format("{} holds {}, expected numbers", argument, item.dump()));
-  };
-  collect(collect, *value);
+  if (const recipe::Value *value = read(argument))
+    collect(*value, result);
   return result;
 }
 
-SchedulePoint RecipeCall::toPoint(const Json &value, const char *argument) const {
+static SchedulePoint toPoint(const recipe::Value &value) {
   using Unit = SchedulePoint::Unit;
-  if (value.is_object() && value.contains("iterations"))
-    return {Unit::Iterations, value["iterations"].get<double>()};
-  if (value.is_number_integer() && value.get<int64_t>() >= 0)
-    return {Unit::Epochs, value.get<double>()};
-  if (value.is_number_float() && value.get<double>() >= 0)
-    // Below 1 a float is a fraction of the run; from 1 on, epochs ("2.5").
-    return {value.get<double>() <= 1 ? Unit::Fraction : Unit::Epochs, value.get<double>()};
-  reject(fmt::format("{} is {}, expected epochs (30), iterations (32k) or a fraction (0.5)",
-                     argument, value.dump()));
+  if (const auto *iterations = std::get_if<recipe::Iterations>(&value.value))
+    return {Unit::Iterations, double(iterations->count)};
+  bool epochs = std::holds_alternative<int64_t>(value.value);
+  return {epochs ? Unit::Epochs : Unit::Fraction, *recipe::numberOf(value)};
 }
 
-std::optional<SchedulePoint> RecipeCall::point(const char *argument, int position) {
-  const Json *value = find(argument, position);
+std::optional<SchedulePoint> RecipeCall::point(std::string_view argument) {
+  const recipe::Value *value = read(argument);
+  return value ? std::optional(toPoint(*value)) : std::nullopt;
+}
+
+std::vector<SchedulePoint> RecipeCall::points(std::string_view argument) {
+  const recipe::Value *value = read(argument);
   if (!value)
-    return std::nullopt;
-  return toPoint(*value, argument);
-}
-
-std::vector<SchedulePoint> RecipeCall::points(const char *argument, int position) {
-  const Json *value = find(argument, position);
+    return {};
+  const auto *list = std::get_if<recipe::List>(&value->value);
+  if (!list)
+    return {toPoint(*value)};
   std::vector<SchedulePoint> result;
-  if (!value)
-    return result;
-  if (!value->is_array())
-    return {toPoint(*value, argument)};
-  for (const Json &item : *value) {
-    result.push_back(toPoint(item, argument));
-    const SchedulePoint &last = result.back(), &first = result.front();
-    if (last.unit != first.unit ||
-        (result.size() > 1 && last.value <= result[result.size() - 2].value))
-      reject(fmt::format(
-          "{} is {}, expected a rising list, all epochs, all iterations or all fractions", argument,
-          value->dump()));
-  }
+  for (const recipe::Value &item : *list)
+    result.push_back(toPoint(item));
   return result;
 }
 
 void RecipeCall::finish() const {
-  if (call.contains("named"))
-    for (const auto &[argument, value] : call["named"].items())
-      if (std::find(asked.begin(), asked.end(), argument) == asked.end())
-        reject(fmt::format("unknown argument '{}', expected {}", argument,
-                           asked.empty() ? std::string("none")
-                                         : fmt::format("{}", fmt::join(asked, ", "))));
-  if (call.contains("args") && call["args"].size() > positionsRead)
-    reject(fmt::format("{} positional arguments, at most {} expected", call["args"].size(),
-                       positionsRead));
+  for (const recipe::Param &param : kind->params())
+    if (std::find(asked.begin(), asked.end(), param.name) == asked.end())
+      reject(fmt::format("this runtime does not read '{}'", param.name));
 }
 
 } // namespace netc::runtime

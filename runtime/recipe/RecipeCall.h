@@ -2,47 +2,55 @@
 #ifndef NETC_RUNTIME_RECIPE_RECIPECALL_H
 #define NETC_RUNTIME_RECIPE_RECIPECALL_H
 
+#include "runtime/abi/RecipeTable.h"
 #include "runtime/recipe/Recipe.h"
 
 #include <nlohmann/json.hpp>
 
-#include <set>
 #include <string>
 #include <vector>
 
 namespace netc::runtime {
 
-/// `random_crop(32, pad=4)`: arguments by name or, where a position is given,
-/// by place. Errors name the call and the argument.
+/// A value of a recipe as an executable holds it; none where it is not one.
+std::optional<recipe::Value> toRecipeValue(const nlohmann::ordered_json &json);
+
+/// `random_crop(32, pad=4)` as an executable holds it, checked against the recipes' table.
+/// Arguments stand by name or by place; a name goes before a place. Fails with an Error that names
+/// the clause, the call and the argument.
 class RecipeCall {
 public:
-  /// `room`: the clause it stands in ("augment"), for errors.
-  RecipeCall(const nlohmann::ordered_json &call, std::string room);
+  RecipeCall(const nlohmann::ordered_json &call, std::string_view clause);
 
   const std::string &name() const { return callName; }
 
-  double number(const char *argument, int position, double otherwise);
-  int integer(const char *argument, int position, int otherwise);
-  bool flag(const char *argument);
-  std::array<double, 2> bounds(const char *argument, int position, std::array<double, 2> otherwise);
-  /// An integer or [height, width]; 0, 0 where absent. `square`: an integer means both.
-  std::array<int, 2> size(const char *argument, int position, bool square);
-  std::vector<float> numbers(const char *argument, int position);
-  std::optional<SchedulePoint> point(const char *argument, int position);
-  std::vector<SchedulePoint> points(const char *argument, int position);
+  // Arguments as the table knows them; its default where nothing is given.
+  double number(std::string_view argument);
+  int integer(std::string_view argument);
+  bool flag(std::string_view argument);
+  std::array<double, 2> bounds(std::string_view argument);
+  /// 0, 0 where absent; an integer means both sides where `square`, else the first.
+  std::array<int, 2> size(std::string_view argument, bool square);
+  /// All numbers of a list, or of a list of lists.
+  std::vector<float> numbers(std::string_view argument);
+  std::optional<SchedulePoint> point(std::string_view argument);
+  std::vector<SchedulePoint> points(std::string_view argument);
 
-  /// Fails where an argument was given that nobody asked for.
+  /// Fails where the table has an argument that was not read: a fault of the runtime.
   void finish() const;
   [[noreturn]] void reject(const std::string &reason) const;
 
 private:
-  const nlohmann::ordered_json *find(const char *argument, int position);
-  SchedulePoint toPoint(const nlohmann::ordered_json &value, const char *argument) const;
+  void bind(const nlohmann::ordered_json &call);
+  void bindPosition(const nlohmann::ordered_json &value, size_t &position, size_t count);
+  void add(const recipe::Param &param, const nlohmann::ordered_json &value);
+  /// What is given for an argument of the table; null: nothing.
+  const recipe::Value *read(std::string_view argument);
 
-  const nlohmann::ordered_json &call;
-  std::string room, callName;
-  std::vector<std::string> asked;
-  size_t positionsRead = 0;
+  std::string clause, callName;
+  const recipe::Call *kind = nullptr;
+  recipe::Arguments given;
+  std::vector<std::string_view> asked;
 };
 
 } // namespace netc::runtime

@@ -2,24 +2,47 @@
 #include "runtime/recipe/RecipeOverride.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/recipe/RecipeCall.h"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <vector>
 
 namespace netc::runtime {
 
 using Json = nlohmann::ordered_json;
 
+/// The end of the digits that begin at `begin`.
+static size_t endOfDigits(const std::string &text, size_t begin) {
+  size_t end = begin;
+  while (end < text.size() && (std::isdigit(static_cast<unsigned char>(text[end])) != 0))
+    ++end;
+  return end;
+}
+
+/// Whether the digits [begin, end) are an integer beyond 64 bits, which JSON would take as a float.
+static bool isTooLarge(const std::string &text, size_t begin, size_t end) {
+  static constexpr std::string_view floats = ".eE";
+  bool isPart = begin > 0 && floats.find(text[begin - 1]) != std::string::npos;
+  bool isStart = end < text.size() && floats.find(text[end]) != std::string::npos;
+  int64_t value = 0;
+  auto [after, error] = std::from_chars(text.data() + begin, text.data() + end, value);
+  bool thousands = end < text.size() && text[end] == 'k';
+  return !isPart && !isStart && (error != std::errc() || (thousands && value > INT64_MAX / 1000));
+}
+
 /// `32k` where a number may stand is `{"iterations": 32000}` to recipes.
-static Json parseValue(const std::string &option, std::string text) {
+static Json parseValue(const std::string &option, const std::string &text) {
   std::string json;
   for (size_t i = 0; i < text.size();) {
-    size_t end = i;
-    while (end < text.size() && (std::isdigit(static_cast<unsigned char>(text[end])) != 0))
-      ++end;
-    bool thousands = end > i && end < text.size() && text[end] == 'k';
-    if (thousands) {
-      json += fmt::format(R"({{"iterations": {}000}})", text.substr(i, end - i));
+    size_t end = endOfDigits(text, i);
+    if (end > i && isTooLarge(text, i, end))
+      throw UsageError(
+          fmt::format("--set {}: {} does not fit into 64 bits", option, text.substr(i, end - i)));
+    bool isPart = i > 0 && text[i - 1] == '.';
+    if (end > i && end < text.size() && text[end] == 'k' && !isPart) {
+      json += fmt::format(R"({{"iterations": {}}})", std::stoll(text.substr(i, end - i)) * 1000);
       i = end + 1;
     } else {
       end = std::max(end, i + 1);
@@ -44,13 +67,13 @@ static std::vector<std::string> split(const std::string &path) {
   return words;
 }
 
-[[noreturn]] static void rejectCompiledIn(const std::string &option, const char *what) {
+[[noreturn]] static void rejectCompiledIn(const std::string &option, std::string_view what) {
   fail("--set {}: {} is compiled into the executable; change it in the .net file and compile again",
        option, what);
 }
 
-static Json &findCall(const std::string &option, Json &calls, const std::string &clause,
-                      const std::string &name) {
+static Json &findWritten(const std::string &option, Json &calls, const std::string &clause,
+                         const std::string &name) {
   std::string names;
   for (Json &call : calls) {
     if (call.at("name") == name)
@@ -61,18 +84,60 @@ static Json &findCall(const std::string &option, Json &calls, const std::string 
        names.empty() ? ": it is empty" : "; it has " + names);
 }
 
+std::string_view refusal(const recipe::Clause &clause, const Json &value) {
+  if (clause.zeroIsNone && value.is_number() && value == 0)
+    return {};
+  std::optional<recipe::Value> converted = toRecipeValue(value);
+  if (converted && recipe::fits(clause.type, *converted))
+    return {};
+  return converted ? recipe::wanted(clause.type, *converted) : recipe::wanted(clause.type);
+}
+
+static void overrideNumber(Json &recipe, const std::string &option, const recipe::Clause &clause,
+                           const Json &value) {
+  if (std::string_view wanted = refusal(clause, value); !wanted.empty())
+    fail("--set {}: expected {}", option, wanted);
+  std::string name(clause.name);
+  if (!clause.compiledIn.empty() && (recipe.value(name, 0.0) > 0) != (value.get<double>() > 0))
+    rejectCompiledIn(option, clause.compiledIn);
+  recipe[name] = value;
+}
+
 /// `normalize.mean` and `normalize.std` (numbers a channel, or one for all); together they replace
 /// `normalize(auto)`.
-static void overrideNormalization(Json &recipe, const std::string &text,
-                                  const std::string &argument, const Json &value) {
-  Json list = value.is_array() ? value : Json::array({value});
-  auto isNumber = [](const Json &item) { return item.is_number(); };
-  if (list.empty() || !std::all_of(list.begin(), list.end(), isNumber))
-    fail("--set {}: expected a number a channel, or one for all", text);
+static void overrideNormalization(Json &recipe, const std::string &option,
+                                  const recipe::Param &param, const Json &value) {
+  std::optional<recipe::Value> converted = toRecipeValue(value);
+  if (!converted || !recipe::fits(recipe::Type::Numbers, *converted))
+    fail("--set {}: expected a number a channel, or one for all", option);
+  if (!recipe::fits(param.type, *converted))
+    fail("--set {}: expected {}", option, recipe::wanted(param.type, *converted));
   if (!recipe["normalize"].is_object())
     recipe["normalize"] = Json::object();
   recipe["normalize"]["auto"] = false;
-  recipe["normalize"][argument] = list;
+  recipe["normalize"][std::string(param.name)] = value.is_array() ? value : Json::array({value});
+}
+
+/// An argument of the one call of a clause, whose kind is compiled in.
+static void overrideArgument(Json &recipe, const std::string &option, const recipe::Clause &clause,
+                             const std::string &argument, const Json &value) {
+  for (const recipe::Call &call : clause.calls)
+    if (const recipe::Param *param = call.find(argument); param && !param->compiledIn.empty())
+      rejectCompiledIn(option, param->compiledIn);
+  recipe[std::string(clause.name)]["named"][argument] = value;
+}
+
+/// "optimizer.ARGUMENT, …, batch or epochs": what --set knows.
+static std::string knownPaths() {
+  std::string text;
+  for (const recipe::Clause &clause : recipe::clauses) {
+    std::string end = clause.form == recipe::Form::Calls  ? ".CALL.ARGUMENT"
+                      : clause.form == recipe::Form::Call ? ".ARGUMENT"
+                                                          : "";
+    bool last = &clause == std::end(recipe::clauses) - 1;
+    text += fmt::format("{}{}{}", text.empty() ? "" : last ? " or " : ", ", clause.name, end);
+  }
+  return text;
 }
 
 void applyOverride(Json &recipe, const std::string &text) {
@@ -85,44 +150,25 @@ void applyOverride(Json &recipe, const std::string &text) {
     recipe["normalize"] = {{"auto", true}};
     return;
   }
-  Json value = parseValue(text, text.substr(equals + 1));
   std::vector<std::string> words = split(path);
-  const std::string &clause = words[0];
-  static const std::vector<std::string> numbers{"batch", "epochs", "accumulate", "clip_norm",
-                                                "ema"};
-  bool listed = clause == "augment" || clause == "eval" || clause == "schedule";
-  if (std::find(numbers.begin(), numbers.end(), clause) != numbers.end() && words.size() == 1) {
-    if (!value.is_number())
-      fail("--set {}: expected a number", text);
-    bool whole = clause == "batch" || clause == "epochs" || clause == "accumulate";
-    if (whole ? !value.is_number_integer() || value < 1 : !(value.get<double>() >= 0))
-      fail("--set {}: expected {}", text, whole ? "an integer from 1 on" : "a number from 0 on");
-    if (clause == "ema" && (recipe.value("ema", 0.0) > 0) != (value.get<double>() > 0))
-      rejectCompiledIn(text, "whether there is a moving average");
-    if (clause == "ema" && value >= 1)
-      fail("--set {}: expected a number from 0 to below 1", text);
-    recipe[clause] = value;
-  } else if (clause == "optimizer" && words.size() == 2) {
-    if (words[1] == "nesterov")
-      rejectCompiledIn(text, "Nesterov's momentum");
-    recipe["optimizer"]["named"][words[1]] = value;
-  } else if (path == "normalize.mean" || path == "normalize.std") {
-    overrideNormalization(recipe, text, words[1], value);
-  } else if (path == "loss.label_smoothing") {
-    if (!value.is_number())
-      fail("--set {}: expected a number from 0 to 1", text);
-    recipe["loss"]["named"]["label_smoothing"] = value;
-  } else if (clause == "loss") {
-    rejectCompiledIn(text, "the kind of loss");
-  } else if (listed && words.size() == 3) {
-    findCall(text, recipe[clause], clause, words[1])["named"][words[2]] = value;
-  } else {
-    throw UsageError(
-        fmt::format("--set {}: unknown; expected optimizer.ARGUMENT, loss.label_smoothing, "
-                    "(augment|eval|schedule).CALL.ARGUMENT, "
-                    "normalize.(mean|std), batch, epochs, accumulate, clip_norm or ema",
-                    text));
-  }
+  const recipe::Clause *clause = recipe::findClause(words[0]);
+  if (clause && words.size() == 1 && clause->form == recipe::Form::Call &&
+      !clause->compiledIn.empty())
+    rejectCompiledIn(text, clause->compiledIn);
+  Json value = parseValue(text, text.substr(equals + 1));
+  const recipe::Param *scale =
+      words[0] == "normalize" && words.size() == 2 ? clause->calls[0].find(words[1]) : nullptr;
+  if (scale)
+    overrideNormalization(recipe, text, *scale, value);
+  else if (clause && words[0] != "normalize" && clause->form == recipe::Form::Call &&
+           words.size() == 2)
+    overrideArgument(recipe, text, *clause, words[1], value);
+  else if (clause && clause->form == recipe::Form::Number && words.size() == 1)
+    overrideNumber(recipe, text, *clause, value);
+  else if (clause && clause->form == recipe::Form::Calls && words.size() == 3)
+    findWritten(text, recipe[words[0]], words[0], words[1])["named"][words[2]] = value;
+  else
+    throw UsageError(fmt::format("--set {}: unknown; expected {}", text, knownPaths()));
 }
 
 } // namespace netc::runtime

@@ -2,11 +2,16 @@
 #ifndef NETC_RUNTIME_RECIPE_RECIPEOVERRIDE_H
 #define NETC_RUNTIME_RECIPE_RECIPEOVERRIDE_H
 
+#include "runtime/abi/RecipeTable.h"
+
 #include <nlohmann/json.hpp>
 
 #include <string>
 
 namespace netc::runtime {
+
+/// What the value of a clause that takes a number must be, where it is not; empty: it is.
+std::string_view refusal(const recipe::Clause &clause, const nlohmann::ordered_json &value);
 
 /// Changes one value of a recipe as the executable holds it: "optimizer.beta2=0.95",
 /// "loss.label_smoothing=0.1", "schedule.step.factor=0.2", "augment.random_crop.pad=2",

@@ -74,7 +74,7 @@ TEST(Optimizer, WhatCannotBeSetIsSaid) {
             "--set augment.hflip.p=0.1: the recipe's augment has no 'hflip'; it has random_crop");
   EXPECT_EQ(errorOf({"eval.resize.size=8"}),
             "--set eval.resize.size=8: the recipe's eval has no 'resize': it is empty");
-  EXPECT_EQ(errorOf({"batch=1.5"}), "--set batch=1.5: expected an integer from 1 on");
+  EXPECT_EQ(errorOf({"batch=1.5"}), "--set batch=1.5: expected an integer from 1 to 1000000");
   EXPECT_EQ(errorOf({"batch"}),
             "--set batch: expected NAME=VALUE, as in optimizer.weight_decay=5e-4");
   EXPECT_EQ(errorOf({"ema=0.9"}),

@@ -71,7 +71,7 @@ TEST(Recipe, ErrorsNameCallAndArgument) {
   EXPECT_HAS(error(R"([{"name":"cosine","args":["x"],"named":{}}])"),
              "to is \"x\", expected a number");
   EXPECT_HAS(error(R"([{"name":"constant","args":[1],"named":{}}])"), "1 positional arguments");
-  EXPECT_HAS(error(R"([{"name":"step","args":[],"named":{}}])"), "expected at=[…] or every=…");
+  EXPECT_HAS(error(R"([{"name":"step","args":[],"named":{}}])"), "expected at=… or every=…");
 }
 
 TEST(Recipe, OverridesWin) {
