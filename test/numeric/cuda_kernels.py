@@ -2,8 +2,8 @@
 """The CUDA kernels, in the simulator: every layer at awkward shapes against float64, forward and backward.
 
 The same models as kernels.py, compiled with --target sim: the simulator reads the PTX that ships, checks bounds, races,
-barriers and unwritten shared memory, and orders warps by a seed; results must not depend on it. tf32: one
-convolution against a reference whose operands are rounded as the tensor cores' are.
+barriers and unwritten shared memory, and orders warps by a seed; results must not depend on it. tf32: convolutions
+against a reference whose operands are rounded as the tensor cores' are.
 """
 import json
 import os
@@ -13,6 +13,7 @@ import sys
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import tensor_cores
 from compiled import THREADS, Compiled
 from report import Report
 
@@ -25,8 +26,7 @@ except ImportError as missing:
     torch = None
     WHY = f"python3-torch is needed: {missing}"
 
-TF32_BOUND = 1e-5  # against a reference with the same rounded operands
-SIM = ["--target", os.environ.get("NETC_GPU_TARGET", "sim")]  # cuda: `make test-gpu`
+SIM = ["--target", "sim"]
 
 
 def tiles():
@@ -95,62 +95,10 @@ def check(report, name, net):
     report.case(f"{name}/order_of_warps", same_bits, executable, inputs)
 
 
-def rounded(x):
-    """To tf32: 10 bits of mantissa, to nearest, ties away from zero."""
-    bits = numpy.ascontiguousarray(x, numpy.float32).view(numpy.uint32)
-    return ((bits + 0x1000) & 0xffffe000).view(numpy.float32).astype(numpy.float64)
-
-
-TF32 = {
-    "k3": (8, 10, 9, {"c": 20, "k": 3, "pad": 1}),
-    "k1": (12, 7, 7, {"c": 64, "k": 1}),
-    "k3_stride2": (16, 11, 11, {"c": 36, "k": 3, "stride": 2, "pad": 1}),
-    "k7_odd_channels": (3, 19, 19, {"c": 17, "k": 7, "stride": 2, "pad": 3}),
-    "many": (8, 34, 33, {"c": 132, "k": 3, "pad": 1}),
-    "groups": (32, 6, 6, {"c": 64, "k": 3, "pad": 1, "groups": 2}),
-}
-
-
-def tf32(channels, height, width, arguments):
-    """image | 1x1 to `channels` | the convolution | flatten. The cotangent of the output is known from the output."""
-    rng = numpy.random.default_rng(1)
-    text = ", ".join(f"{key}={value}" for key, value in arguments.items())
-    stride, pad, groups = (arguments.get(key, default) for key, default in (("stride", 1), ("pad", 0), ("groups", 1)))
-    kernel, outputs = arguments["k"], arguments["c"]
-    source = f"""net 1
-model test() {{
-  input image: [4, {height}, {width}]
-  return image | a: conv({channels}, k=1, bias=false) | b: conv({text}, bias=false) | flatten
-}}
-"""
-    executable = Compiled.from_text(source, options=SIM + ["--precision", "tf32"])
-    draw = lambda *shape: rng.standard_normal(shape).astype(numpy.float32)
-    a, b = draw(channels, 4, 1, 1), draw(outputs, channels // groups, kernel, kernel) / numpy.float32(kernel * channels ** 0.5)
-    x, n = draw(2, 4, height, width), 2
-    labels = numpy.array([1, 3])
-    found = executable.run({"a.weight": a, "b.weight": b}, {"input": x, "labels": labels}, train=True)
-
-    def product(image, weight, **options):
-        image = torch.tensor(rounded(image), requires_grad=True)
-        weight = torch.tensor(rounded(weight), requires_grad=True)
-        return image, weight, torch.nn.functional.conv2d(image, weight, **options)
-
-    def gradients(image, weight, value, cotangent):
-        return torch.autograd.grad(value, (image, weight), torch.tensor(rounded(cotangent)).reshape(value.shape))
-
-    first = product(x, a)
-    second = product(first[2].detach().numpy(), b, stride=stride, padding=pad, groups=groups)
-    output = found["output"].astype(numpy.float64)
-    high = numpy.exp(output - output.max(1, keepdims=True))
-    cotangent = high / high.sum(1, keepdims=True)
-    cotangent[numpy.arange(n), labels] -= 1
-    to_first, to_b = gradients(*second, cotangent / n)
-    _, to_a = gradients(*first, to_first.numpy())
-    claims = []
-    for name, value, wanted in (("output", output, second[2].detach().numpy().reshape(n, -1)), ("grad.b.weight", found["grad.b.weight"], to_b.numpy()),
-                                ("grad.a.weight", found["grad.a.weight"], to_a.numpy())):
-        claims.append((name, float(numpy.linalg.norm(value - wanted) / numpy.linalg.norm(wanted)), TF32_BOUND))
-    return claims
+def tf32(name):
+    executable = Compiled.from_text(tensor_cores.text(name), options=SIM + ["--precision", "tf32"])
+    weights, inputs = tensor_cores.draw(name)
+    return tensor_cores.claims(name, weights, inputs, executable.run(weights, inputs, train=True))
 
 
 def main():
@@ -160,12 +108,11 @@ def main():
         report.close()
     torch.set_num_threads(THREADS)
     tasks = [(name, lambda name=name, net=net: check(report, name, net)) for name, net in cases()]
-    if SIM[1] == "sim":
-        for precision in ("f32", "tf32"):
-            name = "banks_" + precision
-            tasks.append((name, lambda a=(name, bank_conflicts, "--precision", precision): report.case(*a)))
-    for name, arguments in TF32.items():
-        tasks.append(("tf32_" + name, lambda a=("tf32_" + name, tf32, *arguments): report.case(*a)))
+    for precision in ("f32", "tf32"):
+        name = "banks_" + precision
+        tasks.append((name, lambda a=(name, bank_conflicts, "--precision", precision): report.case(*a)))
+    for name in tensor_cores.CASES:
+        tasks.append(("tf32_" + name, lambda a=("tf32_" + name, tf32, name): report.case(*a)))
     for name, task in report.share(tasks):
         if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
             continue

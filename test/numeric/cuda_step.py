@@ -12,13 +12,13 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
+from agreement import difference, step_claims, tf32_claims
 from compiled import MODELS, Compiled, call
 from report import Report
 
 LOGITS, LOSS, GRADIENT, RUNNING = 1e-4, 1e-5, 1e-3, 1e-4
 ORDINARY = 0.1  # of gradients where values lie near the corners
-SIM = ["--target", os.environ.get("NETC_GPU_TARGET", "sim")]  # cuda: `make test-gpu`
-TF32_LOSS, TF32_COSINE = 1e-3, 0.98
+SIM = ["--target", "sim"]
 
 ALEXNET = """net 1
 model small() {
@@ -64,10 +64,6 @@ def fresh_weights(executable, ordinary=False):
     return weights
 
 
-def difference(found, wanted):
-    return float(numpy.linalg.norm(found - wanted) / max(numpy.linalg.norm(wanted), 1e-30))
-
-
 def both(name, extra, ordinary=False):
     source, options, images = CASES[name]
     cpu, sim = compiled(source, options), compiled(source, options + SIM + extra)
@@ -82,27 +78,12 @@ def both(name, extra, ordinary=False):
 def f32(name, ordinary=False):
     wanted, found, wanted_logits, logits = both(name, [], ordinary)
     bound = ORDINARY if ordinary else GRADIENT
-    largest = max(float(numpy.linalg.norm(value)) for key, value in wanted.items() if key.startswith("grad."))
-    claims = [("inference logits", difference(logits, wanted_logits), LOGITS), ("logits", difference(found["output"], wanted["output"]), LOGITS),
-              ("loss", difference(found["loss"], wanted["loss"]), LOSS)]
-    for key, value in wanted.items():
-        if key.startswith("grad."):
-            size = max(float(numpy.linalg.norm(value)), 1e-3 * largest)
-            claims.append((key, float(numpy.linalg.norm(found[key] - value)) / size, bound))
-        elif "running" in key:
-            claims.append((key, difference(found[key], value), RUNNING))
-    return claims
+    return [("inference logits", difference(logits, wanted_logits), LOGITS), *step_claims(found, wanted, LOGITS, LOSS, bound, RUNNING)]
 
 
 def tf32(name):
     wanted, found, _, _ = both(name, ["--precision", "tf32"])
-    largest = max(float(numpy.linalg.norm(value)) for key, value in wanted.items() if key.startswith("grad."))
-    claims = [("loss", difference(found["loss"], wanted["loss"]), TF32_LOSS)]
-    for key, value in wanted.items():
-        if key.startswith("grad.") and numpy.linalg.norm(value) > 1e-5 * largest:
-            a, b = value.astype(numpy.float64).ravel(), found[key].astype(numpy.float64).ravel()
-            claims.append(("1 - cosine of " + key, 1 - float(a @ b / numpy.linalg.norm(a) / numpy.linalg.norm(b)), 1 - TF32_COSINE))
-    return claims
+    return tf32_claims(found, wanted)
 
 
 def same_training(name):

@@ -36,6 +36,7 @@ class Net:
         self.classes = classes
         self.lines, self.branches = [], []
         self.parameters, self.statistics = {}, {}
+        self.drawn = {}  # how each of both was drawn: {"shape", "scale", "shift", "squared"}
         self.generator = torch.Generator().manual_seed(seed)
 
     def draw(self, *shape, scale=1.0):
@@ -44,6 +45,7 @@ class Net:
     def parameter(self, name, *shape, scale=1.0, shift=0.0):
         if name not in self.parameters:
             self.parameters[name] = (shift + self.draw(*shape, scale=scale)).requires_grad_()
+            self.drawn[name] = {"shape": list(shape), "scale": scale, "shift": shift, "squared": False}
         return self.parameters[name]
 
     def branch(self, layers):
@@ -116,6 +118,8 @@ class Net:
         if mean not in self.statistics:
             self.statistics[mean] = self.draw(c, scale=0.3)
             self.statistics[var] = (0.5 + self.draw(c) ** 2).float().double()
+            self.drawn[mean] = {"shape": [c], "scale": 0.3, "shift": 0.0, "squared": False}
+            self.drawn[var] = {"shape": [c], "scale": 1.0, "shift": 0.5, "squared": True}
         running_mean, running_var = self.statistics[mean].clone(), self.statistics[var].clone()
         y = functional.batch_norm(x, running_mean, running_var, weight, bias, self.training, a.get("momentum", 0.1),
                                   a.get("eps", 1e-5))

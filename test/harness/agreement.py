@@ -1,0 +1,35 @@
+"""Claims (what, found, bound) that one training step's results agree with another's; numpy alone."""
+import numpy
+
+TF32_LOSS, TF32_COSINE = 1e-3, 0.98
+VANISHING = 1e-5  # of the largest gradient: smaller ones have no direction in tf32
+
+
+def difference(found, wanted):
+    return float(numpy.linalg.norm(found - wanted) / max(numpy.linalg.norm(wanted), 1e-30))
+
+
+def step_claims(found, wanted, logits, loss, gradient, running):
+    """By norm; a gradient that all but cancels (a bias before a batch norm) by the largest of them."""
+    gradients = {key: value for key, value in wanted.items() if key.startswith("grad.")}
+    largest = max((float(numpy.linalg.norm(value)) for value in gradients.values()), default=0.0)
+    claims = [("logits", difference(found["output"], wanted["output"]), logits), ("loss", difference(found["loss"], wanted["loss"]), loss)]
+    for key, value in wanted.items():
+        if key in gradients:
+            size = max(float(numpy.linalg.norm(value)), 1e-3 * largest, 1e-30)
+            claims.append((key, float(numpy.linalg.norm(found[key] - value)) / size, gradient))
+        elif "running" in key:
+            claims.append((key, difference(found[key], value), running))
+    return claims
+
+
+def tf32_claims(found, wanted):
+    """The loss, and the direction of each gradient."""
+    largest = max((float(numpy.linalg.norm(value)) for key, value in wanted.items() if key.startswith("grad.")), default=0.0)
+    claims = [("loss", difference(found["loss"], wanted["loss"]), TF32_LOSS)]
+    for key, value in wanted.items():
+        if key.startswith("grad.") and numpy.linalg.norm(value) > VANISHING * largest:
+            a, b = value.astype(numpy.float64).ravel(), found[key].astype(numpy.float64).ravel()
+            cosine = float(a @ b / max(numpy.linalg.norm(a) * numpy.linalg.norm(b), 1e-30))
+            claims.append(("1 - cosine of " + key, 1 - cosine, 1 - TF32_COSINE))
+    return claims

@@ -1,0 +1,100 @@
+"""Convolutions in tf32 against a float64 reference whose operands are rounded as the tensor cores' are; numpy alone."""
+import numpy
+
+BOUND = 1e-5
+CLASSES = numpy.array([1, 3])  # the two images' labels
+
+# name: (channels, height, width, arguments of the convolution)
+CASES = {
+    "k3": (8, 10, 9, {"c": 20, "k": 3, "pad": 1}),
+    "k1": (12, 7, 7, {"c": 64, "k": 1}),
+    "k3_stride2": (16, 11, 11, {"c": 36, "k": 3, "stride": 2, "pad": 1}),
+    "k7_odd_channels": (3, 19, 19, {"c": 17, "k": 7, "stride": 2, "pad": 3}),
+    "many": (8, 34, 33, {"c": 132, "k": 3, "pad": 1}),
+    "groups": (32, 6, 6, {"c": 64, "k": 3, "pad": 1, "groups": 2}),
+}
+
+
+def text(name):
+    """image | 1x1 to `channels` | the convolution | flatten. The cotangent of the output is known from the output."""
+    channels, height, width, arguments = CASES[name]
+    inside = ", ".join(f"{key}={value}" for key, value in arguments.items())
+    return f"""net 1
+model test() {{
+  input image: [4, {height}, {width}]
+  return image | a: conv({channels}, k=1, bias=false) | b: conv({inside}, bias=false) | flatten
+}}
+"""
+
+
+def draw(name):
+    """(weights, inputs) of a case."""
+    channels, height, width, arguments = CASES[name]
+    rng = numpy.random.default_rng(1)
+    normal = lambda *shape: rng.standard_normal(shape).astype(numpy.float32)
+    kernel = arguments["k"]
+    a = normal(channels, 4, 1, 1)
+    b = normal(arguments["c"], channels // arguments.get("groups", 1), kernel, kernel) / numpy.float32(kernel * channels ** 0.5)
+    return {"a.weight": a, "b.weight": b}, {"input": normal(2, 4, height, width), "labels": CLASSES}
+
+
+def rounded(x):
+    """To tf32: 10 bits of mantissa, to nearest, ties away from zero."""
+    bits = numpy.ascontiguousarray(x, numpy.float32).view(numpy.uint32)
+    return ((bits + 0x1000) & 0xffffe000).view(numpy.float32).astype(numpy.float64)
+
+
+class Convolution:
+    """A product of rounded operands, and what it passes back of a cotangent, which is rounded too."""
+
+    def __init__(self, image, weight, stride=1, pad=0, groups=1):
+        self.stride, self.pad, self.groups = stride, pad, groups
+        self.weight = rounded(weight).reshape(groups, -1, *weight.shape[1:])
+        self.image = numpy.pad(rounded(image), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        self.size = [(self.image.shape[2 + i] - weight.shape[2 + i]) // stride + 1 for i in (0, 1)]
+        self.shape = (len(image), weight.shape[0], *self.size)
+
+    def taps(self):
+        """(row, column, the pixels of the padded image that this tap reads)."""
+        for row in range(self.weight.shape[3]):
+            for column in range(self.weight.shape[4]):
+                yield row, column, tuple(slice(first, first + self.stride * (size - 1) + 1, self.stride)
+                                         for first, size in zip((row, column), self.size))
+
+    def pixels(self, rows, columns):
+        return self.image[:, :, rows, columns].reshape(len(self.image), self.groups, -1, *self.size)
+
+    def forward(self):
+        value = 0.0
+        for row, column, place in self.taps():
+            value = value + numpy.einsum("ngcyx,goc->ngoyx", self.pixels(*place), self.weight[..., row, column])
+        return value.reshape(self.shape)
+
+    def backward(self, cotangent):
+        """(by the image, by the weight)."""
+        cotangent = rounded(cotangent.reshape(self.shape)).reshape(len(self.image), self.groups, -1, *self.size)
+        by_image, by_weight = numpy.zeros_like(self.image), numpy.zeros_like(self.weight)
+        for row, column, place in self.taps():
+            by_weight[..., row, column] = numpy.einsum("ngoyx,ngcyx->goc", cotangent, self.pixels(*place))
+            by_pixel = numpy.einsum("ngoyx,goc->ngcyx", cotangent, self.weight[..., row, column])
+            by_image[:, :, place[0], place[1]] += by_pixel.reshape(len(self.image), -1, *self.size)
+        height, width = self.image.shape[2:]
+        by_image = by_image[:, :, self.pad:height - self.pad, self.pad:width - self.pad]
+        return by_image, by_weight.reshape(-1, *self.weight.shape[2:])
+
+
+def claims(name, weights, inputs, found):
+    """`found` is what the executable's `run --train` gave."""
+    arguments = CASES[name][3]
+    first = Convolution(inputs["input"], weights["a.weight"])
+    second = Convolution(first.forward(), weights["b.weight"], *(arguments.get(key, default) for key, default in
+                                                                  (("stride", 1), ("pad", 0), ("groups", 1))))
+    n, output = len(CLASSES), found["output"].astype(numpy.float64)
+    high = numpy.exp(output - output.max(1, keepdims=True))
+    cotangent = high / high.sum(1, keepdims=True)
+    cotangent[numpy.arange(n), CLASSES] -= 1
+    to_first, to_b = second.backward(cotangent / n)
+    _, to_a = first.backward(to_first)
+    pairs = (("output", output, second.forward().reshape(n, -1)), ("grad.b.weight", found["grad.b.weight"], to_b),
+             ("grad.a.weight", found["grad.a.weight"], to_a))
+    return [(what, float(numpy.linalg.norm(value - wanted) / numpy.linalg.norm(wanted)), BOUND) for what, value, wanted in pairs]
