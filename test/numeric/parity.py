@@ -128,9 +128,8 @@ def compare(executable, model, images, labels, bound):
     return claims
 
 
-def draw_case(name, seed, off_corners):
+def draw(model_name, side, batch, classes, seed, off_corners):
     """The model, images and labels of a case, in float64 but representable in float32."""
-    _, model_name, side, batch, classes, _ = CASES[name]
     torch.manual_seed(seed)
     model = torch_models.build(model_name, classes)
     if off_corners:
@@ -140,6 +139,11 @@ def draw_case(name, seed, off_corners):
     images = torch.randn(batch, 3, side, side).double()
     labels = torch.randint(0, classes, (batch,))
     return torch_models.without_dropout(model), images, labels
+
+
+def draw_case(name, seed, off_corners):
+    _, model_name, side, batch, classes, _ = CASES[name]
+    return draw(model_name, side, batch, classes, seed, off_corners)
 
 
 def run(report, name):

@@ -43,9 +43,35 @@ class CifarResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class SmallAlexNet(nn.Module):
+    """The network `ALEXNET` of cuda_step.py. The language's alpha multiplies the plain sum of squares; PyTorch divides it by the size."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 24, 11, 4, 2)
+        self.conv2 = nn.Conv2d(24, 32, 5, 1, 2, groups=2)
+        self.conv3 = nn.Conv2d(32, 48, 3, 1, 1)
+        self.conv4 = nn.Conv2d(48, 32, 3, 1, 1, groups=2)
+        self.fc6 = nn.Linear(32, 64)
+        self.fc8 = nn.Linear(64, classes)
+        self.norm = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x):
+        x = functional.max_pool2d(self.norm(torch.relu(self.conv1(x))), 3, 2)
+        x = functional.max_pool2d(self.norm(torch.relu(self.conv2(x))), 3, 2, ceil_mode=True)
+        x = torch.relu(self.conv4(torch.relu(self.conv3(x))))
+        return self.fc8(self.dropout(torch.relu(self.fc6(x.flatten(1)))))
+
+
 def build(name, classes):
     if name == "resnet20":
         return CifarResNet(3, classes)
+    if name == "alexnet_small":
+        return SmallAlexNet(classes)
+    if name == "bottleneck_small":
+        bottleneck = torchvision.models.resnet.Bottleneck
+        return torchvision.models.ResNet(bottleneck, [1, 2, 1, 1], num_classes=classes, width_per_group=16)
     arguments = {"num_classes": classes}
     if name == "googlenet":
         arguments.update(aux_logits=True, transform_input=False, init_weights=False)
