@@ -37,14 +37,14 @@ MOST_BYTES = 45 << 20  # as it travels
 TRAVELS = {"harness": ["agreement", "compiled", "executable", "report", "safetensors"], "numeric": ["parity", "tensor_cores", "torch_models"]}
 STAY = {"build.py", "networks.py"}
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
-SLICES = {"data": (6000, 1000), "data-small": (128, 64)}
+SLICES = {"data": (6000, 1000), "data-small": (64, 32)}
 PRESET = {False: 6, True: 1}  # of xz, for the whole kit and for the simulator's
 TF32_LOGITS = 2e-2  # of the simulator's word, by norm: sums of a few rounded layers differ where a rounding tips
 
 
 class Builder:
     def __init__(self, options):
-        self.sim, self.jobs, self.out = options.sim, options.jobs, options.out.resolve()
+        self.sim, self.simulate_all, self.jobs, self.out = options.sim, options.simulate_all, options.jobs, options.out.resolve()
         self.netc = (options.build / "bin" / "netc").resolve()
         self.cache = options.build.resolve() / "gpu-kit-cache"
         self.cache.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ class Builder:
         forms = ["cpu"] if network.cpu else []
         if not self.sim:
             forms += ["cuda-" + precision for precision in network.forms]
-        if network.sim or network.archive == "small" and not self.sim:
+        if network.sim or network.archive == "small" and not self.sim or self.simulate_all and network.archive != "speed":
             forms += ["sim-" + precision for precision in network.forms if not precision.endswith("-ptx")]
         return forms
 
@@ -227,6 +227,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--out", type=pathlib.Path, help="default: BUILD/gpu-kit")
     parser.add_argument("--sim", action="store_true", help="for `check.py --sim` alone")
+    parser.add_argument("--simulate-all", action="store_true", help="the simulator's executables of all networks but speed's: `--sim` then asks what a GPU is asked")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     options.out = options.out or options.build / "gpu-kit"

@@ -17,13 +17,13 @@ class Rows:
     def __init__(self, path):
         self.file = open(path, "a", buffering=1)
 
-    def add(self, verdict, name, detail="", **values):
+    def add(self, verdict, name, detail="", /, **values):
         self.file.write(json.dumps({"verdict": verdict, "name": name, "detail": detail, "values": values}) + "\n")
 
-    def info(self, name, detail="", **values):
+    def info(self, name, detail="", /, **values):
         self.add(INFO, name, detail, **values)
 
-    def check(self, name, claims, **values):
+    def check(self, name, claims, /, **values):
         """`claims`: (what, found, bound) with found <= bound where all is well."""
         broken = [f"{what} {found:.3g} > {bound:g}" for what, found, bound in claims if not found <= bound]
         worst = max(claims, key=lambda claim: claim[1] / claim[2], default=None)

@@ -20,7 +20,7 @@ def merged(rows):
 
 
 def counts(rows):
-    return {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in (PASS, FAIL, SKIP, LATE)}
+    return {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in (PASS, FAIL, SKIP, LATE, INFO)}
 
 
 def totals(steps):
@@ -56,8 +56,7 @@ def step_line(step):
     found = counts(step["rows"])
     words = f"{found[PASS]} passed, {found[FAIL]} failed" if found[PASS] or found[FAIL] else ""
     words += "".join(f", {found[verdict]} {word}" for verdict, word in ((SKIP, "skipped"), (LATE, "not run")) if found[verdict])
-    measured = sum(row["verdict"] == INFO for row in step["rows"])
-    words += f", {measured} measured" if measured else ""
+    words += f", {found[INFO]} measured" if found[INFO] else ""
     return f"{step['name']:<22} {step['verdict']:<8} {step['seconds']:5.0f} s  {words.removeprefix(', ')}"
 
 

@@ -8,7 +8,8 @@ import png
 import programs
 from executable import Failed
 
-RECIPE = ["--batch", "64", "--lr", "0.02", "--seed", "3"]
+RECIPE = ["--lr", "0.02", "--seed", "3"]
+FAST = {"NETC_SIM_CHECKS": "0"}  # of the simulator; a GPU does not know it
 POINTS = 2.0  # of accuracy, between GPU and CPU
 EPOCHS, LONGER = 2, 8  # the longer run is the one that is killed
 TOO_LARGE = "1000000"
@@ -21,24 +22,28 @@ class End:
         self.kit = kit
         self.name = "lenet" if kit.sim else "end/resnet20"
         self.data = f"fashion-mnist:{kit.files / ('data-small' if kit.sim else 'data')}"
+        self.batch = "32" if kit.sim else "64"
         self.longer = EPOCHS if kit.sim else LONGER
         self.gpu, self.cpu = kit.path(self.name, kit.gpu("f32")), kit.path(self.name, "cpu")
         self.straight = {}
 
+    def call(self, command, most=60):
+        return self.kit.call(command, FAST, most)
+
     def command(self, executable, out, epochs, *more):
-        return [executable, "train", "--data", self.data, "--epochs", str(epochs), "--out", out, *RECIPE, *more]
+        return [executable, "train", "--data", self.data, "--epochs", str(epochs), "--out", out, "--batch", self.batch, *RECIPE, *more]
 
     def train(self, executable, epochs):
         """The folder of a run from start to end, made once."""
         key = (executable, epochs)
         if key not in self.straight:
             out = self.kit.new_folder() / "run"
-            self.kit.call(self.command(executable, out, epochs), most=120)
+            self.call(self.command(executable, out, epochs), 120)
             self.straight[key] = out
         return self.straight[key]
 
     def accuracy(self, executable, out):
-        return 100 * json.loads(self.kit.call([executable, "eval", "--data", self.data, "--weights", out, "--json"]))["top1"]
+        return 100 * json.loads(self.call([executable, "eval", "--data", self.data, "--weights", out, "--json"]))["top1"]
 
     def as_on_cpu(self):
         ours, theirs = (self.accuracy(executable, self.train(executable, EPOCHS)) for executable in (self.gpu, self.cpu))
@@ -50,7 +55,7 @@ class End:
         """Stopped by a signal once a checkpoint lies there, resumed: the bytes of a run that was not."""
         out = self.kit.new_folder() / "run"
         with open(self.kit.new_folder() / "log", "w+") as log:
-            process = programs.start(self.command(self.gpu, out, self.longer), log, log)
+            process = programs.start(self.command(self.gpu, out, self.longer), log, log, FAST)
             limit = time.monotonic() + self.kit.call_limit(120)
             while process.poll() is None and not (out / "checkpoint" / "checkpoint.json").exists() and time.monotonic() < limit:
                 time.sleep(0.002)
@@ -69,13 +74,13 @@ class End:
         claims = []
         if number == signal.SIGINT:
             claims = [(f"{programs.how_it_ended(code)}, not exit code 1", float(code != 1), 0.5), (f"no word of --resume in {programs.last_lines(said)!r}", float("--resume" not in said), 0.5)]
-        self.kit.call(self.command(self.gpu, out, self.longer, "--resume"), most=120)
+        self.call(self.command(self.gpu, out, self.longer, "--resume"), 120)
         return claims + same_files(out, self.train(self.gpu, self.longer))
 
     def two_at_once(self):
         outs = [self.kit.new_folder() / "run" for _ in range(2)]
         logs = [open(out.parent / "log", "w+") for out in outs]
-        started = [programs.start(self.command(self.gpu, out, EPOCHS), log, log) for out, log in zip(outs, logs)]
+        started = [programs.start(self.command(self.gpu, out, EPOCHS), log, log, FAST) for out, log in zip(outs, logs)]
         codes = []
         try:
             for process in started:
@@ -95,7 +100,7 @@ class End:
         """An image of the test set: the CPU's classes and probabilities."""
         weights, image = self.train(self.gpu, EPOCHS), self.kit.new_folder() / "image.png"
         image.write_bytes(png.first_image(self.kit.files / "data-small" / "t10k-images-idx3-ubyte"))
-        ours, theirs = (json.loads(self.kit.call([one, "predict", "--weights", weights, image, "--json"]).splitlines()[0]) for one in (self.gpu, self.cpu))
+        ours, theirs = (json.loads(self.call([one, "predict", "--weights", weights, image, "--json"]).splitlines()[0]) for one in (self.gpu, self.cpu))
         return [(f"GPU and CPU say otherwise: {ours} and {theirs}", float(not alike(ours, theirs)), 0.5)]
 
     def refuses(self):

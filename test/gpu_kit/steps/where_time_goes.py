@@ -11,7 +11,6 @@ import programs
 from executable import Failed
 
 LAUNCHES, KERNELS = 20, 5
-BATCHES = ["256", "128", "64", "32"]
 USUAL = "/usr/local/cuda/bin/ncu"
 METRICS = {
     "us": "gpu__time_duration.sum",
@@ -53,8 +52,8 @@ def parse(said):
 
 def bench(kit, executable):
     """Of the largest batch that fits."""
-    for batch in ["2"] if kit.sim else BATCHES:
-        done = kit.run([executable, "bench", "--train", "--batch", batch, "--json", "--iterations", "1" if kit.sim else "10"])
+    for batch in [2] if kit.sim else next(batches for _, train, batches in kit.manifest["speed"] if train):
+        done = kit.run([executable, "bench", "--train", "--batch", str(batch), "--json", "--iterations", "1" if kit.sim else "10"])
         if done.code == 0:
             return json.loads(done.out)
         if "largest batch" not in done.err:
