@@ -5,7 +5,7 @@ CMAKE_FLAGS = -G Ninja -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH
 export CC = clang-22
 export CXX = clang++-22
 
-.PHONY: build demo test check test-gpu check-ir format lint install clean
+.PHONY: build demo test check gpu-kit test-gpu check-ir format lint install clean
 
 # Leaves $(BUILD)/bin/netc and $(BUILD)/bin/net-opt.
 build:
@@ -48,9 +48,16 @@ lint:
 	@rm -f $(BUILD).log
 	@tools/lint.sh $(BUILD) $(LINT_BASE)
 
-# The CUDA comparisons on a real GPU, and its speed; UNSUPPORTED where there is none.
-test-gpu: build
-	@/usr/bin/python3 test/gpu.py --build $(BUILD)
+# Leaves $(BUILD)/gpu-kit: what a machine with an NVIDIA GPU runs, without netc (docs/cuda.md). Compiles for half an hour the first time.
+gpu-kit: build
+	@tools/install-packages.sh test
+	@tools/install-ptxas.sh $(BUILD)
+	@/usr/bin/python3 test/gpu_kit/build.py --build $(BUILD)
+
+# The kit, run here; UNSUPPORTED where there is no GPU.
+test-gpu:
+	@! /usr/bin/python3 test/gpu_kit/gpu.py || \
+	  { $(MAKE) --no-print-directory gpu-kit && /usr/bin/python3 $(BUILD)/gpu-kit/check.py --out $(BUILD)/gpu-report; }
 
 # The lit tests alone.
 check-ir:

@@ -5,6 +5,7 @@
 """
 import argparse
 import concurrent.futures
+import fcntl
 import gzip
 import hashlib
 import json
@@ -77,12 +78,14 @@ class Builder:
         words = [str(word) for word in (*network.options, *options)]
         key = hashlib.sha256("\0".join([self.stamp, str(name), text, *words]).encode()).hexdigest()
         kept = self.cache / key
-        if not kept.exists():
-            fresh = self.cache / f"{key}.{os.getpid()}"
-            done = subprocess.run([self.netc, name, *words, "-o", fresh], cwd=folder, env=self.environment, capture_output=True, text=True)
-            if done.returncode != 0:
-                sys.exit(f"netc {name} {' '.join(words)}\n{done.stdout}{done.stderr}")
-            fresh.rename(kept)
+        with open(self.cache / f"{key}.lock", "w") as lock:  # two tests make a kit at once
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                fresh = self.cache / f"{key}.new"
+                done = subprocess.run([self.netc, name, *words, "-o", fresh], cwd=folder, env=self.environment, capture_output=True, text=True)
+                if done.returncode != 0:
+                    raise RuntimeError(f"netc {name} {' '.join(words)}\n{done.stdout}{done.stderr}")
+                fresh.rename(kept)
         return kept
 
     def options_of(self, form):

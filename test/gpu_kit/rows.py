@@ -1,5 +1,6 @@
 """What a step finds: a line of JSON each, written at once, so that a step that dies keeps what it had."""
 import json
+import threading
 import time
 import traceback
 
@@ -15,10 +16,11 @@ class Skip(Exception):
 
 class Rows:
     def __init__(self, path):
-        self.file = open(path, "a", buffering=1)
+        self.file, self.lock = open(path, "a", buffering=1), threading.Lock()
 
     def add(self, verdict, name, detail="", /, **values):
-        self.file.write(json.dumps({"verdict": verdict, "name": name, "detail": detail, "values": values}) + "\n")
+        with self.lock:
+            self.file.write(json.dumps({"verdict": verdict, "name": name, "detail": detail, "values": values}) + "\n")
 
     def info(self, name, detail="", /, **values):
         self.add(INFO, name, detail, **values)
