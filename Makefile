@@ -48,7 +48,7 @@ lint:
 	@rm -f $(BUILD).log
 	@tools/lint.sh $(BUILD) $(LINT_BASE)
 
-# Leaves $(BUILD)/gpu-kit: what a machine with an NVIDIA GPU runs, without netc (docs/cuda.md). Compiles for half an hour the first time.
+# Leaves $(BUILD)/gpu-kit: what a machine with an NVIDIA GPU runs, without netc (docs/reference/cuda.md). Compiles for half an hour the first time.
 gpu-kit: build
 	@tools/install-packages.sh test
 	@tools/install-ptxas.sh $(BUILD)

@@ -12,6 +12,10 @@ namespace netc::runtime {
 // What the ImageNet papers resize to, per pixel of crop.
 static constexpr double resizeMargin = 256.0 / 224.0;
 
+// Evaluation keeps so near to a full decode that its probabilities hardly differ (they may by 0.3
+// where the decoder does all of the reduction); training decodes as small as it can.
+static constexpr double evaluationLeft = 2;
+
 Pipeline::Pipeline(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling)
     : scaling(std::move(scaling)), channels(info.channels), height(info.height), width(info.width),
       seed(recipe.seed) {}
@@ -113,6 +117,7 @@ Pipeline Pipeline::forEvaluation(const Recipe &recipe, const ModelInfo &info, Pi
       fail("recipe: eval takes resize, center_crop and ten_crop");
   }
   pipeline.viewCount = std::max(1, views);
+  pipeline.leftToFilter = evaluationLeft;
   bool written = !recipe.eval.empty();
   pipeline.scaleSizes(written ? recipe.eval : recipe.augment);
   int side = std::max(info.height, info.width);
@@ -256,7 +261,7 @@ void Pipeline::apply(const ImageSource &source, uint64_t sample, uint32_t epoch,
   auto choose = [&](int fullHeight, int fullWidth) {
     planned = plan(fullHeight, fullWidth, draw, view);
     isPlanned = true;
-    return planned.neededEighths();
+    return planned.neededEighths(leftToFilter);
   };
   source(choose, workspace.decoded);
   const Image &decoded = workspace.decoded;

@@ -69,6 +69,7 @@ private:
   PixelScaling scaling;
   int channels, height, width;
   int viewCount = 1;
+  double leftToFilter = 1; // pixels of the decoded image under one of the result, see neededEighths
   uint64_t seed;
   SourceSize written;
 };

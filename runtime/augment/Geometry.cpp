@@ -41,14 +41,24 @@ void Geometry::crop(int top, int left, int h, int w) {
   width = w;
 }
 
-void Geometry::centerCrop(int h, int w) {
-  crop(int(std::lround((height - h) / 2.0)), int(std::lround((width - w) / 2.0)), h, w);
+/// Where a centred crop begins: Python's round((size - cropped) / 2); where it is larger than the
+/// image, half of what is missing lies before it, rounded down.
+static int centerStart(int size, int cropped) {
+  int room = size - cropped;
+  if (room < 0)
+    return -(-room / 2);
+  int half = room / 2;
+  return half + (room % 2 && half % 2);
 }
 
-int Geometry::neededEighths() const {
+void Geometry::centerCrop(int h, int w) {
+  crop(centerStart(height, h), centerStart(width, w), h, w);
+}
+
+int Geometry::neededEighths(double left) const {
   double finest = std::min(scaleY, scaleX);
   for (int eighths : {1, 2, 4})
-    if (finest * eighths / 8 >= 1)
+    if (finest * eighths / 8 >= left)
       return eighths;
   return 8;
 }
@@ -62,7 +72,9 @@ struct Taps {
 };
 } // namespace
 
-static Taps makeTaps(int size, double origin, double scale, double clipLow, double clipHigh,
+/// `low` and `high` bound what the filters may see of the `sourceSize` pixels; a pixel that lies
+/// partly within counts by that part.
+static Taps makeTaps(int size, int sourceSize, double origin, double scale, double low, double high,
                      bool flipped) {
   Taps taps;
   double support = std::max(scale, 1.0);
@@ -70,22 +82,27 @@ static Taps makeTaps(int size, double origin, double scale, double clipLow, doub
   taps.first.resize(size_t(size));
   taps.count.resize(size_t(size));
   taps.weights.assign(size_t(size) * size_t(taps.stride), 0);
-  int low = int(std::lround(clipLow)), high = int(std::lround(clipHigh));
+  int lowest = std::max(0, int(std::floor(low)));
+  int highest = std::min(sourceSize, int(std::ceil(high)));
+  auto part = [&](int x) { return std::min(x + 1.0, high) - std::max(double(x), low); };
   for (int i = 0; i < size; ++i) {
     double center = origin + ((flipped ? size - 1 - i : i) + 0.5) * scale;
     if (center < low || center >= high)
       continue; // outside: no taps, zero
-    int begin = std::max(low, int(std::floor(center - support + 0.5)));
-    int end = std::min(high, int(std::floor(center + support + 0.5)));
+    int begin = std::max(lowest, int(std::floor(center - support + 0.5)));
+    int end = std::min(highest, int(std::floor(center + support + 0.5)));
     end = std::min(end, begin + taps.stride);
     float *weights = taps.weights.data() + size_t(i) * size_t(taps.stride);
     double sum = 0;
+    auto weight = [&](int x) {
+      return std::max(0.0, 1 - std::abs(x + 0.5 - center) / support) * part(x);
+    };
     for (int x = begin; x < end; ++x)
-      sum += std::max(0.0, 1 - std::abs(x + 0.5 - center) / support);
+      sum += weight(x);
     if (sum <= 0)
       continue;
     for (int x = begin; x < end; ++x)
-      weights[x - begin] = float(std::max(0.0, 1 - std::abs(x + 0.5 - center) / support) / sum);
+      weights[x - begin] = float(weight(x) / sum);
     taps.first[size_t(i)] = begin;
     taps.count[size_t(i)] = end - begin;
   }
@@ -140,24 +157,37 @@ static void filterRow(const uint8_t *row, int channels, const Taps &taps, int wi
   }
 }
 
+/// In pixels of `source` where that was decoded at a fraction of its size; on the full image
+/// filters see whole pixels.
+static Geometry onPixelsOf(const Image &source, Geometry geometry) {
+  for (double *clip :
+       {&geometry.clipTop, &geometry.clipBottom, &geometry.clipLeft, &geometry.clipRight})
+    if (source.eighths == 8)
+      *clip = std::round(*clip);
+  if (source.eighths == 8)
+    return geometry;
+  double factor = source.eighths / 8.0;
+  for (double *y : {&geometry.originY, &geometry.clipTop, &geometry.clipBottom})
+    *y = (*y + source.outsideTop) * factor;
+  for (double *x : {&geometry.originX, &geometry.clipLeft, &geometry.clipRight})
+    *x = (*x + source.outsideLeft) * factor;
+  geometry.scaleY *= factor;
+  geometry.scaleX *= factor;
+  return geometry;
+}
+
 void resample(const Image &source, const Geometry &full, Image &out) {
-  Geometry geometry = full;
-  if (source.height != source.fullHeight || source.width != source.fullWidth) {
-    double y = double(source.height) / source.fullHeight;
-    double x = double(source.width) / source.fullWidth;
-    geometry.originY *= y, geometry.scaleY *= y, geometry.clipTop *= y, geometry.clipBottom *= y;
-    geometry.originX *= x, geometry.scaleX *= x, geometry.clipLeft *= x, geometry.clipRight *= x;
-  }
+  Geometry geometry = onPixelsOf(source, full);
   out.resize(geometry.height, geometry.width, source.channels);
   if (geometry.scaleY == 1 && geometry.scaleX == 1 &&
       geometry.originY == std::floor(geometry.originY) &&
       geometry.originX == std::floor(geometry.originX))
     return copyRows(source, geometry, int(geometry.originY), int(geometry.originX), out);
 
-  Taps rows = makeTaps(out.height, geometry.originY, geometry.scaleY, geometry.clipTop,
-                       geometry.clipBottom, false);
-  Taps columns = makeTaps(out.width, geometry.originX, geometry.scaleX, geometry.clipLeft,
-                          geometry.clipRight, geometry.flipped);
+  Taps rows = makeTaps(out.height, source.height, geometry.originY, geometry.scaleY,
+                       geometry.clipTop, geometry.clipBottom, false);
+  Taps columns = makeTaps(out.width, source.width, geometry.originX, geometry.scaleX,
+                          geometry.clipLeft, geometry.clipRight, geometry.flipped);
   int top = source.height, bottom = 0;
   for (int y = 0; y < out.height; ++y)
     if (rows.count[size_t(y)]) {

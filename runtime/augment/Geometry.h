@@ -18,12 +18,15 @@ struct Geometry {
   void resizeShorter(int side);
   /// Keeps [top, top + h) x [left, left + w) of the current image; what lies outside is zero.
   void crop(int top, int left, int h, int w);
+  /// As torchvision: halves are rounded to even; of a smaller image the padding's odd pixel lies
+  /// below and to the right.
   void centerCrop(int h, int w);
   void flip() { flipped = !flipped; }
 
-  /// Eighths of the source's size that decoding needs, so that no output pixel is
-  /// enlarged that would not be anyway.
-  int neededEighths() const;
+  /// Eighths of the source's size that decoding needs, so that at least `left` pixels of the
+  /// decoded image lie under each output pixel, or it is decoded in full. Decoding replaces the
+  /// filter for the rest: what is left of the reduction is filtered as on the full image.
+  int neededEighths(double left = 1) const;
 
   int height, width; ///< of the output
   bool flipped = false;

@@ -61,7 +61,8 @@ static void convertChannels(Image &image, int channels) {
   std::vector<float> planes(size_t(image.height) * size_t(image.width) * size_t(channels));
   toPlanes(image, channels, planes.data());
   size_t plane = size_t(image.height) * size_t(image.width);
-  image.resize(image.height, image.width, channels);
+  image.channels = channels; // all else stays: it may have been decoded at a fraction of its size
+  image.pixels.resize(plane * size_t(channels));
   for (size_t i = 0; i < plane; ++i)
     for (size_t c = 0; c < size_t(channels); ++c)
       image.pixels[i * size_t(channels) + c] = uint8_t(std::lround(planes[c * plane + i] * 255));
@@ -86,8 +87,8 @@ static void addImage(const Image &image, Sums &sums) {
 }
 
 static void addMeanImage(const Image &image, const ModelInfo &info, Image &scratch, Sums &sums) {
-  Geometry geometry(image.height, image.width);
-  if (image.height != info.height || image.width != info.width) {
+  Geometry geometry(image.fullHeight, image.fullWidth);
+  if (geometry.height != info.height || geometry.width != info.width) {
     geometry.resizeShorter(std::max(info.height, info.width));
     geometry.centerCrop(info.height, info.width);
   }

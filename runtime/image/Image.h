@@ -16,12 +16,19 @@ struct Image {
   int height = 0, width = 0, channels = 0;
   /// Size of the file's image where decoding scaled it down; else height, width.
   int fullHeight = 0, fullWidth = 0;
+  /// Where decoding scaled it down: a pixel covers 8 / eighths pixels of the file's image each way.
+  int eighths = 8;
+  /// The same: how far the first row and column reach beyond the file's image, in its pixels. The
+  /// rows and columns that a scaled decode fills up lie there once an image is turned upright.
+  double outsideTop = 0, outsideLeft = 0;
   std::vector<uint8_t> pixels;
 
   void resize(int h, int w, int c) {
     height = fullHeight = h;
     width = fullWidth = w;
     channels = c;
+    eighths = 8;
+    outsideTop = outsideLeft = 0;
     pixels.resize(size_t(h) * size_t(w) * size_t(c));
   }
 };
@@ -34,8 +41,8 @@ inline constexpr uint64_t mostPixels = 1ull << 28;
 using ScaleChooser = std::function<int(int height, int width)>;
 
 /// Decodes JPEG (baseline, progressive, grey, CMYK, EXIF orientation applied) or
-/// PNG (alpha dropped, 16 bits reduced, palettes expanded). Fails with an Error
-/// that names `path`. Thread-safe.
+/// PNG (the stored values, whatever the file says of gamma or colour profiles; alpha dropped, of 16
+/// bits the high byte, palettes expanded). Fails with an Error that names `path`. Thread-safe.
 void decodeImage(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
                  Image &out);
 

@@ -40,12 +40,31 @@ static void onError(j_common_ptr info) {
   std::longjmp(state->jump, 1);
 }
 
-/// Warnings are damage too: a truncated file would decode to grey. But for those about headers that
-/// some cameras and programs write wrong beside sound pixels.
+/// Whether a warning leaves the pixels sound: it is about headers that some cameras and programs
+/// write wrong, about bytes between two segments, or about the end marker alone. The data of a
+/// baseline image in one scan that ends too early brings a warning of its own.
+static bool isHarmless(j_common_ptr info) {
+  switch (info->err->msg_code) {
+  case JWRN_JFIF_MAJOR:
+  case JWRN_ADOBE_XFORM:
+  case JWRN_NOT_SEQUENTIAL:
+  case JWRN_EXTRANEOUS_DATA:
+    return true;
+  case JWRN_JPEG_EOF: {
+    if (!info->is_decompressor)
+      return false;
+    auto *decoding = reinterpret_cast<j_decompress_ptr>(info);
+    return !decoding->progressive_mode && !decoding->arith_code &&
+           decoding->comps_in_scan == decoding->num_components;
+  }
+  default:
+    return false;
+  }
+}
+
+/// All other warnings are damage: a truncated file would decode to grey.
 static void onMessage(j_common_ptr info, int level) {
-  int code = info->err->msg_code;
-  bool sound = code == JWRN_JFIF_MAJOR || code == JWRN_ADOBE_XFORM || code == JWRN_NOT_SEQUENTIAL;
-  if (level < 0 && !sound)
+  if (level < 0 && !isHarmless(info))
     onError(info);
 }
 
@@ -58,9 +77,15 @@ static void onProgress(j_common_ptr info) {
   std::longjmp(state->jump, 1);
 }
 
+/// APP1 is shared: EXIF, XMP and others each begin with a name.
+static bool isExif(jpeg_saved_marker_ptr marker) {
+  return marker->marker == JPEG_APP0 + 1 && marker->data_length >= 6 &&
+         std::memcmp(marker->data, "Exif\0\0", 6) == 0;
+}
+
 /// The orientation tag (0x0112) of an EXIF segment, 1 where there is none.
 static int exifOrientation(const uint8_t *data, size_t size) {
-  if (size < 14 || std::memcmp(data, "Exif\0\0", 6) != 0)
+  if (size < 14)
     return 1;
   const uint8_t *tiff = data + 6;
   size_t length = size - 6;
@@ -78,7 +103,8 @@ static int exifOrientation(const uint8_t *data, size_t size) {
   for (uint32_t i = 0; i < entries && i < 1000; ++i) {
     size_t entry = directory + 2 + 12 * size_t(i);
     if (read(entry, 2) == 0x0112) {
-      uint32_t value = read(entry + 8, 2);
+      bool isLong = read(entry + 2, 2) == 4; // a short by the standard
+      uint32_t value = read(entry + 8, isLong ? 4 : 2);
       return value >= 1 && value <= 8 ? int(value) : 1;
     }
   }
@@ -93,31 +119,41 @@ static void applyOrientation(int orientation, Image &image) {
   int h = swapped ? image.width : image.height, w = swapped ? image.height : image.width;
   std::vector<uint8_t> upright(image.pixels.size());
   size_t channels = size_t(image.channels);
+  bool mirrorX = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  bool mirrorY = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   for (int y = 0; y < h; ++y)
     for (int x = 0; x < w; ++x) {
       int fromY = swapped ? x : y, fromX = swapped ? y : x;
-      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
+      if (mirrorX)
         fromX = image.width - 1 - fromX;
-      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
+      if (mirrorY)
         fromY = image.height - 1 - fromY;
       std::memcpy(&upright[(size_t(y) * size_t(w) + size_t(x)) * channels],
                   &image.pixels[(size_t(fromY) * size_t(image.width) + size_t(fromX)) * channels],
                   channels);
     }
-  int fullHeight = image.fullHeight, fullWidth = image.fullWidth;
+  int fullHeight = image.fullHeight, fullWidth = image.fullWidth, eighths = image.eighths;
+  // What a scaled decode has beyond the far edge comes to lie before the near one.
+  double outsideY = mirrorY ? image.height * 8.0 / eighths - fullHeight : 0;
+  double outsideX = mirrorX ? image.width * 8.0 / eighths - fullWidth : 0;
   image.resize(h, w, image.channels);
   image.pixels = std::move(upright);
   image.fullHeight = swapped ? fullWidth : fullHeight;
   image.fullWidth = swapped ? fullHeight : fullWidth;
+  image.eighths = eighths;
+  image.outsideTop = swapped ? outsideX : outsideY;
+  image.outsideLeft = swapped ? outsideY : outsideX;
 }
 
 static void readHeader(Decoder &decoder, const ScaleChooser &chooseScale, Image &out) {
   jpeg_decompress_struct &info = decoder.info;
   jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
   jpeg_read_header(&info, TRUE);
-  for (jpeg_saved_marker_ptr marker = info.marker_list; marker; marker = marker->next)
-    if (marker->marker == JPEG_APP0 + 1)
-      decoder.orientation = exifOrientation(marker->data, marker->data_length);
+  jpeg_saved_marker_ptr marker = info.marker_list;
+  while (marker && !isExif(marker))
+    marker = marker->next;
+  if (marker)
+    decoder.orientation = exifOrientation(marker->data, marker->data_length);
   out.fullHeight = int(info.image_height);
   out.fullWidth = int(info.image_width);
   if (uint64_t(info.image_height) * info.image_width > mostPixels) {
@@ -149,10 +185,12 @@ static void readRows(Decoder &decoder, Image &out) {
   jpeg_decompress_struct &info = decoder.info;
   jpeg_start_decompress(&info);
   int fullHeight = out.fullHeight, fullWidth = out.fullWidth;
+  int eighths = int(info.scale_num * 8 / info.scale_denom);
   bool cmyk = info.out_color_space == JCS_CMYK;
   out.resize(int(info.output_height), int(info.output_width), cmyk ? 3 : info.output_components);
   out.fullHeight = fullHeight;
   out.fullWidth = fullWidth;
+  out.eighths = eighths;
   decoder.row.resize(size_t(info.output_width) * 4);
   while (info.output_scanline < info.output_height) {
     uint8_t *to =

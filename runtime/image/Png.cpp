@@ -3,41 +3,91 @@
 #include "runtime/image/Image.h"
 #include "runtime/system/AtomicFile.h"
 
+#include <csetjmp>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 #include <png.h>
 
 namespace netc::runtime {
 
+namespace {
+/// Everything that must survive the jump by which libpng reports errors.
+struct Decoder {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  std::jmp_buf jump;
+  char message[256] = "";
+  std::string_view rest;
+  std::vector<png_bytep> rows;
+
+  ~Decoder() { png_destroy_read_struct(&png, &info, nullptr); }
+};
+} // namespace
+
+static void onError(png_structp png, png_const_charp message) {
+  auto *decoder = static_cast<Decoder *>(png_get_error_ptr(png));
+  std::snprintf(decoder->message, sizeof decoder->message, "%s", message);
+  std::longjmp(decoder->jump, 1);
+}
+
+/// Warnings are about colour profiles, texts and the like.
+static void onWarning(png_structp, png_const_charp) {}
+
+static void readBytes(png_structp png, png_bytep to, size_t size) {
+  auto *decoder = static_cast<Decoder *>(png_get_io_ptr(png));
+  if (decoder->rest.size() < size)
+    png_error(png, "the file ends early");
+  std::memcpy(to, decoder->rest.data(), size);
+  decoder->rest.remove_prefix(size);
+}
+
+/// To 8 bits and to grey or RGB without alpha. Values stay as stored: gAMA, cHRM, sRGB and iCCP
+/// change nothing unless asked to, and no library that trains asks.
+static void setTransforms(const Decoder &decoder) {
+  png_set_strip_16(decoder.png);
+  png_set_strip_alpha(decoder.png);
+  int type = png_get_color_type(decoder.png, decoder.info);
+  if (type == PNG_COLOR_TYPE_PALETTE)
+    png_set_palette_to_rgb(decoder.png);
+  else if (type == PNG_COLOR_TYPE_GRAY)
+    png_set_expand_gray_1_2_4_to_8(decoder.png);
+  png_set_interlace_handling(decoder.png);
+  png_read_update_info(decoder.png, decoder.info);
+}
+
+static void readHeader(const std::string &path, Decoder &decoder, Image &out) {
+  png_set_read_fn(decoder.png, &decoder, readBytes);
+  png_set_benign_errors(decoder.png, 1); // warnings
+  png_read_info(decoder.png, decoder.info);
+  png_uint_32 width = png_get_image_width(decoder.png, decoder.info);
+  png_uint_32 height = png_get_image_height(decoder.png, decoder.info);
+  if (uint64_t(width) * height > mostPixels)
+    fail("{}: {} x {} pixels are more than this program reads", path, width, height);
+  setTransforms(decoder);
+  out.resize(int(height), int(width), png_get_channels(decoder.png, decoder.info));
+}
+
+static void readRows(Decoder &decoder, Image &out) {
+  size_t rowBytes = size_t(out.width) * size_t(out.channels);
+  if (png_get_rowbytes(decoder.png, decoder.info) != rowBytes)
+    png_error(decoder.png, "unexpected size of a row");
+  for (int y = 0; y < out.height; ++y)
+    decoder.rows.push_back(out.pixels.data() + size_t(y) * rowBytes);
+  png_read_image(decoder.png, decoder.rows.data());
+}
+
 void decodePng(const std::string &path, std::string_view bytes, Image &out) {
-  png_image image;
-  std::memset(&image, 0, sizeof image);
-  image.version = PNG_IMAGE_VERSION;
-  if (!png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()))
-    fail("{}: damaged PNG: {}", path, image.message);
-  if (uint64_t(image.width) * image.height > mostPixels) {
-    png_image_free(&image);
-    fail("{}: {} x {} pixels are more than this program reads", path, image.width, image.height);
-  }
-  // Else 16 bits are taken for linear light, which no training library does.
-  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
-  bool color = image.format & PNG_FORMAT_FLAG_COLOR;
-  bool alpha = image.format & PNG_FORMAT_FLAG_ALPHA;
-  // Read with alpha, which is then dropped: libpng would blend it with a background.
-  image.format = (color ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY) | (alpha ? PNG_FORMAT_FLAG_ALPHA : 0);
-  size_t stored = PNG_IMAGE_PIXEL_CHANNELS(image.format), kept = color ? 3 : 1;
-  out.resize(int(image.height), int(image.width), int(kept));
-  std::vector<uint8_t> withAlpha(alpha ? PNG_IMAGE_SIZE(image) : 0);
-  if (!png_image_finish_read(&image, nullptr, alpha ? withAlpha.data() : out.pixels.data(), 0,
-                             nullptr)) {
-    std::string message = image.message;
-    png_image_free(&image);
-    fail("{}: damaged PNG: {}", path, message);
-  }
-  if (!alpha)
-    return;
-  size_t pixels = size_t(out.height) * size_t(out.width);
-  for (size_t i = 0; i < pixels; ++i)
-    std::memcpy(&out.pixels[i * kept], &withAlpha[i * stored], kept);
+  auto decoder = std::make_unique<Decoder>();
+  decoder->rest = bytes;
+  decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder.get(), onError, onWarning);
+  decoder->info = decoder->png ? png_create_info_struct(decoder->png) : nullptr;
+  if (!decoder->info)
+    throw std::bad_alloc();
+  if (setjmp(decoder->jump))
+    fail("{}: damaged PNG: {}", path, decoder->message);
+  readHeader(path, *decoder, out);
+  readRows(*decoder, out);
 }
 
 std::string encodePng(const Image &source) {
@@ -63,7 +113,7 @@ void writePng(const std::string &path, const Image &image) {
 void decodeImage(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
                  Image &out) {
   auto startsWith = [&](std::string_view magic) { return bytes.substr(0, magic.size()) == magic; };
-  if (startsWith("\xFF\xD8\xFF"))
+  if (startsWith("\xFF\xD8"))
     return decodeJpeg(path, bytes, chooseScale, out);
   if (startsWith("\x89PNG\r\n\x1A\n"))
     return decodePng(path, bytes, out);

@@ -58,7 +58,7 @@ struct ScheduleStage {
   double floor = 0;                   ///< Cosine, Polynomial: last, Plateau: least learning rate
   double from = 0;                    ///< Warmup: first fraction of the learning rate
   bool flat = false;                  ///< Warmup: stays at `from` until its end
-  int patience = 5;                   ///< Plateau: epochs without a better validation error
+  int patience = 5; ///< Plateau: as many epochs without a better validation error, then `factor`
 };
 
 struct Normalization {

@@ -6,6 +6,7 @@
 #include "runtime/data/Scaling.h"
 #include "runtime/data/Statistics.h"
 #include "test/unit/runtime/Scratch.h"
+#include "test/unit/runtime/TestImages.h"
 
 #include <gtest/gtest.h>
 
@@ -84,6 +85,102 @@ TEST(Geometry, AsksForNoMoreThanItNeeds) {
   half.resize(150, 150);
   EXPECT_EQ(half.neededEighths(), 4);
   EXPECT_EQ(Geometry(10, 10).neededEighths(), 8);
+}
+
+// torchvision.transforms.functional.center_crop: round() of Python, padding (n // 2, (n + 1) // 2).
+TEST(Geometry, CentresAsTorchvision) {
+  auto start = [](int size, int crop) {
+    Geometry geometry(size, size);
+    geometry.centerCrop(crop, crop);
+    EXPECT_EQ(geometry.originX, geometry.originY);
+    return int(geometry.originX);
+  };
+  EXPECT_EQ(start(5, 4), 0); // 0.5
+  EXPECT_EQ(start(7, 4), 2); // 1.5
+  EXPECT_EQ(start(9, 4), 2); // 2.5
+  EXPECT_EQ(start(256, 227), 14);
+  EXPECT_EQ(start(256, 224), 16);
+  EXPECT_EQ(start(3, 4), 0);
+  EXPECT_EQ(start(4, 7), -1);
+  EXPECT_EQ(start(4, 9), -2);
+  EXPECT_EQ(start(4, 8), -2);
+}
+
+TEST(Geometry, EvaluationLeavesHalfOfTheReductionToTheFilter) {
+  auto eighths = [](int from, int to) {
+    Geometry geometry(from, from);
+    geometry.resize(to, to);
+    return geometry.neededEighths(2);
+  };
+  EXPECT_EQ(eighths(512, 256), 8);
+  EXPECT_EQ(eighths(1000, 256), 8);
+  EXPECT_EQ(eighths(1024, 256), 4);
+  EXPECT_EQ(eighths(2048, 256), 2);
+  EXPECT_EQ(eighths(4096, 256), 1);
+}
+
+static Image decodeAt(const std::string &jpeg, int eighths) {
+  Image image;
+  decodeImage("x.jpg", jpeg, [&](int, int) { return eighths; }, image);
+  return image;
+}
+
+static int farthest(const Image &a, const Image &b, const Geometry &geometry) {
+  std::vector<int> pixelsA = apply(a, geometry), pixelsB = apply(b, geometry);
+  int most = 0;
+  for (size_t i = 0; i < pixelsA.size(); ++i)
+    most = std::max(most, std::abs(pixelsA[i] - pixelsB[i]));
+  return most;
+}
+
+// Sizes that are no multiple of 8: a pixel of a scaled decode is 8 / eighths pixels of the image,
+// not the quotient of the two sizes, also when the image is then turned by its orientation.
+TEST(Geometry, ScaledDecodesLieWhereTheFullImageDoes) {
+  for (int orientation = 1; orientation <= 8; ++orientation)
+    for (int side : {521, 528}) {
+      JpegRequest request;
+      request.height = side;
+      request.width = side + 2;
+      request.waves = true;
+      request.orientation = orientation;
+      std::string jpeg = makeJpeg(request);
+      Geometry whole = orientation >= 5 ? Geometry(side + 2, side) : Geometry(side, side + 2);
+      Geometry crop = whole;
+      whole.resize(64, 64);
+      crop.crop(side - 461, side - 403, 461, 403);
+      crop.flip();
+      crop.resize(57, 50);
+      Image full = decodeAt(jpeg, 8);
+      for (int eighths : {1, 2, 4})
+        for (const Geometry &geometry : {whole, crop})
+          EXPECT_LE(farthest(full, decodeAt(jpeg, eighths), geometry), 4)
+              << side << " orientation " << orientation << " at " << eighths;
+    }
+}
+
+TEST(Statistics, MeanImageOfScaledDecodes) {
+  ScratchFolder folder;
+  makeFolder(folder / "cat");
+  JpegRequest request;
+  request.height = 521;
+  request.width = 600;
+  request.waves = true;
+  std::string jpeg = makeJpeg(request);
+  writeFileAtomically(folder / "cat/a.jpg", jpeg);
+  ModelInfo info;
+  info.channels = 3;
+  info.height = info.width = 64;
+  StatisticsRequest wanted;
+  wanted.pixelMean = true;
+  auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 64, 64, 1});
+  PixelScaling scaling = computeStatistics(*data, {0}, info, wanted, 1);
+  Geometry geometry(521, 600);
+  geometry.resizeShorter(64);
+  geometry.centerCrop(64, 64);
+  std::vector<int> expected = apply(decodeAt(jpeg, 8), geometry);
+  for (size_t i = 0; i < 64 * 64; ++i)
+    for (size_t c = 0; c < 3; ++c)
+      ASSERT_NEAR(scaling.pixelMean[c * 64 * 64 + i] * 255, expected[i * 3 + c], 4) << i;
 }
 
 /// A pipeline for a [channels, side, side] input.

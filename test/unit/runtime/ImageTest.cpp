@@ -60,6 +60,37 @@ TEST(Jpeg, AppliesTheOrientation) {
   EXPECT_NEAR(pixel(oriented(8), 3, 8, 0), 200, 3);
 }
 
+/// A marker segment with its length.
+static std::string segment(int marker, const std::string &payload) {
+  size_t length = payload.size() + 2;
+  return bytes({0xFF, marker, int(length >> 8), int(length & 0xFF)}) + payload;
+}
+
+// Cameras and editors write several APP1 segments: XMP behind EXIF, or before it.
+TEST(Jpeg, TheOrientationIsThatOfTheFirstExif) {
+  JpegRequest request;
+  std::string plain = makeJpeg(request);
+  request.orientation = 6;
+  std::string turned = makeJpeg(request);
+  std::string xmp = segment(0xE1, "http://ns.adobe.com/xap/1.0/" + std::string(1, '\0') + "<x/>");
+  std::string exif = turned.substr(turned.find("\xFF\xE1"), 36);
+  std::string other = exif;
+  other[29] = 3;             // of a second camera
+  std::string asLong = exif; // the tag as a LONG, as some programs write it
+  asLong[4 + 6 + 8 + 2 + 3] = 4;
+  std::swap(asLong[29], asLong[31]);
+  auto with = [&](const std::string &segments) {
+    std::string text = plain;
+    return decode(text.insert(text.find("\xFF\xDB"), segments));
+  };
+  Image expected = decode(turned);
+  EXPECT_EQ(expected.height, 24);
+  for (const std::string &segments : {exif, exif + xmp, xmp + exif, exif + other, asLong,
+                                      exif + segment(0xE1, ""), segment(0xE1, "Exif") + exif})
+    EXPECT_EQ(with(segments).pixels, expected.pixels);
+  EXPECT_EQ(with(xmp).height, 16);
+}
+
 TEST(Jpeg, ScalesWhileDecoding) {
   JpegRequest request;
   request.height = 64;
@@ -124,6 +155,42 @@ TEST(Png, DropsAlpha) {
   EXPECT_EQ(grey.pixels, (std::vector<uint8_t>{10, 20}));
 }
 
+// Pillow and torchvision read the stored values, and so do models that were trained with them.
+TEST(Png, ColorChunksChangeNothing) {
+  std::vector<uint8_t> samples{20, 60, 200, 0, 128, 255};
+  for (double gamma : {1.0, 0.45455, 0.2})
+    for (bool colors : {false, true}) {
+      PngRequest rgb{1, 2, PNG_COLOR_TYPE_RGB, 8}, grey{1, 6, PNG_COLOR_TYPE_GRAY, 8},
+          alpha{1, 1, PNG_COLOR_TYPE_RGB_ALPHA, 8}, wide{1, 3, PNG_COLOR_TYPE_GRAY, 16};
+      for (PngRequest *request : {&rgb, &grey, &alpha, &wide}) {
+        request->gamma = gamma;
+        request->colors = colors;
+      }
+      EXPECT_EQ(decode(makePng(rgb, samples)).pixels, samples) << gamma;
+      EXPECT_EQ(decode(makePng(grey, samples)).pixels, samples) << gamma;
+      EXPECT_EQ(decode(makePng(alpha, {20, 60, 200, 128})).pixels,
+                (std::vector<uint8_t>{20, 60, 200}));
+      EXPECT_EQ(decode(makePng(wide, samples)).pixels, (std::vector<uint8_t>{20, 200, 128}));
+      PngRequest palette{1, 2, PNG_COLOR_TYPE_PALETTE, 8};
+      palette.gamma = gamma;
+      palette.colors = colors;
+      EXPECT_EQ(decode(makePng(palette, {10, 20})).pixels,
+                (std::vector<uint8_t>{10, 20, 30, 20, 40, 60}));
+    }
+  PngRequest profiled{1, 2, PNG_COLOR_TYPE_RGB, 8};
+  profiled.profile = "no profile at all";
+  EXPECT_EQ(decode(makePng(profiled, samples)).pixels, samples);
+}
+
+TEST(Png, TransparentColorsStayWhatTheyAre) {
+  PngRequest palette{1, 2, PNG_COLOR_TYPE_PALETTE, 8}, grey{1, 2, PNG_COLOR_TYPE_GRAY, 8};
+  palette.transparentFirst = grey.transparentFirst = true;
+  EXPECT_EQ(decode(makePng(palette, {0, 5})).pixels, (std::vector<uint8_t>{0, 0, 0, 5, 10, 15}));
+  Image image = decode(makePng(grey, {0, 5}));
+  EXPECT_EQ(image.channels, 1);
+  EXPECT_EQ(image.pixels, (std::vector<uint8_t>{0, 5}));
+}
+
 TEST(Png, ReducesSixteenBits) {
   // As Pillow and OpenCV: the high byte, not linear light.
   EXPECT_EQ(decode(makePng({1, 2, PNG_COLOR_TYPE_GRAY, 16}, {0x80, 0x80, 0x10, 0x10})).pixels,
@@ -173,6 +240,48 @@ TEST(Jpeg, OddHeadersAreNoDamage) {
   Image before = decode(jpeg);
   jpeg[jfif + 5] = 3;
   EXPECT_EQ(decode(jpeg).pixels, before.pixels);
+}
+
+// libjpeg warns and goes on; so do Pillow and torchvision.
+TEST(Jpeg, BytesBetweenSegmentsAreNoDamage) {
+  JpegRequest request;
+  request.waves = true;
+  request.restart = 1;
+  std::string jpeg = makeJpeg(request);
+  Image before = decode(jpeg);
+  // Each kind of segment, the first one included, and the end.
+  for (const char *marker :
+       {"\xFF\xE0", "\xFF\xDB", "\xFF\xC4", "\xFF\xC0", "\xFF\xDA", "\xFF\xD9"})
+    for (size_t count : {2, 62}) {
+      std::string text = jpeg;
+      text.insert(text.rfind(marker), std::string(count, '\x11'));
+      EXPECT_EQ(decode(text).pixels, before.pixels) << marker;
+    }
+  EXPECT_EQ(decode(jpeg + "trailing").pixels, before.pixels);
+  EXPECT_EQ(decode(jpeg.substr(0, jpeg.size() - 2)).pixels, before.pixels); // no end marker
+}
+
+TEST(Jpeg, LostPixelsAreDamage) {
+  JpegRequest request;
+  request.waves = true;
+  request.height = request.width = 64;
+  auto damaged = [&](const std::string &text) {
+    return errorOf([&] { decode(text); }).find("x.jpg: damaged JPEG") == 0;
+  };
+  for (bool progressive : {false, true}) {
+    request.progressive = progressive;
+    std::string jpeg = makeJpeg(request);
+    for (size_t cut : {20, 100, 400})
+      EXPECT_TRUE(damaged(jpeg.substr(0, jpeg.size() - cut))) << progressive << " " << cut;
+  }
+  // Cut between two scans: what is there is whole, but not all.
+  std::string jpeg = makeJpeg(request);
+  EXPECT_TRUE(damaged(jpeg.substr(0, jpeg.rfind("\xFF\xDA"))));
+  request.progressive = false;
+  request.restart = 1;
+  jpeg = makeJpeg(request);
+  size_t second = jpeg.find("\xFF\xD1"), third = jpeg.find("\xFF\xD2");
+  EXPECT_TRUE(damaged(jpeg.substr(0, second) + jpeg.substr(third))); // a row of blocks is lost
 }
 
 TEST(ImageFolder, NothingIsDroppedInSilence) {

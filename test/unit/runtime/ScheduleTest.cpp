@@ -62,6 +62,20 @@ TEST(Schedule, PlateauDividesWhenTheErrorStaysUp) {
   EXPECT_DOUBLE_EQ(schedule.learningRate(0), 0.1);
 }
 
+// Keras's ReduceLROnPlateau(patience=5): the fifth epoch without improvement is the last at the old
+// rate. PyTorch's would have one more.
+TEST(Schedule, PlateauCountsItsPatienceAsKeras) {
+  Schedule schedule(
+      withSchedule(R"([{"name":"plateau","args":[],"named":{"patience":5,"factor":0.5}}])"), 100);
+  std::vector<double> rates;
+  for (double error : {0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.49999}) {
+    schedule.endEpoch(error);
+    rates.push_back(schedule.learningRate(0));
+  }
+  EXPECT_EQ(rates, (std::vector<double>{1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25}));
+  EXPECT_EQ(schedule.plateau.epochsSinceBest, 0); // any improvement counts
+}
+
 TEST(Recipe, ErrorsNameCallAndArgument) {
   auto error = [](const std::string &schedule) { return errorOf([&] { withSchedule(schedule); }); };
   EXPECT_HAS(error(R"([{"name":"stairs","args":[],"named":{}}])"),

@@ -17,6 +17,8 @@ struct JpegRequest {
   J_COLOR_SPACE space = JCS_RGB;
   bool progressive = false;
   int orientation = 0; ///< 0: no EXIF
+  int restart = 0;     ///< rows of blocks between two restart markers; 0: none
+  bool waves = false;  ///< smooth waves that run down and to the right instead of two halves
 };
 
 /// A JPEG with a dark left half and a bright right half.
@@ -25,6 +27,10 @@ std::string makeJpeg(const JpegRequest &request);
 struct PngRequest {
   int height, width, colorType, bits; ///< PNG_COLOR_TYPE_*; palettes are i -> (i, 2 i, 3 i)
   bool interlaced = false;
+  double gamma = 0;              ///< of a gAMA chunk; 0: none
+  bool colors = false;           ///< a cHRM chunk of other primaries than sRGB's
+  std::string profile = {};      ///< bytes of an iCCP chunk; empty: none
+  bool transparentFirst = false; ///< a tRNS chunk: the first colour of the palette, or black
 };
 
 /// A PNG of `samples`: its rows as they are packed in the file.
