@@ -1,6 +1,8 @@
 //===- ModelTable.cpp - command tables as constants -----------------------===//
 #include "codegen/package/ModelTable.h"
 
+#include "codegen/package/AbiRecord.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Module.h"
@@ -8,11 +10,14 @@
 using namespace mlir;
 using namespace netc;
 
-static constexpr uint32_t kAbiVersion = 6; // NETC_ABI_VERSION
-static constexpr uint32_t kHyperSpace = static_cast<uint32_t>(kern::Space::Hyper);
-static constexpr uint32_t kWritten = 1, kF32 = 2; // NetcBufferFlags
-static constexpr StringLiteral kPrograms[] = {"prepare", "infer", "step",
-                                              "update",  "norm",  "accumulate"};
+static constexpr struct {
+  StringLiteral name;
+  NetcProgram NetcModel::*member;
+} kPrograms[] = {
+    {"prepare", &NetcModel::prepare}, {"infer", &NetcModel::infer},
+    {"step", &NetcModel::step},       {"update", &NetcModel::update},
+    {"norm", &NetcModel::norm},       {"accumulate", &NetcModel::accumulate},
+};
 static constexpr StringLiteral kLeanSteps[] = {"step_lean1", "step_lean2"};
 
 ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
@@ -44,9 +49,9 @@ LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
   auto buffer = value.getDefiningOp<kern::BufferOp>();
   if (!buffer)
     return op->emitError() << "expected every operand of a launch to be a placed buffer";
-  uint32_t flags = type.getElementType().isF32() ? kF32 : 0;
+  uint32_t flags = type.getElementType().isF32() ? NETC_BUFFER_F32 : 0;
   if (cast<DestinationStyleOpInterface>(op).isDpsInit(&operand))
-    flags |= kWritten;
+    flags |= NETC_BUFFER_WRITTEN;
   // The batch is the one dynamic dimension.
   uint64_t bytes = type.getElementTypeBitWidth() / 8;
   for (int64_t dim : type.getShape())
@@ -70,29 +75,33 @@ LogicalResult ModelTable::collect(StringRef name, Program &program) {
   if (auto sections = function->getAttrOfType<ArrayAttr>("sections"))
     llvm::append_range(program.sections, sections.getAsRange<kern::SectionAttr>());
   for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>()) {
-    Command command;
+    NetcCommand command{};
     FailureOr<unsigned> kernel = kernels.kernelOf(launch);
     if (failed(kernel))
       return failure();
     command.kernel = *kernel;
-    command.firstBuffer = static_cast<uint32_t>(buffers.size());
+    command.first_buffer = static_cast<uint32_t>(buffers.size());
     for (OpOperand &operand : launch->getOpOperands())
       if (failed(addBuffer(launch, operand)))
         return failure();
     if (readsHyper(launch))
-      buffers.push_back({kHyperSpace, 0, 0, 0, 0});
-    command.bufferCount = static_cast<uint32_t>(buffers.size()) - command.firstBuffer;
+      buffers.push_back({NETC_SPACE_HYPER, 0, 0, 0, 0});
+    command.buffer_count = static_cast<uint32_t>(buffers.size()) - command.first_buffer;
     command.layer = layerOf(launch->getLoc());
-    command.grid = kernels.gridOf(launch, *kernel);
-    command.flops = launch.getFlopsPerImage();
+    kern::Grid grid = kernels.gridOf(launch, *kernel);
+    command.items_outer = grid.outer;
+    command.rows_per_image = grid.rowsPerImage;
+    command.rows_per_item = grid.rowsPerItem;
+    command.flops_per_image = launch.getFlopsPerImage();
     program.commands.push_back(command);
   }
   return success();
 }
 
 LogicalResult ModelTable::collect() {
-  for (auto [name, program] : llvm::zip(kPrograms, programs))
-    if (failed(collect(name, program)))
+  static_assert(std::size(kPrograms) == std::tuple_size_v<decltype(programs)>);
+  for (auto [kind, program] : llvm::zip(kPrograms, programs))
+    if (failed(collect(kind.name, program)))
       return failure();
   for (StringRef name : kLeanSteps)
     if (module.lookupSymbol<func::FuncOp>(name) && failed(collect(name, leanSteps.emplace_back())))
@@ -100,129 +109,160 @@ LogicalResult ModelTable::collect() {
   return success();
 }
 
-void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const GpuCode *gpu) {
-  llvm::LLVMContext &context = code.getContext();
-  auto *i32 = llvm::Type::getInt32Ty(context), *i64 = llvm::Type::getInt64Ty(context);
-  auto *pointer = llvm::PointerType::get(context, 0);
-  auto word = [&](uint64_t v) -> llvm::Constant * { return llvm::ConstantInt::get(i32, v); };
-  auto wide = [&](uint64_t v) -> llvm::Constant * { return llvm::ConstantInt::get(i64, v); };
-  auto constant = [&](llvm::Constant *value, StringRef name, bool external = false) {
+namespace {
+/// Adds the constants of one model to an LLVM module.
+class TableWriter {
+public:
+  explicit TableWriter(llvm::Module &code)
+      : code(code), context(code.getContext()), pointer(llvm::PointerType::get(context, 0)) {}
+
+  llvm::GlobalVariable *constant(llvm::Constant *value, StringRef name, bool external = false) {
     auto linkage =
         external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::PrivateLinkage;
     auto *global = new llvm::GlobalVariable(code, value->getType(), true, linkage, value, name);
     global->setAlignment(llvm::Align(8));
     return global;
-  };
-  auto array = [&](llvm::Type *type, ArrayRef<llvm::Constant *> elements,
-                   StringRef name) -> llvm::Constant * {
-    if (elements.empty())
-      return llvm::ConstantPointerNull::get(pointer);
-    return constant(llvm::ConstantArray::get(llvm::ArrayType::get(type, elements.size()), elements),
-                    name);
-  };
-  auto text = [&](StringRef value) {
-    return constant(llvm::ConstantDataArray::getString(context, value), "netc_text");
-  };
-
-  auto *kernelType = llvm::StructType::get(pointer, pointer, i64);
-  SmallVector<llvm::Constant *> kernelTable;
-  for (size_t i = 0; i < kernels.size(); ++i) {
-    llvm::Constant *function = code.getFunction(kernels.symbol(i));
-    if (!function)
-      function = llvm::ConstantPointerNull::get(pointer);
-    kernelTable.push_back(llvm::ConstantStruct::get(
-        kernelType, {function, text(kernels.name(i)), wide(kernels.scratchBytes(i))}));
   }
+  /// Null where there are no elements.
+  llvm::Constant *array(ArrayRef<llvm::Constant *> elements, const Twine &name) {
+    if (elements.empty())
+      return nullptr;
+    auto *type = llvm::ArrayType::get(elements[0]->getType(), elements.size());
+    return constant(llvm::ConstantArray::get(type, elements), name.str());
+  }
+  llvm::Constant *text(StringRef value) {
+    return constant(llvm::ConstantDataArray::getString(context, value), "netc_text");
+  }
+  template <typename S> AbiRecord<S> record() { return AbiRecord<S>(context); }
+
+  llvm::Module &code;
+  llvm::LLVMContext &context;
+  llvm::PointerType *pointer;
+};
+} // namespace
+
+static SmallVector<llvm::Constant *> kernelTable(TableWriter &writer, LaunchKernels &kernels) {
+  SmallVector<llvm::Constant *> table;
+  for (size_t i = 0; i < kernels.size(); ++i)
+    table.push_back(writer.record<NetcKernel>()
+                        .set(&NetcKernel::fn, writer.code.getFunction(kernels.symbol(i)))
+                        .set(&NetcKernel::name, writer.text(kernels.name(i)))
+                        .set(&NetcKernel::scratch_bytes, kernels.scratchBytes(i))
+                        .finish());
+  return table;
+}
+
+static llvm::Constant *sectionRecord(TableWriter &writer, kern::SectionAttr section) {
+  return writer.record<NetcSection>()
+      .set(&NetcSection::command_count, section.getLaunches())
+      .set(&NetcSection::batch_bytes_per_image, section.getBatchBytes())
+      .set(&NetcSection::group_bytes_per_image, section.getGroupBytes())
+      .set(&NetcSection::live_bytes_per_image, section.getLiveBytes())
+      .set(&NetcSection::weight_bytes, section.getWeightBytes())
+      .finish();
+}
+
+static llvm::Constant *gpuTable(TableWriter &writer, const GpuCode &gpu) {
+  SmallVector<llvm::Constant *> images;
+  for (const cuda::GpuImage &image : gpu.images) {
+    SmallVector<llvm::Constant *> launches;
+    for (const cuda::GpuKernelInfo &info : image.kernels)
+      launches.push_back(writer.record<NetcGpuKernel>()
+                             .set(&NetcGpuKernel::threads, info.threads)
+                             .set(&NetcGpuKernel::shared_bytes, info.sharedBytes)
+                             .finish());
+    images.push_back(writer.record<NetcGpuImage>()
+                         .set(&NetcGpuImage::chip, image.chip)
+                         .set(&NetcGpuImage::is_assembled, image.assembled)
+                         .set(&NetcGpuImage::bytes, writer.text(image.bytes))
+                         .set(&NetcGpuImage::size, image.bytes.size())
+                         .set(&NetcGpuImage::kernels, writer.array(launches, "netc_gpu_kernels"))
+                         .finish());
+  }
+  auto *open = llvm::Function::Create(
+      llvm::FunctionType::get(writer.pointer, false), llvm::GlobalValue::ExternalLinkage,
+      gpu.simulated ? "netc_open_sim" : "netc_open_cuda", writer.code);
+  return writer.constant(writer.record<NetcGpu>()
+                             .set(&NetcGpu::images, writer.array(images, "netc_gpu_images"))
+                             .set(&NetcGpu::image_count, images.size())
+                             .set(&NetcGpu::open, open)
+                             .finish(),
+                         "netc_gpu");
+}
+
+static uint64_t moduleNumber(ModuleOp module, StringRef name) {
+  auto attr = module->getAttrOfType<IntegerAttr>(name);
+  return attr ? attr.getInt() : 0;
+}
+
+void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const GpuCode *gpu) {
+  TableWriter writer(code);
+  SmallVector<llvm::Constant *> kernelRecords = kernelTable(writer, kernels);
   // Only the model table is visible outside.
   for (llvm::Function &function : code)
     if (!function.isDeclaration())
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
 
-  auto *bufferType = llvm::StructType::get(i32, i32, i64, i64, i64);
-  SmallVector<llvm::Constant *> bufferTable;
-  for (const Buffer &buffer : buffers)
-    bufferTable.push_back(llvm::ConstantStruct::get(
-        bufferType, {word(buffer.space), word(buffer.flags), wide(buffer.offset),
-                     wide(buffer.bytesPerImage), wide(buffer.bytesFixed)}));
-
-  auto *commandType = llvm::StructType::get(i32, i32, i32, i32, i64, i64, i64, i64);
-  auto *programType = llvm::StructType::get(pointer, i64, i64, i64, pointer, i64);
-  auto *sectionType = llvm::StructType::get(i64, i64, i64, i64, i64);
+  SmallVector<llvm::Constant *> bufferRecords;
+  for (const NetcBuffer &buffer : buffers)
+    bufferRecords.push_back(writer.record<NetcBuffer>()
+                                .set(&NetcBuffer::space, buffer.space)
+                                .set(&NetcBuffer::flags, buffer.flags)
+                                .set(&NetcBuffer::offset, buffer.offset)
+                                .set(&NetcBuffer::bytes_per_image, buffer.bytes_per_image)
+                                .set(&NetcBuffer::bytes_fixed, buffer.bytes_fixed)
+                                .finish());
   auto program = [&](const Program &p, StringRef name) {
-    SmallVector<llvm::Constant *> commands;
-    for (const Command &c : p.commands)
-      commands.push_back(llvm::ConstantStruct::get(
-          commandType, {word(c.kernel), word(c.firstBuffer), word(c.bufferCount), word(c.layer),
-                        wide(c.grid.outer), wide(c.grid.rowsPerImage), wide(c.grid.rowsPerItem),
-                        wide(c.flops)}));
-    SmallVector<llvm::Constant *> sections;
-    for (kern::SectionAttr s : p.sections)
-      sections.push_back(llvm::ConstantStruct::get(
-          sectionType, {wide(s.getLaunches()), wide(s.getBatchBytes()), wide(s.getGroupBytes()),
-                        wide(s.getLiveBytes()), wide(s.getWeightBytes())}));
-    return llvm::ConstantStruct::get(
-        programType,
-        {array(commandType, commands, ("netc_" + name).str()), wide(p.commands.size()),
-         wide(p.bytesPerImage), wide(p.bytesFixed),
-         array(sectionType, sections, ("netc_sections_" + name).str()), wide(p.sections.size())});
+    SmallVector<llvm::Constant *> commands, sections;
+    for (const NetcCommand &c : p.commands)
+      commands.push_back(writer.record<NetcCommand>()
+                             .set(&NetcCommand::kernel, c.kernel)
+                             .set(&NetcCommand::first_buffer, c.first_buffer)
+                             .set(&NetcCommand::buffer_count, c.buffer_count)
+                             .set(&NetcCommand::layer, c.layer)
+                             .set(&NetcCommand::items_outer, c.items_outer)
+                             .set(&NetcCommand::rows_per_image, c.rows_per_image)
+                             .set(&NetcCommand::rows_per_item, c.rows_per_item)
+                             .set(&NetcCommand::flops_per_image, c.flops_per_image)
+                             .finish());
+    for (kern::SectionAttr section : p.sections)
+      sections.push_back(sectionRecord(writer, section));
+    return writer.record<NetcProgram>()
+        .set(&NetcProgram::commands, writer.array(commands, "netc_" + name))
+        .set(&NetcProgram::command_count, commands.size())
+        .set(&NetcProgram::arena_bytes_per_image, p.bytesPerImage)
+        .set(&NetcProgram::arena_bytes_fixed, p.bytesFixed)
+        .set(&NetcProgram::sections, writer.array(sections, "netc_sections_" + name))
+        .set(&NetcProgram::section_count, sections.size())
+        .finish();
   };
-  auto moduleBytes = [&](StringRef name) {
-    auto attr = module->getAttrOfType<IntegerAttr>(name);
-    return wide(attr ? attr.getInt() : 0);
-  };
-  uint64_t slots = module->hasAttr("net.state_slots")
-                       ? module->getAttrOfType<IntegerAttr>("net.state_slots").getInt()
-                       : 0;
-  uint64_t parameterBytes = module->hasAttr("net.parameter_bytes")
-                                ? module->getAttrOfType<IntegerAttr>("net.parameter_bytes").getInt()
-                                : 0;
-  SmallVector<llvm::Constant *> fields{word(kAbiVersion),
-                                       word(0),
-                                       text(json),
-                                       array(kernelType, kernelTable, "netc_kernels"),
-                                       wide(kernelTable.size()),
-                                       array(bufferType, bufferTable, "netc_buffers"),
-                                       wide(bufferTable.size())};
-  for (auto [name, p] : llvm::zip(kPrograms, programs))
-    fields.push_back(program(p, name));
-  llvm::append_range(fields, SmallVector<llvm::Constant *>{moduleBytes("net.parameter_bytes"),
-                                                           wide(slots * parameterBytes),
-                                                           moduleBytes("net.prepared_bytes")});
-  llvm::Constant *gpuTable = llvm::ConstantPointerNull::get(pointer);
-  if (gpu) {
-    SmallVector<llvm::Constant *> images;
-    for (const cuda::GpuImage &image : gpu->images) {
-      SmallVector<llvm::Constant *> launches;
-      for (const cuda::GpuKernelInfo &info : image.kernels)
-        launches.push_back(
-            llvm::ConstantStruct::getAnon({word(static_cast<uint64_t>(info.threads)),
-                                           word(static_cast<uint64_t>(info.sharedBytes))}));
-      images.push_back(llvm::ConstantStruct::getAnon(
-          {word(image.chip), word(image.assembled), text(image.bytes), wide(image.bytes.size()),
-           array(launches.empty() ? nullptr : launches[0]->getType(), launches,
-                 "netc_gpu_kernels")}));
-    }
-    auto *open = llvm::Function::Create(llvm::FunctionType::get(pointer, false),
-                                        llvm::GlobalValue::ExternalLinkage,
-                                        gpu->simulated ? "netc_open_sim" : "netc_open_cuda", code);
-    gpuTable = constant(
-        llvm::ConstantStruct::getAnon(
-            {array(images[0]->getType(), images, "netc_gpu_images"), wide(images.size()), open}),
-        "netc_gpu");
-  }
-  fields.push_back(gpuTable);
+  uint64_t parameterBytes = moduleNumber(module, "net.parameter_bytes");
+  auto model = writer.record<NetcModel>();
+  model.set(&NetcModel::abi_version, NETC_ABI_VERSION)
+      .set(&NetcModel::reserved, uint64_t(0))
+      .set(&NetcModel::json, writer.text(json))
+      .set(&NetcModel::kernels, writer.array(kernelRecords, "netc_kernels"))
+      .set(&NetcModel::kernel_count, kernelRecords.size())
+      .set(&NetcModel::buffers, writer.array(bufferRecords, "netc_buffers"))
+      .set(&NetcModel::buffer_count, bufferRecords.size());
+  for (auto [kind, p] : llvm::zip(kPrograms, programs))
+    model.set(kind.member, program(p, kind.name));
+  model.set(&NetcModel::parameter_bytes, parameterBytes)
+      .set(&NetcModel::state_bytes, moduleNumber(module, "net.state_slots") * parameterBytes)
+      .set(&NetcModel::prepared_bytes, moduleNumber(module, "net.prepared_bytes"))
+      .set(&NetcModel::gpu, gpu ? gpuTable(writer, *gpu) : nullptr);
   SmallVector<llvm::Constant *> lean;
   for (auto [name, p] : llvm::zip(kLeanSteps, leanSteps))
     lean.push_back(program(p, name));
-  fields.push_back(array(programType, lean, "netc_lean_steps"));
-  fields.push_back(wide(lean.size()));
-  constant(llvm::ConstantStruct::getAnon(fields), symbols.own, /*external=*/true);
+  model.set(&NetcModel::lean_steps, writer.array(lean, "netc_lean_steps"))
+      .set(&NetcModel::lean_step_count, lean.size());
+  writer.constant(model.finish(), symbols.own, /*external=*/true);
   if (symbols.all.empty())
     return;
   SmallVector<llvm::Constant *> models;
   for (const std::string &name : symbols.all)
-    models.push_back(code.getOrInsertGlobal(name, pointer));
-  models.push_back(llvm::ConstantPointerNull::get(pointer));
-  constant(llvm::ConstantArray::get(llvm::ArrayType::get(pointer, models.size()), models),
-           "netc_models", /*external=*/true);
+    models.push_back(code.getOrInsertGlobal(name, writer.pointer));
+  models.push_back(llvm::ConstantPointerNull::get(writer.pointer));
+  auto *type = llvm::ArrayType::get(writer.pointer, models.size());
+  writer.constant(llvm::ConstantArray::get(type, models), "netc_models", /*external=*/true);
 }

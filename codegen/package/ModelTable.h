@@ -5,7 +5,9 @@
 #include "codegen/common/Target.h"
 #include "codegen/cuda/Ptx.h"
 #include "dialect/kern/KernDialect.h"
+#include "runtime/abi/Abi.h"
 
+#include <array>
 #include <string>
 
 namespace llvm {
@@ -63,17 +65,8 @@ public:
   void emit(llvm::Module &code, const ModelSymbols &symbols, const GpuCode *gpu = nullptr);
 
 private:
-  struct Buffer {
-    uint32_t space, flags;
-    uint64_t offset, bytesPerImage, bytesFixed;
-  };
-  struct Command {
-    uint32_t kernel, firstBuffer, bufferCount, layer;
-    kern::Grid grid;
-    int64_t flops;
-  };
   struct Program {
-    std::vector<Command> commands;
+    std::vector<NetcCommand> commands;
     uint64_t bytesPerImage = 0, bytesFixed = 0;
     llvm::SmallVector<kern::SectionAttr> sections;
   };
@@ -86,8 +79,8 @@ private:
   LaunchKernels &kernels;
   std::string json;
   llvm::StringMap<uint32_t> layers;
-  std::vector<Buffer> buffers;
-  Program programs[6];
+  std::vector<NetcBuffer> buffers;
+  std::array<Program, 6> programs;
   std::vector<Program> leanSteps;
 };
 

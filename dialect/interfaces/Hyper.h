@@ -7,38 +7,48 @@
 #ifndef NETC_DIALECT_INTERFACES_HYPER_H
 #define NETC_DIALECT_INTERFACES_HYPER_H
 
+#include "runtime/abi/Abi.h"
+
 #include "mlir/IR/ValueRange.h"
+
+#include <cstddef>
 
 namespace netc {
 
+/// The index of a field among the f32 words of its struct.
+#define NETC_WORD(type, field) (offsetof(type, field) / sizeof(float))
+
 enum HyperWord : int64_t {
-  kLearningRate = 0,
-  kMomentum = 1, ///< Adam: beta1
-  kWeightDecay = 2,
-  kDropout = 3,
-  kSeedLow = 4,
-  kSeedHigh = 5,
-  kStep = 6,
-  kBeta2 = 7, ///< LARS: the trust coefficient
-  kEpsilon = 8,
-  kCorrection1 = 9,  ///< 1 - beta1^t
-  kCorrection2 = 10, ///< sqrt(1 - beta2^t)
-  kGradientScale = 11,
-  kAverageDecay = 12,
-  kBatchWeight = 13, ///< of this batch's gradients among those accumulated
-  kOneMinusBeta2 = 14,
-  kGradientNorm = 15, ///< written by @norm
-  kLabelSmoothing = 16,
-  kHyperWords = 32
+  kLearningRate = NETC_WORD(NetcHyper, lr),
+  kMomentum = NETC_WORD(NetcHyper, momentum), ///< Adam: beta1
+  kWeightDecay = NETC_WORD(NetcHyper, weight_decay),
+  kDropout = NETC_WORD(NetcHyper, dropout),
+  kSeedLow = NETC_WORD(NetcHyper, seed_lo),
+  kSeedHigh = NETC_WORD(NetcHyper, seed_hi),
+  kStep = NETC_WORD(NetcHyper, step),
+  kBeta2 = NETC_WORD(NetcHyper, beta2), ///< LARS: the trust coefficient
+  kEpsilon = NETC_WORD(NetcHyper, epsilon),
+  kCorrection1 = NETC_WORD(NetcHyper, correction1), ///< 1 - beta1^t
+  kCorrection2 = NETC_WORD(NetcHyper, correction2), ///< sqrt(1 - beta2^t)
+  kGradientScale = NETC_WORD(NetcHyper, gradient_scale),
+  kAverageDecay = NETC_WORD(NetcHyper, average_decay),
+  kBatchWeight =
+      NETC_WORD(NetcHyper, batch_weight), ///< of this batch's gradients among those summed
+  kOneMinusBeta2 = NETC_WORD(NetcHyper, one_minus_beta2),
+  kGradientNorm = NETC_WORD(NetcHyper, gradient_norm), ///< written by @norm
+  kLabelSmoothing = NETC_WORD(NetcHyper, label_smoothing),
+  kHyperWords = sizeof(NetcHyper) / sizeof(float)
 };
 
 /// A block for each parameter, in the module's order, behind the first.
 enum ParameterHyperWord : int64_t {
-  kRateScale = 0,  ///< times the learning rate; 0: frozen
-  kDecayScale = 1, ///< times the weight decay
-  kAdapts = 2,     ///< LARS: 0 switches the adaptive rate off
-  kParameterHyperWords = 4
+  kRateScale = NETC_WORD(NetcParameterHyper, rate_scale),   ///< times the learning rate; 0: frozen
+  kDecayScale = NETC_WORD(NetcParameterHyper, decay_scale), ///< times the weight decay
+  kAdapts = NETC_WORD(NetcParameterHyper, adapts), ///< LARS: 0 switches the adaptive rate off
+  kParameterHyperWords = sizeof(NetcParameterHyper) / sizeof(float)
 };
+
+#undef NETC_WORD
 
 /// What an optimizer's formula reads, each an f32 scalar.
 struct UpdateScalars {

@@ -1,6 +1,8 @@
 //===- KernDialect.cpp - the kern dialect: where it is computed -----------===//
 #include "dialect/kern/KernDialect.h"
 
+#include "runtime/abi/Abi.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -17,6 +19,26 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 #include "dialect/kern/KernInterfaces.cpp.inc"
 #define GET_OP_CLASSES
 #include "dialect/kern/KernOps.cpp.inc"
+
+// TableGen can't read a C header: its numbers are held to that here.
+static constexpr bool is(Space space, NetcSpace number) {
+  return static_cast<uint32_t>(space) == static_cast<uint32_t>(number);
+}
+static_assert(is(Space::ArenaImage, NETC_SPACE_ARENA_IMAGE));
+static_assert(is(Space::ArenaFixed, NETC_SPACE_ARENA_FIXED));
+static_assert(is(Space::Parameters, NETC_SPACE_PARAMETERS));
+static_assert(is(Space::Gradients, NETC_SPACE_GRADIENTS));
+static_assert(is(Space::State, NETC_SPACE_STATE));
+static_assert(is(Space::Prepared, NETC_SPACE_PREPARED));
+static_assert(is(Space::Input, NETC_SPACE_INPUT));
+static_assert(is(Space::Labels, NETC_SPACE_LABELS));
+static_assert(is(Space::Output, NETC_SPACE_OUTPUT));
+static_assert(is(Space::Loss, NETC_SPACE_LOSS));
+static_assert(is(Space::Hyper, NETC_SPACE_HYPER));
+static_assert(is(Space::Targets, NETC_SPACE_TARGETS));
+static_assert(is(Space::Accumulated, NETC_SPACE_ACCUMULATED));
+static_assert(is(Space::ArenaGroup, NETC_SPACE_ARENA_GROUP));
+static_assert(getMaxEnumValForSpace() + 1 == NETC_SPACE_COUNT);
 
 void KernDialect::initialize() {
   addAttributes<

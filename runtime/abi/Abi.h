@@ -2,8 +2,8 @@
 //
 // The one header that generated code and the runtime share. netc emits a constant
 // of type NetcModel into every executable, for each level of the CPU; the runtime
-// executes the command tables of one. codegen/package/ModelTable.cpp writes these structs
-// field by field: change both together and raise NETC_ABI_VERSION.
+// executes the command tables of one. codegen/package/ModelTable.cpp writes these structs by their
+// members: a field that it leaves out is an error of netc. Raise NETC_ABI_VERSION with each change.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_ABI_ABI_H
@@ -40,7 +40,7 @@ enum NetcSpace {
 };
 
 /// What may differ from step to step. Generated code reads it by offset.
-/// dialect/interfaces/Hyper.h numbers the words.
+/// dialect/interfaces/Hyper.h counts its words.
 typedef struct {
   float lr;
   float momentum; ///< Adam: beta1
