@@ -42,10 +42,10 @@ Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value
       k.at(output, destination ? k.add(k.mul(destination, channels), channel) : element)};
   for (auto [pointer, how] : llvm::zip(extra, access)) {
     Value offset = element;
-    if (how == Access::Channel)
-      offset = channel;
-    else if (how == Access::ImageChannel)
-      offset = k.add(k.mul(k.div(pixel, pixels), channels), channel);
+    if (how != Access::Full) {
+      Value image = how == Access::ImageChannel ? k.div(pixel, pixels) : Value();
+      offset = offsetOf(k, how, pixel, image, channels, channel);
+    }
     arguments.push_back(k.at(pointer, offset));
   }
   if (partials)

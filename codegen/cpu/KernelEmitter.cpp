@@ -1,6 +1,8 @@
 //===- KernelEmitter.cpp - vocabulary of the CPU kernels ------------------===//
 #include "codegen/cpu/KernelEmitter.h"
 
+#include "codegen/common/PoolWindow.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -52,12 +54,7 @@ Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, lo
 Value KernelEmitter::fma(Value x, Value y, Value z) {
   return vector::FMAOp::create(b, loc, x, y, z);
 }
-Value KernelEmitter::poolMax(Value best, Value x) {
-  // A NaN replaces what was there and stays, as in PyTorch.
-  Value larger = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
-  Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, best, best);
-  return select(arith::OrIOp::create(b, loc, larger, isNaN), best, x);
-}
+Value KernelEmitter::poolMax(Value best, Value x) { return netc::poolMax(b, loc, best, x); }
 
 /// Swaps blocks off the diagonal at each power of two (Eklundh, 1972).
 Values KernelEmitter::transpose(Values rows) {
@@ -94,6 +91,9 @@ Value KernelEmitter::keepLanes(Value vector, Value count) {
 Value KernelEmitter::at(Value pointer, Value offset) {
   return LLVM::GEPOp::create(b, loc, pointerType(), f32(), pointer, ArrayRef<LLVM::GEPArg>{offset},
                              LLVM::GEPNoWrapFlags::inbounds);
+}
+Value KernelEmitter::element(Value pixel, int64_t channels, Value channel) {
+  return add(mul(pixel, channels), channel);
 }
 Value KernelEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
 void KernelEmitter::store(Value scalar, Value pointer) {
@@ -248,64 +248,6 @@ void KernelEmitter::call(func::FuncOp function, ValueRange arguments) {
 // Formulas
 //===----------------------------------------------------------------------===//
 
-Access netc::cpu::accessOf(Value operand, int64_t pixels) {
-  auto type = cast<ShapedType>(operand.getType());
-  if (type.getRank() == 1)
-    return Access::Channel;
-  int64_t own = type.getRank() == 4 ? type.getDimSize(1) * type.getDimSize(2) : 1;
-  return own == 1 && pixels > 1 ? Access::ImageChannel : Access::Full;
-}
-
-bool netc::cpu::usesRandom(Region &region) {
-  return region.walk([](kern::RandomOp) { return WalkResult::interrupt(); }).wasInterrupted();
-}
-
-/// Uniform in [0, 1), one a lane: a 32-bit mix of element, id, step and seed; 1 where
-/// NetcHyper::dropout is off. Mixing function: lowbias32 (Wellons), twice.
-static Value emitRandom(KernelEmitter &k, int64_t id, RandomSource random) {
-  OpBuilder &b = k.b;
-  Location loc = k.loc;
-  Type i32 = b.getI32Type();
-  auto vectorType = VectorType::get({k.lanes}, i32);
-  auto word = [&](int64_t index) -> Value {
-    return LLVM::LoadOp::create(b, loc, i32, k.at(random.hyper, index), 4);
-  };
-  auto constant = [&](uint32_t v) -> Value {
-    return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(v)));
-  };
-  auto splat = [&](Value v) -> Value { return vector::BroadcastOp::create(b, loc, vectorType, v); };
-  auto xorOf = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, loc, x, y); };
-  auto mix = [&](Value x) {
-    bool isVector = isa<VectorType>(x.getType());
-    auto k32 = [&](uint32_t v) { return isVector ? splat(constant(v)) : constant(v); };
-    auto shifted = [&](Value v, uint32_t s) {
-      return xorOf(v, arith::ShRUIOp::create(b, loc, v, k32(s)));
-    };
-    x = shifted(x, 16);
-    x = shifted(arith::MulIOp::create(b, loc, x, k32(0x7feb352d)), 15);
-    return shifted(arith::MulIOp::create(b, loc, x, k32(0x846ca68b)), 16);
-  };
-  // Words of NetcHyper: 3 dropout, 4 and 5 seed, 6 step.
-  Value key = mix(xorOf(word(4), constant(static_cast<uint32_t>(id) * 0x9e3779b9u + 1)));
-  key = mix(xorOf(key, word(5)));
-  key = mix(xorOf(key, word(6)));
-  Value high =
-      arith::TruncIOp::create(b, loc, i32, arith::ShRUIOp::create(b, loc, random.element, k.c(32)));
-  key = mix(xorOf(key, high));
-  Value low = arith::TruncIOp::create(b, loc, i32, random.element);
-  SmallVector<int32_t> iota(k.lanes);
-  for (int64_t i = 0; i < k.lanes; ++i)
-    iota[i] = static_cast<int32_t>(i);
-  Value lane = arith::ConstantOp::create(
-      b, loc, DenseElementsAttr::get(vectorType, ArrayRef<int32_t>(iota)));
-  Value bits = mix(xorOf(mix(arith::AddIOp::create(b, loc, splat(low), lane)), splat(key)));
-  bits = arith::ShRUIOp::create(b, loc, bits, splat(constant(8)));
-  Value uniform = k.fmul(arith::UIToFPOp::create(b, loc, k.vec(), bits), k.splat(1.0 / (1 << 24)));
-  Value dropout = k.load(k.at(random.hyper, 3));
-  Value on = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, dropout, k.number(0));
-  return arith::SelectOp::create(b, loc, on, uniform, k.splat(1.0));
-}
-
 static Type vectorOf(Type type, int64_t lanes) { return VectorType::get({lanes}, type); }
 
 Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange arguments,
@@ -322,7 +264,9 @@ Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange argum
       continue;
     }
     if (auto draw = dyn_cast<kern::RandomOp>(op)) {
-      map.map(draw.getResult(), emitRandom(k, static_cast<int64_t>(draw.getId()), random));
+      auto wordAt = [&](int64_t word) { return k.at(random.hyper, word); };
+      map.map(draw.getResult(), emitUniform(k.b, k.loc, static_cast<int64_t>(draw.getId()),
+                                            random.element, k.lanes, wordAt));
       continue;
     }
     OperationState state(k.loc, op.getName());

@@ -8,6 +8,8 @@
 #ifndef NETC_CODEGEN_CPU_KERNELEMITTER_H
 #define NETC_CODEGEN_CPU_KERNELEMITTER_H
 
+#include "codegen/common/Access.h"
+#include "codegen/common/Random.h"
 #include "dialect/kern/KernDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -81,6 +83,9 @@ public:
   // Memory: offsets in f32 elements.
   Value at(Value pointer, Value offset);
   Value at(Value pointer, int64_t offset) { return offset == 0 ? pointer : at(pointer, c(offset)); }
+  /// pixel * channels + channel.
+  Value element(Value pixel, int64_t channels, Value channel);
+  Value wide(Value index) { return index; } ///< as GpuEmitter's, whose indices are narrower
   Value load(Value pointer);
   void store(Value scalar, Value pointer);
   /// `valid` lanes of a vector (static; below `lanes` the rest reads as zero, is not written).
@@ -130,21 +135,6 @@ public:
   int64_t lanes;
   uint64_t scratchBytes = 0; ///< a thread's, told to the runtime
 };
-
-/// How one operand of a formula is read while sweeping pixels.
-enum class Access { Full, Channel, ImageChannel };
-
-/// By shape: [C] is Channel; [N, 1, 1, C] or [N, C] over several pixels ImageChannel; else Full.
-Access accessOf(Value operand, int64_t pixels);
-
-/// Where the formula's random numbers come from; null pointers where there are none.
-struct RandomSource {
-  Value hyper;   ///< NetcHyper
-  Value element; ///< i64 index of lane 0 in its tensor
-};
-
-/// Whether a formula draws random numbers.
-bool usesRandom(mlir::Region &region);
 
 /// Clones a kern region on vectors of `lanes`; returns what it yields.
 Values emitFormula(KernelEmitter &k, mlir::Block &formula, ValueRange arguments,

@@ -5,6 +5,7 @@
 // A prologue is applied to each element that a window reads.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/common/PoolWindow.h"
 #include "codegen/cpu/Kernels.h"
 
 #include <limits>
@@ -14,15 +15,10 @@ using namespace netc;
 using namespace netc::cpu;
 
 namespace {
-/// A range of taps or windows, at run time.
-struct Span {
-  Value low, high;
-};
-
 class PoolEmitter {
 public:
   PoolEmitter(KernelEmitter &k, kern::PoolOp op, const Launch &launch)
-      : k(k), op(op), launch(launch), g(op.getGeometry()), channels(g.getIc()),
+      : k(k), op(op), window(k, op), launch(launch), g(op.getGeometry()), channels(g.getIc()),
         output(launch.buffers[op.getInputs().size()]) {
     size_t first = op.getInputs().size() - op.getSources().size();
     for (auto [index, operand] : llvm::enumerate(op.getSources())) {
@@ -36,23 +32,9 @@ public:
   void emitAverageGrad();
 
 private:
-  bool adaptive() {
-    return op.getKind() == kern::PoolKind::Adaptive || op.getKind() == kern::PoolKind::AdaptiveGrad;
-  }
-  /// Input positions of window `o` along one axis; `count` is what an average divides by.
-  Span taps(int axis, Value o, Value &count);
-  /// Windows that cover input position `i` along one axis.
-  Span covering(int axis, Value i);
-  int64_t in(int axis) const { return axis ? g.getIw() : g.getIh(); }
-  int64_t out(int axis) const { return axis ? g.getOw() : g.getOh(); }
-  int64_t kernel(int axis) const { return axis ? g.getKw() : g.getKh(); }
-  int64_t stride(int axis) const { return axis ? g.getSw() : g.getSh(); }
-  int64_t pad(int axis) const { return axis ? g.getPl() : g.getPt(); }
-  Value inAt(Value image, Value h, Value w) {
-    return k.mul(k.add(k.mul(k.add(k.mul(image, g.getIh()), h), g.getIw()), w), channels);
-  }
+  Value inAt(Value image, Value h, Value w) { return k.mul(window.inPixel(image, h, w), channels); }
   Value outAt(Value image, Value h, Value w) {
-    return k.mul(k.add(k.mul(k.add(k.mul(image, g.getOh()), h), g.getOw()), w), channels);
+    return k.mul(window.outPixel(image, h, w), channels);
   }
   /// Operands of the prologue that are the same for all pixels of an image; null for the others.
   Values stillAt(Value image, Value channel, int64_t valid);
@@ -66,6 +48,7 @@ private:
 
   KernelEmitter &k;
   kern::PoolOp op;
+  PoolWindow<KernelEmitter> window;
   const Launch &launch;
   kern::GeometryAttr g;
   int64_t channels;
@@ -78,9 +61,12 @@ private:
 Values PoolEmitter::stillAt(Value image, Value channel, int64_t valid) {
   Values still;
   for (auto [source, access] : llvm::zip(sources, accesses)) {
-    Value offset =
-        access == Access::ImageChannel ? k.add(k.mul(image, channels), channel) : channel;
-    still.push_back(access == Access::Full ? Value() : k.loadVector(k.at(source, offset), valid));
+    if (access == Access::Full) {
+      still.push_back(Value());
+      continue;
+    }
+    Value offset = offsetOf(k, access, /*pixel=*/{}, image, channels, channel);
+    still.push_back(k.loadVector(k.at(source, offset), valid));
   }
   return still;
 }
@@ -95,36 +81,13 @@ Value PoolEmitter::loadInput(Value image, Value h, Value w, Value channel, int64
   return prologue ? emitFormula(k, *prologue, inputs)[0] : inputs[0];
 }
 
-Span PoolEmitter::taps(int axis, Value o, Value &count) {
-  if (adaptive()) {
-    Value low = k.div(k.mul(o, in(axis)), out(axis));
-    Value high = k.ceilDiv(k.mul(k.add(o, 1), in(axis)), out(axis));
-    count = k.sub(high, low);
-    return {low, high};
-  }
-  Value start = k.add(k.mul(o, stride(axis)), -pad(axis));
-  // Padding counts, but not what a rounded-up window has beyond it.
-  count = k.sub(k.min(k.add(start, kernel(axis)), k.c(in(axis) + op.getEndPads()[axis])), start);
-  return {k.max(start, k.c(0)), k.min(k.add(start, kernel(axis)), k.c(in(axis)))};
-}
-
-Span PoolEmitter::covering(int axis, Value i) {
-  if (adaptive())
-    return {k.div(k.mul(i, out(axis)), in(axis)),
-            k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
-  // o stride - pad <= i < o stride - pad + kernel
-  Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - kernel(axis) + 1), k.c(0)), stride(axis));
-  Value high = k.add(k.div(k.add(i, pad(axis)), stride(axis)), 1);
-  return {low, k.min(high, k.c(out(axis)))};
-}
-
 void PoolEmitter::emitForwardRows(bool isMax) {
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
-    Value image = k.div(item, out(0)), oh = k.rem(item, out(0));
+    Value image = k.div(item, window.out(0)), oh = k.rem(item, window.out(0));
     Value rowCount, columnCount;
-    Span rows = taps(0, oh, rowCount);
-    k.loop(0, out(1), 1, [&](Value ow) {
-      Span cols = taps(1, ow, columnCount);
+    Span rows = window.taps(0, oh, rowCount);
+    k.loop(0, window.out(1), 1, [&](Value ow) {
+      Span cols = window.taps(1, ow, columnCount);
       Value scale =
           isMax ? Value() : k.splat(k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount))));
       k.overChannels(channels, [&](Value channel, int64_t valid) {
@@ -196,34 +159,34 @@ void PoolEmitter::emitMaxGrad() {
       });
     };
     Value unused;
-    k.loop(0, out(0), 1, [&](Value oh) {
-      Span rows = taps(0, oh, unused), above = taps(0, k.add(oh, -1), unused);
+    k.loop(0, window.out(0), 1, [&](Value oh) {
+      Span rows = window.taps(0, oh, unused), above = window.taps(0, k.add(oh, -1), unused);
       // Rows that no window before this one has reached.
       zeroRows(k.select(k.less(oh, k.c(1)), k.c(0), above.high), rows.high);
-      k.loop(0, out(1), 1, [&](Value ow) {
-        Span cols = taps(1, ow, unused);
+      k.loop(0, window.out(1), 1, [&](Value ow) {
+        Span cols = window.taps(1, ow, unused);
         overItem(low, [&](Value channel, int64_t valid) {
           ofWindow(image, oh, ow, rows, cols, channel, valid);
         });
       });
     });
-    zeroRows(taps(0, k.c(out(0) - 1), unused).high, k.c(g.getIh()));
+    zeroRows(window.taps(0, k.c(window.out(0) - 1), unused).high, k.c(g.getIh()));
   });
 }
 
 void PoolEmitter::emitAverageGrad() {
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
-    Value image = k.div(item, in(0)), ih = k.rem(item, in(0));
-    Span rows = covering(0, ih);
-    k.loop(0, in(1), 1, [&](Value iw) {
-      Span cols = covering(1, iw);
+    Value image = k.div(item, window.in(0)), ih = k.rem(item, window.in(0));
+    Span rows = window.covering(0, ih);
+    k.loop(0, window.in(1), 1, [&](Value iw) {
+      Span cols = window.covering(1, iw);
       k.overChannels(channels, [&](Value channel, int64_t valid) {
         Values sum = k.reduce(rows.low, rows.high, 1, k.zeros(), [&](Value oh, ValueRange acc) {
           Value rowCount;
-          taps(0, oh, rowCount);
+          window.taps(0, oh, rowCount);
           return k.reduce(cols.low, cols.high, 1, acc, [&](Value ow, ValueRange inside) {
             Value columnCount;
-            taps(1, ow, columnCount);
+            window.taps(1, ow, columnCount);
             Value scale = k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount)));
             Value gradient =
                 k.loadVector(k.at(launch.buffers[0], k.add(outAt(image, oh, ow), channel)), valid);

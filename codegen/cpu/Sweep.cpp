@@ -83,8 +83,7 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
       sweep.inputs.push_back({k.at(source, element), true, s.channels * s.gatherColumns});
     else
       sweep.inputs.push_back(
-          {k.at(source, access == Access::Channel ? first : k.add(k.mul(image, s.channels), first)),
-           false, 0});
+          {k.at(source, offsetOf(k, access, pixel, image, s.channels, first)), false, 0});
   }
   sweep.output = to;
   sweep.outputPitch = s.pitch;

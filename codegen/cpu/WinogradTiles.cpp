@@ -57,10 +57,8 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
               sweep.inputs.push_back({k.at(source, element), true, s.sourceChannels});
             else
               sweep.inputs.push_back(
-                  {k.at(source, access == Access::Channel
-                                    ? shift
-                                    : k.add(k.mul(image, s.sourceChannels), shift)),
-                   false, 0});
+                  {k.at(source, offsetOf(k, access, pixel, image, s.sourceChannels, shift)), false,
+                   0});
           }
           sweep.output = k.at(out, k.mul(low, s.channels));
           sweep.outputPitch = sweep.channels = s.channels;

@@ -8,6 +8,8 @@
 #ifndef NETC_CODEGEN_CUDA_GPUEMITTER_H
 #define NETC_CODEGEN_CUDA_GPUEMITTER_H
 
+#include "codegen/common/Access.h"
+#include "codegen/common/Random.h"
 #include "dialect/kern/KernDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -141,20 +143,6 @@ private:
   int64_t sharedBytes = 0, sharedPeak = 0;
   llvm::SmallVector<mlir::LLVM::AddressOfOp> sharedUses;
 };
-
-/// How one operand of a formula is read.
-enum class Access { Full, Channel, ImageChannel };
-
-/// By shape: [C] is Channel; [N, 1, 1, C] or [N, C] over several pixels ImageChannel; else Full.
-Access accessOf(Value operand, int64_t pixels);
-
-/// Where a formula's random numbers come from.
-struct RandomSource {
-  Value hyper;   ///< NetcHyper, or null
-  Value element; ///< i64 index in its tensor
-};
-
-bool usesRandom(mlir::Region &region);
 
 /// Clones a kern region on scalars; returns what it yields.
 Values emitFormula(GpuEmitter &k, mlir::Block &formula, ValueRange arguments,

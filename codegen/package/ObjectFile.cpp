@@ -1,10 +1,11 @@
 //===- ObjectFile.cpp - LLVM IR to text or object -------------------------===//
 #include "codegen/package/ObjectFile.h"
 
+#include "codegen/common/ScalarPipeline.h"
+
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
@@ -27,25 +28,6 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target,
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
       triple, "x86-64", target.featureString(), options, llvm::Reloc::PIC_, std::nullopt,
       llvm::CodeGenOptLevel::Default));
-}
-
-/// Kernels are vectorised and unrolled by hand: only the scalar clean-up is wanted.
-static void optimise(llvm::Module &code, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager sccs;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
 }
 
 CodeWriter::CodeWriter(const CpuTarget &target)

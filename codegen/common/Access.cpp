@@ -1,0 +1,15 @@
+//===- Access.cpp - how a formula's operands are read ---------------------===//
+#include "codegen/common/Access.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+using namespace netc;
+
+Access netc::accessOf(Value operand, int64_t pixels) {
+  auto type = cast<ShapedType>(operand.getType());
+  if (type.getRank() == 1)
+    return Access::Channel;
+  int64_t own = type.getRank() == 4 ? type.getDimSize(1) * type.getDimSize(2) : 1;
+  return own == 1 && pixels > 1 ? Access::ImageChannel : Access::Full;
+}

@@ -1,0 +1,84 @@
+//===- PoolWindow.h - which pixels a pooling window covers ------*- C++ -*-===//
+#ifndef NETC_CODEGEN_COMMON_POOLWINDOW_H
+#define NETC_CODEGEN_COMMON_POOLWINDOW_H
+
+#include "dialect/kern/KernDialect.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+namespace netc {
+
+/// A range of taps or windows, at run time.
+struct Span {
+  mlir::Value low, high;
+};
+
+/// The larger of what a max pool has and a further value: a NaN replaces what was there and stays,
+/// as in PyTorch.
+inline mlir::Value poolMax(mlir::OpBuilder &b, mlir::Location loc, mlir::Value best,
+                           mlir::Value x) {
+  using namespace mlir;
+  Value larger = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, best, x);
+  Value isNaN = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, best, best);
+  return arith::SelectOp::create(b, loc, arith::OrIOp::create(b, loc, larger, isNaN), best, x);
+}
+
+/// The arithmetic of one pool's windows along an axis (0: rows, 1: columns) in the integers of a
+/// CPU's or a GPU's kernel.
+template <typename Emitter> class PoolWindow {
+public:
+  using Value = mlir::Value;
+
+  PoolWindow(Emitter &k, kern::PoolOp op) : k(k), op(op), g(op.getGeometry()) {}
+
+  int64_t in(int axis) const { return axis ? g.getIw() : g.getIh(); }
+  int64_t out(int axis) const { return axis ? g.getOw() : g.getOh(); }
+
+  /// Input positions of window `o`; `count` is what an average divides by.
+  Span taps(int axis, Value o, Value &count) {
+    if (adaptive()) {
+      Value low = k.div(k.mul(o, in(axis)), out(axis));
+      Value high = k.ceilDiv(k.mul(k.add(o, 1), in(axis)), out(axis));
+      count = k.sub(high, low);
+      return {low, high};
+    }
+    Value start = k.add(k.mul(o, stride(axis)), -pad(axis));
+    // Padding counts, but not what a rounded-up window has beyond it.
+    count = k.sub(k.min(k.add(start, kernel(axis)), k.c(in(axis) + op.getEndPads()[axis])), start);
+    return {k.max(start, k.c(0)), k.min(k.add(start, kernel(axis)), k.c(in(axis)))};
+  }
+
+  /// Windows that cover input position `i`.
+  Span covering(int axis, Value i) {
+    if (adaptive())
+      return {k.div(k.mul(i, out(axis)), in(axis)),
+              k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
+    // o stride - pad <= i < o stride - pad + kernel
+    Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - kernel(axis) + 1), k.c(0)), stride(axis));
+    Value high = k.add(k.div(k.add(i, pad(axis)), stride(axis)), 1);
+    return {low, k.min(high, k.c(out(axis)))};
+  }
+
+  /// Pixels of the batch before this one, of the input and of the output.
+  Value inPixel(Value image, Value h, Value w) { return pixel(image, g.getIh(), h, g.getIw(), w); }
+  Value outPixel(Value image, Value h, Value w) { return pixel(image, g.getOh(), h, g.getOw(), w); }
+
+private:
+  bool adaptive() {
+    return op.getKind() == kern::PoolKind::Adaptive || op.getKind() == kern::PoolKind::AdaptiveGrad;
+  }
+  int64_t kernel(int axis) const { return axis ? g.getKw() : g.getKh(); }
+  int64_t stride(int axis) const { return axis ? g.getSw() : g.getSh(); }
+  int64_t pad(int axis) const { return axis ? g.getPl() : g.getPt(); }
+  Value pixel(Value image, int64_t height, Value h, int64_t width, Value w) {
+    return k.add(k.mul(k.add(k.mul(image, height), h), width), w);
+  }
+
+  Emitter &k;
+  kern::PoolOp op;
+  kern::GeometryAttr g;
+};
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_COMMON_POOLWINDOW_H
