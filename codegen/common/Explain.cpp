@@ -150,8 +150,8 @@ static bool isTuned(kern::ContractOp op) {
   auto module = op->getParentOfType<ModuleOp>();
   if (!module->hasAttr("kern.choices") || op.getGpuAttr())
     return false;
-  kern::TargetFacts facts =
-      kern::cpuFacts(op.getSchedule().getLanes(), op.getSchedule().getLanes() >= 16 ? 32 : 16);
+  int64_t lanes = op.getSchedule().getLanes();
+  kern::TargetFacts facts = kern::cpuFacts(lanes, target::levelOfLanes(lanes).registers);
   facts.batch = kern::likelyBatch(op->getParentOfType<func::FuncOp>().getName());
   return op.getSchedule() != kern::scheduleContraction(op.getKind(), op.getGeometry(), facts);
 }

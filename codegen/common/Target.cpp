@@ -1,6 +1,8 @@
 //===- Target.cpp - what code is generated for ----------------------------===//
 #include "codegen/common/Target.h"
 
+#include "dialect/target/Target.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -15,37 +17,26 @@ std::string CpuTarget::featureString() const {
   return llvm::join(on, ",");
 }
 
-static CpuTarget level(int number) {
-  CpuTarget target;
-  target.name = "x86-64-v" + std::to_string(number);
-  target.features = {"sse4.2", "popcnt"};
-  if (number >= 3) {
-    llvm::append_range(target.features,
-                       std::vector<std::string>{"avx", "avx2", "fma", "bmi", "bmi2", "f16c"});
-    target.lanes = 8;
-  }
-  if (number >= 4) {
-    llvm::append_range(target.features,
-                       std::vector<std::string>{"avx512f", "avx512bw", "avx512dq", "avx512vl"});
-    target.lanes = 16;
-    target.registers = 32;
-  }
-  return target;
+static CpuTarget targetOf(const target::CpuLevel &level) {
+  CpuTarget result;
+  result.name = level.name;
+  for (llvm::StringRef feature : level.features)
+    result.features.push_back(feature.str());
+  result.lanes = level.lanes;
+  result.registers = level.registers;
+  return result;
 }
 
 std::optional<CpuTarget> netc::lookupCpuTarget(llvm::StringRef name) {
-  if (name == "x86-64-v2")
-    return level(2);
-  if (name == "x86-64-v3")
-    return level(3);
-  if (name == "x86-64-v4")
-    return level(4);
+  for (const target::CpuLevel &level : target::cpuLevels())
+    if (name == level.name)
+      return targetOf(level);
   if (name != "native")
     return std::nullopt;
-  for (int number : {4, 3})
-    if (CpuTarget target = level(number); hostRuns(target))
+  for (const target::CpuLevel &level : llvm::reverse(target::cpuLevels()))
+    if (CpuTarget target = targetOf(level); hostRuns(target))
       return target;
-  return level(2);
+  return targetOf(target::cpuLevels().front());
 }
 
 bool netc::hostRuns(const CpuTarget &target) {
@@ -62,7 +53,7 @@ bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &target
     std::optional<CpuTarget> target = lookupCpuTarget(name.trim());
     if (!target) {
       error = "--cpu " + names.str() + ": '" + name.trim().str() +
-              "' is no level; expected one or several of " + cpuTargetNames().str() +
+              "' is no level; expected one or several of " + cpuTargetNames() +
               ", separated by commas";
       return false;
     }
@@ -73,4 +64,9 @@ bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &target
   return true;
 }
 
-llvm::StringRef netc::cpuTargetNames() { return "native, x86-64-v2, x86-64-v3, x86-64-v4"; }
+std::string netc::cpuTargetNames() {
+  std::string names = "native";
+  for (const target::CpuLevel &level : target::cpuLevels())
+    names += ", " + level.name.str();
+  return names;
+}

@@ -11,12 +11,12 @@
 
 namespace netc {
 
-/// A level of x86-64 and what kernels use of it.
+/// A level of x86-64 and what kernels use of it (dialect/target/Target.h has the levels).
 struct CpuTarget {
   std::string name;                  ///< "x86-64-v3"
   std::vector<std::string> features; ///< LLVM names; the executable checks them at start
-  int64_t lanes = 4;                 ///< f32 lanes of a vector register
-  int64_t registers = 16;            ///< vector registers
+  int64_t lanes = 0;                 ///< f32 lanes of a vector register
+  int64_t registers = 0;             ///< vector registers
 
   /// "+avx2,+fma,…"
   std::string featureString() const;
@@ -33,7 +33,7 @@ bool hostRuns(const CpuTarget &target);
 bool parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error);
 
 /// The names that lookupCpuTarget knows, for messages.
-llvm::StringRef cpuTargetNames();
+std::string cpuTargetNames();
 
 } // namespace netc
 

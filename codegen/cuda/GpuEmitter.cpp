@@ -1,15 +1,14 @@
 //===- GpuEmitter.cpp - vocabulary of the CUDA kernels --------------------===//
 #include "codegen/cuda/GpuEmitter.h"
 
+#include "dialect/target/Target.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace netc;
 using namespace netc::cuda;
-
-/// What a kernel may have of shared memory without asking for it at launch.
-static constexpr int64_t kStaticSharedBytes = 48 << 10;
 
 //===----------------------------------------------------------------------===//
 // Numbers
@@ -141,7 +140,7 @@ void GpuEmitter::finish(ModuleOp module) {
   if (sharedUses.empty())
     return;
   OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
-  bool dynamic = sharedPeak > kStaticSharedBytes;
+  bool dynamic = sharedPeak > target::GpuFacts().staticSharedBytes;
   dynamicBytes = dynamic ? sharedPeak : 0;
   auto type = LLVM::LLVMArrayType::get(f32(), dynamic ? 0 : sharedPeak / 4);
   LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false,
@@ -226,59 +225,19 @@ void GpuEmitter::when(Value condition, function_ref<void()> body) {
 // Formulas
 //===----------------------------------------------------------------------===//
 
-Access netc::cuda::accessOf(Value operand, int64_t pixels) {
-  auto type = cast<ShapedType>(operand.getType());
-  if (type.getRank() == 1)
-    return Access::Channel;
-  int64_t own = type.getRank() == 4 ? type.getDimSize(1) * type.getDimSize(2) : 1;
-  return own == 1 && pixels > 1 ? Access::ImageChannel : Access::Full;
-}
-
-bool netc::cuda::usesRandom(Region &region) {
-  return region.walk([](kern::RandomOp) { return WalkResult::interrupt(); }).wasInterrupted();
-}
-
-/// Uniform in [0, 1) from element, id, step and seed, as on the CPU: lowbias32 (Wellons), twice;
-/// 1 where NetcHyper::dropout is off.
-static Value emitRandom(GpuEmitter &k, int64_t id, RandomSource random) {
-  OpBuilder &b = k.b;
-  Location loc = k.loc;
-  auto word = [&](int64_t index) -> Value {
-    return LLVM::LoadOp::create(b, loc, k.i32(), k.at(random.hyper, index), 4);
-  };
-  auto constant = [&](uint32_t v) { return k.c(static_cast<int32_t>(v)); };
-  auto xorOf = [&](Value x, Value y) -> Value { return arith::XOrIOp::create(b, loc, x, y); };
-  auto shift = [&](Value x, Value s) -> Value { return arith::ShRUIOp::create(b, loc, x, s); };
-  auto mix = [&](Value x) {
-    x = xorOf(x, shift(x, constant(16)));
-    x = k.mul(x, constant(0x7feb352d));
-    x = xorOf(x, shift(x, constant(15)));
-    x = k.mul(x, constant(0x846ca68b));
-    return xorOf(x, shift(x, constant(16)));
-  };
-  // Words of NetcHyper: 3 dropout, 4 and 5 seed, 6 step.
-  Value key = mix(xorOf(word(4), constant(static_cast<uint32_t>(id) * 0x9e3779b9u + 1)));
-  key = mix(xorOf(key, word(5)));
-  key = mix(xorOf(key, word(6)));
-  Value high = arith::TruncIOp::create(b, loc, k.i32(), shift(random.element, k.wideConstant(32)));
-  key = mix(xorOf(key, high));
-  Value low = arith::TruncIOp::create(b, loc, k.i32(), random.element);
-  Value bits = shift(mix(xorOf(mix(low), key)), constant(8));
-  Value uniform = k.fmul(arith::UIToFPOp::create(b, loc, k.f32(), bits), k.number(1.0 / (1 << 24)));
-  Value on = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNE, k.load(k.at(random.hyper, 3)),
-                                   k.number(0));
-  return k.select(on, uniform, k.number(1));
-}
-
 Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange arguments,
                                RandomSource random) {
   IRMapping map;
   map.map(formula.getArguments(), arguments);
   for (Operation &op : formula.without_terminator()) {
-    if (auto draw = dyn_cast<kern::RandomOp>(op))
-      map.map(draw.getResult(), emitRandom(k, static_cast<int64_t>(draw.getId()), random));
-    else
+    auto draw = dyn_cast<kern::RandomOp>(op);
+    if (!draw) {
       k.b.clone(op, map);
+      continue;
+    }
+    auto wordAt = [&](int64_t word) { return k.at(random.hyper, word); };
+    map.map(draw.getResult(), emitUniform(k.b, k.loc, static_cast<int64_t>(draw.getId()),
+                                          random.element, /*lanes=*/0, wordAt));
   }
   Values results;
   for (Value value : formula.getTerminator()->getOperands())
@@ -291,13 +250,7 @@ SmallVector<Values> netc::cuda::loadInputs(GpuEmitter &k, const FormulaInputs &i
                                            Value channel, int64_t width) {
   SmallVector<Values> loaded;
   for (auto [pointer, access] : llvm::zip(inputs.pointers, inputs.accesses)) {
-    Value offset;
-    if (access == Access::Full)
-      offset = k.element(pixel, channels, channel);
-    else if (access == Access::Channel)
-      offset = k.wide(channel);
-    else
-      offset = k.element(image, channels, channel);
+    Value offset = offsetOf(k, access, pixel, image, channels, channel);
     loaded.push_back(k.loadGuarded(p, pointer, offset, width));
   }
   return loaded;

@@ -1,14 +1,21 @@
 //===- GpuTarget.cpp - the chips that CUDA code is generated for ----------===//
 #include "codegen/cuda/GpuTarget.h"
 
+#include "dialect/target/Target.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 using namespace netc;
 using namespace netc::cuda;
 
-static constexpr unsigned kChips[] = {75, 80, 86, 89, 90, 100, 120};
-static constexpr unsigned kFirstTf32 = 80;
+/// "sm_75, sm_80, …"
+static std::string chipNames() {
+  std::string text;
+  for (const target::GpuChip &chip : target::gpuChips())
+    text += (text.empty() ? "sm_" : ", sm_") + std::to_string(chip.number);
+  return text;
+}
 
 bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulated,
                             GpuTarget &target, std::string &error) {
@@ -25,12 +32,12 @@ bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulat
   for (llvm::StringRef name : names) {
     unsigned chip = 0;
     if (!name.consume_front("sm_") || name.getAsInteger(10, chip) ||
-        !llvm::is_contained(kChips, chip)) {
-      error = "--chip " + list.str() +
-              ": expected a list of sm_75, sm_80, sm_86, sm_89, sm_90, sm_100, sm_120";
+        llvm::none_of(target::gpuChips(),
+                      [&](const target::GpuChip &known) { return known.number == chip; })) {
+      error = "--chip " + list.str() + ": expected a list of " + chipNames();
       return false;
     }
-    if (tensorCores && chip < kFirstTf32) {
+    if (tensorCores && !target::gpuChipFrom(chip).tensorTf32) {
       error = "--precision tf32: sm_" + std::to_string(chip) +
               " lacks mma.sync on tf32, which 'kern.contract' needs; "
               "expected sm_80 or newer, or --precision f32";

@@ -1,6 +1,9 @@
 //===- Ptx.cpp - CUDA kernels to PTX and machine code ---------------------===//
 #include "codegen/cuda/Ptx.h"
 
+#include "codegen/common/ScalarPipeline.h"
+#include "dialect/target/Target.h"
+
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -15,7 +18,6 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Program.h"
@@ -34,7 +36,10 @@ void LLVMInitializeNVPTXTargetMC();
 void LLVMInitializeNVPTXAsmPrinter();
 }
 
-GpuFeatures netc::cuda::featuresOf(unsigned chip) { return {chip >= 80, chip >= 80}; }
+GpuFeatures netc::cuda::featuresOf(unsigned chip) {
+  target::GpuChip facts = target::gpuChipFrom(chip);
+  return {facts.asyncCopy, facts.tensorTf32};
+}
 
 /// The same polynomials as on the CPU: no libdevice.
 static void expandMath(ModuleOp kernels) {
@@ -86,25 +91,6 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(unsigned chip, std::stri
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
       triple, "sm_" + std::to_string(chip), chip >= 80 ? "+ptx70" : "+ptx63", options, std::nullopt,
       std::nullopt, llvm::CodeGenOptLevel::Default));
-}
-
-/// Kernels are unrolled by hand: only the scalar clean-up is wanted.
-static void optimise(llvm::Module &code, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = false;
-  tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager sccs;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(code, modules);
 }
 
 FailureOr<std::string> netc::cuda::emitPtx(ModuleOp source, GpuKernelSet &kernels, unsigned chip) {

@@ -9,6 +9,7 @@
 #include <limits>
 
 using namespace mlir;
+using namespace netc;
 using namespace netc::kern;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -17,8 +18,9 @@ TargetFacts netc::kern::cpuFacts(int64_t lanes, int64_t registers) {
   TargetFacts target;
   target.lanes = lanes;
   target.registers = registers;
-  if (lanes >= 16)
-    target.l1Bytes = 48 << 10, target.l2Bytes = 1 << 20;
+  const target::CpuLevel &level = target::levelOfLanes(lanes);
+  target.l1Bytes = level.l1Bytes;
+  target.l2Bytes = level.l2Bytes;
   return target;
 }
 
@@ -28,11 +30,12 @@ struct Tile {
 };
 } // namespace
 
-/// Rough cycles of a rows x vectors micro-kernel for one step of the reduction: two FMAs and two
-/// loads a cycle, and a latency of four cycles that 2 * 4 accumulators just hide, a few more
-/// surely.
-static double stepCost(int64_t rows, int64_t vectors) {
-  double fma = std::max<double>(rows * vectors, 8.8) / 2.0, load = (rows + vectors) / 2.0;
+/// Rough cycles of a rows x vectors micro-kernel for one step of the reduction. As many
+/// accumulators as products are begun within a product's latency just hide it, a few more surely.
+static double stepCost(int64_t rows, int64_t vectors, const target::CpuCosts &costs) {
+  double hiding = 1.1 * costs.fmasPerCycle * costs.fmaLatency;
+  double fma = std::max<double>(rows * vectors, hiding) / costs.fmasPerCycle;
+  double load = (rows + vectors) / costs.loadsPerCycle;
   return std::max(fma, load);
 }
 
@@ -51,7 +54,8 @@ static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &targe
       if (r > count && r > 1)
         break;
       auto alongRows = [&](int64_t vs) {
-        return (count / r) * stepCost(r, vs) + (count % r ? stepCost(count % r, vs) : 0);
+        double rest = count % r ? stepCost(count % r, vs, target.costs) : 0;
+        return (count / r) * stepCost(r, vs, target.costs) + rest;
       };
       double cost = (vectors / v) * alongRows(v) + (vectors % v ? alongRows(vectors % v) : 0);
       // Larger tiles at equal cost: weights are read less often. One vector: each product loads its
@@ -132,7 +136,8 @@ static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFa
     return {};
   int64_t points = (m + 2) * (m + 2), bytes = 4 * points * g.getIc() * g.getOc();
   int64_t blocks = g.getIc() / inputs * (g.getOc() / outputs), chunks = 1;
-  while (chunks < 16 && (chunks * blocks < 4 || 2 * chunks * bytes <= (2 << 20)))
+  while (chunks < 16 && (chunks * blocks < target.costs.balancedThreads.back() ||
+                         2 * chunks * bytes <= target.costs.partialGradientBytes))
     chunks *= 2;
   Tile tile = chooseTile(inputs, outputs, target);
   while (outputs < g.getOc() && outputs % (target.lanes * tile.vectors)) // tiles don't cross blocks
@@ -147,16 +152,18 @@ static int64_t chooseWinogradFilterGrad(GeometryAttr g, const TargetFacts &targe
   if (!inputs)
     return 0;
   double pairs = static_cast<double>(g.getIc()) * ceilDiv(g.getOc(), target.lanes);
-  double least = 1.15 * 9 * g.getOh() * g.getOw() * pairs / 2;
+  double least = 1.15 * 9 * g.getOh() * g.getOw() * pairs / target.costs.fmasPerCycle;
   int64_t best = 0;
   for (int64_t m : {2, 4}) {
     double points = static_cast<double>((m + 2) * (m + 2)),
            tiles = static_cast<double>(ceilDiv(g.getOh(), m) * ceilDiv(g.getOw(), m));
-    double transforms = tiles * points * 5 *
+    double transforms = tiles * points * target.costs.transformCycles *
                         (g.getIc() / target.lanes * (g.getOc() / outputs) +
                          g.getOc() / target.lanes * (g.getIc() / inputs));
-    double cost = 1.15 * points * tiles * pairs / 2 + transforms +
-                  points * 12 * g.getIc() * g.getOc() / 10 / target.batch;
+    // Partial gradients: written, read and added, 4 bytes each.
+    double cost =
+        1.15 * points * tiles * pairs / target.costs.fmasPerCycle + transforms +
+        points * 12 * g.getIc() * g.getOc() / target.costs.lastCacheBytesPerCycle / target.batch;
     if (cost < least)
       least = cost, best = m;
   }
@@ -184,10 +191,10 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
   block = ceilDiv(block, target.lanes * tile.vectors) * target.lanes * tile.vectors;
   if (g.getGroups() > 1 || block > g.getOc())
     block = g.getOc();
-  // As many chunks as keep the partial gradients below 2 MiB: enough items for any number of
-  // threads.
+  // As many chunks as keep the partial gradients small: enough items for any number of threads.
   int64_t bytes = 4 * g.getOc() * (g.getIc() / g.getGroups()) * g.getKh() * g.getKw();
-  int64_t chunks = std::clamp<int64_t>((2 << 20) / std::max<int64_t>(bytes, 1), 1, 16);
+  int64_t chunks =
+      std::clamp<int64_t>(target.costs.partialGradientBytes / std::max<int64_t>(bytes, 1), 1, 16);
   auto ofRows = [&](int64_t rows) {
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, rows, block,
                              chunks, flat, 0);
@@ -205,26 +212,27 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
 /// Cycles in which a core reads the weights of one image's share. One image reads weights that no
 /// cache holds; in a batch they come from the last cache.
 static double streamCost(double floats, const TargetFacts &target) {
-  return 4 * floats / (target.batch == 1 ? 5.0 : 10.0) / static_cast<double>(target.batch);
+  double rate =
+      target.batch == 1 ? target.costs.memoryBytesPerCycle : target.costs.lastCacheBytesPerCycle;
+  return 4 * floats / rate / static_cast<double>(target.batch);
 }
 
 /// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms.
-/// Transforming a vector of a tile takes some five cycles a value; weights stream from memory where
-/// few tiles share them.
+/// Weights stream from memory where few tiles share them.
 static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t channels,
                            int64_t tiles, const TargetFacts &target) {
   double points = static_cast<double>((m + 2) * (m + 2)), lanes = static_cast<double>(target.lanes);
   double depthVectors = std::ceil(depth / lanes), channelVectors = std::ceil(channels / lanes);
-  double products = points * tiles * depth * channelVectors / 2;
+  double products = points * tiles * depth * channelVectors / target.costs.fmasPerCycle;
   double stream = streamCost(points * depth * channels, target);
   return std::max(products, stream) + 0.2 * std::min(products, stream) +
-         tiles * points * 5 * (depthVectors + channelVectors);
+         tiles * points * target.costs.transformCycles * (depthVectors + channelVectors);
 }
 
 static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_t pixels,
                          const TargetFacts &target) {
-  double products =
-      9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) / 2;
+  double products = 9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) /
+                    target.costs.fmasPerCycle;
   double stream = streamCost(9.0 * depth * channels, target);
   return 1.1 * (std::max(products, stream) + 0.2 * std::min(products, stream));
 }
@@ -268,9 +276,10 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t 
   int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;
   int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * 4), 16, 64);
   int64_t chunks = ceilDiv(tiles, chunk);
-  if (chunks > 1) {
-    chunks = ceilDiv(chunks, chunks > 4 ? 4 : 2) *
-             (chunks > 4 ? 4 : 2); // equal work for 2 and 4 threads
+  auto [few, many] = target.costs.balancedThreads;
+  if (chunks > 1) { // equal work for either number of threads
+    int64_t threads = chunks > many ? many : few;
+    chunks = ceilDiv(chunks, threads) * threads;
     chunk = ceilDiv(tiles, chunks);
   } else {
     chunk = chunk / tiles * tiles;
@@ -279,7 +288,7 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t 
   // One image keeps several threads busy, at the price of transforming the input once for each
   // block.
   int64_t block = channels, lanesOfTile = target.lanes * tile.vectors;
-  while (ceilDiv(tiles, chunk) * ceilDiv(channels, block) < 4 && block >= 256)
+  while (ceilDiv(tiles, chunk) * ceilDiv(channels, block) < many && block >= 256)
     block /= 2;
   block = ceilDiv(block, lanesOfTile) * lanesOfTile;
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, chunk,
@@ -297,19 +306,21 @@ static int64_t makespan(int64_t rows, int64_t strip, int64_t blocks, size_t thre
   return *llvm::max_element(busy);
 }
 
-/// Rows of a strip: at most `limit`, or somewhat more where that gives two and four threads equal
-/// work on one image. `each` is what a strip costs besides its rows, in rows: packing its halo,
-/// reading the weights once more. Strips are multiples of `multiple`.
+/// Rows of a strip: at most `limit`, or somewhat more where that gives the numbers of threads of
+/// `costs` equal work on one image. `each` is what a strip costs besides its rows, in rows: packing
+/// its halo, reading the weights once more. Strips are multiples of `multiple`.
 static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks,
-                             double each) {
+                             double each, const target::CpuCosts &costs) {
   int64_t best = std::min(limit, rows);
   double least = std::numeric_limits<double>::max();
   for (int64_t strip = multiple;
        strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
     int64_t taken = std::min(strip, rows);
-    double idle = static_cast<double>(2 * makespan(rows, taken, blocks, 2) +
-                                      4 * makespan(rows, taken, blocks, 4)) /
-                  static_cast<double>(2 * rows * blocks);
+    int64_t busy = 0; // rows' time of all threads, waiting included
+    for (int64_t threads : costs.balancedThreads)
+      busy += threads * makespan(rows, taken, blocks, static_cast<size_t>(threads));
+    double idle = static_cast<double>(busy) /
+                  static_cast<double>(std::ssize(costs.balancedThreads) * rows * blocks);
     double cost = idle * (1 + each / taken);
     if (cost < least * 0.999)
       least = cost, best = taken;
@@ -340,7 +351,9 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     if (g.getGroups() > 1 || channels <= 128 || rows * columns > 1024)
       return;
     int64_t least =
-        target.batch == 1 ? 128 : std::max<int64_t>(128, channels / ceilDiv(32, strips));
+        target.batch == 1
+            ? 128
+            : std::max<int64_t>(128, channels / ceilDiv(target.costs.itemsOfBatch, strips));
     block = ceilDiv(least, lanesOfTile) * lanesOfTile;
   };
   if (flat) {
@@ -350,7 +363,8 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     // Weights that L2 does not hold come from the last cache again for each strip.
     bool far = 4 * depth * block > target.l2Bytes / 2;
     if (target.batch == 1 && rows * columns > 1)
-      pixels = balancedStrip(rows * columns, pixels, tile.rows, blocks, far ? 1.1 : 0.03);
+      pixels =
+          balancedStrip(rows * columns, pixels, tile.rows, blocks, far ? 1.1 : 0.03, target.costs);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block,
                              1, true, 0);
   }
@@ -366,8 +380,9 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   strip = ceilDiv(rows, ceilDiv(rows, strip));
   splitChannels(target.batch * ceilDiv(rows, strip));
   if (target.batch == 1 && !byResidue)
-    strip = balancedStrip(rows, strip, 1, ceilDiv(channels, block),
-                          0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0));
+    strip =
+        balancedStrip(rows, strip, 1, ceilDiv(channels, block),
+                      0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0), target.costs);
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();
   return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, strip, block, 1,

@@ -9,22 +9,26 @@
 #define NETC_DIALECT_SCHEDULE_CPU_SCHEDULE_H
 
 #include "dialect/kern/KernDialect.h"
+#include "dialect/target/Target.h"
 
 namespace netc::kern {
 
-/// What a schedule depends on.
+/// What a schedule depends on; the numbers come from dialect/target/Target.h (cpuFacts).
 struct TargetFacts {
-  int64_t lanes = 8;      ///< f32 lanes of a vector register
-  int64_t registers = 16; ///< vector registers
-  int64_t l1Bytes = 32 << 10;
-  int64_t l2Bytes = 512 << 10;
+  int64_t lanes = 0;                ///< f32 lanes of a vector register
+  int64_t registers = 0;            ///< vector registers
+  int64_t l1Bytes = 0, l2Bytes = 0; ///< of a core
   int64_t batch = 1; ///< images that a launch is likely to see: 1 in inference, more in training
   bool gpu = false;  ///< kernels for CUDA: lanes are 1, tiles as GpuSchedule.h says
   bool tensorCores = false; ///< products of tf32 operands are allowed
+  target::CpuCosts costs;
+  target::GpuFacts device;
 };
 
 /// TargetFacts::batch of a function: of inference or of a training step.
-inline int64_t likelyBatch(llvm::StringRef function) { return function == "infer" ? 1 : 8; }
+inline int64_t likelyBatch(llvm::StringRef function) {
+  return function == "infer" ? 1 : target::CpuCosts().trainingBatch;
+}
 
 /// TargetFacts for a CPU's lanes and registers.
 TargetFacts cpuFacts(int64_t lanes, int64_t registers);

@@ -2,6 +2,7 @@
 #include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
+using namespace netc;
 using namespace netc::kern;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -48,10 +49,12 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
   int64_t pixels = kind == ContractKind::InputGrad ? g.getIh() * g.getIw() : g.getOh() * g.getOw();
   bool isFilterGrad = kind == ContractKind::FilterGrad;
   int64_t rows = isFilterGrad ? filterRows(g) : pixels;
-  // Tiles as wide as the channels; tall where there are many rows: at least two blocks an
-  // multiprocessor at 32 images on the largest chips.
+  // Tiles as wide as the channels; tall where there are rows enough to fill the largest chips.
   int64_t columns = outputs > 64 ? 128 : outputs > 32 ? 64 : outputs > 16 ? 32 : 16;
-  bool many = isFilterGrad ? rows >= 512 : pixels * 32 / 128 * ceilDiv(outputs, 128) >= 264;
+  const target::GpuFacts &device = target.device;
+  bool many = isFilterGrad
+                  ? rows >= 512
+                  : pixels * device.batch / 128 * ceilDiv(outputs, 128) >= device.blocksToFill;
   if (columns == 128 && !many)
     columns = 64;
   int64_t tall = columns == 128 || (columns == 64 && many) ? 128 : 64;
@@ -81,8 +84,9 @@ ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const Tar
     int64_t blocks = direct ? ceilDiv(filterRows(g) * g.getOc(), gpu.getThreads())
                             : ceilDiv(filterRows(g), gpu.getRows()) * gpuColumnTiles(kind, g, gpu);
     int64_t bytes = 4 * filterRows(g) * tile * g.getGroups();
-    // About two blocks a multiprocessor, partial gradients below 64 MiB. Few pixels: few chunks.
-    chunks = std::min<int64_t>(ceilDiv(256, blocks), std::max<int64_t>(1, (64 << 20) / bytes));
+    // Enough blocks, but few partial gradients. Few pixels: few chunks.
+    chunks = std::min<int64_t>(ceilDiv(target.device.filterGradBlocks, blocks),
+                               std::max<int64_t>(1, target.device.partialGradientBytes / bytes));
     chunks = std::clamp<int64_t>(chunks, 1, std::max<int64_t>(1, g.getOh() * g.getOw() / 4));
   }
   return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile,
@@ -98,7 +102,7 @@ int64_t netc::kern::gpuColumnTiles(ContractKind kind, GeometryAttr g, GpuSchedul
 }
 
 int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) {
-  return std::max<int64_t>(1, 256 / gpu.getThreads());
+  return std::max<int64_t>(1, target::GpuFacts().threadsAtFullRegisters / gpu.getThreads());
 }
 
 Grid netc::kern::gpuGrid(ContractKind kind, GeometryAttr g, ScheduleAttr s, GpuScheduleAttr gpu) {

@@ -26,7 +26,7 @@ Grid gpuGrid(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule, Gp
 /// Blocks side by side over the columns of all groups.
 int64_t gpuColumnTiles(ContractKind kind, GeometryAttr geometry, GpuScheduleAttr gpu);
 
-/// Blocks that a multiprocessor is to hold at once: 256 threads, so up to 255 registers each;
+/// Blocks that a multiprocessor is to hold at once: as many threads as can have all registers each;
 /// accumulators are what hides latency, not many warps.
 int64_t gpuBlocksPerProcessor(GpuScheduleAttr gpu);
 

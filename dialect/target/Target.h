@@ -1,0 +1,97 @@
+//===- Target.h - facts of the machines that code is generated for -*- C++ -*-===//
+//
+// The one place for numbers that are true of machines rather than of algorithms, each with where it
+// comes from. Schedules, code generation and the command line read them here. Changing one changes
+// tiles and therefore the order of sums: bits change with it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef NETC_DIALECT_TARGET_TARGET_H
+#define NETC_DIALECT_TARGET_TARGET_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <array>
+#include <cstdint>
+
+namespace netc::target {
+
+/// A level of x86-64.
+struct CpuLevel {
+  llvm::StringLiteral name;
+  llvm::ArrayRef<llvm::StringLiteral> features; ///< LLVM names, those of the levels below included
+  int64_t lanes;                                ///< f32 lanes of a vector register
+  int64_t registers;                            ///< vector registers
+  // Of a core, assumed where the code is compiled for a level rather than a machine.
+  int64_t l1Bytes, l2Bytes;
+};
+
+/// Ascending. Features, lanes and registers: System V ABI for x86-64, section 3.1.1 (micro-
+/// architecture levels).
+llvm::ArrayRef<CpuLevel> cpuLevels();
+
+/// The caches that kernels of so many lanes may count on.
+const CpuLevel &levelOfLanes(int64_t lanes);
+
+/// What schedules reckon with on any x86-64 core. They compare costs of two tiles or algorithms on
+/// one core, so ratios matter, not absolute speed.
+struct CpuCosts {
+  /// Vector operations a cycle and cycles until a product may be added to. Intel, Optimization
+  /// Reference Manual (Haswell to Sapphire Rapids: ports 0 and 1, later 0 and 5; two load ports;
+  /// latency 4, Haswell's 5); AMD, Software Optimization Guides for families 17h and 19h (the same
+  /// throughputs, latency 4 to 5).
+  double fmasPerCycle = 2, loadsPerCycle = 2, fmaLatency = 4;
+  /// Bytes a cycle that one core reads in sequence: weights that no cache holds, and the last
+  /// cache. Measured on the AVX-512 server that this project was tuned on: some 15 and 30 GB/s at
+  /// 3 GHz.
+  double memoryBytesPerCycle = 5, lastCacheBytesPerCycle = 10;
+  /// Cycles that Winograd's transforms take a value of a vector: timed on the same server.
+  int64_t transformCycles = 5;
+  /// Numbers of threads that one image's work is divided evenly for, ascending: the machines
+  /// without a GPU that networks are run on are laptops and small virtual machines of 2 and 4
+  /// cores. Other numbers of threads work too, with more idle time at the end of a layer.
+  std::array<int64_t, 2> balancedThreads{2, 4};
+  /// Items that a batch's launch should have at least: eight a thread on four threads, so that the
+  /// last items end together (runtime/system/ThreadPool.h hands out shrinking runs).
+  int64_t itemsOfBatch = 32;
+  /// Images that a training step sees at least; weights are shared by so many. Small on purpose:
+  /// what is chosen for 8 holds for 128 as well, but not the other way round.
+  int64_t trainingBatch = 8;
+  /// Partial gradients of all chunks together, bytes: they are written and read again, so they
+  /// stay in a core's second cache (1 or 2 MiB) or a share of the last.
+  int64_t partialGradientBytes = 2 << 20;
+};
+
+/// A GPU by NVIDIA.
+struct GpuFacts {
+  /// Blocks that fill the largest chip twice: an H100 SXM5 has 132 multiprocessors (NVIDIA H100
+  /// Tensor Core GPU Architecture, table 1); an A100 has 108.
+  int64_t blocksToFill = 2 * 132;
+  /// Blocks of a filter gradient, about two a multiprocessor of an A100 or H100, a power of two so
+  /// that the chunks of sums are even.
+  int64_t filterGradBlocks = 256;
+  /// Images of a batch that tall tiles are chosen for.
+  int64_t batch = 32;
+  /// Threads that a multiprocessor holds at once where each has 255 registers: 65,536 registers
+  /// (CUDA C++ Programming Guide, technical specifications by compute capability).
+  int64_t threadsAtFullRegisters = 256;
+  /// Shared memory of a block that needs no opt-in at launch (the same guide).
+  int64_t staticSharedBytes = 48 << 10;
+  /// Partial gradients of all chunks together, bytes: of some GB that the smallest card has.
+  int64_t partialGradientBytes = 64 << 20;
+};
+
+/// A chip that machine code can be made for: compute capabilities that CUDA 12 knows.
+struct GpuChip {
+  unsigned number; ///< 10 * major + minor
+  bool asyncCopy;  ///< cp.async: PTX ISA, "sm_80 or higher"
+  bool tensorTf32; ///< mma.sync on tf32: PTX ISA, "sm_80 or higher"
+};
+llvm::ArrayRef<GpuChip> gpuChips();
+
+/// What chips from `number` on have; the next older chip's features where it is not listed.
+GpuChip gpuChipFrom(unsigned number);
+
+} // namespace netc::target
+
+#endif // NETC_DIALECT_TARGET_TARGET_H
