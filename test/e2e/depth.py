@@ -9,17 +9,18 @@ the very beginning of a warm-up: resnet1202 diverges before it converges at the 
 with, so it gets a tenth. An epoch of 16 images is one step. A second network, `tiny`,
 trained by the same command, tells what a process costs besides the model (executable, data set, loader).
 """
-import argparse
 import json
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+from compiled import MODELS, Compiled, Failed, call_measured
+from report import Report, Unsupported
+
 STEPS, BATCH, THREADS = 20, 16, 2
+DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 CASES = {"resnet1202": ("resnet_cifar.net", 0.001), "preact1001": ("preact.net", 0.01)}  # file, learning rate
 
 RECIPE = """
@@ -39,42 +40,26 @@ model tiny(classes=10) {
 """
 
 
-class Failed(Exception):
-    pass
-
-
-def call(words):
-    """Runs a command; (its standard output, its peak of resident bytes)."""
-    read, write = os.pipe()
-    log = tempfile.TemporaryFile()
-    process = subprocess.Popen([str(word) for word in words], stdout=write, stderr=log)
-    os.close(write)
-    with open(read) as stream:
-        text = stream.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        log.seek(0)
-        raise Failed(f"{' '.join(map(str, words))}: exit code {process.returncode}\n{log.read().decode()}")
-    return text, 1024 * used.ru_maxrss
-
-
 def without_recipes(text):
     return re.sub(r"^train [^{]*\{.*?^\}\n", "", text, flags=re.S | re.M)
 
 
-def compile_models(options, folder, file, rate, model):
+def compile_models(folder, file, rate, model):
+    """`model` and `tiny` of one file with the recipe above."""
     source = folder / file
-    text = without_recipes((ROOT / "models" / file).read_text())
+    text = without_recipes((MODELS / file).read_text())
     source.write_text(text + TINY + RECIPE.format(names=f"{model}, tiny", batch=BATCH, steps=STEPS, rate=rate))
-    for name in (model, "tiny"):
-        call([options.netc, source, "--model", name, "-o", folder / name])
+    return Compiled(source, model), Compiled(source, "tiny")
 
 
-def train(folder, model):
-    out = folder / f"{model}-run"
-    _, peak = call([folder / model, "train", "--data", "fashion-mnist", "--val", f"synthetic:{BATCH}", "--limit", BATCH,
-                    "--threads", THREADS, "--out", out])
+def train(compiled):
+    """(each step's loss, peak of resident bytes)."""
+    out = compiled.path / "run"
+    words = [compiled.executable, "train", "--data", "fashion-mnist", "--val", f"synthetic:{BATCH}", "--limit", BATCH,
+             "--threads", THREADS, "--out", out]
+    code, _, log, peak = call_measured(words)
+    if code:
+        raise Failed(f"{' '.join(map(str, words))}: exit code {code}\n{log}")
     return [json.loads(line)["train_loss"] for line in (out / "metrics.jsonl").read_text().splitlines()], peak
 
 
@@ -83,41 +68,26 @@ def promised(info):
     return info["arena_bytes_per_image"] * BATCH + info["arena_bytes_fixed"] + 4 * 4 * info["parameters"]
 
 
-def check(options, model, file, rate):
-    with tempfile.TemporaryDirectory(prefix="depth-") as name:
-        folder = pathlib.Path(name)
-        compile_models(options, folder, file, rate, model)
-        info, tiny = (json.loads(call([folder / m, "info", "--json"])[0]) for m in (model, "tiny"))
-        losses, peak = train(folder, model)
-        _, base = train(folder, "tiny")
-    yield (f"{model}-trains", max(losses[-5:]) < min(losses[:5]) and len(losses) == STEPS,
-           f"first losses {' '.join(f'{v:.3f}' for v in losses[:5])}, last {' '.join(f'{v:.3f}' for v in losses[-5:])}")
-    measured, promise = peak - base, promised(info) - promised(tiny)
-    yield (f"{model}-memory", abs(measured - promise) <= 0.1 * promise,
-           f"{measured / 2**20:.0f} MiB measured, {promise / 2**20:.0f} MiB promised "
-           f"({100 * measured / promise - 100:+.1f}%), without {base / 2**20:.0f} MiB of the process itself")
+def check(report, model, file, rate):
+    if not DATA.exists():
+        raise Unsupported("dataset-fashion-mnist is not installed")
+    with tempfile.TemporaryDirectory(prefix="netc-depth-") as name:
+        deep, tiny = compile_models(pathlib.Path(name), file, rate, model)
+    losses, peak = train(deep)
+    _, base = train(tiny)
+    report.check(f"{model}-trains", [("steps that are missing", STEPS - len(losses), 0.5),
+                                     (f"the largest of the last five losses by the least of the first five, {min(losses[:5]):.3f}:",
+                                      max(losses[-5:]) / min(losses[:5]), 1 - 1e-9)])
+    measured, promise = peak - base, promised(deep.info()) - promised(tiny.info())
+    report.check(f"{model}-memory", [(f"{measured / 2**20:.0f} MiB measured, off the {promise / 2**20:.0f} MiB promised, without "
+                                      f"{base / 2**20:.0f} MiB of the process itself:", abs(measured / promise - 1), 0.1)])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--netc", type=pathlib.Path, default=pathlib.Path(os.environ.get("NETC", ROOT / "build/bin/netc")))
-    parser.add_argument("models", nargs="*", default=list(CASES))
-    options = parser.parse_args()
-    passed = failed = 0
-    if not pathlib.Path("/usr/share/datasets/fashion-mnist").exists():
-        for model in options.models:
-            print(f"UNSUPPORTED depth/{model}: dataset-fashion-mnist is not installed")
-        options.models = []
-    for model in options.models:
-        try:
-            results = list(check(options, model, *CASES[model]))
-        except Failed as error:
-            results = [(model, False, str(error))]
-        for name, good, detail in results:
-            print(f"{'PASS' if good else 'FAIL'} depth/{name}: {detail}", flush=True)
-            passed, failed = passed + good, failed + (not good)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    report = Report("depth")
+    for model in sys.argv[1:] or CASES:
+        report.case(model, check, report, model, *CASES[model])
+    report.close()
 
 
 if __name__ == "__main__":

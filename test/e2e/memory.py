@@ -1,34 +1,23 @@
 #!/usr/bin/python3
 """`train --memory`: the plan computes again what does not fit, to the same bits, and keeps to the bytes; or says what is missing."""
 import filecmp
-import os
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import MODELS, Compiled
+from compiled import MODELS, Compiled, call_measured
 from report import Report
 
 BATCH = 24
 
 
 def train(executable, name, *options):
-    """(exit code, standard error, weights, peak of resident bytes) of one step and a validation.
-
-    A process inherits the peak of the one that starts it, so this one keeps small and reads no weights.
-    """
+    """(exit code, standard error, weights, peak of resident bytes) of one step and a validation."""
     out = executable.path / name
-    log = tempfile.TemporaryFile("w+")
-    words = [executable.executable, "train", "--data", f"synthetic:{BATCH}", "--val", "synthetic:4", "--batch", BATCH, "--epochs", 1,
-             "--threads", 2, "--out", out, *options]
-    process = subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=log)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    log.seek(0)
-    return process.returncode, log.read(), out / "model.safetensors", 1024 * used.ru_maxrss
+    code, _, text, peak = call_measured([executable.executable, "train", "--data", f"synthetic:{BATCH}", "--val", "synthetic:4",
+                                         "--batch", BATCH, "--epochs", 1, "--threads", 2, "--out", out, *options])
+    return code, text, out / "model.safetensors", peak
 
 
 def bytes_in(text, before):

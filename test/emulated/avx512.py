@@ -21,9 +21,8 @@ import kernels
 import safetensors
 from compiled import Compiled, call
 from machine import Machine
-from report import Report
-
 from networks import NETWORKS
+from report import Report
 
 LEVEL, BELOW = "x86-64-v4", "x86-64-v3"
 BATCHES = {1: 2, 3: 3}  # images, and the number of threads whose bits must be those of one
