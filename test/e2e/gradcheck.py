@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from compiled import MODELS, Compiled, Failed
-from networks import NETWORKS
+from small_networks import NETWORKS
 from report import Report
 
 # file, model, --set, --batch: at least about a hundred values a channel where batch norm takes its statistics

@@ -21,7 +21,7 @@ import kernels
 import safetensors
 from compiled import Compiled, call
 from machine import Machine
-from networks import NETWORKS
+from small_networks import NETWORKS
 from report import Report
 
 LEVEL, BELOW = "x86-64-v4", "x86-64-v3"

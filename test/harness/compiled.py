@@ -3,7 +3,7 @@ import os
 import pathlib
 import tempfile
 
-from executable import Executable, Failed, call  # noqa: F401 (tests take these from here)
+from executable import Executable, Failed, call, call_measured  # noqa: F401 (tests take these from here)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NETC = os.environ.get("NETC", str(ROOT / "build" / "bin" / "netc"))

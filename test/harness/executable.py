@@ -1,7 +1,9 @@
 """An executable that netc made, and its `run`: needs nothing of this tree."""
 import json
+import os
 import pathlib
 import subprocess
+import tempfile
 
 import safetensors
 
@@ -16,6 +18,20 @@ def call(command):
         words = " ".join(str(word) for word in command)
         raise Failed(f"{words}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def call_measured(command):
+    """Runs a command: (exit code, standard output, standard error, peak of resident bytes).
+
+    A process inherits the peak of the one that starts it: whoever calls this keeps small.
+    """
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        log.seek(0)
+        return process.returncode, out.read(), log.read(), 1024 * used.ru_maxrss
 
 
 class Executable:
