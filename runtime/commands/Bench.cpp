@@ -101,12 +101,15 @@ static PerCommand countReads(Executor &executor, const std::vector<Program> &pro
   for (int i = 0; i < countedIterations; ++i)
     for (size_t p = 0; p < programs.size(); ++p) {
       double before = counter.bytes();
-      executor.runCommands(programs[p], n, [&](uint64_t command) {
+      Watch watch;
+      watch.after = [&](uint64_t command) {
         double now = counter.bytes();
         bytes[p][command] +=
             std::max(0.0, now - before) / countedIterations; // scaled readings may step back
         before = now;
-      });
+        return true;
+      };
+      executor.run(programs[p], n, &watch);
     }
   return bytes;
 }
@@ -219,23 +222,24 @@ static int benchInput(const ModelInfo &info, const Recipe &recipe, const BenchOp
   return 0;
 }
 
-int runBench(const NetcModel &model, const BenchOptions &options) {
-  ModelInfo info = readModel(model);
-  if (!options.data.empty())
-    return benchInput(info, parseRecipe(info, {}), options);
-  if (options.train && !model.step.command_count)
-    fail("{} was compiled with --mode infer: it holds no training step", info.name);
-  requireCpuFeatures(info.name, info.features);
-  Recipe recipe = parseRecipe(info, {});
-  int64_t n = options.batch.value_or(recipe.batch);
-  bool perCommand = options.perLayer || options.json;
-  std::optional<MemoryReadCounter> reads; // before the threads that it counts
-  if (perCommand && !model.gpu)
-    reads.emplace();
-  ThreadPool pool(options.threads);
-  Executor executor(model, info, pool);
+namespace {
+/// What a number of runs took.
+struct Measured {
+  std::vector<double> times; ///< seconds, a run each, ascending
+  PerCommand seconds;        ///< sums over `timedRuns`
+  int timedRuns = 0;
+  double median() const {
+    size_t half = times.size() / 2;
+    return times.size() % 2 ? times[half] : (times[half - 1] + times[half]) / 2;
+  }
+};
+} // namespace
+
+/// Room, weights and a batch of noise.
+static void prepare(Executor &executor, const Recipe &recipe, const BenchOptions &options,
+                    int64_t n) {
   if (options.cache)
-    executor.fillCache(*options.cache);
+    executor.device().fillCache(*options.cache);
   executor.reserve(n, options.train);
   if (options.weights.empty())
     initializeParameters(executor, 0);
@@ -245,59 +249,105 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   fillHyper(executor.hyper(), recipe);
   if (!options.train)
     executor.run(Program::Prepare, 1);
+}
 
-  std::vector<Program> programs = programsOf(options.train);
-  PerCommand seconds(programs.size());
+/// Runs until it is known well enough how long that takes. `perCommand`: how long each command
+/// takes, too, in runs of their own where being watched costs time.
+static Measured measure(Executor &executor, const std::vector<Program> &programs, int64_t n,
+                        int iterations, bool perCommand) {
+  Measured result;
+  result.seconds.resize(programs.size());
   auto once = [&](bool timed) {
     auto start = Clock::now();
-    for (size_t p = 0; p < programs.size(); ++p)
-      executor.run(programs[p], n, timed ? &seconds[p] : nullptr);
-    executor.wait();
+    for (size_t p = 0; p < programs.size(); ++p) {
+      Watch watch{&result.seconds[p], nullptr};
+      executor.run(programs[p], n, timed ? &watch : nullptr);
+    }
+    executor.device().wait();
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
   for (int i = 0; i < warmUps; ++i)
     once(false);
-  std::vector<double> times;
+  bool apart = executor.device().watchingCosts();
   double spent = 0;
-  while (options.iterations ? int(times.size()) < options.iterations
-                            : (int(times.size()) < leastIterations && spent < mostSeconds) ||
-                                  spent < leastSeconds) {
-    times.push_back(once(perCommand && !executor.onDevice()));
-    spent += times.back();
+  auto isEnough = [&] {
+    int done = int(result.times.size());
+    if (iterations)
+      return done >= iterations;
+    return spent >= leastSeconds && (done >= leastIterations || spent >= mostSeconds);
+  };
+  while (!isEnough()) {
+    result.times.push_back(once(perCommand && !apart));
+    spent += result.times.back();
   }
-  // A GPU runs a program as one graph; launched one by one its commands take longer.
-  int timedIterations =
-      executor.onDevice() ? std::min(int(times.size()), leastIterations) : int(times.size());
-  if (perCommand && executor.onDevice())
-    for (int i = 0; i < timedIterations; ++i)
+  result.timedRuns = int(result.times.size());
+  if (perCommand && apart) {
+    result.timedRuns = std::min(result.timedRuns, leastIterations);
+    for (int i = 0; i < result.timedRuns; ++i)
       once(true);
+  }
+  std::sort(result.times.begin(), result.times.end());
+  return result;
+}
+
+static void printJson(const Executor &executor, const BenchOptions &options, int64_t n,
+                      const Measured &measured, double flops, Json layers) {
+  double median = measured.median();
+  Json json = {{"batch", n},
+               {"threads", executor.threads().size()},
+               {"train", options.train},
+               {"ms_median", median * 1e3},
+               {"ms_min", measured.times.front() * 1e3},
+               {"images_per_s", double(n) / median},
+               {"gflops_per_s", flops / median / 1e9},
+               {"peak_rss_bytes", peakResidentBytes()}};
+  json["model"] = executor.info().name;
+  json["device"] = executor.device().describe();
+  json["iterations"] = measured.times.size();
+  json["layers"] = std::move(layers);
+  fmt::print("{}\n", json.dump(2));
+}
+
+static void printSummary(const Executor &executor, const BenchOptions &options, int64_t n,
+                         const Measured &measured, double flops) {
+  double median = measured.median();
+  fmt::print("{} {}: batch {}, {}: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
+             "{:.1f} GFLOP/s, peak memory {}\n",
+             executor.info().name, options.train ? "training" : "inference", n,
+             executor.device().describe(), median * 1e3, measured.times.front() * 1e3,
+             double(n) / median, flops / median / 1e9, shortBytes(peakResidentBytes()));
+}
+
+/// Steps, or inferences, of one batch over and over.
+static int benchNetwork(const NetcModel &model, const ModelInfo &info,
+                        const BenchOptions &options) {
+  if (options.train && !model.step.command_count)
+    fail("{} was compiled with --mode infer: it holds no training step", info.name);
+  requireCpuFeatures(info.name, info.features);
+  Recipe recipe = parseRecipe(info, {});
+  int64_t n = options.batch.value_or(recipe.batch);
+  bool perCommand = options.perLayer || options.json;
+  std::optional<MemoryReadCounter> reads; // before the threads that it counts
+  if (perCommand)
+    reads.emplace();
+  ThreadPool pool(options.threads);
+  Executor executor(model, info, pool);
+  if (!executor.device().usesMachineMemory())
+    reads.reset();
+  prepare(executor, recipe, options, n);
+  std::vector<Program> programs = programsOf(options.train);
+  Measured measured = measure(executor, programs, n, options.iterations, perCommand);
   std::vector<Row> rows;
   bool isCounted = reads && reads->isCounted();
   if (perCommand)
-    rows = collectRows(executor, programs, seconds, timedIterations,
+    rows = collectRows(executor, programs, measured.seconds, measured.timedRuns,
                        isCounted ? countReads(executor, programs, n, *reads) : PerCommand(), n);
-  std::sort(times.begin(), times.end());
-  double median = times.size() % 2 ? times[times.size() / 2]
-                                   : (times[times.size() / 2 - 1] + times[times.size() / 2]) / 2;
   double flops = flopsOf(executor, options.train, n);
   if (flops == 0) // tables without counts: a backward pass costs twice the forward one
     flops = double(info.flopsPerImage) * double(n) * (options.train ? 3 : 1);
 
   if (options.json) {
-    Json json = {{"batch", n},
-                 {"threads", pool.size()},
-                 {"train", options.train},
-                 {"ms_median", median * 1e3},
-                 {"ms_min", times.front() * 1e3},
-                 {"images_per_s", double(n) / median},
-                 {"gflops_per_s", flops / median / 1e9},
-                 {"peak_rss_bytes", peakResidentBytes()}};
-    json["model"] = info.name;
-    if (executor.onDevice())
-      json["device"] = executor.deviceName();
-    json["iterations"] = times.size();
-    json["layers"] = describeRows(rows, isCounted);
-    fmt::print("{}\n", json.dump(2));
+    printJson(executor, options, n, measured, flops, describeRows(rows, isCounted));
     return 0;
   }
   if (options.perLayer)
@@ -305,14 +355,15 @@ int runBench(const NetcModel &model, const BenchOptions &options) {
   if (options.perLayer && reads && !isCounted)
     fmt::print("what comes from memory is not counted here: perf_event_open: {}\n",
                reads->whyNot());
-  std::string where =
-      executor.onDevice() ? executor.deviceName() : fmt::format("{} threads", pool.size());
-  fmt::print("{} {}: batch {}, {}: {:.3f} ms (least {:.3f}), {:.1f} images/s, "
-             "{:.1f} GFLOP/s, peak memory {}\n",
-             info.name, options.train ? "training" : "inference", n, where, median * 1e3,
-             times.front() * 1e3, double(n) / median, flops / median / 1e9,
-             shortBytes(peakResidentBytes()));
+  printSummary(executor, options, n, measured, flops);
   return 0;
+}
+
+int runBench(const NetcModel &model, const BenchOptions &options) {
+  ModelInfo info = readModel(model);
+  if (!options.data.empty())
+    return benchInput(info, parseRecipe(info, {}), options);
+  return benchNetwork(model, info, options);
 }
 
 } // namespace netc::runtime

@@ -19,7 +19,7 @@ struct EvalOptions {
   std::optional<int64_t> batch;
   unsigned threads = 1, workers = 0;
   bool json = false;
-  std::optional<uint64_t> cache; ///< see Executor::fillCache
+  std::optional<uint64_t> cache; ///< see Device::fillCache
   bool perClass = false, worstFirst = false;
   std::string confusion; ///< CSV file to write; empty: none
 };
@@ -34,7 +34,7 @@ struct BenchOptions {
   std::string weights; ///< empty: drawn
   std::optional<int64_t> batch;
   unsigned threads = 1;
-  std::optional<uint64_t> cache; ///< see Executor::fillCache
+  std::optional<uint64_t> cache; ///< see Device::fillCache
   int iterations = 0;            ///< 0: enough for two seconds, at least ten
   bool train = false, perLayer = false, json = false;
   std::string data; ///< not empty: the input pipeline alone, no network
@@ -58,7 +58,7 @@ struct RunOptions {
   std::string weights, in, out;
   bool train = false;
   unsigned threads = 1;
-  std::optional<uint64_t> cache; ///< see Executor::fillCache
+  std::optional<uint64_t> cache; ///< see Device::fillCache
 };
 
 /// Each returns the exit code; errors are thrown.

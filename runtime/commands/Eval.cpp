@@ -123,7 +123,7 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   if (options.cache)
-    executor.fillCache(*options.cache);
+    executor.device().fillCache(*options.cache);
   loadWeights(file, executor, false);
   Pipeline pipeline =
       Pipeline::forEvaluation(recipe, info, scalingForEvaluation(recipe, info, metadata, path),

@@ -73,7 +73,7 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   if (options.cache)
-    executor.fillCache(*options.cache);
+    executor.device().fillCache(*options.cache);
   loadWeights(weights, executor, options.train);
   executor.reserve(n, options.train);
   convertToF32(input, file.path(), executor.at<float>(NETC_SPACE_INPUT));

@@ -24,9 +24,9 @@ bool allFinite(const float *values, int64_t count) {
 }
 
 bool gradientsFinite(Executor &executor) {
-  // On a device they stay there: their norm tells, unless it is too large for a float though they
-  // are not.
-  if (executor.onDevice() && executor.has(Program::Norm)) {
+  // Where they are not at hand they stay: their norm tells, unless it is too large for a float
+  // though they are not.
+  if (!executor.device().isAtHand(NETC_SPACE_GRADIENTS) && executor.has(Program::Norm)) {
     executor.run(Program::Norm, 1);
     if (std::isfinite(executor.hyper().gradient_norm))
       return true;
@@ -107,7 +107,8 @@ std::string locateFault(Executor &executor, int64_t n) {
     return text;
   std::optional<Fault> bad, large, largest; // the first not finite, the first beyond 1e6, of all
   bool backward = false;
-  executor.runObserved(Program::Step, n, [&](uint64_t index) {
+  Watch watch;
+  watch.after = [&](uint64_t index) {
     const NetcCommand &command = executor.table(Program::Step).commands[index];
     bool lossWritten = false;
     for (uint32_t i = 0; i < command.buffer_count && !bad; ++i) {
@@ -116,7 +117,7 @@ std::string locateFault(Executor &executor, int64_t n) {
       if (!(buffer.flags & NETC_BUFFER_WRITTEN) || !(buffer.flags & NETC_BUFFER_F32))
         continue;
       uint64_t bytes = buffer.bytes_fixed + uint64_t(n) * buffer.bytes_per_image;
-      const float *values = reinterpret_cast<const float *>(executor.operand(i));
+      const float *values = reinterpret_cast<const float *>(executor.device().operand(i));
       float value = firstBadOrLargest(values, int64_t(bytes / sizeof(float)));
       Fault fault{index, value, backward};
       if (!std::isfinite(value))
@@ -128,7 +129,9 @@ std::string locateFault(Executor &executor, int64_t n) {
     }
     backward |= lossWritten; // what follows the loss is the way back
     return !bad;
-  });
+  };
+  executor.device().clearArena();
+  executor.run(Program::Step, n, &watch);
   if (bad && large && large->command != bad->command)
     return fmt::format("first in {}; values beyond 1e6 first in {}", describeFault(executor, *bad),
                        describeFault(executor, *large));

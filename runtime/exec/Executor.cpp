@@ -2,61 +2,25 @@
 #include "runtime/exec/Executor.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/system/CacheSize.h"
+#include "runtime/device/cpu/CpuDevice.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cstring>
-#include <initializer_list>
-#include <utility>
+#include <functional>
 
 namespace netc::runtime {
 
-static constexpr uint64_t line = 64;
-static uint64_t roundUp(uint64_t bytes, uint64_t to) {
-  return bytes > UINT64_MAX - to ? UINT64_MAX : (bytes + to - 1) / to * to;
-}
-
-static uint64_t saturatingSum(std::initializer_list<uint64_t> values) {
-  uint64_t sum = 0;
-  for (uint64_t value : values)
-    sum = saturatingMulAdd(sum, 1, value);
-  return sum;
-}
-
-uint64_t MemoryNeed::total() const {
-  return saturatingSum({arena, batchBuffers, parameters, gradients, state, prepared, scratch});
-}
-
-int64_t gridItems(const NetcCommand &command, int64_t n) {
-  if (command.rows_per_image == 0)
-    return command.items_outer;
-  int64_t rows = n * command.rows_per_image;
-  return command.items_outer * ((rows + command.rows_per_item - 1) / command.rows_per_item);
-}
-
-static uint64_t hyperBytes(const ModelInfo &info) {
-  return roundUp(sizeof(NetcHyper) + info.parameters.size() * sizeof(NetcParameterHyper), line);
+static std::unique_ptr<Device> openDevice(const NetcModel &model, ThreadPool &pool) {
+  if (model.gpu)
+    return std::unique_ptr<Device>(static_cast<Device *>(model.gpu->open()));
+  return std::make_unique<CpuDevice>(pool);
 }
 
 Executor::Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool)
-    : tables(model), description(info), pool(pool), cacheBytes(lastCacheBytes() / 4 * 3),
-      parameters(model.parameter_bytes, "parameters"),
-      small(hyperBytes(info) + line, "hyper-parameters") {
+    : tables(model), description(info), pool(pool) {
   checkTables();
   for (lean = tables.lean_step_count; lean > 0; --lean)
     checkProgram(table(Program::Step));
-  if (model.gpu) {
-    device.reset(static_cast<Device *>(model.gpu->open()));
-    device->load(model);
-  }
-  for (uint64_t i = 0; i < model.kernel_count; ++i)
-    scratchPerThread = std::max(scratchPerThread, model.kernels[i].scratch_bytes);
-  // A page more, so that threads share neither lines nor prefetched pages.
-  scratchPerThread = roundUp(scratchPerThread, 4096) + 4096;
-  bases[NETC_SPACE_PARAMETERS] = parameters.data();
-  bases[NETC_SPACE_HYPER] = small.data();
-  bases[NETC_SPACE_LOSS] = small.data() + hyperBytes(info);
+  where = openDevice(model, pool);
+  where->load(model, spaceSizes());
   hyper().gradient_scale = 1;
   hyper().label_smoothing = float(info.labelSmoothing);
   for (size_t i = 0; i < info.parameters.size(); ++i)
@@ -99,37 +63,6 @@ void Executor::checkProgram(const NetcProgram &program) const {
     fail("executable is damaged: sections have {} commands of {}", covered, program.command_count);
 }
 
-int64_t Executor::mostTogether(const NetcSection &section, int64_t n) const {
-  // Weights that take most of a cache are read from memory by each group: the fewer groups the
-  // better.
-  if (section.weight_bytes > cacheBytes / 2 || section.live_bytes_per_image == 0)
-    return n;
-  auto fits = int64_t((cacheBytes - section.weight_bytes) / section.live_bytes_per_image);
-  return fits == 0 ? n : std::min(fits, n);
-}
-
-int64_t Executor::groupSize(const NetcSection &section, int64_t n) const {
-  int64_t most = mostTogether(section, n);
-  int64_t groups = (n + most - 1) / most; // as even as can be
-  return (n + groups - 1) / groups;
-}
-
-/// Bytes of the arena before its fixed part. They grow with n: a ragged last batch may pass in a
-/// larger group than whole ones, whose groups are even.
-uint64_t Executor::imageArena(const NetcProgram &program, int64_t n) const {
-  uint64_t images = uint64_t(n);
-  if (!program.section_count || tables.gpu)
-    return saturatingMulAdd(images, program.arena_bytes_per_image, 0);
-  uint64_t most = 0;
-  for (uint64_t i = 0; i < program.section_count; ++i) {
-    const NetcSection &section = program.sections[i];
-    uint64_t batch = saturatingMulAdd(images, section.batch_bytes_per_image, 0);
-    most = std::max(most, saturatingMulAdd(uint64_t(mostTogether(section, n)),
-                                           section.group_bytes_per_image, batch));
-  }
-  return most;
-}
-
 void Executor::checkTables() const {
   for (Program program : allPrograms)
     checkProgram(table(program));
@@ -138,60 +71,76 @@ void Executor::checkTables() const {
       fail("executable is damaged: buffer {} lies in space {}", i, tables.buffers[i].space);
 }
 
-MemoryNeed Executor::need(int64_t batch, bool training, int inputCopies) const {
-  MemoryNeed bytes;
-  uint64_t n = uint64_t(batch);
-  for (Program program : allPrograms) {
-    if (!training && program != Program::Prepare && program != Program::Infer)
-      continue;
-    const NetcProgram &commands = table(program);
-    bytes.arena = std::max(
-        bytes.arena, saturatingMulAdd(1, imageArena(commands, batch), commands.arena_bytes_fixed));
-  }
-  uint64_t classes = uint64_t(description.classes);
-  uint64_t input = uint64_t(description.inputElements()) * sizeof(float) + sizeof(int64_t) +
-                   (description.softLabels ? classes * sizeof(float) : 0);
-  bytes.batchBuffers =
-      saturatingMulAdd(n, input * uint64_t(inputCopies) + classes * sizeof(float), 4 * line);
-  bytes.parameters = tables.parameter_bytes;
-  bytes.prepared = tables.prepared_bytes;
-  if (training) {
-    bytes.gradients = tables.parameter_bytes;
-    bytes.state = tables.state_bytes;
-  }
-  bytes.scratch = scratchPerThread * pool.size();
-  if (tables.gpu) // those lie on the GPU alone
-    bytes.arena = bytes.prepared = bytes.scratch = 0;
-  return bytes;
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+SpaceSizes Executor::spaceSizes() const {
+  uint64_t logits = uint64_t(description.classes) * sizeof(float);
+  SpaceSizes sizes{};
+  sizes[NETC_SPACE_PARAMETERS] = sizes[NETC_SPACE_GRADIENTS] =
+      sizes[NETC_SPACE_ACCUMULATED] = {0, tables.parameter_bytes};
+  sizes[NETC_SPACE_STATE] = {0, tables.state_bytes};
+  sizes[NETC_SPACE_PREPARED] = {0, tables.prepared_bytes};
+  sizes[NETC_SPACE_INPUT] = {uint64_t(description.inputElements()) * sizeof(float), 0};
+  sizes[NETC_SPACE_LABELS] = {sizeof(int64_t), 0};
+  sizes[NETC_SPACE_TARGETS] = {description.softLabels ? logits : 0, 0};
+  sizes[NETC_SPACE_OUTPUT] = {logits, 0};
+  sizes[NETC_SPACE_LOSS] = {0, sizeof(float)};
+  sizes[NETC_SPACE_HYPER] = {0, sizeof(NetcHyper) +
+                                    description.parameters.size() * sizeof(NetcParameterHyper)};
+  return sizes;
 }
 
-static void requireMemory(const Executor &executor, int64_t batch, bool training, int inputCopies,
-                          uint64_t held) {
-  uint64_t wanted = executor.need(batch, training, inputCopies).total();
-  // What this executor holds already is either kept or given back first.
-  uint64_t available = saturatingMulAdd(availableMemory(), 1, held);
-  if (wanted <= available)
-    return;
-  int64_t fits = 0; // largest batch that would do
+Reservation Executor::reservation(int64_t batch, bool training, int inputCopies) const {
+  Reservation result{batch, training, inputCopies, {}, spaceSizes()};
+  for (Program program : allPrograms)
+    if (training || program == Program::Prepare || program == Program::Infer)
+      result.programs.push_back(&table(program));
+  if (!training && !trains)
+    result.spaces[NETC_SPACE_GRADIENTS] = result.spaces[NETC_SPACE_STATE] = {};
+  if (!accumulates)
+    result.spaces[NETC_SPACE_ACCUMULATED] = {};
+  return result;
+}
+
+MemoryUse Executor::need(int64_t batch, bool training, int inputCopies) const {
+  return where->need(reservation(batch, training, inputCopies));
+}
+
+/// The largest batch below `batch` that fits; 0: none.
+static int64_t largestThatFits(int64_t batch, const std::function<bool(int64_t)> &fits) {
+  int64_t found = 0;
   for (int64_t low = 1, high = batch - 1; low <= high;) {
     int64_t middle = low + (high - low) / 2;
-    bool enough = executor.need(middle, training, inputCopies).total() <= available;
-    fits = enough ? middle : fits;
+    bool enough = fits(middle);
+    found = enough ? middle : found;
     (enough ? low : high) = enough ? middle + 1 : middle - 1;
   }
-  fail("batch {} needs {}, only {} available{}", batch, describeBytes(wanted),
-       shortBytes(available),
-       fits ? fmt::format("; the largest batch that fits is {}", fits) : std::string());
+  return found;
+}
+
+void Executor::requireMemory(int64_t batch, bool training, int inputCopies) const {
+  MemoryUse available = where->available();
+  auto require = [&](uint64_t MemoryUse::*memory, const std::string &place) {
+    auto wanted = [&](int64_t n) { return need(n, training, inputCopies).*memory; };
+    if (wanted(batch) <= available.*memory)
+      return;
+    int64_t most =
+        largestThatFits(batch, [&](int64_t n) { return wanted(n) <= available.*memory; });
+    fail("batch {} needs {}{}, only {} available{}", batch, describeBytes(wanted(batch)), place,
+         shortBytes(available.*memory),
+         most ? fmt::format("; the largest batch that fits is {}", most) : std::string());
+  };
+  require(&MemoryUse::machine, "");
+  require(&MemoryUse::own, " on " + where->describe());
 }
 
 uint64_t Executor::stepNeed(int64_t batch, int inputCopies) const {
-  return device ? deviceNeed(batch, true) : need(batch, true, inputCopies).total();
+  return where->whereItComputes(need(batch, true, inputCopies));
 }
 
-uint64_t Executor::stepMemory() const {
-  return device ? saturatingMulAdd(1, device->availableBytes(), device->heldBytes())
-                : availableMemory();
-}
+uint64_t Executor::stepMemory() const { return where->whereItComputes(where->available()); }
 
 void Executor::fitStep(int64_t batch, int inputCopies, uint64_t budget) {
   for (lean = 0; lean < tables.lean_step_count; ++lean)
@@ -202,185 +151,26 @@ void Executor::fitStep(int64_t batch, int inputCopies, uint64_t budget) {
 void Executor::reserve(int64_t batch, bool training, int inputCopies) {
   if (training && !has(Program::Step))
     fail("{} was compiled with --mode infer: it holds no training step", description.name);
-  uint64_t held = parameters.size() + gradients.size() + state.size() + prepared.size() +
-                  arena.size() + scratch.size() + batchBuffers.size();
-  requireMemory(*this, batch, training, inputCopies, held);
-  arena = Region();
-  batchBuffers = Region();
-
-  MemoryNeed bytes = need(batch, training, 1);
-  if (training && gradients.size() < bytes.gradients)
-    gradients = Region(bytes.gradients, "gradients");
-  if (training && state.size() < bytes.state)
-    state = Region(bytes.state, "optimizer state");
-  if (!prepared.data())
-    prepared = Region(bytes.prepared, "prepared weights");
-  if (!scratch.data())
-    scratch = Region(bytes.scratch, "scratch");
-  arena = Region(bytes.arena, "the arena");
-  batchBuffers = Region(saturatingMulAdd(bytes.batchBuffers, 1, 4 * line), "a batch");
+  requireMemory(batch, training, inputCopies);
+  where->reserve(reservation(batch, training, inputCopies));
   reservedBatch = batch;
-
-  uint64_t n = uint64_t(batch);
-  char *next = batchBuffers.data();
-  auto take = [&](uint64_t size) { return std::exchange(next, next + roundUp(size, line)); };
-  bases[NETC_SPACE_INPUT] = take(n * uint64_t(description.inputElements()) * sizeof(float));
-  bases[NETC_SPACE_LABELS] = take(n * sizeof(int64_t));
-  bases[NETC_SPACE_OUTPUT] = take(n * uint64_t(description.classes) * sizeof(float));
-  if (description.softLabels)
-    bases[NETC_SPACE_TARGETS] = take(n * uint64_t(description.classes) * sizeof(float));
-  bases[NETC_SPACE_GRADIENTS] = gradients.data();
-  bases[NETC_SPACE_STATE] = state.data();
-  bases[NETC_SPACE_PREPARED] = prepared.data();
-  if (device)
-    reserveDevice(batch, training);
+  trains |= training;
 }
 
 void Executor::reserveAccumulation() {
-  if (!accumulated.data())
-    bases[NETC_SPACE_ACCUMULATED] =
-        (accumulated = Region(tables.parameter_bytes, "accumulated gradients")).data();
-  if (device)
-    device->allocate(NETC_SPACE_ACCUMULATED, tables.parameter_bytes);
+  accumulates = true;
+  where->reserveAccumulation();
 }
 
-void Executor::swapAccumulated() {
-  if (device) {
-    device->exchange(NETC_SPACE_GRADIENTS, NETC_SPACE_ACCUMULATED);
-    std::swap(newest[NETC_SPACE_GRADIENTS], newest[NETC_SPACE_ACCUMULATED]);
-  }
-  std::swap(bases[NETC_SPACE_GRADIENTS], bases[NETC_SPACE_ACCUMULATED]);
-}
+void Executor::swapAccumulated() { where->exchange(NETC_SPACE_GRADIENTS, NETC_SPACE_ACCUMULATED); }
 
-void Executor::clear(NetcSpace space, uint64_t offset, uint64_t bytes) {
-  if (!device || newest[space] == Newest::Host) {
-    std::memset(bases[space] + offset, 0, bytes);
-    return;
-  }
-  device->zero(space, offset, bytes);
-  newest[space] = Newest::Device;
-}
-
-void Executor::bind(NetcSpace space, void *memory) {
-  bases[space] = static_cast<char *>(memory);
-  newest[space] = Newest::Host;
-}
-
-/// Images [first, first + size) of a batch that pass the commands of a section together.
-struct Executor::Group {
-  int64_t first, size;
-  uint64_t batch;   ///< images
-  uint64_t groupAt; ///< where the group's part of the arena begins
-  uint64_t fixedAt; ///< where its fixed part begins
-};
-
-void Executor::resolve(const NetcCommand &command, const Group &group) {
-  operands.resize(std::max<size_t>(operands.size(), command.buffer_count));
-  for (uint32_t i = 0; i < command.buffer_count; ++i) {
-    const NetcBuffer &buffer = tables.buffers[command.first_buffer + i];
-    uint64_t before = uint64_t(group.first) * buffer.bytes_per_image; // of the batch's images
-    if (buffer.space == NETC_SPACE_ARENA_IMAGE)
-      operands[i] = arena.data() + group.batch * buffer.offset + before;
-    else if (buffer.space == NETC_SPACE_ARENA_GROUP)
-      operands[i] = arena.data() + group.groupAt + uint64_t(group.size) * buffer.offset;
-    else if (buffer.space == NETC_SPACE_ARENA_FIXED)
-      operands[i] = arena.data() + group.fixedAt + buffer.offset;
-    else
-      operands[i] = bases[buffer.space] + buffer.offset + before;
-  }
-}
-
-namespace {
-struct Launch {
-  NetcKernelFn fn;
-  char *const *operands;
-  char *scratch;
-  uint64_t scratchPerThread;
-  int64_t n;
-};
-} // namespace
-
-static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end) {
-  const Launch &launch = *static_cast<const Launch *>(context);
-  launch.fn(launch.operands, launch.scratch + thread * launch.scratchPerThread, launch.n, begin,
-            end);
-}
-
-void Executor::launch(const NetcCommand &command, const Group &group) {
-  resolve(command, group);
-  Launch launch{tables.kernels[command.kernel].fn, operands.data(), scratch.data(),
-                scratchPerThread, group.size};
-  pool.run(gridItems(command, group.size), runChunk, &launch);
-}
-
-/// Each section for each group of images; a program without sections is one, for the whole batch.
-/// `after`, where given, hears of each command that is done; false stops the rest.
-void Executor::launchAll(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
-  const NetcProgram &program = table(which);
-  const NetcSection whole{program.command_count, 0, 0, 0, 0};
-  const NetcSection *sections = program.section_count ? program.sections : &whole;
-  uint64_t fixedAt = imageArena(program, n), begin = 0;
-  for (uint64_t s = 0; s < std::max<uint64_t>(program.section_count, 1); ++s) {
-    const NetcSection &section = sections[s];
-    int64_t size = groupSize(section, n);
-    for (int64_t first = 0; first < n; first += size) {
-      Group group{first, std::min(size, n - first), uint64_t(n),
-                  uint64_t(n) * section.batch_bytes_per_image, fixedAt};
-      for (uint64_t i = begin; i < begin + section.command_count; ++i) {
-        launch(program.commands[i], group);
-        if (after && !after(i))
-          return;
-      }
-    }
-    begin += section.command_count;
-  }
-}
-
-void Executor::runObserved(Program which, int64_t n, const std::function<bool(uint64_t)> &after) {
-  // What an earlier step left would be taken for this one's.
-  if (!device) {
-    std::memset(arena.data(), 0, arena.size());
-    launchAll(which, n, after);
-    return;
-  }
-  const NetcProgram &program = table(which);
-  device->zero(NETC_SPACE_ARENA_IMAGE, 0, arenaOnDevice);
-  send(which, n);
-  for (uint64_t i = 0; i < program.command_count; ++i) {
-    device->run(program, i, i + 1, n, nullptr);
-    observed = {&program, i};
-    markWritten(which, n);
-    if (!after(i))
-      return;
-  }
-}
-
-void Executor::runCommands(Program which, int64_t n, const std::function<void(uint64_t)> &after) {
-  launchAll(which, n, [&](uint64_t command) {
-    after(command);
-    return true;
-  });
-}
-
-void Executor::run(Program which, int64_t n, std::vector<double> *seconds) {
-  using Clock = std::chrono::steady_clock;
+void Executor::run(Program which, int64_t n, const Watch *watch) {
   if (n < 1 || n > reservedBatch)
     fail("internal error: batch {} outside the reserved 1..{}", n, reservedBatch);
-  if (seconds)
-    seconds->resize(table(which).command_count);
-  if (device)
-    return runOnDevice(which, n, seconds);
-  if (!seconds) {
-    launchAll(which, n, nullptr);
-    return;
-  }
-  auto start = Clock::now();
-  launchAll(which, n, [&](uint64_t command) {
-    auto now = Clock::now();
-    (*seconds)[command] += std::chrono::duration<double>(now - start).count();
-    start = now;
-    return true;
-  });
+  const NetcProgram &program = table(which);
+  if (watch && watch->seconds)
+    watch->seconds->resize(program.command_count);
+  where->run(which, program, n, watch);
 }
 
 } // namespace netc::runtime

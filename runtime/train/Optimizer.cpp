@@ -98,7 +98,7 @@ void Optimizer::accumulate(double weight, bool first, bool last) {
     return;
   executor.reserveAccumulation();
   if (first)
-    executor.clear(NETC_SPACE_ACCUMULATED, 0, executor.model().parameter_bytes);
+    executor.device().clear(NETC_SPACE_ACCUMULATED, 0, executor.model().parameter_bytes);
   executor.hyper().batch_weight = float(weight);
   executor.run(Program::Accumulate, 1);
   if (last)
@@ -106,21 +106,20 @@ void Optimizer::accumulate(double weight, bool first, bool last) {
 }
 
 /// As PyTorch's clip_grad_norm_; frozen parameters don't count.
-double Optimizer::clip(int64_t n) {
+void Optimizer::clip(int64_t n) {
   if (recipe.clipNorm == 0)
-    return 0;
+    return;
   const std::vector<ParameterInfo> &parameters = executor.info().parameters;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (parameters[i].trainable && executor.parameterHyper()[i].rate_scale == 0)
-      executor.clear(NETC_SPACE_GRADIENTS, parameters[i].offset,
-                     uint64_t(parameters[i].elements()) * sizeof(float));
+      executor.device().clear(NETC_SPACE_GRADIENTS, parameters[i].offset,
+                              uint64_t(parameters[i].elements()) * sizeof(float));
   executor.run(Program::Norm, n);
   double norm = executor.hyper().gradient_norm;
   executor.hyper().gradient_scale = float(std::min(1.0, recipe.clipNorm / (norm + 1e-6)));
-  return norm;
 }
 
-double Optimizer::update(int64_t step, double rate, int64_t n) {
+void Optimizer::update(int64_t step, double rate, int64_t n) {
   NetcHyper &hyper = executor.hyper();
   bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
   hyper.lr = float(rate);
@@ -135,11 +134,10 @@ double Optimizer::update(int64_t step, double rate, int64_t n) {
   // A young average follows the weights faster, as TensorFlow's
   // ExponentialMovingAverage(num_updates).
   hyper.average_decay = float(std::min(recipe.average, double(step + 1) / double(step + 10)));
-  double norm = clip(n);
+  clip(n);
   executor.run(Program::Update, n);
   if (recipe.accumulate > 1)
     executor.swapAccumulated();
-  return norm;
 }
 
 } // namespace netc::runtime

@@ -27,9 +27,8 @@ public:
   /// them if `last`.
   void accumulate(double weight, bool first, bool last);
 
-  /// Update number `step` (from 0) at learning rate `rate`. The norm of all gradients together,
-  /// before clipping, is given back where the recipe clips; else 0.
-  double update(int64_t step, double rate, int64_t n);
+  /// Update number `step` (from 0) at learning rate `rate`.
+  void update(int64_t step, double rate, int64_t n);
 
   /// While it lives, PARAMETERS are the moving average, if the recipe keeps one.
   class Averaged {
@@ -48,7 +47,7 @@ public:
 
 private:
   void setFactors();
-  double clip(int64_t n);
+  void clip(int64_t n);
 
   const Recipe &recipe;
   Executor &executor;

@@ -89,7 +89,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   loading.training = true;
   loading.softLabels = info.softLabels;
   loading.corrupt = &corrupt;
-  loading.allocate = [this](uint64_t bytes) { return executor.pinnedMemory(bytes); };
+  loading.allocate = [this](uint64_t bytes) { return executor.device().batchMemory(bytes); };
   for (const Transform &transform : recipe.augment)
     if (transform.kind == TransformKind::Mixup || transform.kind == TransformKind::Cutmix)
       loading.mix.push_back(transform);
@@ -139,8 +139,7 @@ int Training::run() {
   writeFileAtomically(options.out + "/recipe.json", recipe.effective);
   fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
              info.trainableElements(), samples.size(), data->size(), options.data, recipe.batch,
-             counted(recipe.epochs, "epoch"),
-             executor.onDevice() ? executor.deviceName() : counted(pool.size(), "thread"));
+             counted(recipe.epochs, "epoch"), executor.device().describe());
   if (!validation)
     note(fmt::format("{} has no validation images: name some with --val", options.data));
   if (!optimizer.frozen().empty())
@@ -212,14 +211,13 @@ void Training::step(const Batch &batch) {
   if (batch.targets)
     executor.bind(NETC_SPACE_TARGETS, batch.targets);
   executor.run(Program::Step, batch.n);
-  // On a GPU the step has only begun: the next batch goes there meanwhile.
-  if (executor.onDevice())
-    if (const Batch *next = loader->ahead()) {
-      executor.sendAhead(NETC_SPACE_INPUT, next->input, next->n);
-      executor.sendAhead(NETC_SPACE_LABELS, next->labels, next->n);
-      if (next->targets)
-        executor.sendAhead(NETC_SPACE_TARGETS, next->targets, next->n);
-    }
+  // The step may only have begun: the next batch travels meanwhile.
+  if (const Batch *next = loader->ahead()) {
+    executor.device().sendAhead(NETC_SPACE_INPUT, next->input, next->n);
+    executor.device().sendAhead(NETC_SPACE_LABELS, next->labels, next->n);
+    if (next->targets)
+      executor.device().sendAhead(NETC_SPACE_TARGETS, next->targets, next->n);
+  }
 
   float loss = *executor.at<float>(NETC_SPACE_LOSS);
   requireHealthy(batch, loss, rate);
@@ -255,20 +253,13 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
-/// What a process takes after its plan is made: code that has not run yet, ends of huge pages, an
-/// epoch's figures and files.
-static constexpr uint64_t laterBytes = uint64_t(4) << 20;
-
-/// Chooses a training step for the bytes that there are, or that the user grants: of the GPU, where
-/// it trains there.
+/// Chooses a training step for the bytes that there are, or that the user grants, of the memory
+/// where it computes.
 void Training::fitMemory() {
-  bool accumulates = recipe.accumulate > 1;
-  if (accumulates)
-    executor.reserveAccumulation(); // from here on a GPU's need counts it
-  uint64_t beside = 0; // the step: the data set and what every process has, sums of gradients
-  if (!executor.onDevice())
-    beside = (options.memory ? residentBytes() + laterBytes : 0) +
-             (accumulates ? executor.model().parameter_bytes : 0);
+  if (recipe.accumulate > 1)
+    executor.reserveAccumulation(); // from here on the need counts it
+  // The data set and what every process has count in what the user grants.
+  uint64_t beside = options.memory ? executor.device().takenBeside() : 0;
   uint64_t budget = options.memory ? options.memory : executor.stepMemory();
   uint64_t granted = budget - std::min(budget, beside);
   executor.fitStep(recipe.batch, Loader::copies + 1, granted);
@@ -283,15 +274,15 @@ void Training::fitMemory() {
                      options.memory ? shortBytes(options.memory) : "the memory that there is"));
 }
 
-/// The last of the batches that make one update applies it; returns the gradients' norm where the
-/// recipe clips.
-double Training::update(const Batch &batch, double rate) {
+/// The last of the batches that make one update applies it.
+void Training::update(const Batch &batch, double rate) {
   int64_t first = batch.index / recipe.accumulate * recipe.accumulate;
   int64_t end = std::min(first + recipe.accumulate, stepsPerEpoch);
   bool last = batch.index + 1 == end;
   int64_t images = std::min(end * recipe.batch, int64_t(samples.size())) - first * recipe.batch;
   optimizer.accumulate(double(batch.n) / double(images), batch.index == first, last);
-  return last ? optimizer.update(updateOf(position.step), rate, batch.n) : 0;
+  if (last)
+    optimizer.update(updateOf(position.step), rate, batch.n);
 }
 
 void Training::addToCurve(double loss, int64_t correct, int64_t images) {

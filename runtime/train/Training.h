@@ -38,7 +38,7 @@ private:
   void step(const Batch &batch);
   void requireHealthy(const Batch &batch, float loss, double rate);
   void fitMemory();
-  double update(const Batch &batch, double rate);
+  void update(const Batch &batch, double rate);
   /// The update that the batch after `batches` belongs to.
   int64_t updateOf(int64_t batches) const {
     int64_t each = (stepsPerEpoch + recipe.accumulate - 1) / recipe.accumulate;

@@ -2,7 +2,7 @@
 #include "runtime/device/cuda/GpuDevice.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/exec/Executor.h"
+#include "runtime/device/MirroredDevice.h"
 #include "runtime/system/Memory.h"
 
 #include <climits>
@@ -345,13 +345,22 @@ void GpuDevice::dropGraphs() {
   graphs.clear();
 }
 
+/// `after`, where given, is called with each command when it is launched; false stops.
+void GpuDevice::launchAll(const NetcProgram &program, int64_t n,
+                          const std::function<bool(uint64_t)> &after) {
+  for (uint64_t i = 0; i < program.command_count; ++i) {
+    launch(program, program.commands[i], n);
+    if (after && !after(i))
+      return;
+  }
+}
+
 CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n) {
   check(driver.streamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
         "capturing a CUDA graph");
   CUgraph graph = nullptr;
   try {
-    for (uint64_t i = 0; i < program.command_count; ++i)
-      launch(program, program.commands[i], n);
+    launchAll(program, n, nullptr);
   } catch (...) {
     if (driver.streamEndCapture(stream, &graph) == CUDA_SUCCESS)
       driver.graphDestroy(graph);
@@ -365,30 +374,31 @@ CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n) {
   return result;
 }
 
-void GpuDevice::runTimed(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
-                         std::vector<double> &seconds) {
-  Marks marks(driver, last - first + 1);
-  marks.record(0, stream);
-  for (uint64_t i = first; i < last; ++i) {
-    launch(program, program.commands[i], n);
-    marks.record(i - first + 1, stream);
-  }
+/// Commands one by one instead of a graph, with events between them where their time is wanted.
+void GpuDevice::runWatched(const NetcProgram &program, int64_t n, const Watch &watch) {
+  Marks marks(driver, watch.seconds ? program.command_count + 1 : 0);
+  if (watch.seconds)
+    marks.record(0, stream);
+  uint64_t launched = 0;
+  launchAll(program, n, [&](uint64_t command) {
+    launched = command + 1;
+    if (watch.seconds)
+      marks.record(launched, stream);
+    if (!watch.after)
+      return true;
+    wait();
+    return watch.after(command);
+  });
   wait();
-  for (uint64_t i = first; i < last; ++i)
-    seconds[i] += marks.secondsBefore(i - first + 1);
+  for (uint64_t i = 0; watch.seconds && i < launched; ++i)
+    (*watch.seconds)[i] += marks.secondsBefore(i + 1);
 }
 
-void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
-                    std::vector<double> *seconds) {
-  if (seconds)
-    return runTimed(program, first, last, n, *seconds);
-  if (first != 0 || last != program.command_count) {
-    for (uint64_t i = first; i < last; ++i)
-      launch(program, program.commands[i], n);
-    return;
-  }
+void GpuDevice::run(const NetcProgram &program, int64_t n, const Watch *watch) {
   if (program.command_count == 0)
     return;
+  if (watch)
+    return runWatched(program, n, *watch);
   auto [found, isNew] =
       graphs.try_emplace({&program, n, spaces[NETC_SPACE_GRADIENTS].base}, nullptr);
   if (isNew) {
@@ -402,4 +412,6 @@ void GpuDevice::run(const NetcProgram &program, uint64_t first, uint64_t last, i
   check(driver.graphLaunch(found->second, stream), "launching a CUDA graph");
 }
 
-void *netc_open_cuda(void) { return static_cast<Device *>(new GpuDevice(openCudaDriver())); }
+void *netc_open_cuda(void) {
+  return static_cast<Device *>(new MirroredDevice(std::make_unique<GpuDevice>(openCudaDriver())));
+}

@@ -2,8 +2,8 @@
 #ifndef NETC_RUNTIME_DEVICE_CUDA_GPUDEVICE_H
 #define NETC_RUNTIME_DEVICE_CUDA_GPUDEVICE_H
 
+#include "runtime/device/Accelerator.h"
 #include "runtime/device/cuda/Driver.h"
-#include "runtime/exec/Device.h"
 
 #include <array>
 #include <map>
@@ -14,7 +14,7 @@ namespace netc::runtime::cuda {
 /// A GPU behind a table of driver functions: device 0, a stream of kernels and one of copies that
 /// run ahead. A program is captured as a CUDA graph the first time that a batch size runs, and
 /// launched as one from then on.
-class GpuDevice : public Device {
+class GpuDevice final : public Accelerator {
 public:
   explicit GpuDevice(const CudaDriver &driver);
   ~GpuDevice() override;
@@ -35,8 +35,7 @@ public:
   void unpin(void *memory) override;
   void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) override;
   void useAhead(NetcSpace space, uint64_t bytes) override;
-  void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
-           std::vector<double> *seconds) override;
+  void run(const NetcProgram &program, int64_t n, const Watch *watch) override;
   void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) override;
   void wait() override;
 
@@ -52,8 +51,8 @@ private:
   bool tryLoad(const NetcGpuImage &image, bool mayFail);
   CUdeviceptr address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const;
   void launch(const NetcProgram &program, const NetcCommand &command, int64_t n);
-  void runTimed(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
-                std::vector<double> &seconds);
+  void launchAll(const NetcProgram &program, int64_t n, const std::function<bool(uint64_t)> &after);
+  void runWatched(const NetcProgram &program, int64_t n, const Watch &watch);
   CUgraphExec capture(const NetcProgram &program, int64_t n);
   void dropGraphs();
 

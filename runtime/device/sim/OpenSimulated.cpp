@@ -1,5 +1,6 @@
 //===- OpenSimulated.cpp - the device of --target sim ---------------------===//
 #include "runtime/base/Error.h"
+#include "runtime/device/MirroredDevice.h"
 #include "runtime/device/cuda/GpuDevice.h"
 #include "runtime/device/sim/Simulator.h"
 
@@ -55,5 +56,5 @@ extern "C" void *netc_open_sim(void) {
   const cuda::CudaDriver &driver = sim::simulatedDriver(options);
   if (static bool registered = false; options.profile && !std::exchange(registered, true))
     std::atexit(writeProfile);
-  return static_cast<Device *>(new cuda::GpuDevice(driver));
+  return static_cast<Device *>(new MirroredDevice(std::make_unique<cuda::GpuDevice>(driver)));
 }

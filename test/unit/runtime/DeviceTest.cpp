@@ -1,7 +1,7 @@
 // The executor on a device with memory of its own: here one that runs the toy model's kernels on
 // copies.
-#include "runtime/exec/Device.h"
 #include "runtime/data/Loader.h"
+#include "runtime/device/MirroredDevice.h"
 #include "runtime/exec/Diagnosis.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/train/Initialize.h"
@@ -19,7 +19,7 @@
 using namespace netc::runtime;
 
 namespace {
-class CopyingDevice : public Device {
+class CopyingAccelerator : public Accelerator {
 public:
   std::map<NetcSpace, int> uploads, downloads, taken;
   int pinned = 0;
@@ -59,16 +59,17 @@ public:
     ++taken[space];
     std::memcpy(memory[space].data(), ahead[space].data(), bytes);
   }
-  void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
-           std::vector<double> *) override {
+  void run(const NetcProgram &program, int64_t n, const Watch *watch) override {
     std::vector<char> scratch(1 << 20);
-    for (uint64_t i = first; i < last; ++i) {
+    for (uint64_t i = 0; i < program.command_count; ++i) {
       const NetcCommand &command = program.commands[i];
       std::vector<char *> operands;
       for (uint32_t b = 0; b < command.buffer_count; ++b)
         operands.push_back(at(program, tables->buffers[command.first_buffer + b], n));
       tables->kernels[command.kernel].fn(operands.data(), scratch.data(), n, 0,
                                          gridItems(command, n));
+      if (watch && watch->after && !watch->after(i))
+        return;
     }
   }
   void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) override {
@@ -134,17 +135,21 @@ struct WholeModel {
   }
 };
 
-/// An executor on a CopyingDevice.
+/// An executor on a device that mirrors a CopyingAccelerator.
 struct OnDevice {
-  static inline CopyingDevice *made = nullptr;
-  NetcGpu gpu{nullptr, 0,
-              [] { return static_cast<void *>(static_cast<Device *>(made = new CopyingDevice)); }};
+  static inline CopyingAccelerator *made = nullptr;
+  static void *open() {
+    auto accelerator = std::make_unique<CopyingAccelerator>();
+    made = accelerator.get();
+    return static_cast<Device *>(new MirroredDevice(std::move(accelerator)));
+  }
+  NetcGpu gpu{nullptr, 0, open};
   WholeModel whole;
   NetcModel &model = whole.model;
   ModelInfo info = readModel(model);
   ThreadPool pool{1};
   Executor executor{(model.gpu = &gpu, model), info, pool};
-  CopyingDevice &device = *made;
+  CopyingAccelerator &device = *made;
 };
 } // namespace
 
@@ -207,12 +212,12 @@ TEST(Device, TakesWhatWasSentAheadForThatMemoryAlone) {
   initializeParameters(on.executor, 1);
   fillBatch(on.executor, 2, 0);
   std::vector<float> next(size_t(2 * on.info.inputElements()), 0.5f), other(next.size(), 0.25f);
-  on.executor.sendAhead(NETC_SPACE_INPUT, next.data(), 2);
+  on.executor.device().sendAhead(NETC_SPACE_INPUT, next.data(), 2);
   on.executor.bind(NETC_SPACE_INPUT, next.data());
   on.executor.run(Program::Step, 2);
   EXPECT_EQ(on.device.taken[NETC_SPACE_INPUT], 1);
   EXPECT_EQ(on.device.uploads[NETC_SPACE_INPUT], 0);
-  on.executor.sendAhead(NETC_SPACE_INPUT, next.data(), 2);
+  on.executor.device().sendAhead(NETC_SPACE_INPUT, next.data(), 2);
   on.executor.bind(NETC_SPACE_INPUT, other.data());
   on.executor.run(Program::Step, 2);
   EXPECT_EQ(on.device.taken[NETC_SPACE_INPUT], 1);
@@ -286,11 +291,54 @@ TEST(Device, TheLeanestStepIsChosenByItsOwnMemory) {
 TEST(Device, BatchesLieInPinnedMemoryWhereThereIsSome) {
   OnDevice on;
   {
-    std::shared_ptr<char> memory = on.executor.pinnedMemory(100);
+    std::shared_ptr<char> memory = on.executor.device().batchMemory(100);
     ASSERT_TRUE(memory);
     EXPECT_EQ(on.device.pinned, 1);
   }
   EXPECT_EQ(on.device.pinned, 0);
   on.device.grantsPinned = false;
-  EXPECT_FALSE(on.executor.pinnedMemory(100));
+  EXPECT_FALSE(on.executor.device().batchMemory(100));
+}
+
+TEST(Device, FaultsAreFoundThere) {
+  OnDevice on;
+  on.executor.reserve(4, true);
+  initializeParameters(on.executor, 1);
+  fillBatch(on.executor, 4, 0);
+  on.executor.parameter(on.info.parameters[0])[7] = 1e12f;
+  on.executor.at<float>(NETC_SPACE_INPUT)[7] = 2;
+  on.executor.run(Program::Step, 4);
+  EXPECT_EQ(locateFault(on.executor, 4), "first in layer fc (linear), forward: 2e+12");
+}
+
+TEST(Device, AWatchedRunStopsWhereItIsTold) {
+  OnDevice on;
+  ModelInfo info = readModel(*netc_models[0]);
+  ThreadPool pool(1);
+  Executor plain(*netc_models[0], info, pool);
+  for (Executor *executor : {&plain, &on.executor}) {
+    executor->reserve(4, true);
+    std::vector<uint64_t> heard;
+    Watch watch;
+    watch.after = [&](uint64_t command) {
+      heard.push_back(command);
+      return command < 1;
+    };
+    executor->run(Program::Step, 4, &watch);
+    EXPECT_EQ(heard, (std::vector<uint64_t>{0, 1}));
+  }
+}
+
+TEST(Device, SaysWhereItComputes) {
+  ModelInfo info = readModel(*netc_models[0]);
+  ThreadPool one(1), two(2);
+  EXPECT_EQ(Executor(*netc_models[0], info, one).device().describe(), "1 thread");
+  Executor cpu(*netc_models[0], info, two);
+  EXPECT_EQ(cpu.device().describe(), "2 threads");
+  OnDevice on;
+  EXPECT_EQ(on.executor.device().describe(), "a device of copies");
+  // The step's memory is this machine's on the CPU, the device's own elsewhere.
+  EXPECT_EQ(cpu.need(4, true, 4).own, 0u);
+  EXPECT_EQ(cpu.stepNeed(4, 4), cpu.need(4, true, 4).machine);
+  EXPECT_EQ(on.executor.stepNeed(4, 4), on.executor.need(4, true, 4).own);
 }

@@ -1,6 +1,7 @@
 // Groups of images pass a section together: the same results, less of the arena, and no group where
 // a cache does not help.
 #include "runtime/base/Error.h"
+#include "runtime/device/cpu/CpuDevice.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/system/CacheSize.h"
 #include "test/unit/runtime/Scratch.h"
@@ -66,7 +67,7 @@ struct Doubling {
   std::vector<float> run(int64_t n, uint64_t cache, unsigned threads = 2) {
     ThreadPool pool(threads);
     Executor executor(model, info, pool);
-    executor.fillCache(cache);
+    executor.device().fillCache(cache);
     executor.reserve(n, false);
     for (int64_t i = 0; i < n * pixels; ++i)
       executor.at<float>(NETC_SPACE_INPUT)[i] = float(i % 1000);
@@ -98,12 +99,11 @@ TEST(Sections, GroupsGiveWhatWholeBatchesGive) {
 }
 
 TEST(Sections, WeightsLeaveLessRoomAndMuchOfThemNone) {
-  Doubling doubling;
   ThreadPool pool(1);
-  Executor executor(doubling.model, doubling.info, pool);
-  executor.fillCache(1000);
+  CpuDevice device(pool);
+  device.fillCache(1000);
   auto size = [&](uint64_t live, uint64_t weights) {
-    return executor.groupSize({1, 0, 0, live, weights}, 64);
+    return device.groupSize({1, 0, 0, live, weights}, 64);
   };
   EXPECT_EQ(size(100, 0), 10);
   EXPECT_EQ(size(100, 500), 5);
@@ -115,26 +115,38 @@ TEST(Sections, WeightsLeaveLessRoomAndMuchOfThemNone) {
 TEST(Sections, TheArenaHoldsOneGroup) {
   Doubling doubling;
   ThreadPool pool(1);
+  CpuDevice device(pool);
+  device.fillCache(0);
+  uint64_t whole = 8 * (2 * Doubling::image + 64);
+  EXPECT_EQ(device.arenaBytes(doubling.model.infer, 8), whole);
+  device.fillCache(4 * Doubling::image);
+  uint64_t groups = 8 * Doubling::image + 2 * (Doubling::image + 64);
+  EXPECT_EQ(device.arenaBytes(doubling.model.infer, 8), groups);
+
+  // And so does what the executor says it needs.
   Executor executor(doubling.model, doubling.info, pool);
-  executor.fillCache(0);
-  EXPECT_EQ(executor.need(8, false, 1).arena, 8 * (2 * Doubling::image + 64));
-  executor.fillCache(4 * Doubling::image);
-  EXPECT_EQ(executor.need(8, false, 1).arena, 8 * Doubling::image + 2 * (Doubling::image + 64));
+  executor.device().fillCache(0);
+  uint64_t before = executor.need(8, false, 1).machine;
+  executor.device().fillCache(4 * Doubling::image);
+  EXPECT_EQ(before - executor.need(8, false, 1).machine, whole - groups);
 }
 
 TEST(Sections, ARaggedLastBatchFitsTheArenaOfWholeOnes) {
   Doubling doubling;
+  // Nine images of the first section: ten pass in groups of five, nine at once.
+  constexpr uint64_t cache = 18 * Doubling::image;
   ThreadPool pool(1);
-  Executor executor(doubling.model, doubling.info, pool);
-  executor.fillCache(18 * Doubling::image); // nine images of the first section: ten pass in groups
-                                            // of five, nine at once
+  CpuDevice device(pool);
+  device.fillCache(cache);
   uint64_t before = 0;
   for (int64_t n = 1; n <= 40; ++n) {
-    uint64_t arena = executor.need(n, false, 1).arena;
+    uint64_t arena = device.arenaBytes(doubling.model.infer, n);
     EXPECT_GE(arena, before) << n;
     before = arena;
   }
-  EXPECT_EQ(executor.groupSize(doubling.sections[0], 10), 5);
+  EXPECT_EQ(device.groupSize(doubling.sections[0], 10), 5);
+  Executor executor(doubling.model, doubling.info, pool);
+  executor.device().fillCache(cache);
   executor.reserve(10, false);
   for (int64_t i = 0; i < 9 * pixels; ++i)
     executor.at<float>(NETC_SPACE_INPUT)[i] = float(i % 1000);
@@ -147,14 +159,19 @@ TEST(Sections, SecondsAndObserversAddUpGroups) {
   Doubling doubling;
   ThreadPool pool(1);
   Executor executor(doubling.model, doubling.info, pool);
-  executor.fillCache(6 * Doubling::image);
+  executor.device().fillCache(6 * Doubling::image);
   executor.reserve(7, false);
   std::vector<double> seconds;
-  executor.run(Program::Infer, 7, &seconds);
+  std::vector<uint64_t> heard;
+  Watch watch;
+  watch.seconds = &seconds;
+  watch.after = [&](uint64_t command) {
+    heard.push_back(command);
+    return true;
+  };
+  executor.run(Program::Infer, 7, &watch);
   ASSERT_EQ(seconds.size(), 3u);
   EXPECT_GT(*std::min_element(seconds.begin(), seconds.end()), 0);
-  std::vector<uint64_t> heard;
-  executor.runCommands(Program::Infer, 7, [&](uint64_t command) { heard.push_back(command); });
   EXPECT_EQ(heard, (std::vector<uint64_t>{0, 1, 0, 1, 0, 1, 2, 2}));
 }
 

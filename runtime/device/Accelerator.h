@@ -1,24 +1,22 @@
-//===- Device.h - memory and kernels that are not the CPU's -----*- C++ -*-===//
+//===- Accelerator.h - memory and kernels that are not the CPU's *- C++ -*-===//
 //
-// What the executor asks of a GPU. An executable for the CPU links no Device; one for
-// CUDA or the simulator makes its own through NetcGpu::open.
+// What a MirroredDevice asks of a GPU, or of whatever else has memory of its own.
 //
 //===----------------------------------------------------------------------===//
-#ifndef NETC_RUNTIME_EXEC_DEVICE_H
-#define NETC_RUNTIME_EXEC_DEVICE_H
+#ifndef NETC_RUNTIME_DEVICE_ACCELERATOR_H
+#define NETC_RUNTIME_DEVICE_ACCELERATOR_H
 
-#include "runtime/abi/Abi.h"
+#include "runtime/device/Program.h"
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace netc::runtime {
 
 /// Every call fails with an Error that says what was tried. One thread drives it.
-class Device {
+class Accelerator {
 public:
-  virtual ~Device() = default;
+  virtual ~Accelerator() = default;
 
   /// Loads the kernels. Once, before all else.
   virtual void load(const NetcModel &model) = 0;
@@ -57,10 +55,9 @@ public:
   virtual void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) = 0;
   virtual void useAhead(NetcSpace space, uint64_t bytes) = 0;
 
-  /// Starts commands [first, last) of a program on a batch of n. Where `seconds` is given, waits,
-  /// and adds each command's time to its entry.
-  virtual void run(const NetcProgram &program, uint64_t first, uint64_t last, int64_t n,
-                   std::vector<double> *seconds) = 0;
+  /// Starts a program on a batch of n. Where it is watched, waits for it, with Watch::after for
+  /// each command.
+  virtual void run(const NetcProgram &program, int64_t n, const Watch *watch) = 0;
 
   /// Copies what a buffer of a program holds, its size for a batch of n.
   virtual void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) = 0;
@@ -71,4 +68,4 @@ public:
 
 } // namespace netc::runtime
 
-#endif // NETC_RUNTIME_EXEC_DEVICE_H
+#endif // NETC_RUNTIME_DEVICE_ACCELERATOR_H

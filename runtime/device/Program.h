@@ -1,0 +1,36 @@
+//===- Program.h - which program of a model, and how its runs are watched -===//
+#ifndef NETC_RUNTIME_DEVICE_PROGRAM_H
+#define NETC_RUNTIME_DEVICE_PROGRAM_H
+
+#include "runtime/abi/Abi.h"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace netc::runtime {
+
+enum class Program { Prepare, Infer, Step, Update, Norm, Accumulate };
+inline constexpr Program allPrograms[] = {Program::Prepare, Program::Infer, Program::Step,
+                                          Program::Update,  Program::Norm,  Program::Accumulate};
+
+/// What is to be known of the commands of a run.
+struct Watch {
+  /// Each command's wall time is added to its entry; null: not measured.
+  std::vector<double> *seconds = nullptr;
+  /// Called with a command's index when the command is done, once for each group of images; false
+  /// stops the run. Empty: nobody is told.
+  std::function<bool(uint64_t command)> after;
+};
+
+/// Items of a command's grid for a batch of n.
+inline int64_t gridItems(const NetcCommand &command, int64_t n) {
+  if (command.rows_per_image == 0)
+    return command.items_outer;
+  int64_t rows = n * command.rows_per_image;
+  return command.items_outer * ((rows + command.rows_per_item - 1) / command.rows_per_item);
+}
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_DEVICE_PROGRAM_H
