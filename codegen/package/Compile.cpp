@@ -6,6 +6,7 @@
 #include "codegen/package/ModelTable.h"
 #include "codegen/package/ObjectFile.h"
 
+#include "llvm/IR/Constants.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 
@@ -83,8 +84,12 @@ private:
 };
 } // namespace
 
+static ModelSymbols symbolsOf(ModuleOp module, unsigned level = 0) {
+  return ModelSymbols(module->getAttrOfType<StringAttr>("net.model").getValue(), level);
+}
+
 LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeKind kind,
-                                 llvm::raw_pwrite_stream &out, const ModelSymbols &symbols) {
+                                 llvm::raw_pwrite_stream &out) {
   cpu::KernelSet kernels(*module.getContext(), target.lanes);
   CpuKernels view(kernels);
   ModelTable table(module, view, modelJson(module, target));
@@ -94,13 +99,13 @@ LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeK
   std::unique_ptr<llvm::Module> code = cpu::lowerKernels(kernels.module(), context);
   if (!code)
     return failure();
-  table.emit(*code, symbols);
+  table.emit(*code, symbolsOf(module));
   return writeCode(module, *code, target, kind, out);
 }
 
 LogicalResult netc::compileForLinking(ModuleOp module, const CpuTarget &target,
                                       KernelObjects &kernels, llvm::raw_pwrite_stream &out,
-                                      const ModelSymbols &symbols) {
+                                      unsigned level) {
   LinkedKernels view;
   ModelTable table(module, view, modelJson(module, target));
   if (failed(table.collect()))
@@ -109,7 +114,7 @@ LogicalResult netc::compileForLinking(ModuleOp module, const CpuTarget &target,
   llvm::Module code("netc", context);
   if (std::string error = view.compile(kernels, target, code); !error.empty())
     return module.emitError(error);
-  table.emit(code, symbols);
+  table.emit(code, symbolsOf(module, level));
   return writeCode(module, code, target, CodeKind::Object, out);
 }
 
@@ -156,7 +161,22 @@ LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &g
       images.images.push_back({chip, true, *assembled, kernels.kernels()});
     }
     if (index + 1 == levels.size())
-      table.emit(code, ModelSymbols(), &images);
+      table.emit(code, symbolsOf(module), &images);
   }
   return writeCode(module, code, host, kind, out);
+}
+
+LogicalResult netc::writeEntryTable(ModuleOp source, const CpuTarget &target,
+                                    ArrayRef<std::string> tables, llvm::raw_pwrite_stream &out) {
+  llvm::LLVMContext context;
+  llvm::Module code("netc", context);
+  auto *pointer = llvm::PointerType::get(context, 0);
+  SmallVector<llvm::Constant *> models;
+  for (const std::string &table : tables)
+    models.push_back(code.getOrInsertGlobal(table, pointer));
+  models.push_back(llvm::ConstantPointerNull::get(pointer));
+  auto *type = llvm::ArrayType::get(pointer, models.size());
+  new llvm::GlobalVariable(code, type, /*isConstant=*/true, llvm::GlobalValue::ExternalLinkage,
+                           llvm::ConstantArray::get(type, models), "netc_models");
+  return writeCode(source, code, target, CodeKind::Object, out);
 }

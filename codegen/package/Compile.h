@@ -17,18 +17,25 @@ enum class CodeKind { LlvmIr, Assembly, Object, Ptx };
 /// Emits kernels and model table of `module` (after the kern stage) to `out`.
 /// Reports through the module's diagnostics.
 mlir::LogicalResult compileModel(mlir::ModuleOp module, const CpuTarget &target, CodeKind kind,
-                                 llvm::raw_pwrite_stream &out, const ModelSymbols &symbols = {});
+                                 llvm::raw_pwrite_stream &out);
 
 /// The same for an executable: the tables alone to `out`, an object file, the kernels to `kernels`.
+/// `level`: see ModelSymbols.
 mlir::LogicalResult compileForLinking(mlir::ModuleOp module, const CpuTarget &target,
                                       KernelObjects &kernels, llvm::raw_pwrite_stream &out,
-                                      const ModelSymbols &symbols = {});
+                                      unsigned level);
 
 /// The same as compileModel for a GPU: the object holds the tables and the kernels as PTX, and as machine code for
 /// each chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.
 mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu,
                                        const CpuTarget &host, CodeKind kind,
                                        llvm::raw_pwrite_stream &out);
+
+/// The object file that makes an executable of others: `netc_models`, the list of `tables`, each a
+/// ModelSymbols::table.
+mlir::LogicalResult writeEntryTable(mlir::ModuleOp source, const CpuTarget &target,
+                                    llvm::ArrayRef<std::string> tables,
+                                    llvm::raw_pwrite_stream &out);
 
 } // namespace netc
 

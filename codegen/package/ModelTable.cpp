@@ -110,34 +110,45 @@ LogicalResult ModelTable::collect() {
 }
 
 namespace {
-/// Adds the constants of one model to an LLVM module.
+/// Adds the constants of one model to an LLVM module, under names that begin with the model's.
 class TableWriter {
 public:
-  explicit TableWriter(llvm::Module &code)
-      : code(code), context(code.getContext()), pointer(llvm::PointerType::get(context, 0)) {}
+  TableWriter(llvm::Module &code, std::string prefix)
+      : code(code), context(code.getContext()), pointer(llvm::PointerType::get(context, 0)),
+        prefix(std::move(prefix)) {}
 
-  llvm::GlobalVariable *constant(llvm::Constant *value, StringRef name, bool external = false) {
-    auto linkage =
-        external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::PrivateLinkage;
-    auto *global = new llvm::GlobalVariable(code, value->getType(), true, linkage, value, name);
-    global->setAlignment(llvm::Align(8));
-    return global;
+  /// A constant that only this object file sees.
+  llvm::Constant *local(llvm::Constant *value, const Twine &name) {
+    return define(value, llvm::GlobalValue::PrivateLinkage, prefix + "_" + name);
+  }
+  /// The one that others see, under this very name.
+  void visible(llvm::Constant *value, StringRef symbol) {
+    define(value, llvm::GlobalValue::ExternalLinkage, symbol);
   }
   /// Null where there are no elements.
   llvm::Constant *array(ArrayRef<llvm::Constant *> elements, const Twine &name) {
     if (elements.empty())
       return nullptr;
     auto *type = llvm::ArrayType::get(elements[0]->getType(), elements.size());
-    return constant(llvm::ConstantArray::get(type, elements), name.str());
+    return local(llvm::ConstantArray::get(type, elements), name);
   }
   llvm::Constant *text(StringRef value) {
-    return constant(llvm::ConstantDataArray::getString(context, value), "netc_text");
+    return local(llvm::ConstantDataArray::getString(context, value), "text");
   }
   template <typename S> AbiRecord<S> record() { return AbiRecord<S>(context); }
 
   llvm::Module &code;
   llvm::LLVMContext &context;
   llvm::PointerType *pointer;
+
+private:
+  llvm::Constant *define(llvm::Constant *value, llvm::GlobalValue::LinkageTypes linkage,
+                         const Twine &name) {
+    auto *global = new llvm::GlobalVariable(code, value->getType(), true, linkage, value, name);
+    global->setAlignment(llvm::Align(8));
+    return global;
+  }
+  std::string prefix;
 };
 } // namespace
 
@@ -176,18 +187,18 @@ static llvm::Constant *gpuTable(TableWriter &writer, const GpuCode &gpu) {
                          .set(&NetcGpuImage::is_assembled, image.assembled)
                          .set(&NetcGpuImage::bytes, writer.text(image.bytes))
                          .set(&NetcGpuImage::size, image.bytes.size())
-                         .set(&NetcGpuImage::kernels, writer.array(launches, "netc_gpu_kernels"))
+                         .set(&NetcGpuImage::kernels, writer.array(launches, "gpu_kernels"))
                          .finish());
   }
   auto *open = llvm::Function::Create(
       llvm::FunctionType::get(writer.pointer, false), llvm::GlobalValue::ExternalLinkage,
       gpu.simulated ? "netc_open_sim" : "netc_open_cuda", writer.code);
-  return writer.constant(writer.record<NetcGpu>()
-                             .set(&NetcGpu::images, writer.array(images, "netc_gpu_images"))
-                             .set(&NetcGpu::image_count, images.size())
-                             .set(&NetcGpu::open, open)
-                             .finish(),
-                         "netc_gpu");
+  return writer.local(writer.record<NetcGpu>()
+                          .set(&NetcGpu::images, writer.array(images, "gpu_images"))
+                          .set(&NetcGpu::image_count, images.size())
+                          .set(&NetcGpu::open, open)
+                          .finish(),
+                      "gpu");
 }
 
 static uint64_t moduleNumber(ModuleOp module, StringRef name) {
@@ -196,12 +207,14 @@ static uint64_t moduleNumber(ModuleOp module, StringRef name) {
 }
 
 void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const GpuCode *gpu) {
-  TableWriter writer(code);
+  TableWriter writer(code, symbols.prefix);
   SmallVector<llvm::Constant *> kernelRecords = kernelTable(writer, kernels);
   // Only the model table is visible outside.
   for (llvm::Function &function : code)
-    if (!function.isDeclaration())
+    if (!function.isDeclaration()) {
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
+      function.setName(symbols.prefix + "_" + function.getName());
+    }
 
   SmallVector<llvm::Constant *> bufferRecords;
   for (const NetcBuffer &buffer : buffers)
@@ -228,11 +241,11 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
     for (kern::SectionAttr section : p.sections)
       sections.push_back(sectionRecord(writer, section));
     return writer.record<NetcProgram>()
-        .set(&NetcProgram::commands, writer.array(commands, "netc_" + name))
+        .set(&NetcProgram::commands, writer.array(commands, name))
         .set(&NetcProgram::command_count, commands.size())
         .set(&NetcProgram::arena_bytes_per_image, p.bytesPerImage)
         .set(&NetcProgram::arena_bytes_fixed, p.bytesFixed)
-        .set(&NetcProgram::sections, writer.array(sections, "netc_sections_" + name))
+        .set(&NetcProgram::sections, writer.array(sections, "sections_" + name))
         .set(&NetcProgram::section_count, sections.size())
         .finish();
   };
@@ -241,9 +254,9 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   model.set(&NetcModel::abi_version, NETC_ABI_VERSION)
       .set(&NetcModel::reserved, uint64_t(0))
       .set(&NetcModel::json, writer.text(json))
-      .set(&NetcModel::kernels, writer.array(kernelRecords, "netc_kernels"))
+      .set(&NetcModel::kernels, writer.array(kernelRecords, "kernels"))
       .set(&NetcModel::kernel_count, kernelRecords.size())
-      .set(&NetcModel::buffers, writer.array(bufferRecords, "netc_buffers"))
+      .set(&NetcModel::buffers, writer.array(bufferRecords, "buffers"))
       .set(&NetcModel::buffer_count, bufferRecords.size());
   for (auto [kind, p] : llvm::zip(kPrograms, programs))
     model.set(kind.member, program(p, kind.name));
@@ -254,15 +267,7 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   SmallVector<llvm::Constant *> lean;
   for (auto [name, p] : llvm::zip(kLeanSteps, leanSteps))
     lean.push_back(program(p, name));
-  model.set(&NetcModel::lean_steps, writer.array(lean, "netc_lean_steps"))
+  model.set(&NetcModel::lean_steps, writer.array(lean, "lean_steps"))
       .set(&NetcModel::lean_step_count, lean.size());
-  writer.constant(model.finish(), symbols.own, /*external=*/true);
-  if (symbols.all.empty())
-    return;
-  SmallVector<llvm::Constant *> models;
-  for (const std::string &name : symbols.all)
-    models.push_back(code.getOrInsertGlobal(name, writer.pointer));
-  models.push_back(llvm::ConstantPointerNull::get(writer.pointer));
-  auto *type = llvm::ArrayType::get(writer.pointer, models.size());
-  writer.constant(llvm::ConstantArray::get(type, models), "netc_models", /*external=*/true);
+  writer.visible(model.finish(), symbols.table);
 }

@@ -4,6 +4,7 @@
 
 #include "codegen/common/Target.h"
 #include "codegen/cuda/Ptx.h"
+#include "codegen/package/Symbols.h"
 #include "dialect/kern/KernDialect.h"
 #include "runtime/abi/Abi.h"
 
@@ -32,14 +33,6 @@ public:
   /// Of its function, where the linker has another name for it.
   virtual llvm::StringRef symbol(size_t kernel) { return name(kernel); }
   virtual uint64_t scratchBytes(size_t kernel) = 0;
-};
-
-/// An executable may hold a model several times, for several levels of the CPU, an object file
-/// each.
-struct ModelSymbols {
-  std::string own = "netc_model";
-  /// Where not empty, `netc_models`, the list of all, best first, is in this object file.
-  std::vector<std::string> all = {"netc_model"};
 };
 
 /// The kernels of an executable for a GPU.

@@ -182,7 +182,9 @@ typedef struct {
   uint64_t lean_step_count;
 } NetcModel;
 
-/// The model for each level of the CPU that it was compiled for, best first, then null.
+/// Of an executable: its model for each level of the CPU that it was compiled for, best first, then
+/// null. A model's object file does not have it, so that several link into one program: it has one
+/// NetcModel, `netc_NAME_model`.
 extern const NetcModel *const netc_models[];
 
 #ifdef __cplusplus

@@ -198,8 +198,11 @@ public:
     for (const std::string &path : paths)
       llvm::sys::fs::remove(path);
   }
-  /// Compiles `module` to one more file.
-  int add(ModuleOp module, const Targets &target, const ModelSymbols &symbols);
+  /// One more file, with what `write` writes.
+  int add(llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write);
+  /// Compiles `module` to one more file, its kernels to those that `addKernels` writes. `level`: see
+  /// ModelSymbols.
+  int addModel(ModuleOp module, const Targets &target, unsigned level);
   /// Writes the kernels of all modules to a last file.
   int addKernels();
   const std::vector<std::string> &files() const { return paths; }
@@ -225,19 +228,24 @@ std::unique_ptr<llvm::raw_fd_ostream> Objects::create(llvm::StringRef suffix) {
   return std::make_unique<llvm::raw_fd_ostream>(descriptor, /*shouldClose=*/true);
 }
 
-int Objects::add(ModuleOp module, const Targets &target, const ModelSymbols &symbols) {
+int Objects::add(llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write) {
   std::unique_ptr<llvm::raw_fd_ostream> out = create("o");
   if (!out)
     return kFailed;
-  bool compiled = succeeded(target.gpu
-                                ? compile(module, target, CodeKind::Object, *out)
-                                : compileForLinking(module, target.cpu, kernels, *out, symbols));
+  bool compiled = succeeded(write(*out));
   out->close();
   std::error_code unwritten = out->error();
   out->clear_error();
   if (compiled && unwritten)
     return fail("cannot write " + paths.back() + ": " + unwritten.message());
   return compiled ? kDone : kFailed;
+}
+
+int Objects::addModel(ModuleOp module, const Targets &target, unsigned level) {
+  return add([&](llvm::raw_pwrite_stream &out) {
+    return target.gpu ? compile(module, target, CodeKind::Object, out)
+                      : compileForLinking(module, target.cpu, kernels, out, level);
+  });
 }
 
 int Objects::addKernels() {
@@ -280,10 +288,8 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
                            : options.output;
   if (int code = checkOutput(output))
     return code;
-  ModelSymbols symbols;
-  symbols.all.clear();
-  for (size_t i = 0; i < target.levels.size(); ++i)
-    symbols.all.push_back(i == 0 ? "netc_model" : "netc_model_" + std::to_string(i));
+  llvm::StringRef model = network->getAttrOfType<StringAttr>("net.model").getValue();
+  std::vector<std::string> tables;
   Objects objects(options);
   for (auto [index, level] : llvm::enumerate(target.levels)) {
     OwningOpRef<ModuleOp> module = network.clone();
@@ -295,11 +301,16 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
       return kFailed;
     if (options.explain && index == 0)
       llvm::outs() << explain(*module);
-    ModelSymbols own{symbols.all[index], index == 0 ? symbols.all : std::vector<std::string>()};
-    if (int code = objects.add(*module, one, own))
+    auto number = static_cast<unsigned>(index);
+    tables.push_back(ModelSymbols(model, number).table);
+    if (int code = objects.addModel(*module, one, number))
       return code;
   }
   if (int code = objects.addKernels())
+    return code;
+  if (int code = objects.add([&](llvm::raw_pwrite_stream &out) {
+        return writeEntryTable(network, target.cpu, tables, out);
+      }))
     return code;
   return linkObjects(objects, output, options);
 }
