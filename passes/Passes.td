@@ -17,6 +17,20 @@ def BuildInference : Pass<"net-build-inference", "mlir::ModuleOp"> {
   let statistics = [Statistic<"numErased", "ops-erased", "ops that inference does not need">];
 }
 
+def DropAuxiliary : Pass<"net-drop-auxiliary", "mlir::ModuleOp"> {
+  let summary = "in --mode infer, the layers and parameters of auxiliary heads go";
+  let description = [{
+    Input: @infer, and @forward, which goes. Layers that are `auxiliary` leave `net.layers`, their parameters the module;
+    `net.left_out` keeps the parameters' names, since a file of weights may have them. Layers behind them get new numbers.
+    ```mlir
+    net.parameter @head.weight : tensor<4x4xf32> {auxiliary, trainable, init = ["constant", 0.0, 0.0], layer = 1}
+    // becomes an entry of the module's attributes
+    net.left_out = ["head.weight"]
+    ```
+  }];
+  let statistics = [Statistic<"numParameters", "parameters-dropped", "parameters that inference does not have">];
+}
+
 def ExpandBatchNormInference : Pass<"net-expand-batch-norm-inference", "mlir::ModuleOp"> {
   let summary = "in @infer, batch norm becomes coefficients and a scale_shift";
   let description = [{

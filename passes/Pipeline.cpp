@@ -15,6 +15,8 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createBuildInference());
   if (options.training)
     pm.addPass(createBuildTraining());
+  else
+    pm.addPass(createDropAuxiliary());
   // Inference first: it forgets that its coefficients come from statistics, so folding may touch
   // them.
   pm.addPass(createExpandBatchNormInference());

@@ -98,6 +98,12 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
       {"layers", std::move(layers)},
       {"parameters", std::move(parameters)},
       {"recipe", recipe ? std::move(*recipe) : json::Value(nullptr)}};
+  if (auto names = module->getAttrOfType<ArrayAttr>("net.left_out")) {
+    json::Array list;
+    for (auto name : names.getAsRange<StringAttr>())
+      list.push_back(name.getValue());
+    (*value.getAsObject())["left_out"] = std::move(list);
+  }
   if (auto graph = module->getAttrOfType<StringAttr>("net.graph"))
     if (auto parsed = json::parse(graph.getValue()))
       (*value.getAsObject())["graph"] = std::move(*parsed);

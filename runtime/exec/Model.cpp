@@ -108,6 +108,7 @@ static ModelInfo parse(const NetcModel &model) {
   }
   for (const Json &item : json.at("parameters"))
     info.parameters.push_back(readParameter(item, model.parameter_bytes));
+  info.leftOut = json.value("left_out", std::vector<std::string>());
   info.recipe = json.contains("recipe") ? json.at("recipe").dump() : "{}";
   if (json.contains("graph"))
     info.graph = json.at("graph").dump();

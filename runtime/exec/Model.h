@@ -43,6 +43,8 @@ struct ModelInfo {
   int64_t flopsPerImage = 0;
   std::vector<LayerInfo> layers;
   std::vector<ParameterInfo> parameters;
+  /// Of `--mode infer`: parameters of auxiliary heads, which a file of weights may have.
+  std::vector<std::string> leftOut;
   std::string recipe;        ///< JSON, read by parseRecipe
   std::string graph;         ///< JSON, read by reference::readGraph; empty: none
   bool softLabels = false;   ///< the loss reads NETC_SPACE_TARGETS

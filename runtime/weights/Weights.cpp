@@ -98,7 +98,7 @@ static std::optional<Tensor> findTensor(const Safetensors &file, const Parameter
 
 static Mismatch compare(const Safetensors &file, const ModelInfo &info, bool training) {
   Mismatch result;
-  std::set<std::string> known;
+  std::set<std::string> known(info.leftOut.begin(), info.leftOut.end());
   for (const ParameterInfo &parameter : info.parameters) {
     known.insert(parameter.name);
     std::optional<Tensor> tensor = findTensor(file, parameter);
