@@ -63,8 +63,8 @@ private:
 };
 } // namespace
 
-Value netc::emitUniform(OpBuilder &b, Location loc, int64_t id, Value element, int64_t lanes,
-                        function_ref<Value(int64_t)> wordAt) {
+Value netc::emitUniform(OpBuilder &b, Location loc, kern::RandomOp draw, Value element,
+                        int64_t lanes, function_ref<Value(int64_t)> wordAt) {
   Mixer m(b, loc, lanes);
   Type i32 = b.getI32Type(), f32 = b.getF32Type();
   auto word = [&](HyperWord index) -> Value {
@@ -73,7 +73,13 @@ Value netc::emitUniform(OpBuilder &b, Location loc, int64_t id, Value element, i
   auto number = [&](double value) -> Value {
     return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
   };
-  Value seed = word(kSeedLow), stream = m.constant(static_cast<uint32_t>(id) * 0x9e3779b9u + 1);
+  // Elements are counted from the first image of the batch of all processes.
+  auto imageElements = static_cast<int64_t>(draw.getImageElements());
+  Value perImage = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(imageElements));
+  Value first = arith::ExtUIOp::create(b, loc, b.getI64Type(), word(kFirstImage));
+  element = arith::AddIOp::create(b, loc, element, arith::MulIOp::create(b, loc, first, perImage));
+  auto id = static_cast<uint32_t>(draw.getId());
+  Value seed = word(kSeedLow), stream = m.constant(id * 0x9e3779b9u + 1);
   Value key = m.mix(m.exclusiveOr(seed, stream));
   key = m.mix(m.exclusiveOr(key, word(kSeedHigh)));
   key = m.mix(m.exclusiveOr(key, word(kStep)));

@@ -8,6 +8,8 @@
 #ifndef NETC_CODEGEN_COMMON_RANDOM_H
 #define NETC_CODEGEN_COMMON_RANDOM_H
 
+#include "dialect/kern/KernDialect.h"
+
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Region.h"
 
@@ -24,11 +26,12 @@ struct RandomSource {
 /// Whether a formula draws random numbers.
 bool usesRandom(mlir::Region &region);
 
-/// Uniform in [0, 1) for the draw `id`: an f32, or a vector of `lanes` where that is not 0, whose
+/// Uniform in [0, 1) for a draw: an f32, or a vector of `lanes` where that is not 0, whose
 /// elements follow each other; 1 where NetcHyper::dropout is off. `wordAt`: the address of a word
 /// of NetcHyper (dialect/interfaces/Hyper.h).
-mlir::Value emitUniform(mlir::OpBuilder &b, mlir::Location loc, int64_t id, mlir::Value element,
-                        int64_t lanes, llvm::function_ref<mlir::Value(int64_t)> wordAt);
+mlir::Value emitUniform(mlir::OpBuilder &b, mlir::Location loc, kern::RandomOp draw,
+                        mlir::Value element, int64_t lanes,
+                        llvm::function_ref<mlir::Value(int64_t)> wordAt);
 
 } // namespace netc
 

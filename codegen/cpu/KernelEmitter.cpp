@@ -265,8 +265,7 @@ Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange argum
     }
     if (auto draw = dyn_cast<kern::RandomOp>(op)) {
       auto wordAt = [&](int64_t word) { return k.at(random.hyper, word); };
-      map.map(draw.getResult(), emitUniform(k.b, k.loc, static_cast<int64_t>(draw.getId()),
-                                            random.element, k.lanes, wordAt));
+      map.map(draw.getResult(), emitUniform(k.b, k.loc, draw, random.element, k.lanes, wordAt));
       continue;
     }
     OperationState state(k.loc, op.getName());

@@ -236,8 +236,7 @@ Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange argumen
       continue;
     }
     auto wordAt = [&](int64_t word) { return k.at(random.hyper, word); };
-    map.map(draw.getResult(), emitUniform(k.b, k.loc, static_cast<int64_t>(draw.getId()),
-                                          random.element, /*lanes=*/0, wordAt));
+    map.map(draw.getResult(), emitUniform(k.b, k.loc, draw, random.element, /*lanes=*/0, wordAt));
   }
   Values results;
   for (Value value : formula.getTerminator()->getOperands())

@@ -37,6 +37,7 @@ enum HyperWord : int64_t {
   kOneMinusBeta2 = NETC_WORD(NetcHyper, one_minus_beta2),
   kGradientNorm = NETC_WORD(NetcHyper, gradient_norm), ///< written by @norm
   kLabelSmoothing = NETC_WORD(NetcHyper, label_smoothing),
+  kFirstImage = NETC_WORD(NetcHyper, first_image), ///< u32
   kHyperWords = sizeof(NetcHyper) / sizeof(float)
 };
 

@@ -201,9 +201,13 @@ def Kern_YieldOp : Kern_Op<"yield", [Pure, Terminator, ReturnLike]> {
 
 def Kern_RandomOp : Kern_Op<"random", [Pure]> {
   let summary = "uniform in [0, 1) from (seed, step, id, element); 1 where dropout is switched off";
-  let arguments = (ins I64Attr:$id);
+  let description = [{
+    Elements are counted in the batch of all processes: `image_elements` are those of one image, and NetcHyper::first_image
+    says where this batch begins.
+  }];
+  let arguments = (ins I64Attr:$id, I64Attr:$image_elements);
   let results = (outs F32:$value);
-  let assemblyFormat = "$id attr-dict `:` type($value)";
+  let assemblyFormat = "$id `of` $image_elements attr-dict `:` type($value)";
 }
 
 /// One input, one output, a few numbers.

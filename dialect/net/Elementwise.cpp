@@ -74,7 +74,11 @@ Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
   // kern.random is uniform in [0, 1), or 1 where dropout is switched off.
   double p = getP().convertToDouble();
   Location loc = getLoc();
-  Value u = kern::RandomOp::create(b, loc, b.getF32Type(), getIdAttr());
+  int64_t imageElements = 1;
+  for (int64_t dim : getType().getShape().drop_front()) // all but the batch
+    imageElements *= dim;
+  Value u = kern::RandomOp::create(b, loc, b.getF32Type(), getIdAttr(),
+                                   b.getI64IntegerAttr(imageElements));
   Value one = constantF32(b, loc, 1);
   Value off = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, one);
   Value kept = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, constantF32(b, loc, p));

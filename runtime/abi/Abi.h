@@ -59,7 +59,9 @@ typedef struct {
   float one_minus_beta2; ///< Adam, rounded once
   float gradient_norm;   ///< written by `norm`
   float label_smoothing; ///< of the loss, 0 to 1
-  float reserved[15];
+  uint32_t first_image;  ///< where this batch's first image stands in the batch of all processes:
+                         ///< dropout draws by that place
+  float reserved[14];
 } NetcHyper;
 
 enum NetcBufferFlags {

@@ -70,8 +70,8 @@ static std::unique_ptr<Dataset> openTraining(const TrainOptions &options, const 
   return openDataset(options.data, Split::Train, shapeOf(info));
 }
 
-Training::Training(const NetcModel &model, const TrainOptions &options)
-    : options(options), info(readTrainableModel(model)),
+Training::Training(const NetcModel &model, const TrainOptions &options, Communicator &communicator)
+    : options(options), communicator(communicator), info(readTrainableModel(model)),
       recipe(parseRecipe(info, options.overrides)), data(openTraining(options, info)),
       validation(openEvaluation(options.val.empty() ? options.data : options.val,
                                 !options.val.empty(), shapeOf(info), data->classNames(),
@@ -121,8 +121,74 @@ Training::Training(const NetcModel &model, const TrainOptions &options)
   loader.emplace(*data, *augment, info, loading);
 }
 
+void Training::note(const std::string &message) const {
+  if (communicator.isRoot())
+    runtime::note(message);
+}
+
+void Training::warn(const std::string &message) const {
+  if (communicator.isRoot())
+    runtime::warn(message);
+}
+
+/// Whether to stop is for rank 0 to say: all must do so at the same step.
+bool Training::isInterrupted() {
+  uint8_t flag = interrupted != 0;
+  communicator.broadcast(&flag, 1);
+  return flag;
+}
+
+/// Parameters and optimizer state as rank 0 has them.
+void Training::agreeOnStart() {
+  communicator.broadcast(executor.at<char>(NETC_SPACE_PARAMETERS),
+                         executor.model().parameter_bytes);
+  communicator.broadcast(executor.at<char>(NETC_SPACE_STATE), executor.model().state_bytes);
+}
+
+void Training::beginFiles() {
+  if (!communicator.isRoot())
+    return;
+  metrics.begin(position.step);
+  writeFileAtomically(options.out + "/recipe.json", recipe.effective);
+}
+
+void Training::describeRun() {
+  print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
+        info.trainableElements(), samples.size(), data->size(), options.data, recipe.batch,
+        counted(recipe.epochs, "epoch"), executor.device().describe());
+  if (!validation)
+    note(fmt::format("{} has no validation images: name some with --val", options.data));
+  if (!optimizer.frozen().empty())
+    note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),
+                     std::count_if(info.parameters.begin(), info.parameters.end(),
+                                   [](const ParameterInfo &p) { return p.trainable; })));
+  std::fflush(stdout);
+}
+
+/// `saved`: there is a checkpoint of this run.
+int Training::finish(bool saved) {
+  if (!saved || firstStep == position.step)
+    save(); // nothing left to do: the files are there nevertheless
+  if (saved && firstStep == position.step)
+    note(fmt::format("nothing is left to train: {} ({}) are done; to go on: more --epochs with "
+                     "--resume, or a new run from these weights: --weights {} --out …",
+                     counted(position.epoch, "epoch"), counted(position.step, "step"),
+                     options.out));
+  warnOfCorrupt();
+  if (lastAccuracy.images)
+    print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
+          lastAccuracy.images);
+  print("weights are in {}/model.safetensors", options.out);
+  if (position.bestEpoch > 0)
+    print(", the best (epoch {}, top-1 {:.2f}%) in {}/best.safetensors", position.bestEpoch,
+          position.bestTop1 * 100, options.out);
+  print("\n");
+  return 0;
+}
+
 int Training::run() {
-  makeFolder(options.out);
+  if (communicator.isRoot())
+    makeFolder(options.out);
   initializeParameters(executor, recipe.seed);
   if (!options.weights.empty() && !begun)
     loadWeightsThatFit(Safetensors::read(weightsPath(options.weights)), executor);
@@ -135,18 +201,9 @@ int Training::run() {
     note(
         fmt::format("{} holds an earlier run, which this one replaces from its first checkpoint on",
                     options.out));
-  metrics.begin(position.step);
-  writeFileAtomically(options.out + "/recipe.json", recipe.effective);
-  fmt::print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
-             info.trainableElements(), samples.size(), data->size(), options.data, recipe.batch,
-             counted(recipe.epochs, "epoch"), executor.device().describe());
-  if (!validation)
-    note(fmt::format("{} has no validation images: name some with --val", options.data));
-  if (!optimizer.frozen().empty())
-    note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),
-                     std::count_if(info.parameters.begin(), info.parameters.end(),
-                                   [](const ParameterInfo &p) { return p.trainable; })));
-  std::fflush(stdout);
+  agreeOnStart();
+  beginFiles();
+  describeRun();
   watchSignals();
 
   firstStep = position.step;
@@ -157,23 +214,7 @@ int Training::run() {
     save();
     saved = true;
   }
-  if (!saved || firstStep == position.step)
-    save(); // nothing left to do: the files are there nevertheless
-  if (saved && firstStep == position.step)
-    note(fmt::format("nothing is left to train: {} ({}) are done; to go on: more --epochs with "
-                     "--resume, or a new run from these weights: --weights {} --out …",
-                     counted(position.epoch, "epoch"), counted(position.step, "step"),
-                     options.out));
-  warnOfCorrupt();
-  if (lastAccuracy.images)
-    fmt::print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
-               lastAccuracy.images);
-  fmt::print("weights are in {}/model.safetensors", options.out);
-  if (position.bestEpoch > 0)
-    fmt::print(", the best (epoch {}, top-1 {:.2f}%) in {}/best.safetensors", position.bestEpoch,
-               position.bestTop1 * 100, options.out);
-  fmt::print("\n");
-  return 0;
+  return finish(saved);
 }
 
 bool Training::trainEpoch() {
@@ -185,17 +226,17 @@ bool Training::trainEpoch() {
   curveLoss = 0, curveCorrect = 0, curveImages = 0, epochImages = 0;
   auto start = Clock::now();
   int64_t before = position.step;
-  while (!interrupted || isAccumulating()) {
+  bool stops = isInterrupted();
+  while (!stops || isAccumulating()) {
     const Batch *batch = loader->next();
     if (!batch)
       break;
-    auto stepStart = Clock::now();
     step(*batch);
-    stepSeconds += secondsSince(stepStart);
     showProgress(position.step - before, start);
+    stops = isInterrupted();
   }
   epochSeconds = secondsSince(start);
-  return !interrupted;
+  return !stops;
 }
 
 void Training::step(const Batch &batch) {
@@ -206,6 +247,7 @@ void Training::step(const Batch &batch) {
   hyper.seed_lo = uint32_t(recipe.seed);
   hyper.seed_hi = uint32_t(recipe.seed >> 32);
   hyper.step = uint32_t(position.step);
+  hyper.first_image = 0; // this process has the whole batch
   executor.bind(NETC_SPACE_INPUT, batch.input);
   executor.bind(NETC_SPACE_LABELS, batch.labels);
   if (batch.targets)
@@ -300,6 +342,8 @@ void Training::addToCurve(double loss, int64_t correct, int64_t images) {
 }
 
 void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
+  if (!communicator.isRoot())
+    return;
   double elapsed = secondsSince(start);
   double perStep = elapsed / double(stepsHere);
   int64_t left = stepsPerEpoch * recipe.epochs - position.step;
@@ -308,10 +352,10 @@ void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
     estimated = true;
     double minutes = perStep * double(left) / 60;
     progress.clear();
-    fmt::print("about {} for the {} steps left ({:.0f} images/s)\n",
-               minutes < 1.5 ? fmt::format("{:.0f} s", std::ceil(minutes * 60))
-                             : fmt::format("{:.0f} min", std::ceil(minutes)),
-               left, double(recipe.batch) / perStep);
+    print("about {} for the {} steps left ({:.0f} images/s)\n",
+          minutes < 1.5 ? fmt::format("{:.0f} s", std::ceil(minutes * 60))
+                        : fmt::format("{:.0f} min", std::ceil(minutes)),
+          left, double(recipe.batch) / perStep);
     std::fflush(stdout);
   }
   progress.show(fmt::format("epoch {}/{}", position.epoch + 1, recipe.epochs), position.batch,
@@ -339,11 +383,12 @@ bool Training::validate() {
     lastAccuracy = evaluate(
         executor, *validation, *evaluation, recipe.batch, workers,
         [&](int64_t done) {
-          progress.show("validation", done, validation->size(), "");
+          if (communicator.isRoot())
+            progress.show("validation", done, validation->size(), "");
           return !interrupted;
         },
         &corruptValidation);
-    if (interrupted)
+    if (isInterrupted())
       return false;
     error = 1 - lastAccuracy.top1();
     improved = lastAccuracy.top1() > position.bestTop1;
@@ -358,14 +403,16 @@ bool Training::validate() {
   // Here and not when the next epoch begins: an interrupt in between saves the same bytes.
   position.lossSum = 0, position.correct = 0, position.seen = 0;
   progress.clear();
-  fmt::print("epoch {}/{}  loss {:.4f}  accuracy {:.2f}%", record.epoch, recipe.epochs,
-             record.trainLoss, record.trainAccuracy * 100);
+  print("epoch {}/{}  loss {:.4f}  accuracy {:.2f}%", record.epoch, recipe.epochs, record.trainLoss,
+        record.trainAccuracy * 100);
   if (validation)
-    fmt::print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
-               lastAccuracy.top1() * 100);
-  fmt::print("  {:.1f} s\n", epochSeconds);
+    print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
+          lastAccuracy.top1() * 100);
+  print("  {:.1f} s\n", epochSeconds);
   std::fflush(stdout);
   record.corrupt = corrupt.count();
+  if (!communicator.isRoot())
+    return true;
   try {
     metrics.append(record);
   } catch (const Error &error) {
@@ -376,7 +423,12 @@ bool Training::validate() {
 }
 
 int train(const NetcModel &model, const TrainOptions &options) {
-  return Training(model, options).run();
+  SingleProcess alone;
+  return train(model, options, alone);
+}
+
+int train(const NetcModel &model, const TrainOptions &options, Communicator &communicator) {
+  return Training(model, options, communicator).run();
 }
 
 } // namespace netc::runtime

@@ -10,6 +10,8 @@
 
 namespace netc::runtime {
 
+class Communicator;
+
 struct TrainOptions {
   std::string data, val; ///< KIND:PATH; val empty: the kind's own test split
   RecipeOverrides overrides;
@@ -26,6 +28,10 @@ struct TrainOptions {
 /// recipe.json, metrics.jsonl, report.html. Returns the exit code: 1 where the user interrupted it
 /// (the position is saved then); everything else that fails throws.
 int train(const NetcModel &model, const TrainOptions &options);
+
+/// The same as one of the processes of `communicator`, each of which calls it with the same model
+/// and options. Rank 0 alone prints and writes.
+int train(const NetcModel &model, const TrainOptions &options, Communicator &communicator);
 
 } // namespace netc::runtime
 

@@ -8,6 +8,7 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/base/Progress.h"
+#include "runtime/comm/Communicator.h"
 #include "runtime/data/Loader.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/exec/Executor.h"
@@ -25,12 +26,18 @@
 
 namespace netc::runtime {
 
+/// Every process of `communicator` makes one, and all run in step. Rank 0 alone prints and writes.
 class Training {
 public:
-  Training(const NetcModel &model, const TrainOptions &options);
+  Training(const NetcModel &model, const TrainOptions &options, Communicator &communicator);
   int run();
 
 private:
+  void beginFiles();
+  void agreeOnStart();
+  bool isInterrupted();
+  void describeRun();
+  int finish(bool saved);
   void resume(const Checkpoint &checkpoint);
   std::optional<Checkpoint> findForResume() const;
   void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
@@ -53,6 +60,7 @@ private:
   void showProgress(int64_t stepsHere, std::chrono::steady_clock::time_point start);
   bool validate();
   void save();
+  void writeFiles();
   [[noreturn]] void failToWrite(const Error &error) const;
   void saveValidated(const std::string &path) const;
   void report() const;
@@ -60,8 +68,17 @@ private:
   std::string lastCheckpoint() const;
   void warnOfCorrupt() const;
   int stopInterrupted();
+  /// To stdout.
+  template <typename... Args> void print(fmt::format_string<Args...> format, Args &&...args) {
+    if (communicator.isRoot())
+      fmt::print(format, std::forward<Args>(args)...);
+  }
+  /// As their namesakes outside.
+  void note(const std::string &message) const;
+  void warn(const std::string &message) const;
 
   const TrainOptions &options;
+  Communicator &communicator;
   ModelInfo info;
   Recipe recipe;
   std::unique_ptr<Dataset> data, validation;
@@ -86,7 +103,6 @@ private:
   std::optional<int64_t> savedStep; // of the latest checkpoint of this run
   bool improved = false;            // the last epoch was the best so far
   int64_t firstStep = 0;            // of this process
-  double stepSeconds = 0;           // spent in steps by this process
   double epochSeconds = 0;
   int64_t epochImages = 0; // trained on in this epoch by this process
   std::vector<CurvePoint> curve;

@@ -71,8 +71,8 @@ void Training::resume(const Checkpoint &checkpoint) {
   kept = checkpoint.kept;
   savedStep = position.step;
   schedule.plateau = position.plateau;
-  fmt::print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
-             position.batch);
+  print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
+        position.batch);
 }
 
 /// The page never costs a run: where it cannot be written, that is said.
@@ -134,7 +134,16 @@ void Training::failToWrite(const Error &error) const {
                  : std::string("this run has no checkpoint yet"));
 }
 
+/// Whatever happens to a process afterwards, the files are there.
 void Training::save() {
+  if (communicator.isRoot())
+    writeFiles();
+  improved = false;
+  savedStep = position.step;
+  communicator.barrier();
+}
+
+void Training::writeFiles() {
   std::string best = options.out + "/best.safetensors";
   try {
     // Before the checkpoint: killed in between, the epoch is trained and judged again.
@@ -142,9 +151,8 @@ void Training::save() {
       saveValidated(best);
     else if (position.bestEpoch == 0)
       std::filesystem::remove(best); // of another run
-    improved = false;
     saveCheckpoint(checkpointFolder, executor, position, identity, metadata, options.keep, kept);
-    savedStep = position.step;
+    savedStep = position.step; // what an error below speaks of
     saveValidated(options.out + "/model.safetensors");
   } catch (const Error &error) {
     failToWrite(error);
@@ -164,9 +172,10 @@ int Training::stopInterrupted() {
   progress.clear();
   requireFinite();
   save();
-  fmt::print(stderr,
-             "interrupted at step {}: saved in {}; the same command with --resume goes on\n",
-             position.step, checkpointFolder);
+  if (communicator.isRoot())
+    fmt::print(stderr,
+               "interrupted at step {}: saved in {}; the same command with --resume goes on\n",
+               position.step, checkpointFolder);
   return 1;
 }
 

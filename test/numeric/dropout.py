@@ -4,12 +4,14 @@ after the step are its input times a number a class, so the mask can be read off
 """
 import pathlib
 import sys
+import tempfile
 
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
 from compiled import Compiled, call
+from linked import compile_object, link
 from report import Report
 
 P = 0.3
@@ -61,10 +63,54 @@ def mask(place):
     ]
 
 
+# The logits of images FIRST .. FIRST + N - 1 of a batch, from a step that has only those and takes them for PLACE on.
+STEP = """
+#include "runtime/exec/Executor.h"
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+extern "C" const NetcModel netc_test_model;
+int main(int, char **arguments) {
+  using namespace netc::runtime;
+  int64_t first = std::atoll(arguments[1]), n = std::atoll(arguments[2]);
+  ModelInfo info = readModel(netc_test_model);
+  ThreadPool pool(2);
+  Executor executor(netc_test_model, info, pool);
+  executor.reserve(n, true);
+  for (const ParameterInfo &parameter : info.parameters)
+    for (int64_t i = 0; i < parameter.elements(); ++i)
+      executor.parameter(parameter)[i] = std::sin(float(i) + 1);
+  for (int64_t i = 0; i < n * info.inputElements(); ++i)
+    executor.at<float>(NETC_SPACE_INPUT)[i] = std::cos(float(first * info.inputElements() + i));
+  executor.hyper().dropout = 1;
+  executor.hyper().seed_lo = 7;
+  executor.hyper().step = 3;
+  executor.hyper().first_image = uint32_t(std::atoll(arguments[3]));
+  executor.run(Program::Step, n);
+  for (int64_t i = 0; i < n * info.classes; ++i)
+    std::printf("%a\\n", double(executor.at<float>(NETC_SPACE_OUTPUT)[i]));
+}
+"""
+
+
+def parts(place):
+    """A batch in two parts drops what the whole batch drops: numbers are drawn by the image's place in the batch of all processes."""
+    before, after = PLACES[place]
+    with tempfile.TemporaryDirectory(prefix="netc-dropout-") as folder:
+        path = pathlib.Path(folder)
+        model = compile_object(TEXT.format(before=before, after=after), path / "test.o", ["--set", f"p={P}"])
+        program = link(STEP, [model], path / "step")
+        whole, first, second, elsewhere = (call([program, *words]).split() for words in ((0, 5, 0), (0, 2, 0), (2, 3, 2), (2, 3, 0)))
+    return [("logits that differ in two parts", sum(a != b for a, b in zip(whole, first + second)), 0.5),
+            ("logits of both parts, missing", abs(len(whole) - len(first + second)), 0.5),
+            ("the place changes nothing", int(elsewhere == second), 0.5)]
+
+
 def main():
     report = Report("dropout")
     for place in PLACES:
         report.case(place, mask, place)
+        report.case(f"parts/{place}", parts, place)
     report.close()
 
 
