@@ -52,7 +52,7 @@ private:
   void squareInto(Value scratch, llvm::function_ref<Value(Value channel, int64_t valid)> value);
   Value windowSum(Value scratch, Value channel);
   int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
-  int64_t before() { return (lrnSize() - 1) / 2; }
+  int64_t before() { return lrnSize() / 2; } ///< channels of a window before its own
 
   KernelEmitter &k;
   kern::RowOp op;

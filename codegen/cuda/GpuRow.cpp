@@ -65,7 +65,7 @@ private:
     return {max, sum([&](Value i) { return exp(k.fsub(k.load(k.at(x, i)), max)); })};
   }
   int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
-  int64_t before() { return (lrnSize() - 1) / 2; }
+  int64_t before() { return lrnSize() / 2; } ///< channels of a window before its own
   /// Sum of term(j) for |j| in the window that begins at `first`, where it lies in the row.
   Value windowSum(Value first, llvm::function_ref<Value(Value)> term) {
     Value low = k.max(first, k.c(0)), high = k.min(k.add(first, lrnSize()), k.c(channels));
