@@ -1,4 +1,5 @@
 //===- PoolLayers.cpp - max, average, global and adaptive pooling ---------===//
+#include "dialect/interfaces/WindowShape.h"
 #include "frontend/layers/LayerTable.h"
 
 #include <fmt/format.h>
@@ -24,15 +25,10 @@ static std::optional<Draft> buildGlobal(LayerCall &call, PoolAttrs attrs) {
   return draft;
 }
 
-/// PyTorch's rule: rounded up, the last window must start inside the input or its
-/// leading padding.
-static int64_t poolSize(int64_t size, int64_t kernel, int64_t stride, int64_t before, int64_t after,
-                        bool roundUp) {
-  int64_t span = size + before + after - kernel;
-  int64_t count = (roundUp ? span + stride - 1 : span) / stride + 1;
-  if (roundUp && (count - 1) * stride >= size + before)
-    --count;
-  return count;
+/// Windows along axis `d` of the input; 0: not even one.
+static int64_t windowsAlong(LayerCall &call, const PoolAttrs &attrs, int d) {
+  return windowOutputSize(call.shape()[1 + d], attrs.kernel[d], attrs.stride[d], attrs.pad[d],
+                          attrs.pad[2 + d], /*dilation=*/1, attrs.roundUp);
 }
 
 static bool checkWindow(LayerCall &call, const PoolAttrs &attrs) {
@@ -47,7 +43,7 @@ static bool checkWindow(LayerCall &call, const PoolAttrs &attrs) {
           .suggest("pad must be smaller than k");
       return false;
     }
-    if (attrs.kernel[d] > in[1 + d] + attrs.pad[d] + attrs.pad[2 + d]) {
+    if (windowsAlong(call, attrs, d) < 1) {
       call.error(call.rangeOf("k"),
                  fmt::format("the window covers {}x{}, more than its input of {}x{} with "
                              "padding",
@@ -92,8 +88,7 @@ static std::optional<Draft> buildPool(LayerCall &call, PoolAttrs attrs) {
   Draft draft;
   draft.output = {call.shape()[0], 0, 0};
   for (int d = 0; d < 2; ++d)
-    draft.output[1 + d] = poolSize(call.shape()[1 + d], attrs.kernel[d], attrs.stride[d],
-                                   attrs.pad[d], attrs.pad[2 + d], attrs.roundUp);
+    draft.output[1 + d] = windowsAlong(call, attrs, d);
   draft.attrs = attrs;
   return draft;
 }
