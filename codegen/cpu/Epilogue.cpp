@@ -18,7 +18,8 @@ Epilogue::Epilogue(kern::ContractOp op, const Launch &launch) : op(op) {
   output = launch.buffers[next++];
   if (op.getOuts().size() > 1) {
     partials = launch.buffers[next++];
-    terms = kern::shapedType(op.getOuts()[1]).getDimSize(2);
+    terms = op.getTerms();
+    rows = kern::shapedType(op.getOuts()[1]).getDimSize(2);
   }
   random = usesRandom(op.getEpilogue());
   if (random)
@@ -28,12 +29,17 @@ Epilogue::Epilogue(kern::ContractOp op, const Launch &launch) : op(op) {
 void Epilogue::beginItem(KernelEmitter &k, Value row, Value block) {
   if (!partials)
     return;
-  partialRow = k.at(partials, k.mul(row, terms * channels));
+  partialRow = k.at(partials, k.mul(row, rows * channels));
   int64_t blockChannels = op.getSchedule().getChannelBlock();
   Value first = k.mul(block, blockChannels);
   Value count = k.min(k.c(blockChannels), k.sub(k.c(channels), first));
-  for (int64_t t = 0; t < terms; ++t)
-    k.fillZero(k.at(partialRow, k.add(first, t * channels)), count);
+  for (int64_t r = 0; r < rows; ++r) {
+    Value at = k.at(partialRow, k.add(first, r * channels));
+    if (op.getMoments() && r == 0)
+      k.fillNan(at, count); // no pivot yet
+    else
+      k.fillZero(at, count);
+  }
 }
 
 Values Epilogue::argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination) {
@@ -74,6 +80,30 @@ void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats,
           t.prefetchNear(t.at(arguments[1 + i], offset + at));
 }
 
+/// Where a vector of the item's partial sums lies.
+Value Epilogue::sumPointer(KernelEmitter &t, ValueRange arguments, int64_t sum, int64_t vector) {
+  return t.at(arguments[1 + extra.size()], sum * channels + vector);
+}
+
+/// `sums`: pivot, sum and sum of squares about it. The first value that an item meets is its pivot.
+void Epilogue::addMoments(KernelEmitter &t, Value x, Values &sums) {
+  if (!sums[1])
+    sums[0] = t.select(t.isNan(sums[0]), x, sums[0]);
+  Value distance = t.fsub(x, sums[0]);
+  sums[2] = sums[1] ? t.fma(distance, distance, sums[2]) : t.fmul(distance, distance);
+  sums[1] = sums[1] ? t.fadd(sums[1], distance) : distance;
+}
+
+/// Adds the sums of some pixels to the item's.
+void Epilogue::storeSums(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+                         ArrayRef<Value> sums) {
+  for (auto [index, sum] : llvm::enumerate(sums)) {
+    Value at = sumPointer(t, arguments, static_cast<int64_t>(index), vector);
+    bool pivot = op.getMoments() && index == 0;
+    t.storeVector(pivot ? sum : t.fadd(t.loadVector(at, valid), sum), at, valid);
+  }
+}
+
 /// What is to be stored for each value; adds the terms that are summed by channel to `sums`.
 Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
                        ArrayRef<Value> values, ArrayRef<int64_t> offsets, Values &sums) {
@@ -93,7 +123,9 @@ Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, i
       source = {arguments[arguments.size() - 2], t.add(arguments.back(), offset)};
     Values results = formula ? emitFormula(t, *formula, inputs, source) : Values{value};
     stored.push_back(results[0]);
-    for (int64_t i = 0; i < terms; ++i)
+    if (op.getMoments())
+      addMoments(t, results[1], sums);
+    for (int64_t i = 0; i < terms && !op.getMoments(); ++i)
       sums[i] = sums[i] ? t.fadd(sums[i], results[1 + i]) : results[1 + i];
   }
   return stored;
@@ -103,13 +135,13 @@ void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int6
                     ArrayRef<Value> values, ArrayRef<int64_t> offsets) {
   // Everything is read before anything is written: pixels often lie 4 KiB apart, where a load waits
   // for an older store whose address has the same low twelve bits.
-  Values sums(terms), stored = apply(t, arguments, vector, valid, values, offsets, sums);
+  Values sums(rows);
+  if (op.getMoments())
+    sums[0] = t.loadVector(sumPointer(t, arguments, 0, vector), valid);
+  Values stored = apply(t, arguments, vector, valid, values, offsets, sums);
   for (auto [value, pixelOffset] : llvm::zip(stored, offsets))
     t.storeVector(value, t.at(arguments[0], pixelOffset + vector), valid);
-  for (int64_t i = 0; i < terms; ++i) {
-    Value at = t.at(arguments[1 + extra.size()], i * channels + vector);
-    t.storeVector(t.fadd(t.loadVector(at, valid), sums[i]), at, valid);
-  }
+  storeSums(t, arguments, vector, valid, sums);
 }
 
 void Epilogue::emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,

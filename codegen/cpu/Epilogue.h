@@ -12,7 +12,7 @@ class Epilogue {
 public:
   Epilogue(kern::ContractOp op, const Launch &launch);
 
-  /// Points the item's sums at partial row `row` and zeroes those of channel block `block`.
+  /// Points the item's sums at partial row `row` and clears those of channel block `block`.
   void beginItem(KernelEmitter &k, Value row, Value block);
 
   /// Destination, other operands, sums and random source at a pixel (of all images) and a channel.
@@ -38,13 +38,18 @@ public:
 private:
   Values apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
                llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets, Values &sums);
+  Value sumPointer(KernelEmitter &t, ValueRange arguments, int64_t sum, int64_t vector);
+  void addMoments(KernelEmitter &t, Value x, Values &sums);
+  void storeSums(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
+                 llvm::ArrayRef<Value> sums);
 
   kern::ContractOp op;
   Value output, partials, hyper; ///< null where there are none
   Value partialRow;
   Values extra;
   llvm::SmallVector<Access> access; ///< of each extra operand
-  int64_t pixels, channels, terms = 0;
+  int64_t pixels, channels;
+  int64_t terms = 0, rows = 0; ///< summed by channel; vectors of channels in a row of partials
   bool random;
 };
 

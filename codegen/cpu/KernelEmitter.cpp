@@ -54,6 +54,9 @@ Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, lo
 Value KernelEmitter::fma(Value x, Value y, Value z) {
   return vector::FMAOp::create(b, loc, x, y, z);
 }
+Value KernelEmitter::isNan(Value x) {
+  return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
+}
 Value KernelEmitter::poolMax(Value best, Value x) { return netc::poolMax(b, loc, best, x); }
 
 /// Swaps blocks off the diagonal at each power of two (Eklundh, 1972).
@@ -132,6 +135,10 @@ void KernelEmitter::fenceStreams() {
 void KernelEmitter::fillZero(Value pointer, Value count) {
   Value zero = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0));
   LLVM::MemsetOp::create(b, loc, pointer, zero, mul(count, 4), false);
+}
+void KernelEmitter::fillNan(Value pointer, Value count) {
+  Value ones = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(-1)); // all bits: a quiet NaN
+  LLVM::MemsetOp::create(b, loc, pointer, ones, mul(count, 4), false);
 }
 void KernelEmitter::fillZero(Value pointer, int64_t count) {
   if (count <= 0)

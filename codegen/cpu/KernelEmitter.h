@@ -53,7 +53,7 @@ public:
   Value max(Value x, Value y);
   Value less(Value x, Value y);
   Value both(Value x, Value y);
-  Value select(Value p, Value x, Value y);
+  Value select(Value p, Value x, Value y); ///< integers, or vectors lane by lane
 
   // Floats: f32 scalars or vectors.
   Type f32() { return b.getF32Type(); }
@@ -73,6 +73,8 @@ public:
   /// before other threads read.
   void streamVector(Value vector, Value pointer);
   void fenceStreams();
+  /// Lane by lane whether `x` is NaN.
+  Value isNan(Value x);
   /// The larger of what a max pool has and a further value.
   Value poolMax(Value best, Value x);
   /// `lanes` vectors as the rows of a square matrix to its columns.
@@ -94,6 +96,8 @@ public:
   /// Zeroes `count` floats.
   void fillZero(Value pointer, Value count);
   void fillZero(Value pointer, int64_t count);
+  /// Makes `count` floats NaN.
+  void fillNan(Value pointer, Value count);
   /// Copies `count` floats.
   void copy(Value to, Value from, Value count);
   Value loadPointer(Value table, int64_t index);

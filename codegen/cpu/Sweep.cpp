@@ -5,62 +5,122 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
+namespace {
 /// One block of `vectors` vectors at channel `channel`; the last has `lastLanes` lanes.
-static void emitBlock(KernelEmitter &k, const Sweep &s, Value channel, int64_t vectors,
-                      int64_t lastLanes) {
-  auto lanesOf = [&](int64_t v) { return v == vectors - 1 ? lastLanes : k.lanes; };
-  auto offsetOf = [&](int64_t v) { return k.add(channel, v * k.lanes); };
-  // Operands that do not move are read once.
-  SmallVector<Values> still(s.inputs.size());
+class BlockSweep {
+public:
+  BlockSweep(KernelEmitter &k, const Sweep &sweep, Value channel, int64_t vectors,
+             int64_t lastLanes);
+  void emit();
+
+private:
+  int64_t lanesOf(int64_t v) const { return v == vectors - 1 ? lastLanes : k.lanes; }
+  Value offsetOf(int64_t v) { return k.add(channel, v * k.lanes); }
+  Values termsAt(Value pixel, int64_t v);
+  Values emitSums();
+  Values emitMoments();
+
+  KernelEmitter &k;
+  const Sweep &s;
+  Value channel;
+  int64_t vectors, lastLanes;
+  SmallVector<Values> still; ///< operands that do not move, read once
+};
+} // namespace
+
+BlockSweep::BlockSweep(KernelEmitter &k, const Sweep &sweep, Value channel, int64_t vectors,
+                       int64_t lastLanes)
+    : k(k), s(sweep), channel(channel), vectors(vectors), lastLanes(lastLanes),
+      still(sweep.inputs.size()) {
   for (auto [index, input] : llvm::enumerate(s.inputs))
     if (!input.moves)
       for (int64_t v = 0; v < vectors; ++v)
         still[index].push_back(k.loadVector(k.at(input.pointer, offsetOf(v)), lanesOf(v)));
-  Values zero(s.terms * vectors, s.terms ? k.zeros() : Value());
-  Values sums = k.reduce(k.c(0), s.pixels, 1, zero, [&](Value pixel, ValueRange accumulators) {
-    Values next(accumulators.begin(), accumulators.end());
-    for (int64_t v = 0; v < vectors; ++v) {
-      Values arguments;
-      for (auto [index, input] : llvm::enumerate(s.inputs)) {
-        if (!input.moves) {
-          arguments.push_back(still[index][v]);
-          continue;
-        }
-        Value at = k.at(input.pointer, k.add(k.mul(pixel, input.pitch), offsetOf(v)));
-        arguments.push_back(k.loadVector(at, lanesOf(v)));
-      }
-      RandomSource random = s.random;
-      if (random.hyper)
-        random.element = k.add(random.element, k.add(k.mul(pixel, s.randomPitch), offsetOf(v)));
-      Values results =
-          s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
-      size_t first = 0;
-      if (s.output)
-        k.storeVector(results[first++],
-                      k.at(s.output, k.add(k.mul(pixel, s.outputPitch), offsetOf(v))), lanesOf(v));
-      for (int64_t t = 0; t < s.terms; ++t)
-        next[t * vectors + v] = k.fadd(next[t * vectors + v], results[first + t]);
+}
+
+/// Evaluates the formula for vector `v` of a pixel, stores its value and returns its terms.
+Values BlockSweep::termsAt(Value pixel, int64_t v) {
+  Values arguments;
+  for (auto [index, input] : llvm::enumerate(s.inputs)) {
+    if (!input.moves) {
+      arguments.push_back(still[index][v]);
+      continue;
     }
+    Value at = k.at(input.pointer, k.add(k.mul(pixel, input.pitch), offsetOf(v)));
+    arguments.push_back(k.loadVector(at, lanesOf(v)));
+  }
+  RandomSource random = s.random;
+  if (random.hyper)
+    random.element = k.add(random.element, k.add(k.mul(pixel, s.randomPitch), offsetOf(v)));
+  Values results = s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
+  size_t first = 0;
+  if (s.output)
+    k.storeVector(results[first++], k.at(s.output, k.add(k.mul(pixel, s.outputPitch), offsetOf(v))),
+                  lanesOf(v));
+  return Values(ArrayRef(results).slice(first, s.terms));
+}
+
+/// One sum per term and vector.
+Values BlockSweep::emitSums() {
+  Values zero(s.terms * vectors, s.terms ? k.zeros() : Value());
+  return k.reduce(k.c(0), s.pixels, 1, zero, [&](Value pixel, ValueRange accumulators) {
+    Values next(accumulators.begin(), accumulators.end());
+    for (int64_t v = 0; v < vectors; ++v)
+      for (auto [t, term] : llvm::enumerate(termsAt(pixel, v)))
+        next[t * vectors + v] = k.fadd(next[t * vectors + v], term);
     return next;
   });
-  for (int64_t t = 0; t < s.terms; ++t)
-    for (int64_t v = 0; v < vectors; ++v)
-      k.storeVector(sums[t * vectors + v], k.at(s.partials, k.add(offsetOf(v), t * s.sumPitch)),
-                    lanesOf(v));
+}
+
+/// Pivots, which are pixel 0's values, then sums and sums of squares of the distances from them.
+/// Every kRun pixels have sums of their own, which are added then: a long chain of additions in f32
+/// would round more than the pivot saves.
+Values BlockSweep::emitMoments() {
+  constexpr int64_t kRun = 16;
+  Values pivots, zero(2 * vectors, k.zeros());
+  for (int64_t v = 0; v < vectors; ++v)
+    pivots.push_back(termsAt(k.c(0), v)[0]);
+  auto add = [&](Value pixel, ValueRange accumulators) {
+    Values next(accumulators.begin(), accumulators.end());
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value distance = k.fsub(termsAt(pixel, v)[0], pivots[v]);
+      next[v] = k.fadd(next[v], distance);
+      next[vectors + v] = k.fma(distance, distance, next[vectors + v]);
+    }
+    return next;
+  };
+  Values sums = k.reduce(k.c(1), s.pixels, kRun, zero, [&](Value first, ValueRange accumulators) {
+    Value end = k.min(k.add(first, kRun), s.pixels);
+    Values run = k.reduce(first, end, 1, zero, add);
+    for (auto [sum, before] : llvm::zip(run, accumulators))
+      sum = k.fadd(before, sum);
+    return run;
+  });
+  pivots.append(sums);
+  return pivots;
+}
+
+void BlockSweep::emit() {
+  Values sums = s.moments ? emitMoments() : emitSums();
+  for (auto [index, sum] : llvm::enumerate(sums)) {
+    int64_t row = static_cast<int64_t>(index) / vectors, v = static_cast<int64_t>(index) % vectors;
+    k.storeVector(sum, k.at(s.partials, k.add(offsetOf(v), row * s.sumPitch)), lanesOf(v));
+  }
 }
 
 void netc::cpu::emitSweep(KernelEmitter &k, const Sweep &s) {
   constexpr int64_t kVectors = 4;
   int64_t block = kVectors * k.lanes, whole = s.channels / block * block;
   if (whole == block)
-    emitBlock(k, s, k.c(0), kVectors, k.lanes);
+    BlockSweep(k, s, k.c(0), kVectors, k.lanes).emit();
   else if (whole)
-    k.loop(0, whole, block, [&](Value channel) { emitBlock(k, s, channel, kVectors, k.lanes); });
+    k.loop(0, whole, block,
+           [&](Value channel) { BlockSweep(k, s, channel, kVectors, k.lanes).emit(); });
   int64_t rest = s.channels - whole;
   if (!rest)
     return;
   int64_t vectors = (rest + k.lanes - 1) / k.lanes;
-  emitBlock(k, s, k.c(whole), vectors, rest - (vectors - 1) * k.lanes);
+  BlockSweep(k, s, k.c(whole), vectors, rest - (vectors - 1) * k.lanes).emit();
 }
 
 /// `count` pixels of a source row from column `column`, to `to`.

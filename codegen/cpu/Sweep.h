@@ -20,8 +20,9 @@ struct Sweep {
   llvm::SmallVector<SweepInput> inputs;
   Value output; ///< null: nothing is stored
   int64_t outputPitch = 0;
-  int64_t terms = 0; ///< channel sums that the formula yields last
-  Value partials;    ///< [terms, sumPitch], added to nothing: overwritten
+  int64_t terms = 0;    ///< channel sums that the formula yields last
+  bool moments = false; ///< of the only term: pivot, sum and sum of squares about it
+  Value partials;       ///< [terms or 3, sumPitch], added to nothing: overwritten
   int64_t sumPitch = 0;
   Value pixels;
   int64_t channels = 0;

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/GpuKernels.h"
+#include "codegen/cuda/GpuMoments.h"
 #include "codegen/cuda/GpuTile.h"
 #include "dialect/schedule/gpu/GpuSchedule.h"
 
@@ -47,6 +48,9 @@ private:
   void emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread, int64_t rowGroups,
                     Value rowGroup);
   void storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups, Value rowGroup);
+  void storeMoments(ArrayRef<Values> moments, ArrayRef<Value> columns, Value rowCount,
+                    int64_t rowGroups, Value rowGroup);
+  void storePartial(Value total, int64_t term, Value column);
 
   GpuEmitter &k;
   kern::ContractOp op;
@@ -57,7 +61,7 @@ private:
   int64_t inH, inW, inC, outH, outW, outC, groupIn, groupOut, tile, taps;
   FormulaInputs lhs, extra;
   Value weights, output, partials, hyper;
-  int64_t terms = 0;
+  int64_t terms = 0, partialRows = 0; ///< summed by channel; vectors in a row of partials
   // Of this block.
   Value rowTile, firstColumn, group, totalRows, depthEnd;
   Value image, residueH, residueW, firstTapH, firstTapW, tapsW; // with residues
@@ -92,7 +96,8 @@ ContractEmitter::ContractEmitter(GpuEmitter &k, kern::ContractOp op, const Launc
   output = launch.buffers[next++];
   if (op.getOuts().size() > 1) {
     partials = launch.buffers[next++];
-    terms = kern::shapedType(op.getOuts()[1]).getDimSize(2);
+    terms = op.getTerms();
+    partialRows = kern::shapedType(op.getOuts()[1]).getDimSize(2);
   }
   if (usesRandom(op.getEpilogue()) || usesRandom(op.getLhsPrologue()))
     hyper = launch.buffers[next];
@@ -346,14 +351,17 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
   int64_t limit = direct ? outC : groupOut; // of columns
   int64_t width = groupOut % whole == 0 ? whole : 1;
   bool mayEnd = limit % s.getColumns() != 0;
-  SmallVector<Values> sums(terms, Values(columnsOfThread * whole, k.number(0)));
+  SmallVector<Values> sums(partialRows, Values(columnsOfThread * whole, k.number(0)));
   Values columns(columnsOfThread);
-  Value lastRow;
+  Value lastRow, rowCount = k.number(0);
   Row row;
   for (const Fragment &fragment : fragments) {
+    bool isFirst = !columns[fragment.columnIndex]; // of the thread's rows
     columns[fragment.columnIndex] = fragment.column;
     if (fragment.row != lastRow)
       row = rowAt(lastRow = fragment.row);
+    if (op.getMoments() && fragment.columnIndex == 0)
+      rowCount = k.fadd(rowCount, k.select(row.valid, k.number(1), k.number(0)));
     for (int64_t begin = 0; begin < whole; begin += width) {
       Value n = k.add(k.add(firstColumn, fragment.column), begin);
       Value p = mayEnd ? k.both(row.valid, k.less(n, limit)) : row.valid;
@@ -380,15 +388,68 @@ void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columns
         k.storeChunk(stored, k.at(output, k.element(row.pixel, outC, channel)));
         return summed;
       });
-      for (int64_t term = 0; term < terms; ++term)
-        for (int64_t lane = 0; lane < width; ++lane) {
-          Value &sum = sums[term][fragment.columnIndex * whole + begin + lane];
-          sum = k.fadd(sum, parts[term * width + lane]);
+      for (int64_t lane = 0; lane < width; ++lane) {
+        int64_t index = fragment.columnIndex * whole + begin + lane;
+        if (op.getMoments()) {
+          Value pivot = isFirst ? parts[lane] : sums[0][index];
+          Moments total =
+              addValue(k, {pivot, sums[1][index], sums[2][index]}, parts[lane], row.valid);
+          sums[0][index] = pivot, sums[1][index] = total.sum, sums[2][index] = total.squares;
+          continue;
         }
+        for (int64_t term = 0; term < terms; ++term)
+          sums[term][index] = k.fadd(sums[term][index], parts[term * width + lane]);
+      }
     }
   }
-  if (terms)
+  if (op.getMoments())
+    storeMoments(sums, columns, rowCount, rowGroups, rowGroup);
+  else if (terms)
     storeSums(sums, columns, rowGroups, rowGroup);
+}
+
+/// Term `term` of this block's row of partial sums at `column` of its tile.
+void ContractEmitter::storePartial(Value total, int64_t term, Value column) {
+  Value channel = k.add(k.mul(group, groupOut), k.add(firstColumn, column));
+  k.store(total,
+          k.at(partials, k.element(k.add(k.mul(rowTile, partialRows), k.c(term)), outC, channel)));
+}
+
+/// Four rows of fragments of mma.sync, two columns wide, lie in different banks.
+static int64_t sumPitch(int64_t columns, int64_t width) { return columns + (width == 2 ? 8 : 0); }
+
+/// Joins the threads' moments in the order of their rows about the pivot of the first, which has
+/// the tile's first row. `rowCount`: the thread's rows that exist.
+void ContractEmitter::storeMoments(ArrayRef<Values> moments, ArrayRef<Value> columns,
+                                   Value rowCount, int64_t rowGroups, Value rowGroup) {
+  k.reuseShared();
+  int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
+  int64_t width = static_cast<int64_t>(moments[0].size() / columns.size());
+  int64_t pitch = sumPitch(columnCount, width), part = rowGroups * pitch;
+  Value place = k.shared(4 * (3 * part + rowGroups)), t = k.thread();
+  auto slot = [&](Value row, Value column, int64_t of) {
+    return k.at(place, k.add(k.add(k.mul(row, pitch), column), of * part));
+  };
+  k.barrier(); // the product's tiles have been read
+  for (int64_t of = 0; of < 3; ++of)
+    for (auto [index, column] : llvm::enumerate(columns))
+      k.storeChunk(ValueRange(moments[of]).slice(index * width, width), slot(rowGroup, column, of));
+  k.when(k.equal(columns[0], 0),
+         [&] { k.store(rowCount, k.at(place, k.add(rowGroup, 3 * part))); });
+  k.barrier();
+  k.when(k.both(k.less(t, columnCount), k.less(k.add(firstColumn, t), limit)), [&] {
+    Value pivot = k.load(slot(k.c(0), t, 0));
+    Values zero(2, k.number(0));
+    Values total = k.reduce(k.c(0), k.c(rowGroups), 1, zero, [&](Value r, ValueRange acc) {
+      Moments own{k.load(slot(r, t, 0)), k.load(slot(r, t, 1)), k.load(slot(r, t, 2))};
+      Value count = k.load(k.at(place, k.add(r, 3 * part)));
+      Moments joined = joinMoments(k, {pivot, acc[0], acc[1]}, own, count);
+      return Values{joined.sum, joined.squares};
+    });
+    storePartial(pivot, 0, t);
+    storePartial(total[0], 1, t);
+    storePartial(total[1], 2, t);
+  });
 }
 
 /// Adds the threads' sums in the order of their rows and writes this block's row of partial sums.
@@ -397,8 +458,7 @@ void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, 
   k.reuseShared();
   int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
   int64_t width = static_cast<int64_t>(sums[0].size() / columns.size());
-  int64_t pitch = columnCount +
-                  (width == 2 ? 8 : 0); // four rows of fragments of mma.sync lie in different banks
+  int64_t pitch = sumPitch(columnCount, width);
   Value place = k.shared(4 * rowGroups * pitch), t = k.thread();
   for (int64_t term = 0; term < terms; ++term) {
     k.barrier(); // the product's tiles, or the last term, have been read
@@ -406,14 +466,11 @@ void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, 
       k.storeChunk(ValueRange(sums[term]).slice(index * width, width),
                    k.at(place, k.add(k.mul(rowGroup, pitch), column)));
     k.barrier();
-    Value n = k.add(firstColumn, t);
-    k.when(k.both(k.less(t, columnCount), k.less(n, limit)), [&] {
+    k.when(k.both(k.less(t, columnCount), k.less(k.add(firstColumn, t), limit)), [&] {
       Value total = k.reduce(k.c(0), k.c(rowGroups), 1, k.number(0), [&](Value r, ValueRange acc) {
         return Values{k.fadd(acc[0], k.load(k.at(place, k.add(k.mul(r, pitch), t))))};
       })[0];
-      Value channel = k.add(k.mul(group, groupOut), n);
-      k.store(total,
-              k.at(partials, k.element(k.add(k.mul(rowTile, terms), k.c(term)), outC, channel)));
+      storePartial(total, term, t);
     });
   }
 }

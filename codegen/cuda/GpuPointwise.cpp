@@ -2,11 +2,15 @@
 //
 // kern.pointwise without sums: a thread works on four channels of a pixel. With sums: a
 // block on one item of the op's grid, a run of pixels; threads of one column of channels
-// add up pixels in order, then one adds the columns' sums in order. kern.reduce: a block
-// has eight channels, 32 threads each take every 32nd row, then a fixed tree; in f64.
+// add up pixels in order, then one adds the columns' sums in order. Moments: a thread's pivot is
+// its first pixel's value, and a block's that of its first pixel. kern.reduce: a block has eight
+// channels, 32 threads each take every 32nd row, then a fixed tree; in f64. Moments are joined
+// about the first row's pivot, after which they are sums like any other.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/common/Coverage.h"
 #include "codegen/cuda/GpuKernels.h"
+#include "codegen/cuda/GpuMoments.h"
 
 using namespace mlir;
 using namespace netc;
@@ -53,78 +57,179 @@ static void emitWithoutSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &l
   });
 }
 
-static void emitWithSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch) {
-  int64_t pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2],
-          width = chunkWidth(channels);
-  int64_t block = op.getBlockPixels(), blocks = (pixels + block - 1) / block;
-  int64_t stores = op.getStores(), terms = kern::shapedType(op.getOuts().back()).getDimSize(2);
-  // Threads: columns of `width` channels by rows of pixels.
-  int64_t all = channels / width, columns = 1;
+namespace {
+/// A pointwise launch with channel sums: a block has one item of the op's grid, its threads columns
+/// of `width` channels by rows of pixels.
+class SummingSweep {
+public:
+  SummingSweep(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch);
+  void emit();
+
+private:
+  void chooseThreads();
+  Values evaluate(Value p);
+  Values emitSums(Value count);
+  Values emitMoments(Value count);
+  Value slot(Value thread, int64_t array = 0) {
+    return k.at(place, k.add(k.mul(thread, width), array * rows * columns * width));
+  }
+  void store(ValueRange values, int64_t term);
+  void storeSums(ValueRange sums, Value final);
+  void storeMoments(ValueRange moments, Value final);
+
+  GpuEmitter &k;
+  kern::PointwiseOp op;
+  const Launch &launch;
+  FormulaInputs inputs;
+  int64_t pixels, channels, width, block, stores, terms, partialRows;
+  int64_t all, columns = 1, rows = 1; ///< chunks of channels; threads across and down
+  Value hyper, partials, item, t, image, base, count, column, row, place;
+  Value channel; ///< of the columns that are being summed
+};
+} // namespace
+
+SummingSweep::SummingSweep(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch)
+    : k(k), op(op), launch(launch) {
+  pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2];
+  width = chunkWidth(channels), block = op.getBlockPixels(), stores = op.getStores();
+  terms = op.getTerms(), partialRows = kern::shapedType(op.getOuts().back()).getDimSize(2);
+  inputs = inputsOf(op.getInputs(), launch, pixels);
+  hyper = usesRandom(op.getBody()) ? launch.buffers.back() : Value();
+  partials = launch.buffers[op.getInputs().size() + stores];
+  chooseThreads();
+}
+
+void SummingSweep::chooseThreads() {
+  all = channels / width;
   while (columns < std::min<int64_t>(all, 256))
     columns *= 2;
-  int64_t rows = 1;
   while (rows * 2 * columns <= 256 && rows < block)
     rows *= 2;
   while (rows * columns < 32)
     rows *= 2;
   k.threads = rows * columns;
   k.grid = op.getGrid();
-  FormulaInputs inputs = inputsOf(op.getInputs(), launch, pixels);
-  Value hyper = usesRandom(op.getBody()) ? launch.buffers.back() : Value();
-  Value partials = launch.buffers[op.getInputs().size() + stores];
-  Value item = k.block(), t = k.thread();
-  Value image = k.div(item, blocks), first = k.mul(k.rem(item, blocks), block);
-  Value count = k.min(k.c(block), k.sub(k.c(pixels), first));
-  Value base = k.add(k.mul(image, pixels), first);
-  Value column = k.rem(t, columns), row = k.div(t, columns);
-  Value place = k.shared(4 * rows * columns * width);
-  k.loop(k.c(0), k.c(all), columns, [&](Value firstColumn) {
-    Value chunk = k.add(firstColumn, column), channel = k.mul(chunk, width);
-    Value mine = all % columns ? k.less(chunk, all) : Value();
-    Values sums =
-        k.reduce(row, mine ? k.select(mine, count, k.c(0)) : count, rows,
-                 Values(terms * width, k.number(0)), [&](Value p, ValueRange acc) {
-                   Value pixel = k.add(base, p);
-                   auto lanes = emitFormulaAt(k, &op.getBody().front(), inputs, {}, pixel, image,
-                                              channels, channel, width, hyper);
-                   for (int64_t s = 0; s < stores; ++s) {
-                     Values out;
-                     for (Values &lane : lanes)
-                       out.push_back(lane[s]);
-                     k.storeChunk(out, k.at(launch.buffers[op.getInputs().size() + s],
-                                            k.element(pixel, channels, channel)));
-                   }
-                   Values next;
-                   for (int64_t term = 0; term < terms; ++term)
-                     for (int64_t lane = 0; lane < width; ++lane)
-                       next.push_back(k.fadd(acc[term * width + lane], lanes[lane][stores + term]));
-                   return next;
-                 });
-    for (int64_t term = 0; term < terms; ++term) {
-      k.barrier(); // what was here before has been read
-      k.storeChunk(ValueRange(sums).slice(term * width, width), k.at(place, k.mul(t, width)));
-      k.barrier();
-      Value final = k.both(k.less(t, columns), mine);
-      k.when(final, [&] {
-        Values total = k.reduce(
-            k.c(0), k.c(rows), 1, Values(width, k.number(0)), [&](Value r, ValueRange acc) {
-              Values part = k.loadChunk(k.at(place, k.mul(k.add(k.mul(r, columns), column), width)),
-                                        width),
-                     next;
-              for (int64_t lane = 0; lane < width; ++lane)
-                next.push_back(k.fadd(acc[lane], part[lane]));
-              return next;
-            });
-        Value to = k.element(k.add(k.mul(item, terms), k.c(term)), channels, channel);
-        k.storeChunk(total, k.at(partials, to));
-      });
+}
+
+/// Stores the values of pixel `p` of the item; returns its terms, [term][lane].
+Values SummingSweep::evaluate(Value p) {
+  Value pixel = k.add(base, p);
+  auto lanes = emitFormulaAt(k, &op.getBody().front(), inputs, {}, pixel, image, channels, channel,
+                             width, hyper);
+  for (int64_t s = 0; s < stores; ++s) {
+    Values out;
+    for (Values &lane : lanes)
+      out.push_back(lane[s]);
+    k.storeChunk(
+        out, k.at(launch.buffers[op.getInputs().size() + s], k.element(pixel, channels, channel)));
+  }
+  Values result;
+  for (int64_t term = 0; term < terms; ++term)
+    for (int64_t lane = 0; lane < width; ++lane)
+      result.push_back(lanes[lane][stores + term]);
+  return result;
+}
+
+Values SummingSweep::emitSums(Value end) {
+  Values zero(terms * width, k.number(0));
+  return k.reduce(row, end, rows, zero, [&](Value p, ValueRange acc) {
+    Values next = evaluate(p);
+    for (auto [sum, before] : llvm::zip(next, acc))
+      sum = k.fadd(before, sum);
+    return next;
+  });
+}
+
+/// Pivots, sums and sums of squares, [3][lane].
+Values SummingSweep::emitMoments(Value end) {
+  return k.reduce(row, end, rows, Values(3 * width, k.number(0)), [&](Value p, ValueRange acc) {
+    Values x = evaluate(p), next(3 * width);
+    Value isFirst = k.equal(p, row);
+    for (int64_t lane = 0; lane < width; ++lane) {
+      Value pivot = k.select(isFirst, x[lane], acc[lane]);
+      Moments total = addValue(k, {pivot, acc[width + lane], acc[2 * width + lane]}, x[lane], {});
+      next[lane] = pivot, next[width + lane] = total.sum, next[2 * width + lane] = total.squares;
     }
+    return next;
+  });
+}
+
+void SummingSweep::store(ValueRange values, int64_t term) {
+  Value to = k.element(k.add(k.mul(item, partialRows), k.c(term)), channels, channel);
+  k.storeChunk(values, k.at(partials, to));
+}
+
+/// Adds the rows of threads in order; `final` threads write the block's row of partial sums.
+void SummingSweep::storeSums(ValueRange sums, Value final) {
+  for (int64_t term = 0; term < terms; ++term) {
+    k.barrier(); // what was here before has been read
+    k.storeChunk(sums.slice(term * width, width), slot(t));
+    k.barrier();
+    k.when(final, [&] {
+      Values zero(width, k.number(0));
+      Values total = k.reduce(k.c(0), k.c(rows), 1, zero, [&](Value r, ValueRange acc) {
+        Values next = k.loadChunk(slot(k.add(k.mul(r, columns), column)), width);
+        for (auto [sum, before] : llvm::zip(next, acc))
+          sum = k.fadd(before, sum);
+        return next;
+      });
+      store(total, term);
+    });
+  }
+}
+
+/// The same for moments, about the pivot of the first row of threads, which has the first pixel.
+void SummingSweep::storeMoments(ValueRange moments, Value final) {
+  k.barrier(); // what was here before has been read
+  for (int64_t part = 0; part < 3; ++part)
+    k.storeChunk(moments.slice(part * width, width), slot(t, part));
+  k.barrier();
+  k.when(final, [&] {
+    Values pivots = k.loadChunk(slot(column), width), zero(2 * width, k.number(0));
+    Values total = k.reduce(k.c(0), k.c(rows), 1, zero, [&](Value r, ValueRange acc) {
+      SmallVector<Values, 3> own;
+      for (int64_t part = 0; part < 3; ++part)
+        own.push_back(k.loadChunk(slot(k.add(k.mul(r, columns), column), part), width));
+      Value left = k.max(k.sub(count, r), k.c(0));
+      Value pixelsOfRow = k.toF32(k.ceilDiv(left, rows));
+      Values next(2 * width);
+      for (int64_t lane = 0; lane < width; ++lane) {
+        Moments joined = joinMoments(k, {pivots[lane], acc[lane], acc[width + lane]},
+                                     {own[0][lane], own[1][lane], own[2][lane]}, pixelsOfRow);
+        next[lane] = joined.sum, next[width + lane] = joined.squares;
+      }
+      return next;
+    });
+    store(pivots, 0);
+    store(ValueRange(total).take_front(width), 1);
+    store(ValueRange(total).drop_front(width), 2);
+  });
+}
+
+void SummingSweep::emit() {
+  int64_t blocks = (pixels + block - 1) / block;
+  item = k.block(), t = k.thread();
+  image = k.div(item, blocks);
+  Value first = k.mul(k.rem(item, blocks), block);
+  count = k.min(k.c(block), k.sub(k.c(pixels), first));
+  base = k.add(k.mul(image, pixels), first);
+  column = k.rem(t, columns), row = k.div(t, columns);
+  place = k.shared(4 * rows * columns * width * (op.getMoments() ? 3 : 1));
+  k.loop(k.c(0), k.c(all), columns, [&](Value firstColumn) {
+    Value chunk = k.add(firstColumn, column);
+    channel = k.mul(chunk, width);
+    Value mine = all % columns ? k.less(chunk, all) : Value();
+    Value end = mine ? k.select(mine, count, k.c(0)) : count;
+    Value final = k.both(k.less(t, columns), mine);
+    if (op.getMoments())
+      storeMoments(emitMoments(end), final);
+    else
+      storeSums(emitSums(end), final);
   });
 }
 
 void netc::cuda::emitPointwise(GpuEmitter &k, kern::PointwiseOp op, const Launch &launch) {
-  op.getOuts().size() > op.getStores() ? emitWithSums(k, op, launch)
-                                       : emitWithoutSums(k, op, launch);
+  op.getTerms() ? SummingSweep(k, op, launch).emit() : emitWithoutSums(k, op, launch);
 }
 
 void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &launch) {
@@ -145,13 +250,26 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
     Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())),
                            op.getRowsPerItem());
     Value count = mine ? k.select(mine, rows, k.c(0)) : rows;
+    auto load = [&](Value r, int64_t term) {
+      return k.extend(
+          k.load(k.at(partials, k.element(k.add(k.mul(r, terms), term), channels, channel))));
+    };
+    Value pivot;
+    if (op.getMoments()) // the first row's, for all threads of a channel
+      pivot = k.extend(k.loadGuarded(mine, partials, k.element(k.c(0), channels, channel), 1)[0]);
     Values sums =
         k.reduce(row, count, kRows, Values(terms, k.number64(0)), [&](Value r, ValueRange acc) {
-          Values added;
-          for (int64_t term = 0; term < terms; ++term) {
-            Value at = k.element(k.add(k.mul(r, terms), term), channels, channel);
-            added.push_back(k.fadd(acc[term], k.extend(k.load(k.at(partials, at)))));
+          if (op.getMoments()) {
+            Value before = emitPixelsBefore(k, op, launch.images, r);
+            Value end = emitPixelsBefore(k, op, launch.images, k.add(r, 1));
+            Moments joined =
+                joinMoments(k, {pivot, acc[1], acc[2]}, {load(r, 0), load(r, 1), load(r, 2)},
+                            k.toF64(k.sub(end, before)));
+            return Values{acc[0], joined.sum, joined.squares};
           }
+          Values added;
+          for (int64_t term = 0; term < terms; ++term)
+            added.push_back(k.fadd(acc[term], load(r, term)));
           return added;
         });
     Value place = k.shared(8 * kColumns * kRows * terms);
@@ -176,7 +294,7 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
     }
     k.barrier();
     for (int64_t term = 0; term < terms; ++term)
-      arguments.push_back(get(column, term));
+      arguments.push_back(pivot && term == 0 ? pivot : get(column, term));
     mine = k.both(mine, k.equal(row, 0));
   }
   k.when(mine, [&] {

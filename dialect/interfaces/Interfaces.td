@@ -68,6 +68,18 @@ def UpdateOpInterface : OpInterface<"UpdateOpInterface"> {
   ];
 }
 
+/// Reduces an activation over images and pixels to vectors of channels.
+def ChannelReductionOpInterface : OpInterface<"ChannelReductionOpInterface"> {
+  let cppNamespace = "::netc";
+  let description = [{
+    Channel sums and moments. A kernel that computes or stores the activation adds up partial results on the way;
+    all other operands must exist before that kernel. A kernel keeps partial results of one kind of op.
+  }];
+  let methods = [
+    InterfaceMethod<"The activation that is reduced.", "::mlir::Value", "getReduced", (ins)>
+  ];
+}
+
 /// Contracts over channels and window taps: what fusion builds groups around.
 def ContractionOpInterface : OpInterface<"ContractionOpInterface"> {
   let cppNamespace = "::netc";

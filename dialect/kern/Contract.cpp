@@ -31,6 +31,24 @@ Grid ContractOp::getGrid() {
   return {blocks, ceilDiv(rows, s.getStripRows()), 1};
 }
 
+CoverageAttr ContractOp::getCoverage() {
+  GeometryAttr g = getGeometry();
+  ScheduleAttr s = getSchedule();
+  bool forward = getKind() == ContractKind::Forward;
+  int64_t height = forward ? g.getOh() : g.getIh(), width = forward ? g.getOw() : g.getIw();
+  if (getGpuAttr() || s.getFlat())
+    return CoverageAttr::get(getContext(), 1, height * width, 1, 1);
+  if (int64_t m = s.getWinograd())
+    return CoverageAttr::get(getContext(), height, width, m, m);
+  return CoverageAttr::get(getContext(), height, width, s.getStripRows(), width);
+}
+
+int64_t ContractOp::getTerms() {
+  if (getOuts().size() < 2)
+    return 0;
+  return getMoments() ? 1 : shapedType(getOuts()[1]).getDimSize(2);
+}
+
 int64_t ContractOp::getFlopsPerImage() {
   GeometryAttr g = getGeometry();
   return 2 * g.getOh() * g.getOw() * g.getOc() * g.getKh() * g.getKw() *
@@ -55,6 +73,14 @@ static LogicalResult verifyPool(ContractOp op, PoolingAttr pool) {
   return success();
 }
 
+static LogicalResult verifyMoments(ContractOp op) {
+  if (op.getKind() != ContractKind::Forward || op.getOuts().size() != 2)
+    return op.emitOpError() << "expected moments of a forward contraction with partial sums";
+  if (int64_t have = shapedType(op.getOuts()[1]).getDimSize(2); have != 3)
+    return op.emitOpError() << "expected 3 partial sums of moments but there are " << have;
+  return success();
+}
+
 LogicalResult ContractOp::verify() {
   if (getOuts().empty() || getLhs().empty())
     return emitOpError() << "expected an operand and a destination";
@@ -72,6 +98,8 @@ LogicalResult ContractOp::verify() {
   if (failed(checkRegion(getLhsPrologue(), getLhs().size(), "lhs_prologue")) ||
       failed(checkRegion(getRhsPrologue(), getRhs().size(), "rhs_prologue")) ||
       failed(checkRegion(getEpilogue(), getExtra().size() + 1, "epilogue")))
+    return failure();
+  if (getMoments() && failed(verifyMoments(*this)))
     return failure();
   PoolingAttr pool = getPoolAttr();
   return pool ? verifyPool(*this, pool) : success();

@@ -137,6 +137,8 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
     The prologues map the elements of lhs (rhs) to the operand, padding is zero after them. The epilogue maps
     the product and the elements of `extra` to the stored value and to terms that are summed by channel
     into outs[1] [N, strips, terms, C].
+    `moments`, of forward alone: the epilogue yields one term x, and outs[1] [N, strips, 3, C] gets a pivot p, one of
+    the strip's values of x, then sum (x - p) and sum (x - p)^2.
     `pool`, of forward alone: what the epilogue yields is pooled before it is stored, outs[0] is
     [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/schedule/cpu/Schedule.h.
     `flat` views all pixels of all images as rows of one matrix.
@@ -144,7 +146,7 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
   let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,
       Variadic<Kern_Buffer>:$extra, Variadic<Kern_Buffer>:$outs, Kern_ContractKindAttr:$kind,
       Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule, OptionalAttr<Kern_GpuScheduleAttr>:$gpu,
-      OptionalAttr<Kern_PoolingAttr>:$pool);
+      OptionalAttr<Kern_PoolingAttr>:$pool, UnitAttr:$moments);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$lhs_prologue, AnyRegion:$rhs_prologue, AnyRegion:$epilogue);
   let assemblyFormat = [{
@@ -154,6 +156,12 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
     `lhs_prologue` $lhs_prologue `rhs_prologue` $rhs_prologue `epilogue` $epilogue
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = declareDps # [{
+    /// Which pixels of the result a row of partial sums covers; not of a filter gradient.
+    ::netc::kern::CoverageAttr getCoverage();
+    /// Terms that the epilogue yields to be summed by channel.
+    int64_t getTerms();
+  }];
 }
 
 def Kern_PointwiseOp : Kern_KernelOp<"pointwise"> {
@@ -161,10 +169,11 @@ def Kern_PointwiseOp : Kern_KernelOp<"pointwise"> {
   let description = [{
     The region takes one f32 an input and yields `stores` values for outs[0 .. stores) and then terms to be
     summed by channel into the last of `outs`, [N, blocks, terms, C]. `space` is [H, W, C];
-    inputs are [N, H, W, C], [N, 1, 1, C] or [C].
+    inputs are [N, H, W, C], [N, 1, 1, C] or [C]. `moments`: one term, of which a pivot and sums about it are kept, as
+    kern.contract does.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseI64ArrayAttr:$space,
-      I64Attr:$stores, I64Attr:$lanes);
+      I64Attr:$stores, UnitAttr:$moments, I64Attr:$lanes);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
@@ -175,6 +184,29 @@ def Kern_PointwiseOp : Kern_KernelOp<"pointwise"> {
     /// Pixels a grid item: about 8 KiB of the widest tensor.
     int64_t getBlockPixels();
     static int64_t blockPixels(::llvm::ArrayRef<int64_t> space);
+    /// Which pixels a row of partial sums covers.
+    ::netc::kern::CoverageAttr getCoverage();
+    /// Terms that the region yields to be summed by channel.
+    int64_t getTerms();
+  }];
+  let hasVerifier = 1;
+}
+
+def Kern_CoverageAttr : AttrDef<Kern_Dialect, "Coverage"> {
+  let mnemonic = "coverage";
+  let summary = "which pixels a row of partial sums covers";
+  let description = [{
+    Images of height x width pixels are cut into units of unit_height x unit_width, smaller at the bottom and right
+    edges. Numbered row by row and image by image, row r of partial sums covers units [r k, (r + 1) k), where k is the
+    grid's rows per item.
+  }];
+  let parameters = (ins "int64_t":$height, "int64_t":$width, "int64_t":$unit_height, "int64_t":$unit_width);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    int64_t unitsAcross() const { return (getWidth() + getUnitWidth() - 1) / getUnitWidth(); }
+    int64_t unitsOfImage() const {
+      return unitsAcross() * ((getHeight() + getUnitHeight() - 1) / getUnitHeight());
+    }
   }];
 }
 
@@ -183,15 +215,18 @@ def Kern_ReduceOp : Kern_KernelOp<"reduce"> {
   let description = [{
     The region takes the number of images (f64), the sums (f64) and one f32 a vector, and yields one f32 an out.
     There are ceil(N rows_per_image / rows_per_item) rows of partials. No partials: only vectors are mapped.
+    `moments`: rows are [pivot, sum, sum of squares about it] of the pixels that the attribute says. They are joined
+    about row 0's pivot (Chan, Golub and LeVeque 1979): the region's sums are p, sum (x - p), sum (x - p)^2.
   }];
   let arguments = (ins Optional<Kern_Buffer>:$partials, Variadic<Kern_Buffer>:$vectors, Variadic<Kern_Buffer>:$outs,
-      I64Attr:$rows_per_image, I64Attr:$rows_per_item, I64Attr:$lanes);
+      I64Attr:$rows_per_image, I64Attr:$rows_per_item, OptionalAttr<Kern_CoverageAttr>:$moments, I64Attr:$lanes);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     (`partials` `(` $partials^ `:` type($partials) `)`)? (`vectors` `(` $vectors^ `:` type($vectors) `)`)?
     `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)? `body` $body
   }];
+  let hasVerifier = 1;
 }
 
 def Kern_YieldOp : Kern_Op<"yield", [Pure, Terminator, ReturnLike]> {

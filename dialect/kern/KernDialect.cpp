@@ -104,6 +104,35 @@ Grid PointwiseOp::getGrid() {
   return {1, ceilDiv(getSpace()[0] * getSpace()[1], getBlockPixels()), 1};
 }
 
+CoverageAttr PointwiseOp::getCoverage() {
+  return CoverageAttr::get(getContext(), 1, getSpace()[0] * getSpace()[1], 1, getBlockPixels());
+}
+int64_t PointwiseOp::getTerms() {
+  if (getOuts().size() == getStores())
+    return 0;
+  return getMoments() ? 1 : shapedType(getOuts().back()).getDimSize(2);
+}
+LogicalResult PointwiseOp::verify() {
+  if (!getMoments())
+    return success();
+  if (getOuts().size() == getStores())
+    return emitOpError() << "expected a destination for the partial sums of moments";
+  if (int64_t have = shapedType(getOuts().back()).getDimSize(2); have != 3)
+    return emitOpError() << "expected 3 partial sums of moments but there are " << have;
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  CoverageAttr moments = getMomentsAttr();
+  if (!moments)
+    return success();
+  if (!getPartials() || shapedType(getPartials()).getDimSize(2) != 3)
+    return emitOpError() << "expected partials [N, rows, 3, C] of moments";
+  if (int64_t have = moments.unitsOfImage(), want = getRowsPerImage(); have != want)
+    return emitOpError() << "covers " << have << " units per image but there are " << want
+                         << " rows per image";
+  return success();
+}
 Grid ReduceOp::getGrid() { return {ceilDiv(shapedType(getOuts()[0]).getDimSize(0), 64), 0, 1}; }
 
 Grid PackOp::getGrid() {

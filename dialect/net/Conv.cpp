@@ -61,9 +61,9 @@ LogicalResult Conv2dOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                                      getInput(), g, getStridesAttr(), getPadsAttr(),
                                                      getDilationsAttr(), getGroupsAttr()));
   if (getBias())
-    accumulate(getBias(),
-               ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g, Value())
-                   .getResult(0));
+    accumulate(getBias(), ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g,
+                                                Value(), Value())
+                              .getResult(0));
   accumulate(getInput(), Conv2dInputGradOp::create(builder, loc, getInput().getType(), g,
                                                    getFilter(), getStridesAttr(), getPadsAttr(),
                                                    getDilationsAttr(), getGroupsAttr()));

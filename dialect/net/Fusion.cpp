@@ -16,8 +16,9 @@ LogicalResult FusionOp::verify() {
   int contractions = 0;
   for (Operation &op : body.without_terminator()) {
     contractions += isa<netc::ContractionOpInterface>(op);
-    if (!isa<netc::ContractionOpInterface, netc::PointwiseOpInterface, ChannelSumsOp>(op))
-      return emitOpError() << "expected contractions, pointwise ops and channel sums, found '"
+    if (!isa<netc::ContractionOpInterface, netc::PointwiseOpInterface,
+             netc::ChannelReductionOpInterface>(op))
+      return emitOpError() << "expected contractions, pointwise ops and channel reductions, found '"
                            << op.getName() << "'";
   }
   if (contractions > 1)

@@ -4,7 +4,7 @@
 
 def Net_FusionOp : Net_Op<"fusion", [Pure, NotDifferentiable, IsolatedFromAbove,
     SingleBlockImplicitTerminator<"YieldOp">]> {
-  let summary = "one kernel: at most one contraction, with pointwise ops before and after and channel sums";
+  let summary = "one kernel: at most one contraction, with pointwise ops before and after and channel reductions";
   let arguments = (ins Variadic<AnyTensor>:$inputs);
   let results = (outs Variadic<AnyTensor>:$results);
   let regions = (region SizedRegion<1>:$body);

@@ -28,9 +28,9 @@ LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
   accumulate(getWeight(),
              LinearWeightGradOp::create(builder, loc, getWeight().getType(), getInput(), g));
   if (getBias())
-    accumulate(getBias(),
-               ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g, Value())
-                   .getResult(0));
+    accumulate(getBias(), ChannelSumsOp::create(builder, loc, TypeRange{getBias().getType()}, g,
+                                                Value(), Value())
+                              .getResult(0));
   accumulate(getInput(),
              LinearInputGradOp::create(builder, loc, getInput().getType(), g, getWeight()));
   return success();

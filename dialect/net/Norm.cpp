@@ -2,6 +2,7 @@
 #include "dialect/net/NetDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -15,6 +16,23 @@ LogicalResult BatchNormOp::verify() {
                            << " channels but a statistic or parameter has " << have;
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Channel sums and moments
+//===----------------------------------------------------------------------===//
+
+Value ChannelSumsOp::getReduced() { return getA(); }
+
+LogicalResult ChannelSumsOp::verify() {
+  if (static_cast<bool>(getB()) != static_cast<bool>(getCenter()))
+    return emitOpError() << "expected a center where there is a second tensor, and only there";
+  size_t have = getSums().size(), want = getB() ? 2 : 1;
+  if (have != want)
+    return emitOpError() << "has " << have << " results but computes " << want;
+  return success();
+}
+
+Value ChannelMomentsOp::getReduced() { return getInput(); }
 
 //===----------------------------------------------------------------------===//
 // BatchNormApply
@@ -42,7 +60,8 @@ LogicalResult BatchNormApplyOp::buildAdjoint(OpBuilder &builder, ValueRange cota
   Location loc = getLoc();
   Type vector = getScale().getType();
   Value g = cotangents[0];
-  auto sums = ChannelSumsOp::create(builder, loc, TypeRange{vector, vector}, g, getInput());
+  auto sums = ChannelSumsOp::create(builder, loc, TypeRange{vector, vector}, g, getInput(),
+                                    stats.getMean());
   auto grads = BatchNormGradStatisticsOp::create(
       builder, loc, TypeRange{vector, vector, vector, vector, vector},
       ValueRange{sums.getResult(0), sums.getResult(1), stats.getMean(), stats.getInvStd(),
@@ -56,17 +75,15 @@ LogicalResult BatchNormApplyOp::buildAdjoint(OpBuilder &builder, ValueRange cota
   return success();
 }
 
+// In one rounding: scale x and the shift may be large beside their sum.
 Value BatchNormApplyOp::buildScalar(OpBuilder &b, ValueRange x) {
-  Value scaled = arith::MulFOp::create(b, getLoc(), x[0], x[1]);
-  return arith::AddFOp::create(b, getLoc(), scaled, x[2]);
+  return math::FmaOp::create(b, getLoc(), x[0], x[1], x[2]);
 }
 bool BatchNormApplyOp::isRecomputable() { return true; }
 
 Value BatchNormInputGradOp::buildScalar(OpBuilder &b, ValueRange x) {
-  Value ag = arith::MulFOp::create(b, getLoc(), x[0], x[2]);
-  Value bx = arith::MulFOp::create(b, getLoc(), x[1], x[3]);
-  Value sum = arith::AddFOp::create(b, getLoc(), bx, x[4]);
-  return arith::AddFOp::create(b, getLoc(), ag, sum);
+  Value ofInput = math::FmaOp::create(b, getLoc(), x[1], x[3], x[4]);
+  return math::FmaOp::create(b, getLoc(), x[0], x[2], ofInput);
 }
 bool BatchNormInputGradOp::isRecomputable() { return true; }
 

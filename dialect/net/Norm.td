@@ -19,11 +19,29 @@ def Net_BatchNormOp : Net_Op<"batch_norm", [Pure, NotDifferentiable, AllTypesMat
   let hasVerifier = 1;
 }
 
-def Net_ChannelSumsOp : Net_Op<"channel_sums", [Pure, NotDifferentiable]> {
-  let summary = "sums over images and pixels: sum a, and sum a b where b is given";
-  let arguments = (ins Net_Tensor:$a, Optional<Net_Tensor>:$b);
+def Net_ChannelSumsOp : Net_Op<"channel_sums", [Pure, NotDifferentiable, AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<ChannelReductionOpInterface>]> {
+  let summary = "sums over images and pixels: sum a, and sum a (b - center) where b is given";
+  let description = [{
+    `center` is a value per channel near b's mean. Without it sum a b would be the small difference of large numbers
+    where b's mean is large beside its deviation.
+  }];
+  let arguments = (ins Net_Tensor:$a, Optional<Net_Tensor>:$b, Optional<Net_Vector>:$center);
   let results = (outs Variadic<Net_Vector>:$sums);
-  let assemblyFormat = "$a (`,` $b^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$a (`,` $b^ `about` $center)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
+def Net_ChannelMomentsOp : Net_Op<"channel_moments", [Pure, NotDifferentiable,
+    DeclareOpInterfaceMethods<ChannelReductionOpInterface>]> {
+  let summary = "mean over images and pixels, and the sum of squared deviations from it";
+  let description = [{
+    Kernels sum each strip about a pivot, one of its own values, and strips are joined by the formula of Chan, Golub
+    and LeVeque (1979) in f64: accurate for any mean.
+  }];
+  let arguments = (ins Net_Tensor:$input);
+  let results = (outs Net_Vector:$mean, Net_Vector:$sum_squares);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
 def Net_BatchNormCoefficientsOp : Net_Op<"batch_norm_coefficients", [Pure, NotDifferentiable]> {
@@ -36,10 +54,11 @@ def Net_BatchNormCoefficientsOp : Net_Op<"batch_norm_coefficients", [Pure, NotDi
 def Net_BatchNormStatisticsOp : Net_Op<"batch_norm_statistics", [Pure, NotDifferentiable]> {
   let summary = "mean, 1/std, scale and shift of the batch, and the next running statistics";
   let description = [{
-    From sums over N images of `pixels` pixels: the biased variance normalises, the unbiased one enters
-    running_var (PyTorch). The adjoint is accounted for by `batch_norm_apply`.
+    From the mean and the sum of squared deviations over N images of `pixels` pixels: the biased variance normalises,
+    the unbiased one enters running_var (PyTorch). The shift is that of the scale as it is rounded to f32. The adjoint
+    is accounted for by `batch_norm_apply`.
   }];
-  let arguments = (ins Net_Vector:$sum, Net_Vector:$sum_squares, Net_Vector:$weight, Net_Vector:$bias,
+  let arguments = (ins Net_Vector:$batch_mean, Net_Vector:$sum_squares, Net_Vector:$weight, Net_Vector:$bias,
       Net_Vector:$running_mean, Net_Vector:$running_var, F64Attr:$eps, F64Attr:$momentum, I64Attr:$pixels);
   let results = (outs Net_Vector:$mean, Net_Vector:$inv_std, Net_Vector:$scale, Net_Vector:$shift,
       Net_Vector:$next_mean, Net_Vector:$next_var);
@@ -59,10 +78,10 @@ def Net_BatchNormApplyOp : Net_Op<"batch_norm_apply", [Pure, AllTypesMatch<["inp
 def Net_BatchNormGradStatisticsOp : Net_Op<"batch_norm_grad_statistics", [Pure, NotDifferentiable]> {
   let summary = "gradients of weight and bias, and a, b, c of dx = a g + b x + c";
   let description = [{
-    With M values a channel: dbias = sum g; dweight = inv_std (sum g x - mean sum g);
+    With M values per channel: dbias = sum g; dweight = inv_std sum g (x - mean);
     a = scale; b = -scale inv_std dweight / M; c = -scale dbias / M - b mean.
   }];
-  let arguments = (ins Net_Vector:$sum_g, Net_Vector:$sum_gx, Net_Vector:$mean, Net_Vector:$inv_std,
+  let arguments = (ins Net_Vector:$sum_g, Net_Vector:$sum_gd, Net_Vector:$mean, Net_Vector:$inv_std,
       Net_Vector:$scale, I64Attr:$pixels);
   let results = (outs Net_Vector:$weight_grad, Net_Vector:$bias_grad, Net_Vector:$a, Net_Vector:$b, Net_Vector:$c);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";

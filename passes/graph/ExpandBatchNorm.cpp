@@ -1,8 +1,8 @@
 //===- ExpandBatchNorm.cpp - batch norm of the batch ----------------------===//
 //
-// Training: sums over the batch, statistics from them, y = scale x + shift, and the
-// next running statistics. The sums can ride in the producing convolution's epilogue,
-// the normalisation on its readers' loads. Only @step is touched.
+// Training: moments of the batch, statistics from them, y = scale x + shift, and the
+// next running statistics. The moments can be summed in the producing convolution's epilogue,
+// the normalisation computed on its readers' loads. Only @step is touched.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -26,15 +26,18 @@ void ExpandBatchNorm::runOnOperation() {
   auto step = getOperation().lookupSymbol<func::FuncOp>("step");
   if (!step)
     return;
+  DenseMap<Value, net::ChannelMomentsOp> moments; // shared by all norms of one value
   for (auto norm : llvm::make_early_inc_range(step.getBody().getOps<net::BatchNormOp>())) {
     OpBuilder b(norm);
     Location loc = norm.getLoc();
     Type vector = norm.getWeight().getType();
     Value x = norm.getInput();
-    auto sums = net::ChannelSumsOp::create(b, loc, TypeRange{vector, vector}, x, x);
+    net::ChannelMomentsOp &own = moments[x];
+    if (!own)
+      own = net::ChannelMomentsOp::create(b, loc, TypeRange{vector, vector}, x);
     int64_t pixels = net::pixelsOf(cast<RankedTensorType>(x.getType()));
-    SmallVector<Value> inputs{sums.getResult(0), sums.getResult(1),     norm.getWeight(),
-                              norm.getBias(),    norm.getRunningMean(), norm.getRunningVar()};
+    SmallVector<Value> inputs{own.getMean(),  own.getSumSquares(),   norm.getWeight(),
+                              norm.getBias(), norm.getRunningMean(), norm.getRunningVar()};
     auto stats = net::BatchNormStatisticsOp::create(
         b, loc, SmallVector<Type>(6, vector), inputs,
         ArrayRef<NamedAttribute>{b.getNamedAttr("eps", norm.getEpsAttr()),

@@ -1,9 +1,9 @@
 //===- FuseKernels.cpp - group ops into kernels ---------------------------===//
 //
-// Afterwards every contraction, pointwise op and channel sum stands in a
+// Afterwards every contraction, pointwise op and channel reduction stands in a
 // net.fusion that becomes one kernel. Three rules, by interface:
 //  - epilogue: a contraction takes its only reader, if that is pointwise and all it
-//    reads exists before the contraction; and the channel sums of what it stores;
+//    reads exists before the contraction; and the channel reductions of what it stores;
 //  - recompute: a cheap pointwise op of one kept value is copied to each reader and
 //    never stored (batch norm + ReLU of a convolution's result);
 //  - roots: what is left pointwise takes the producers that only it reads.
@@ -28,8 +28,8 @@ namespace {
 struct Group {
   Operation *anchor = nullptr;       ///< a contraction, or the root itself
   SmallVector<Operation *> epilogue; ///< pointwise readers, in order
-  SmallVector<Operation *> sums;     ///< channel sums of the stored value
-  Value stored;                      ///< null: only sums
+  SmallVector<Operation *> sums;     ///< channel reductions of the stored value, of one kind
+  Value stored;                      ///< null: only reductions
 };
 
 /// Plans and builds the kernels of one function.
@@ -78,7 +78,7 @@ static bool readsInPlace(Operation *op) {
 /// Whether the reader can compute `use` itself while it loads.
 bool Fuser::canInline(OpOperand &use) {
   Operation *reader = use.getOwner();
-  if (isa<net::ChannelSumsOp>(reader) || isa<PointwiseOpInterface>(reader))
+  if (isa<ChannelReductionOpInterface, PointwiseOpInterface>(reader))
     return true;
   auto contraction = dyn_cast<ContractionOpInterface>(reader);
   return contraction &&
@@ -149,14 +149,18 @@ void Fuser::growEpilogue(Group &group) {
 
 void Fuser::takeSums(Group &group, Operation *before) {
   for (Operation *user : group.stored.getUsers()) {
-    auto sums = dyn_cast<net::ChannelSumsOp>(user);
-    if (!sums || taken.contains(user) || sums.getA() != group.stored)
+    auto reduction = dyn_cast<ChannelReductionOpInterface>(user);
+    if (!reduction || taken.contains(user) || reduction.getReduced() != group.stored)
       continue;
-    if (sums.getB() && sums.getB() != group.stored && !existsBefore(sums.getB(), before))
+    bool sameKind = group.sums.empty() || group.sums[0]->getName() == user->getName();
+    bool ready = llvm::all_of(user->getOperands(), [&](Value operand) {
+      return operand == group.stored || existsBefore(operand, before);
+    });
+    if (!sameKind || !ready)
       continue;
-    group.sums.push_back(sums);
-    taken.insert(sums);
-    order[sums] = order[before];
+    group.sums.push_back(user);
+    taken.insert(user);
+    order[user] = order[before];
     ++numFused;
   }
 }
@@ -171,7 +175,7 @@ void Fuser::planRoots() {
   DenseSet<Operation *> inlined;
   std::vector<Group> roots;
   for (Operation &op : llvm::reverse(body)) {
-    bool loneSums = isa<net::ChannelSumsOp>(op) && !taken.contains(&op);
+    bool loneSums = isa<ChannelReductionOpInterface>(op) && !taken.contains(&op);
     bool root = isa<PointwiseOpInterface>(op) && !taken.contains(&op) && !inlined.contains(&op) &&
                 !isRecomputed(op.getResult(0));
     if (!loneSums && !root)
@@ -244,7 +248,7 @@ void Fuser::build(Group &group) {
       cloneValue(operand, group, map, b, fusion);
     b.clone(*op, map);
   };
-  if (!isa<net::ChannelSumsOp>(group.anchor))
+  if (!isa<ChannelReductionOpInterface>(group.anchor))
     cloneOp(group.anchor);
   // Prologue copies stay private to the contraction: the epilogue makes its own, at its own shape.
   for (Operation *op : group.epilogue)

@@ -74,7 +74,8 @@ static bool isCheap(kern::PointwiseOp op) {
   return op.getStores() == 1 && op.getOuts().size() == 1 &&
          llvm::count_if(op.getInputs(), isImage) == 1 &&
          llvm::all_of(op.getBody().front().without_terminator(), [](Operation &inner) {
-           return isa<arith::ArithDialect>(inner.getDialect()) && !isa<arith::DivFOp>(inner);
+           return isa<math::FmaOp>(inner) ||
+                  (isa<arith::ArithDialect>(inner.getDialect()) && !isa<arith::DivFOp>(inner));
          });
 }
 

@@ -40,20 +40,34 @@ Value KernBuilder::get(Value value) {
   return result[0];
 }
 
+/// Mean and sum of squared deviations from [pivot, sum, sum of squares] about the pivot.
+static SmallVector<Value> meanAndSquares(OpBuilder &b, Location loc, Value images,
+                                         kern::CoverageAttr pixels, ArrayRef<Value> about) {
+  auto number = b.getF64FloatAttr(static_cast<double>(pixels.getHeight() * pixels.getWidth()));
+  Value count = arith::MulFOp::create(b, loc, images, arith::ConstantOp::create(b, loc, number));
+  Value distance = arith::DivFOp::create(b, loc, about[1], count);
+  Value mean = arith::AddFOp::create(b, loc, about[0], distance);
+  Value shifted = arith::MulFOp::create(b, loc, about[1], distance);
+  Value squares = arith::SubFOp::create(b, loc, about[2], shifted);
+  Value zero = arith::ConstantOp::create(b, loc, b.getF64FloatAttr(0));
+  return {mean, arith::MaximumFOp::create(b, loc, squares, zero)};
+}
+
 SmallVector<Value> KernBuilder::reduce(
     Location loc, ValueRange summed, ValueRange vectors, TypeRange results,
     llvm::function_ref<SmallVector<Value>(OpBuilder &, Value, ValueRange, ValueRange)> body) {
   Value partials;
   kern::Grid grid;
+  kern::CoverageAttr moments;
   if (!summed.empty()) {
-    partials = sums[summed[0]].tensor;
-    grid = sums[summed[0]].grid;
+    const PartialSums &first = sums[summed[0]];
+    partials = first.tensor, grid = first.grid, moments = first.moments;
   }
   SmallVector<Value> outs;
   for (Type type : results)
     outs.push_back(empty(type, loc));
   auto reduce = kern::ReduceOp::create(b, loc, results, partials, vectors, outs, grid.rowsPerImage,
-                                       grid.rowsPerItem, target.lanes);
+                                       grid.rowsPerItem, moments, target.lanes);
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&reduce.getBody());
   Value images = block->addArgument(b.getF64Type(), loc);
@@ -61,10 +75,12 @@ SmallVector<Value> KernBuilder::reduce(
   int64_t terms = partials ? cast<ShapedType>(partials.getType()).getDimSize(2) : 0;
   for (int64_t i = 0; i < terms; ++i)
     all.push_back(block->addArgument(b.getF64Type(), loc));
-  for (Value value : summed)
-    sumArgs.push_back(all[sums[value].index]);
   for (size_t i = 0; i < vectors.size(); ++i)
     vectorArgs.push_back(block->addArgument(b.getF32Type(), loc));
+  if (moments)
+    all = meanAndSquares(b, loc, images, moments, all);
+  for (Value value : summed)
+    sumArgs.push_back(all[sums[value].index]);
   kern::YieldOp::create(b, loc, body(b, images, sumArgs, vectorArgs));
   return llvm::to_vector(ValueRange(reduce.getResults()));
 }

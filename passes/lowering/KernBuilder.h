@@ -9,11 +9,13 @@
 
 namespace netc::lowering {
 
-/// Channel sums that are still partial: term `index` of `tensor` [N, strips, terms, C].
+/// Channel sums that are still partial: term `index` of `tensor` [N, strips, terms, C]. Of moments,
+/// index 0 is the mean and 1 the sum of squared deviations.
 struct PartialSums {
   mlir::Value tensor;
   int64_t index = 0;
-  kern::Grid grid; ///< rows of partials, as the producing launch counts them
+  kern::Grid grid;            ///< rows of partials, as the producing launch counts them
+  kern::CoverageAttr moments; ///< their pixels where the partials are of moments, else null
 };
 
 /// The module's timed schedules (`kern.choices`), by kind, batch and geometry.
@@ -46,7 +48,7 @@ public:
   mlir::RankedTensorType physicalType(mlir::Type type) const;
 
   /// A kern.reduce over the partials behind `summed` (empty: none) with `body` building
-  /// one f32 a result from (images f64, sums f64, vectors f32).
+  /// one f32 per result from (images f64, sums f64, vectors f32).
   llvm::SmallVector<mlir::Value> reduce(
       mlir::Location loc, mlir::ValueRange summed, mlir::ValueRange vectors,
       mlir::TypeRange results,

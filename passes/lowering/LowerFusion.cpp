@@ -35,9 +35,32 @@ static Value buildFormula(OpBuilder &b, Value value, DenseMap<Value, Value> &sca
   return scalars[value] = op.buildScalar(b, operands);
 }
 
-/// A kern region over `leaves` that yields the formulas of `results`.
+namespace {
+/// What is summed by channel: a, or a (b - center) where b is given.
+struct Term {
+  Value a, b, center;
+};
+} // namespace
+
+static void collectLeaves(const Term &term, Value product, llvm::SetVector<Value> &leaves) {
+  for (Value value : {term.a, term.b, term.center})
+    if (value)
+      collectLeaves(value, product, leaves);
+}
+
+static Value buildTerm(OpBuilder &b, Location loc, const Term &term,
+                       DenseMap<Value, Value> &scalars) {
+  Value a = buildFormula(b, term.a, scalars);
+  if (!term.b)
+    return a;
+  Value distance = arith::SubFOp::create(b, loc, buildFormula(b, term.b, scalars),
+                                         buildFormula(b, term.center, scalars));
+  return arith::MulFOp::create(b, loc, a, distance);
+}
+
+/// A kern region over `leaves` that yields the formulas of `results` and of `terms`.
 static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Value> leaves,
-                        ArrayRef<Value> results, ArrayRef<std::pair<Value, Value>> products = {}) {
+                        ArrayRef<Value> results, ArrayRef<Term> terms = {}) {
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&region);
   DenseMap<Value, Value> scalars;
@@ -46,10 +69,8 @@ static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Val
   SmallVector<Value> yields;
   for (Value result : results)
     yields.push_back(buildFormula(b, result, scalars));
-  for (auto [x, y] : products) {
-    Value a = buildFormula(b, x, scalars);
-    yields.push_back(y ? Value(arith::MulFOp::create(b, loc, a, buildFormula(b, y, scalars))) : a);
-  }
+  for (const Term &term : terms)
+    yields.push_back(buildTerm(b, loc, term, scalars));
   kern::YieldOp::create(b, loc, yields);
 }
 
@@ -144,9 +165,10 @@ struct FusionLowering {
   KernBuilder &k;
   net::FusionOp fusion;
   Operation *contraction = nullptr;
-  Value stored;                               ///< inside; null: only sums
-  SmallVector<std::pair<Value, Value>> terms; ///< summed a, or a * b
-  SmallVector<Value> sumResults;              ///< results of the fusion, one a term
+  Value stored;                  ///< inside; null: only sums
+  SmallVector<Term> terms;       ///< inside
+  bool moments = false;          ///< the only term is one whose moments are wanted
+  SmallVector<Value> sumResults; ///< results of the fusion: one per term, or mean and squares
 
   FusionLowering(KernBuilder &k, net::FusionOp fusion);
   SmallVector<Value> outside(ArrayRef<Value> leaves);
@@ -154,8 +176,9 @@ struct FusionLowering {
   LogicalResult lowerContraction();
   LogicalResult lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule);
   LogicalResult lowerPointwise();
+  void collectTerm(Operation *reduction, Value inside);
   Value partials(kern::Grid grid, int64_t channels);
-  void recordSums(Value tensor, kern::Grid grid);
+  void recordSums(Value tensor, kern::Grid grid, kern::CoverageAttr coverage);
 };
 } // namespace
 
@@ -167,15 +190,30 @@ FusionLowering::FusionLowering(KernBuilder &k, net::FusionOp fusion) : k(k), fus
   }
   for (auto [inside, result] :
        llvm::zip(body.getTerminator()->getOperands(), fusion.getResults())) {
-    auto sums = inside.getDefiningOp<net::ChannelSumsOp>();
-    if (!sums) {
+    auto reduction = inside.getDefiningOp<ChannelReductionOpInterface>();
+    if (!reduction) {
       stored = inside;
       continue;
     }
-    bool second = inside == sums.getResult(0) ? false : true;
-    terms.emplace_back(sums.getA(), second ? sums.getB() : Value());
+    collectTerm(reduction, inside);
     sumResults.push_back(result);
   }
+}
+
+/// Adds what the result `inside` of `reduction` sums to the terms.
+void FusionLowering::collectTerm(Operation *reduction, Value inside) {
+  llvm::TypeSwitch<Operation *>(reduction)
+      .Case([&](net::ChannelSumsOp sums) {
+        bool second = inside != sums.getResult(0);
+        terms.push_back(second ? Term{sums.getA(), sums.getB(), sums.getCenter()}
+                               : Term{sums.getA(), {}, {}});
+      })
+      .Case([&](net::ChannelMomentsOp of) {
+        if (!moments) // mean and squares come from one term
+          terms.push_back({of.getInput(), {}, {}});
+        moments = true;
+      })
+      .DefaultUnreachable("a channel reduction without a lowering");
 }
 
 SmallVector<Value> FusionLowering::outside(ArrayRef<Value> leaves) {
@@ -188,14 +226,15 @@ SmallVector<Value> FusionLowering::outside(ArrayRef<Value> leaves) {
 Value FusionLowering::partials(kern::Grid grid, int64_t channels) {
   int64_t strips = (grid.rowsPerImage + grid.rowsPerItem - 1) / grid.rowsPerItem;
   auto type = RankedTensorType::get(
-      {ShapedType::kDynamic, strips, static_cast<int64_t>(terms.size()), channels},
+      {ShapedType::kDynamic, strips, moments ? 3 : static_cast<int64_t>(terms.size()), channels},
       k.b.getF32Type());
   return k.empty(type, fusion.getLoc());
 }
 
-void FusionLowering::recordSums(Value tensor, kern::Grid grid) {
+void FusionLowering::recordSums(Value tensor, kern::Grid grid, kern::CoverageAttr coverage) {
   for (auto [index, result] : llvm::enumerate(sumResults))
-    k.sums[result] = {tensor, static_cast<int64_t>(index), grid};
+    k.sums[result] = {tensor, static_cast<int64_t>(index), grid,
+                      moments ? coverage : kern::CoverageAttr()};
 }
 
 /// Packs the filter, with batch norm's scale if it was folded in.
@@ -227,7 +266,7 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   auto contract = kern::ContractOp::create(
       k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()), outside(rhs.getArrayRef()), Value(),
       ValueRange{}, ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
-      kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr());
+      kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr(), /*moments=*/false);
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (!isa<BlockArgument>(c.rhs))
@@ -254,11 +293,8 @@ LogicalResult FusionLowering::lowerContraction() {
   Value product = contraction->getResult(0);
   if (stored)
     collectLeaves(stored, product, extra);
-  for (auto [x, y] : terms) {
-    collectLeaves(x, product, extra);
-    if (y)
-      collectLeaves(y, product, extra);
-  }
+  for (const Term &term : terms)
+    collectLeaves(term, product, extra);
   extra.remove(product);
   SmallVector<Value> extras = extra.takeVector();
   SmallVector<Value> extraTensors = outside(extras);
@@ -269,22 +305,22 @@ LogicalResult FusionLowering::lowerContraction() {
   SmallVector<Value> outs{k.empty(type, loc)};
   SmallVector<Type> types{type};
   Value packed = weights(c, schedule);
-  auto make = [&](TypeRange resultTypes, ValueRange destinations) {
+  auto make = [&](TypeRange resultTypes, ValueRange destinations, bool withMoments) {
     return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
                                     packed, extraTensors, destinations, c.kind, c.geometry,
                                     schedule, kern::gpuSchedule(c.kind, c.geometry, k.target),
-                                    kern::PoolingAttr());
+                                    kern::PoolingAttr(), withMoments);
   };
   kern::Grid grid;
   if (!terms.empty()) {
     // The grid is a function of kind, geometry and schedule; ask a bare op for it.
-    auto probe = make(types, outs);
+    auto probe = make(types, outs, false);
     grid = probe.getGrid();
     probe.erase();
     outs.push_back(partials(grid, net::channelsOf(cast<RankedTensorType>(product.getType()))));
     types.push_back(outs.back().getType());
   }
-  auto contract = make(types, outs);
+  auto contract = make(types, outs, moments);
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (stored != product || !terms.empty() || c.bias) {
@@ -298,17 +334,14 @@ LogicalResult FusionLowering::lowerContraction() {
       value = arith::AddFOp::create(k.b, loc, value, block->addArgument(k.b.getF32Type(), loc));
     scalars[product] = value;
     SmallVector<Value> yields{buildFormula(k.b, stored ? stored : product, scalars)};
-    for (auto [x, y] : terms) {
-      Value a = buildFormula(k.b, x, scalars);
-      yields.push_back(y ? Value(arith::MulFOp::create(k.b, loc, a, buildFormula(k.b, y, scalars)))
-                         : a);
-    }
+    for (const Term &term : terms)
+      yields.push_back(buildTerm(k.b, loc, term, scalars));
     kern::YieldOp::create(k.b, loc, yields);
   }
   if (stored)
     k.set(fusion.getResult(0), contract.getResult(0));
   if (!terms.empty())
-    recordSums(contract.getResult(1), grid);
+    recordSums(contract.getResult(1), grid, contract.getCoverage());
   return success();
 }
 
@@ -317,12 +350,9 @@ LogicalResult FusionLowering::lowerPointwise() {
   llvm::SetVector<Value> leaves;
   if (stored)
     collectLeaves(stored, {}, leaves);
-  for (auto [x, y] : terms) {
-    collectLeaves(x, {}, leaves);
-    if (y)
-      collectLeaves(y, {}, leaves);
-  }
-  auto shape = cast<RankedTensorType>((stored ? stored : terms[0].first).getType());
+  for (const Term &term : terms)
+    collectLeaves(term, {}, leaves);
+  auto shape = cast<RankedTensorType>((stored ? stored : terms[0].a).getType());
   SmallVector<int64_t> space{1, 1, net::channelsOf(shape)};
   if (shape.getRank() == 4)
     space = {shape.getDimSize(2), shape.getDimSize(3), shape.getDimSize(1)};
@@ -335,13 +365,13 @@ LogicalResult FusionLowering::lowerPointwise() {
     outs.push_back(partials(grid, space[2]));
   auto pointwise = kern::PointwiseOp::create(k.b, loc, ValueRange(outs).getTypes(),
                                              outside(leaves.getArrayRef()), outs, space,
-                                             stored ? 1 : 0, k.target.lanes);
+                                             stored ? 1 : 0, moments, k.target.lanes);
   buildRegion(k.b, pointwise.getBody(), loc, leaves.getArrayRef(),
               stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(), terms);
   if (stored)
     k.set(fusion.getResult(0), pointwise.getResult(0));
   if (!terms.empty())
-    recordSums(pointwise.getResults().back(), grid);
+    recordSums(pointwise.getResults().back(), grid, pointwise.getCoverage());
   return success();
 }
 

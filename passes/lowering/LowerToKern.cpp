@@ -38,6 +38,7 @@ private:
   void lowerCoefficients(net::BatchNormCoefficientsOp op);
   void lowerFoldBias(net::FoldBiasOp op);
   void lowerToLayout(net::ToLayoutOp op);
+  void lowerMove(net::MoveOp op);
   void lowerConcat(net::ConcatOp op);
   template <typename OpTy>
   void lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y,
@@ -106,7 +107,7 @@ void FunctionLowering::lowerReturn(Operation &op) {
 }
 
 //===----------------------------------------------------------------------===//
-// Batch norm: formulas of Ioffe and Szegedy, 2015, on channel sums in f64
+// Batch norm: formulas of Ioffe and Szegedy, 2015, in f64
 //===----------------------------------------------------------------------===//
 
 namespace {
@@ -131,14 +132,15 @@ void FunctionLowering::lowerStatistics(net::BatchNormStatisticsOp op) {
   SmallVector<Value> vectors =
       getAll({op.getWeight(), op.getBias(), op.getRunningMean(), op.getRunningVar()});
   SmallVector<Value> results =
-      k.reduce(op.getLoc(), {op.getSum(), op.getSumSquares()}, vectors, op->getResultTypes(),
+      k.reduce(op.getLoc(), {op.getBatchMean(), op.getSumSquares()}, vectors, op->getResultTypes(),
                [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
                  F64 f{rb, op.getLoc()};
                  Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
-                 Value mean = f.div(sums[0], count);
-                 Value var = f.max(f.sub(f.div(sums[1], count), f.mul(mean, mean)), f.c(0));
+                 Value mean = sums[0], var = f.div(sums[1], count);
                  Value invStd = f.div(f.c(1), f.sqrt(f.add(var, f.c(eps))));
-                 Value scale = f.mul(f.ext(v[0]), invStd);
+                 // Readers have the scale in f32: the shift takes the mean to the bias with that
+                 // one.
+                 Value scale = f.ext(f.trunc(f.mul(f.ext(v[0]), invStd)));
                  Value shift = f.sub(f.ext(v[1]), f.mul(mean, scale));
                  // The unbiased variance of a single value is undefined; keep the biased one then.
                  Value unbiased = f.div(f.mul(var, count), f.max(f.sub(count, f.c(1)), f.c(1)));
@@ -156,14 +158,15 @@ void FunctionLowering::lowerStatistics(net::BatchNormStatisticsOp op) {
 void FunctionLowering::lowerGradStatistics(net::BatchNormGradStatisticsOp op) {
   SmallVector<Value> vectors = getAll({op.getMean(), op.getInvStd(), op.getScale()});
   SmallVector<Value> results =
-      k.reduce(op.getLoc(), {op.getSumG(), op.getSumGx()}, vectors, op->getResultTypes(),
+      k.reduce(op.getLoc(), {op.getSumG(), op.getSumGd()}, vectors, op->getResultTypes(),
                [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
                  F64 f{rb, op.getLoc()};
                  Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
                  Value mean = f.ext(v[0]), invStd = f.ext(v[1]), scale = f.ext(v[2]);
                  Value dBias = sums[0];
-                 Value dWeight = f.mul(invStd, f.sub(sums[1], f.mul(mean, sums[0])));
+                 Value dWeight = f.mul(invStd, sums[1]);
                  Value b = f.sub(f.c(0), f.div(f.mul(f.mul(scale, invStd), dWeight), count));
+                 b = f.ext(f.trunc(b)); // as readers have it: c takes the mean to its place
                  Value c = f.sub(f.sub(f.c(0), f.div(f.mul(scale, dBias), count)), f.mul(b, mean));
                  SmallVector<Value> all{dWeight, dBias, scale, b, c};
                  return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
@@ -217,21 +220,49 @@ void FunctionLowering::lowerToLayout(net::ToLayoutOp op) {
   k.set(op.getResult(), transpose.getResult(0));
 }
 
+/// The physical type of an image; of a vector that of an image of one pixel.
+static RankedTensorType imageType(RankedTensorType physical) {
+  if (physical.getRank() != 2)
+    return physical;
+  return RankedTensorType::get({physical.getDimSize(0), 1, 1, physical.getDimSize(1)},
+                               physical.getElementType());
+}
+
+/// `value` as a tensor of another shape but the same bytes.
+static Value reshaped(OpBuilder &b, Value value, RankedTensorType type) {
+  if (value.getType() == type)
+    return value;
+  return kern::ReshapeOp::create(b, value.getLoc(), type, value);
+}
+
+void FunctionLowering::lowerMove(net::MoveOp op) {
+  RankedTensorType result = k.physicalType(op.getType()), type = imageType(result);
+  Value input = k.get(op.getInput());
+  input = reshaped(builder, input, imageType(cast<RankedTensorType>(input.getType())));
+  auto move =
+      kern::MoveOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{input},
+                           ValueRange{k.empty(type, op.getLoc())}, op.getStrides(), op.getSpreads(),
+                           op.getOffsets(), op.getChannelOffset(), 0,
+                           net::channelsOf(cast<RankedTensorType>(op.getType())), k.target.lanes);
+  k.set(op.getResult(), reshaped(builder, move.getResult(0), result));
+}
+
 void FunctionLowering::lowerConcat(net::ConcatOp op) {
-  Type type = k.physicalType(op.getType());
+  RankedTensorType result = k.physicalType(op.getType()), type = imageType(result);
   Value destination = k.empty(type, op.getLoc());
   int64_t channel = 0;
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
   for (Value input : op.getInputs()) {
     int64_t channels = net::channelsOf(cast<RankedTensorType>(input.getType()));
-    destination =
-        kern::MoveOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{k.get(input)},
-                             ValueRange{destination}, ones, ones, zeros, /*channel_offset=*/0,
-                             channel, channels, k.target.lanes)
-            .getResult(0);
+    Value source = k.get(input);
+    source = reshaped(builder, source, imageType(cast<RankedTensorType>(source.getType())));
+    destination = kern::MoveOp::create(builder, op.getLoc(), TypeRange{type}, ValueRange{source},
+                                       ValueRange{destination}, ones, ones, zeros,
+                                       /*channel_offset=*/0, channel, channels, k.target.lanes)
+                      .getResult(0);
     channel += channels;
   }
-  k.set(op.getResult(), destination);
+  k.set(op.getResult(), reshaped(builder, destination, result));
 }
 
 template <typename OpTy>
@@ -299,17 +330,7 @@ LogicalResult FunctionLowering::lower(Operation &op) {
                                       k.get(reshape->getOperand(0))));
         return success();
       })
-      .Case([&](net::MoveOp m) {
-        Type type = k.physicalType(m.getType());
-        int64_t channels = net::channelsOf(cast<RankedTensorType>(m.getType()));
-        k.set(m.getResult(), kern::MoveOp::create(builder, m.getLoc(), TypeRange{type},
-                                                  ValueRange{k.get(m.getInput())},
-                                                  ValueRange{k.empty(type, m.getLoc())},
-                                                  m.getStrides(), m.getSpreads(), m.getOffsets(),
-                                                  m.getChannelOffset(), 0, channels, k.target.lanes)
-                                 .getResult(0));
-        return success();
-      })
+      .Case([&](net::MoveOp m) { return lowerMove(m), success(); })
       .Case([&](net::ConcatOp c) { return lowerConcat(c), success(); })
       .Case([&](net::MaxPoolOp p) {
         lowerPool(p, kern::PoolKind::Max, p.getInput(), p.getInput().getType(), p.getType(),

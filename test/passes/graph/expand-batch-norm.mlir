@@ -1,13 +1,13 @@
-// RUN: net-opt %s --net-expand-batch-norm | FileCheck %s
-// RUN: net-opt %s --net-expand-batch-norm --net-expand-batch-norm | FileCheck %s
+// RUN: net-opt %s --net-expand-batch-norm --split-input-file | FileCheck %s
+// RUN: net-opt %s --net-expand-batch-norm --net-expand-batch-norm --split-input-file | FileCheck %s
 
 net.parameter @m : tensor<8xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i64}
 net.parameter @v : tensor<8xf32> {init = ["constant", 1.0, 0.0], layer = 0 : i64}
 
-// The sums, the statistics, the next running statistics, and the normalisation, each on its own.
+// The moments, the statistics, the next running statistics, and the normalisation, each on its own.
 // CHECK-LABEL: func.func @step
-// CHECK: %[[SUMS:.*]]:2 = net.channel_sums %arg0, %arg0
-// CHECK: %[[MEAN:.*]], %{{.*}}, %[[SCALE:.*]], %[[SHIFT:.*]], %[[NM:.*]], %[[NV:.*]] = net.batch_norm_statistics %[[SUMS]]#0, %[[SUMS]]#1
+// CHECK: %[[MEAN:.*]], %[[SQUARES:.*]] = net.channel_moments %arg0
+// CHECK: %{{.*}}, %{{.*}}, %[[SCALE:.*]], %[[SHIFT:.*]], %[[NM:.*]], %[[NV:.*]] = net.batch_norm_statistics %[[MEAN]], %[[SQUARES]]
 // CHECK-SAME: pixels = 20
 // CHECK: net.assign @m, %[[NM]]
 // CHECK: net.assign @v, %[[NV]]
@@ -23,4 +23,19 @@ func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf3
 func.func @infer(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> {
   %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
   return %y : tensor<?x8x4x5xf32>
+}
+
+// -----
+
+net.parameter @m : tensor<8xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i64}
+net.parameter @v : tensor<8xf32> {init = ["constant", 1.0, 0.0], layer = 0 : i64}
+
+// Two norms of one value share its moments.
+// CHECK-LABEL: func.func @step
+// CHECK: net.channel_moments
+// CHECK-NOT: net.channel_moments
+func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> (tensor<?x8x4x5xf32>, tensor<?x8x4x5xf32>) {
+  %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
+  %z = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
+  return %y, %z : tensor<?x8x4x5xf32>, tensor<?x8x4x5xf32>
 }

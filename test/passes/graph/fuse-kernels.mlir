@@ -55,7 +55,7 @@ func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8
 // CHECK-LABEL: func.func @step
 // CHECK: %[[F:.*]]:3 = net.fusion
 // CHECK-NEXT: net.conv2d
-// CHECK-NEXT: net.channel_sums
+// CHECK-NEXT: net.channel_moments
 // CHECK-NEXT: net.yield
 // CHECK: net.batch_norm_statistics %[[F]]#1, %[[F]]#2
 // CHECK: net.fusion
@@ -64,10 +64,28 @@ func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8
 // CHECK-NEXT: net.conv2d
 func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>, %p: tensor<8xf32>) -> tensor<?x8x8x8xf32> {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
-  %sums:2 = net.channel_sums %z, %z : (tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+  %sums:2 = net.channel_moments %z : (tensor<?x8x8x8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
   %mean, %inv, %scale, %shift, %nm, %nv = net.batch_norm_statistics %sums#0, %sums#1, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, pixels = 64 : i64} : (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
   %n = net.batch_norm_apply %z, %scale, %shift : (tensor<?x8x8x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x8x8xf32>
   %r = net.activation relu %n : tensor<?x8x8x8xf32>
   %y = net.conv2d %r, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   return %y : tensor<?x8x8x8xf32>
+}
+
+// -----
+
+// A kernel keeps partial results of one kind: the moments of the same value get a sweep of their own.
+// CHECK-LABEL: func.func @step
+// CHECK: net.fusion
+// CHECK-NEXT: net.conv2d
+// CHECK-NEXT: net.channel_sums
+// CHECK-NEXT: net.yield
+// CHECK: net.fusion
+// CHECK-NEXT: net.channel_moments
+// CHECK-NEXT: net.yield
+func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {
+  %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
+  %m:2 = net.channel_moments %z : (tensor<?x8x8x8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+  %s = net.channel_sums %z : (tensor<?x8x8x8xf32>) -> tensor<8xf32>
+  return %m#0, %m#1, %s : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
 }
