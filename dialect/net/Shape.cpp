@@ -36,6 +36,9 @@ LogicalResult UnflattenOp::verify() {
 }
 
 LogicalResult MoveOp::verify() {
+  int64_t have = cast<RankedTensorType>(getInput().getType()).getRank();
+  if (int64_t want = cast<RankedTensorType>(getType()).getRank(); have != want)
+    return emitOpError() << "input has rank " << have << " but result has " << want;
   if (getStrides().size() != 2 || getSpreads().size() != 2 || getOffsets().size() != 2)
     return emitOpError() << "expected 2 strides, 2 spreads and 2 offsets";
   for (int axis = 0; axis < 2; ++axis)
@@ -67,6 +70,9 @@ LogicalResult ConcatOp::verify() {
   for (Value input : getInputs()) {
     auto type = cast<RankedTensorType>(input.getType());
     channels += type.getDimSize(1);
+    if (type.getRank() != result.getRank())
+      return emitOpError() << "expected inputs of the result's rank, found " << type << " for "
+                           << result;
     if (type.getShape().drop_front(2) != result.getShape().drop_front(2))
       return emitOpError() << "expected inputs of equal height and width, found " << type << " for "
                            << result;

@@ -24,20 +24,20 @@ def Net_MoveOp : Net_Op<"move", [Pure, DeclareOpInterfaceMethods<DifferentiableO
     result[n, c, h, w] = input[n, c + channel_offset, h', w'] with h' = (h up? ...): for each spatial axis
     s = i * stride + offset, and the value is input[s / spread] where `spread` divides s and the index lies
     inside, else 0. Subsample, zero padding (also of channels), slices of channels and their adjoints are
-    all moves: stride and spread change places, offsets change sign.
+    all moves: stride and spread change places, offsets change sign. A vector [N, F] is an image of one pixel.
   }];
-  let arguments = (ins Net_Image:$input, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$spreads,
+  let arguments = (ins Net_Tensor:$input, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$spreads,
       DenseI64ArrayAttr:$offsets, I64Attr:$channel_offset);
-  let results = (outs Net_Image:$result);
+  let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
   let hasVerifier = 1;
 }
 
 def Net_ConcatOp : Net_Op<"concat", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "joins images along channels";
-  let arguments = (ins Variadic<Net_Image>:$inputs);
-  let results = (outs Net_Image:$result);
+  let summary = "joins images along channels, or vectors";
+  let arguments = (ins Variadic<Net_Tensor>:$inputs);
+  let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }

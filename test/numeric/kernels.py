@@ -164,6 +164,15 @@ def pools():
     return net
 
 
+def clipped_pools():
+    """Images smaller than the window, rounded up: one window that leaves the image."""
+    net = Net(3, 2, 3, seed=15)
+    for index, arguments in enumerate(({"k": 3, "stride": 2, "round": "up"}, {"k": [4, 5], "stride": 3, "round": "up"}, {"k": 5, "stride": 2, "pad": 1, "round": "up"})):
+        net.branch([pre([5, 8, 17][index]), ("maxpool", arguments)])
+        net.branch([pre([5, 8, 17][index]), ("avgpool", arguments)])
+    return net
+
+
 def pooled_on_store(height, width):
     """What a convolution pools before it stores: windows that do and don't divide its tiles and the image."""
     net = Net(3, height, width, seed=13)
@@ -278,7 +287,8 @@ def pointwise():
 def norms_over_channels():
     net = Net(3, 5, 4, seed=10)
     for channels, arguments in ((10, {}), (10, {"alpha": 0.5}), (17, {"size": 3, "alpha": 1.0, "beta": 0.5, "k": 1}),
-                                (3, {"size": 5, "alpha": 0.7}), (1, {"alpha": 0.7}), (33, {"size": 7, "alpha": 0.2, "beta": 1.5, "k": 3})):
+                                (3, {"size": 5, "alpha": 0.7}), (1, {"alpha": 0.7}), (33, {"size": 7, "alpha": 0.2, "beta": 1.5, "k": 3}),
+                                (10, {"size": 2, "alpha": 0.5}), (17, {"size": 4, "alpha": 0.7}), (3, {"size": 6, "alpha": 0.4})):
         net.branch([pre(channels), ("lrn", arguments)])
     return net
 
@@ -303,6 +313,9 @@ def shapes():
                   r = p | {b}.r: conv(17, k=1, bias=true)
                   value = concat(q, p, r, q) | {b}.s: conv(6, k=3, bias=true)""",
                lambda b, x: conv_concat(conv, b, x))
+    net.custom("""p = image | {b}.p: conv(5, k=1, bias=true) | flatten
+                  q = image | {b}.q: conv(3, k=3, bias=true) | tanh | flatten
+                  value = concat(p, q, p) | {b}.r: linear(9) | tanh""", lambda b, x: vector_concat(net, conv, b, x))
     net.custom("""p = image | {b}.p: conv(10, k=1, bias=true)
                   g = p | avgpool(global) | {b}.q: conv(10, k=1, bias=true) | sigmoid
                   value = (p * g) | {b}.r: conv(3, k=1, bias=true)""", lambda b, x: squeeze_excite(conv, b, x))
@@ -322,6 +335,11 @@ def conv_concat(conv, b, x):
     q = conv(b, "q", 3, p, 3, 1).tanh()
     r = conv(b, "r", 17, p)
     return conv(b, "s", 6, torch.cat([q, p, r, q], 1), 3)
+
+
+def vector_concat(net, conv, b, x):
+    p, q = conv(b, "p", 5, x).flatten(1), conv(b, "q", 3, x, 3).tanh().flatten(1)
+    return net.layer_linear(f"{b}.r", {"c": 9}, torch.cat([p, q, p], 1)).tanh()
 
 
 def squeeze_excite(conv, b, x):
@@ -355,6 +373,7 @@ def cases():
     yield "avx2_conv_8x8", convolutions(8, 8, 8, 12, 6)
     yield "wide_7x6", wide(7, 6)
     yield "pool", pools()
+    yield "pool_2x3", clipped_pools()
     for height, width in ((18, 21), (7, 7), (5, 9), (4, 5)):
         yield f"pooled_on_store_{height}x{width}", pooled_on_store(height, width)
     yield "avx2_pooled_on_store_7x10", pooled_on_store(7, 10)
