@@ -370,14 +370,19 @@ void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row)
   auto ofOperand = [&](Value pointer, Value base, int64_t pixels, bool gathers, int64_t channels,
                        int64_t taken, Value first) {
     int64_t linesOfPixel = (taken + 15) / 16, each = (pixels * linesOfPixel + calls - 1) / calls;
-    for (int64_t j = 0; j < each; ++j) {
-      Value line = k.add(k.mul(call, each), j), pixel = k.div(line, linesOfPixel);
+    auto ask = [&](Value line) {
+      Value pixel = k.div(line, linesOfPixel);
       if (gathers)
         pixel = k.add(k.mul(k.div(pixel, g.getOw()), g.getSh() * g.getIw()),
                       k.mul(k.rem(pixel, g.getOw()), g.getSw()));
       Value element = k.add(k.mul(k.add(base, pixel), channels), first);
       k.prefetch(k.at(pointer, k.add(element, k.mul(k.rem(line, linesOfPixel), 16))));
-    }
+    };
+    Value from = k.mul(call, each);
+    if (each > kMostUnrolled)
+      return k.loop(from, k.add(from, each), 1, ask);
+    for (int64_t j = 0; j < each; ++j)
+      ask(k.add(from, j));
   };
   for (auto [pointer, operand] : llvm::zip(lhs, op.getLhs()))
     if (accessOf(operand, g.getIh() * g.getIw()) == Access::Full)

@@ -316,44 +316,76 @@ Residue ForwardEmitter::residueOf(int64_t output, int64_t pad, int64_t step, int
   return {taps, kernel - 1 - (residue + step * (taps - 1))};
 }
 
+/// The outputs below `count` of an axis, in runs that one loop can do: equal numbers of taps, whose
+/// first goes down by one from each output to the next. `joins`: whether two neighbours may.
+SmallVector<ResidueRun>
+ForwardEmitter::residueRuns(int64_t count, int64_t pad, int64_t step, int64_t kernel,
+                            llvm::function_ref<bool(int64_t, int64_t)> joins) const {
+  SmallVector<ResidueRun> runs;
+  bool unrolled = g.getSh() * g.getSw() <= kMostUnrolled / 4;
+  for (int64_t i = 0; i < count; ++i) {
+    Residue residue = residueOf(i, pad, step, kernel);
+    ResidueRun *last = runs.empty() || unrolled ? nullptr : &runs.back();
+    if (last && last->residue.taps == residue.taps && (i + pad) % step != 0 && joins(i - 1, i))
+      ++last->count;
+    else
+      runs.push_back({residue, i, 1});
+  }
+  return runs;
+}
+
 /// Rows and columns by residue: each tile's pixels lie a stride apart.
 void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Value group,
                                      Value channelTile, int64_t valid) {
   Value firstQ = k.div(k.add(first, g.getPt()), g.getSh());
-  for (int64_t a = 0; a < g.getSh(); ++a) {
-    Residue rows = residueOf(a, g.getPt(), g.getSh(), g.getKh());
-    k.loop(k.c(a), count, g.getSh(), [&](Value r) {
-      // Scratch row 0 holds cotangent row firstQ - (mostH - 1); the deepest tap needs q - (taps -
-      // 1).
-      Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
-      Value row = k.add(k.sub(q, firstQ), mostH - rows.taps);
-      Value source =
-          k.at(launch.scratch, k.add(k.mul(row, columns * pitch), k.mul(group, groupIn)));
-      Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
-      for (int64_t b = 0; b < std::min<int64_t>(g.getSw(), outW); ++b) {
-        Residue cols = residueOf(b, g.getPl(), g.getSw(), g.getKw());
-        int64_t total = (outW - b + g.getSw() - 1) / g.getSw(),
-                p = std::min<int64_t>(s.getTilePixels(), total);
-        int64_t whole = total / p * p, q0 = (b + g.getPl()) / g.getSw() - g.getPl() / g.getSw();
-        int64_t weightOffset = (rows.firstTap * g.getKw() + cols.firstTap) * groupIn * tile;
-        if (rows.taps == 0 || cols.taps == 0)
-          weightOffset = 0;
-        auto tileAt = [&](int64_t pixels, Value index) {
-          TileShape shape{pixels, 0, 0, rows.taps, cols.taps};
-          Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.taps), pitch));
-          callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group, channelTile,
-                   valid, {}, weightOffset);
-        };
-        k.loop(0, whole, p, [&](Value index) { tileAt(p, index); });
-        if (total > whole)
-          tileAt(total - whole, k.c(whole));
-      }
+  auto overRun = [&](const ResidueRun &run, llvm::function_ref<void(Value, Value)> body) {
+    auto at = [&](Value i) {
+      body(i, k.sub(k.c(run.residue.firstTap + run.first), i));
+    };
+    run.count == 1 ? at(k.c(run.first)) : k.loop(run.first, run.first + run.count, 1, at);
+  };
+  auto sameRow = [](int64_t, int64_t) { return true; };
+  auto totalOf = [&](int64_t b) { return (outW - b + g.getSw() - 1) / g.getSw(); };
+  auto firstColumnOf = [&](int64_t b) {
+    return (b + g.getPl()) / g.getSw() - g.getPl() / g.getSw();
+  };
+  auto sameColumns = [&](int64_t b, int64_t c) {
+    return totalOf(b) == totalOf(c) && firstColumnOf(b) == firstColumnOf(c);
+  };
+  for (const ResidueRun &rows : residueRuns(g.getSh(), g.getPt(), g.getSh(), g.getKh(), sameRow))
+    overRun(rows, [&](Value a, Value firstRowTap) {
+      k.loop(a, count, g.getSh(), [&](Value r) {
+        // Scratch row 0 holds cotangent row firstQ - (mostH - 1); the deepest tap needs q - (taps -
+        // 1).
+        Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
+        Value row = k.add(k.sub(q, firstQ), mostH - rows.residue.taps);
+        Value source =
+            k.at(launch.scratch, k.add(k.mul(row, columns * pitch), k.mul(group, groupIn)));
+        Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
+        for (const ResidueRun &cols : residueRuns(std::min<int64_t>(g.getSw(), outW), g.getPl(),
+                                                  g.getSw(), g.getKw(), sameColumns))
+          overRun(cols, [&](Value b, Value firstColumnTap) {
+            int64_t total = totalOf(cols.first), p = std::min<int64_t>(s.getTilePixels(), total);
+            int64_t whole = total / p * p, q0 = firstColumnOf(cols.first);
+            bool none = rows.residue.taps == 0 || cols.residue.taps == 0;
+            Value taps = k.add(k.mul(firstRowTap, g.getKw()), firstColumnTap);
+            Value weightOffset = none ? k.c(0) : k.mul(taps, groupIn * tile);
+            auto tileAt = [&](int64_t pixels, Value index) {
+              TileShape shape{pixels, 0, 0, rows.residue.taps, cols.residue.taps};
+              Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.residue.taps), pitch));
+              callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group,
+                       channelTile, valid, {}, weightOffset);
+            };
+            k.loop(0, whole, p, [&](Value index) { tileAt(p, index); });
+            if (total > whole)
+              tileAt(total - whole, k.c(whole));
+          });
+      });
     });
-  }
 }
 
 void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group,
-                              Value channelTile, int64_t valid, Value index, int64_t weightOffset) {
+                              Value channelTile, int64_t valid, Value index, Value weightOffset) {
   shape.vectors = (valid + s.getLanes() - 1) / s.getLanes();
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
   Value channel = k.add(k.mul(group, groupOut), k.mul(channelTile, tile));
@@ -361,7 +393,8 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
   if (lanewise)
     source = k.at(source, channel);
   int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile, steps = piece ? piece : groupIn;
-  Value weight = k.at(weights, k.add(k.mul(tileIndex, tileFloats), weightOffset));
+  Value element = k.mul(tileIndex, tileFloats);
+  Value weight = k.at(weights, weightOffset ? k.add(element, weightOffset) : element);
   if (piece)
     source = k.at(source, current.source), weight = k.at(weight, current.weight);
   Values arguments{source, weight};

@@ -20,6 +20,12 @@ struct Residue {
   int64_t taps, firstTap; ///< firstTap: of the flipped window, where t = taps - 1
 };
 
+/// Outputs `first` and, one after the other, the next of an axis.
+struct ResidueRun {
+  Residue residue; ///< of the first
+  int64_t first, count;
+};
+
 /// Emits a forward contraction or an input gradient by the direct algorithm: ContractForward.cpp
 /// the loops around the micro-kernels, ForwardTile.cpp the micro-kernels.
 class ForwardEmitter {
@@ -47,10 +53,13 @@ private:
   void overPieces(llvm::function_ref<void()> body);
   void emitResidueRows(Value image, Value first, Value count, Value group, Value tile,
                        int64_t valid);
+  llvm::SmallVector<ResidueRun>
+  residueRuns(int64_t count, int64_t pad, int64_t step, int64_t kernel,
+              llvm::function_ref<bool(int64_t, int64_t)> joins) const;
   Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
   /// `index`: of the tile's first pixel in the item; null with residues.
   void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,
-                Value index, int64_t weightOffset = 0);
+                Value index, Value weightOffset = {});
   TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
   mlir::func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);

@@ -26,6 +26,10 @@ using mlir::Value;
 using mlir::ValueRange;
 using Values = llvm::SmallVector<mlir::Value>;
 
+/// Steps that an emitter writes out one by one; more of them are a loop, so that no size of a model
+/// makes code or compile time large. The windows and strides in use (AlexNet's 11x11) stay below.
+constexpr int64_t kMostUnrolled = 128;
+
 /// The grid item loop's view of a launch.
 struct Launch {
   Values buffers; ///< one pointer an operand of the kern op, then the hyper block if it is read

@@ -30,6 +30,7 @@ public:
 private:
   void emitColumns(Value d, int64_t columns);
   void emitWindow(Value d);
+  void emitTaps(Value from, Value first, int64_t count, Value d);
   Values load(Value from, int64_t columns);
   Value finish(Value weights, Value d);
   void store(Value weights, Value point, Value d);
@@ -148,6 +149,14 @@ void PackEmitter::emitColumns(Value d, int64_t columns) {
   }
 }
 
+/// `count` taps from `first` on of the lanes' filters at channel `d` of the reduction.
+void PackEmitter::emitTaps(Value from, Value first, int64_t count, Value d) {
+  for (auto [column, weights] : llvm::enumerate(load(k.at(from, first), count))) {
+    Value tap = k.add(first, static_cast<int64_t>(column));
+    store(finish(weights, d), transposed ? k.sub(k.c(window - 1), tap) : tap, d);
+  }
+}
+
 /// All taps of the lanes' filters at channel `d` of the reduction.
 void PackEmitter::emitWindow(Value d) {
   Value filter =
@@ -158,20 +167,18 @@ void PackEmitter::emitWindow(Value d) {
   if (transposed && op.getWinograd())
     for (int64_t line = 0; line < k.lanes * window; line += 16)
       k.prefetchNear(k.at(from, k.add(k.mul(laneBase, lanePitch), groupIn * window + line)));
-  Values taps;
-  for (int64_t tap = 0; tap < window; tap += k.lanes) {
-    Values loaded = load(k.at(from, tap), std::min(k.lanes, window - tap));
-    for (auto [column, weights] : llvm::enumerate(loaded)) {
-      weights = finish(weights, d);
-      int64_t index = tap + static_cast<int64_t>(column);
-      if (op.getWinograd())
-        taps.push_back(weights);
-      else
-        store(weights, k.c(transposed ? window - 1 - index : index), d);
-    }
-  }
-  if (!op.getWinograd())
+  if (!op.getWinograd()) {
+    int64_t whole = window > kMostUnrolled ? window / k.lanes * k.lanes : 0;
+    if (whole)
+      k.loop(0, whole, k.lanes, [&](Value tap) { emitTaps(from, tap, k.lanes, d); });
+    for (int64_t tap = whole; tap < window; tap += k.lanes)
+      emitTaps(from, k.c(tap), std::min(k.lanes, window - tap), d);
     return;
+  }
+  Values taps;
+  for (int64_t tap = 0; tap < window; tap += k.lanes)
+    for (Value weights : load(k.at(from, tap), std::min(k.lanes, window - tap)))
+      taps.push_back(finish(weights, d));
   if (transposed)
     std::reverse(taps.begin(), taps.end());
   int64_t m = static_cast<int64_t>(op.getWinograd());

@@ -14,7 +14,7 @@ public:
 
 private:
   Value addChunks(Value point, Value d);
-  void store(Values columns, Value d, int64_t tap);
+  void store(Values columns, Value d, Value tap);
   void emitWindow(Value d);
 
   KernelEmitter &k;
@@ -58,7 +58,7 @@ void UnpackEmitter::emitItem(Value item) {
         Values sums;
         for (int64_t column = 0; column < columns; ++column)
           sums.push_back(addChunks(k.c(0), k.add(d, column)));
-        store(sums, d, 0);
+        store(sums, d, k.c(0));
       };
     };
     Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.lanes), k.lanes));
@@ -77,7 +77,7 @@ Value UnpackEmitter::addChunks(Value point, Value d) {
 }
 
 /// Columns of lanes to runs of floats from tap `tap` of channel `d` on, one run a lane.
-void UnpackEmitter::store(Values columns, Value d, int64_t tap) {
+void UnpackEmitter::store(Values columns, Value d, Value tap) {
   int64_t count = static_cast<int64_t>(columns.size());
   columns.resize(k.lanes, k.zeros());
   for (auto [lane, row] : llvm::enumerate(k.transpose(columns))) {
@@ -91,6 +91,21 @@ void UnpackEmitter::store(Values columns, Value d, int64_t tap) {
 }
 
 void UnpackEmitter::emitWindow(Value d) {
+  if (!op.getWinograd() && window > kMostUnrolled) {
+    auto tapsAt = [&](int64_t count) {
+      return [&, count](Value tap) {
+        Values sums;
+        for (int64_t i = 0; i < count; ++i)
+          sums.push_back(addChunks(k.add(tap, i), d));
+        store(sums, d, tap);
+      };
+    };
+    int64_t whole = window / k.lanes * k.lanes;
+    k.loop(0, whole, k.lanes, tapsAt(k.lanes));
+    if (window > whole)
+      tapsAt(window - whole)(k.c(whole));
+    return;
+  }
   Values taps;
   for (int64_t point = 0; point < points; ++point)
     taps.push_back(addChunks(k.c(point), d));
@@ -98,7 +113,7 @@ void UnpackEmitter::emitWindow(Value d) {
     taps = transformTile(k, m, filterAdjoint, m + 2, taps);
   for (int64_t tap = 0; tap < window; tap += k.lanes) {
     int64_t count = std::min(k.lanes, window - tap);
-    store(Values(taps.begin() + tap, taps.begin() + tap + count), d, tap);
+    store(Values(taps.begin() + tap, taps.begin() + tap + count), d, k.c(tap));
   }
 }
 

@@ -25,7 +25,9 @@ public:
 private:
   CpuTarget target;
   std::string error;
+  struct Optimiser;
   std::unique_ptr<llvm::TargetMachine> machine;
+  std::unique_ptr<Optimiser> optimiser;
 };
 
 /// Optimises `code` for `target` and writes it as `kind`.
