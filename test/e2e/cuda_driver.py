@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from compiled import MODELS, ROOT, Compiled
 from report import Report, Unsupported
 
-SYMBOLS = re.findall(r'load\(table\.\w+, "(cu\w+)"\)', (ROOT / "runtime" / "device" / "cuda" / "Driver.cpp").read_text())
+SYMBOLS = re.findall(r'load\(table\.\w+,\s*"(cu\w+)"\)', (ROOT / "runtime" / "device" / "cuda" / "Driver.cpp").read_text())
 
 # A GPU with 1 GiB on which every call succeeds; the functions that matter, the others are made below.
 HEALTHY = {
