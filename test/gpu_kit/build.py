@@ -107,6 +107,8 @@ class Builder:
         """(name, network, what the manifest holds besides)."""
         for name, network, net in table.of_kernels():
             if self.wanted(network):
+                if net:
+                    net.forward(net.draw(1, *net.image))  # draws the parameters, and says how
                 about = {"drawn": net.drawn, "image": list(net.image), "classes": net.classes} if net else {}
                 yield name, network, {**about, "batches": [1] if name.endswith("/tiles") else [1, 3]}
         for name, network in table.of_the_word():
@@ -136,7 +138,7 @@ class Builder:
             work = [(name, network, form) for name, network, _ in chosen for form in self.forms_of(network)]
             made = list(pool.map(lambda job: self.netc_says(job[1], *self.options_of(job[2])), work))
         manifest = {"kit": self.version(), "chips": CHIPS, "precisions": list(table.PRECISIONS), "kernel_bound": table.cuda_kernels.kernels.BOUND,
-                    "tf32_logits": TF32_LOGITS, "speed": [row for row in table.SPEED], "networks": {}}
+                    "tf32_logits": TF32_LOGITS, "speed": table.SPEED, "networks": {}}
         with tempfile.TemporaryDirectory(dir=self.cache) as folder:
             files = pathlib.Path(folder)
             archives = {name: [] for name in ("small", "kernels", "steps", "speed")}

@@ -84,16 +84,15 @@ def zoo(file, model, archive, *options, **others):
 
 
 def of_kernels():
-    """name: (network, the Net that it is made from, or None)."""
+    """(name, network, the Net that it is made from, or None)."""
     for name, net in cuda_kernels.cases():
-        net.forward(net.draw(1, *net.image))  # learns the parameters' shapes
         yield "kernels/" + name, Network(net.text(), archive="kernels", sim=name in ("lrn", "shapes")), net
     for name in tensor_cores.CASES:
         yield "kernels/tf32_" + name, Network(tensor_cores.text(name), archive="kernels", forms=("tf32",), cpu=False, sim=name == "k3"), None
 
 
-# name: (network, model for torch_models, side of the image, images, classes, seed)
 def of_whole_steps():
+    """(name, network, what PyTorch needs to draw the same one)."""
     for name in ("resnet20", "resnet18_64", "mobilenet_v2", "googlenet"):
         file, model, side, images, classes, seed = parity.CASES[name]
         sizes = ("--set", f"classes={classes}", "--set", f"image=[3,{side},{side}]")
