@@ -23,9 +23,6 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
-/// Weights of a piece of the reduction.
-static constexpr int64_t kPieceBytes = 16 << 10;
-
 ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch)
     : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()), epilogue(op, launch) {
   forward = op.getKind() == kern::ContractKind::Forward;
@@ -76,7 +73,7 @@ void ForwardEmitter::choosePieces() {
   if (lanewise || byResidue || g.getGroups() > 1)
     return;
   int64_t run = isMerged() ? g.getKw() * inC : inC, all = g.getKh() * g.getKw() * inC;
-  int64_t most = kPieceBytes / 4 / tile;
+  int64_t most = target::CpuCosts().pieceBytes / 4 / tile;
   if (all <= 2 * most)
     return;
   for (int64_t steps = std::min(most, run); steps >= 32 && !piece; --steps)

@@ -7,15 +7,11 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/WinogradTransform.h"
+#include "dialect/target/Target.h"
 
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
-
-/// A result that no cache would keep goes to memory directly: an ordinary store reads each line
-/// first. Measured at 36 MiB, the transformed filters of 512 channels; 9 MiB stay in the last cache
-/// until they are read.
-static constexpr int64_t kStreamedBytes = 16 << 20;
 
 namespace {
 class PackEmitter {
@@ -60,8 +56,8 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
   transposed = op.getTransposed();
   lanesOf = transposed ? groupIn : groupOut;
   lanePitch = transposed ? window : groupIn * window;
-  streams =
-      op.getWinograd() && 4 * kern::shapedType(op.getOuts()[0]).getNumElements() >= kStreamedBytes;
+  streams = op.getWinograd() && 4 * kern::shapedType(op.getOuts()[0]).getNumElements() >=
+                                    target::CpuCosts().streamedBytes;
   // A line more, so that points do not share sets of the first cache.
   pitch = streams ? kern::kPackedDepth * tile + 16 : depth * tile;
   if (streams)
