@@ -2,6 +2,8 @@
 #ifndef NETC_CODEGEN_COMMON_SCALARPIPELINE_H
 #define NETC_CODEGEN_COMMON_SCALARPIPELINE_H
 
+#include <memory>
+
 namespace llvm {
 class Module;
 class TargetMachine;
@@ -9,9 +11,23 @@ class TargetMachine;
 
 namespace netc {
 
-/// LLVM's -O2 without its vectorizers and its unroller: kernels, for a CPU or a GPU, are vectorised
-/// and unrolled by netc, so only the scalar clean-up is wanted.
-void optimise(llvm::Module &code, llvm::TargetMachine &machine);
+/// LLVM's passes over kernels, for one module after the other. Kernels are vectorised and unrolled
+/// by netc: only the scalar clean-up is wanted.
+class ScalarPipeline {
+public:
+  enum class Kind {
+    Cpu, ///< the passes that micro-kernels need, in less than half of -O2's time
+    Gpu, ///< -O2, with what the NVPTX target adds to it, without vectorizers and unroller
+  };
+
+  ScalarPipeline(llvm::TargetMachine &machine, Kind kind);
+  ~ScalarPipeline();
+  void run(llvm::Module &code);
+
+private:
+  struct Passes;
+  std::unique_ptr<Passes> passes;
+};
 
 } // namespace netc
 

@@ -110,7 +110,7 @@ FailureOr<std::string> netc::cuda::emitPtx(ModuleOp source, GpuKernelSet &kernel
     return source.emitError() << "this LLVM cannot generate PTX: " << error, failure();
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
-  optimise(*code, *machine);
+  ScalarPipeline(*machine, ScalarPipeline::Kind::Gpu).run(*code);
   llvm::SmallString<0> text;
   llvm::raw_svector_ostream out(text);
   llvm::legacy::PassManager passes;

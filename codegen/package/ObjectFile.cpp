@@ -1,6 +1,7 @@
 //===- ObjectFile.cpp - LLVM IR to text or object -------------------------===//
 #include "codegen/package/ObjectFile.h"
 
+#include "codegen/common/ScalarPipeline.h"
 
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -29,45 +30,10 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target,
       llvm::CodeGenOptLevel::Default));
 }
 
-/// Kernels are vectorised and unrolled by hand: only the scalar clean-up is wanted. These passes
-/// give the micro-kernels that O2 gives, in less than half of its time. Without reassociate each
-/// access keeps a base pointer of its own; without indvars or gvn loops have more instructions.
-static constexpr llvm::StringLiteral kPasses =
-    "function(early-cse),ipsccp,deadargelim,"
-    "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,reassociate,"
-    "loop-simplify,lcssa,loop-mssa(loop-rotate,licm),loop(indvars),gvn,"
-    "instcombine<no-verify-fixpoint>,loop-mssa(licm),simplifycfg)";
-
-/// A pipeline and what its passes know of the module at hand.
-struct CodeWriter::Optimiser {
-  explicit Optimiser(llvm::TargetMachine &machine) : builder(&machine) {
-    builder.registerModuleAnalyses(modules);
-    builder.registerCGSCCAnalyses(sccs);
-    builder.registerFunctionAnalyses(functions);
-    builder.registerLoopAnalyses(loops);
-    builder.crossRegisterProxies(loops, functions, sccs, modules);
-    llvm::cantFail(builder.parsePassPipeline(passes, kPasses));
-  }
-  void run(llvm::Module &code) {
-    passes.run(code, modules);
-    loops.clear();
-    functions.clear();
-    sccs.clear();
-    modules.clear();
-  }
-
-  llvm::PassBuilder builder;
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager sccs;
-  llvm::ModuleAnalysisManager modules;
-  llvm::ModulePassManager passes;
-};
-
 CodeWriter::CodeWriter(const CpuTarget &target)
     : target(target), machine(makeMachine(target, error)) {
   if (machine)
-    optimiser = std::make_unique<Optimiser>(*machine);
+    pipeline = std::make_unique<ScalarPipeline>(*machine, ScalarPipeline::Kind::Cpu);
 }
 CodeWriter::~CodeWriter() = default;
 
@@ -83,7 +49,7 @@ std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrit
     function.addFnAttr("target-features", target.featureString());
     function.addFnAttr("prefer-vector-width", width);
   }
-  optimiser->run(code);
+  pipeline->run(code);
   if (kind == CodeKind::LlvmIr) {
     code.print(out, nullptr);
     return {};

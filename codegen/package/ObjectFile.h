@@ -12,6 +12,7 @@ class TargetMachine;
 } // namespace llvm
 
 namespace netc {
+class ScalarPipeline;
 
 /// LLVM for one target, made once for many modules. Each thread has its own.
 class CodeWriter {
@@ -25,9 +26,8 @@ public:
 private:
   CpuTarget target;
   std::string error;
-  struct Optimiser;
   std::unique_ptr<llvm::TargetMachine> machine;
-  std::unique_ptr<Optimiser> optimiser;
+  std::unique_ptr<ScalarPipeline> pipeline; ///< uses the machine
 };
 
 /// Optimises `code` for `target` and writes it as `kind`.
