@@ -149,7 +149,7 @@ def jobs_of(tally, build, only, quick, cores):
     environment = {"NETC": str(build / "bin" / "netc"), "NETC_BUILD": str(build), "NETC_TEST_THREADS": "1" if cores > 1 else "2"}
     jobs = []
     if "unit" in only:
-        programs = [path for name in ("frontend", "recipe", "runtime", "sim", "passes", "schedule") for path in [build / "bin" / f"{name}_tests"]
+        programs = [path for name in ("frontend", "recipe", "runtime", "sim", "passes", "codegen", "schedule") for path in [build / "bin" / f"{name}_tests"]
                     if path.exists() or name != "schedule"]
         if not quick:
             programs += [path for path in sorted((build / "bin").glob("*_sanitized"))]
