@@ -15,6 +15,7 @@
 #include "llvm/Support/Threading.h"
 
 #include <atomic>
+#include <mutex>
 #include <numeric>
 #include <thread>
 
@@ -43,6 +44,13 @@ public:
     said.clear();
     if (failed(tryTo(job)))
       job.error = said.empty() ? "a kernel could not be compiled; this is a bug in netc" : said;
+  }
+
+  /// Adds what it took; `seconds` in all.
+  void addTimes(KernelTimes &to, double seconds) const {
+    to.emitting += seconds - writer.optimising - writer.generating;
+    to.optimising += writer.optimising;
+    to.generating += writer.generating;
   }
 
 private:
@@ -87,17 +95,22 @@ static std::string symbolOf(StringRef source, const CpuTarget &target) {
 }
 
 /// Runs the jobs on `threads` threads, those with most to read first: they take longest.
-static void compileAll(std::vector<Job> &jobs, const CpuTarget &target, unsigned threads) {
+static KernelTimes compileAll(std::vector<Job> &jobs, const CpuTarget &target, unsigned threads) {
   std::vector<size_t> order(jobs.size());
   std::iota(order.begin(), order.end(), 0);
   llvm::sort(order, [&](size_t a, size_t b) {
     return std::pair(jobs[b].source->size(), a) < std::pair(jobs[a].source->size(), b);
   });
   std::atomic<size_t> next = 0;
+  std::mutex mutex;
+  KernelTimes all;
   auto work = [&] {
+    double start = threadSeconds();
     KernelCompiler compiler(target);
     for (size_t i; (i = next++) < order.size();)
       compiler.compile(jobs[order[i]]);
+    std::lock_guard lock(mutex);
+    compiler.addTimes(all, threadSeconds() - start);
   };
   std::vector<std::thread> helpers;
   size_t wanted = std::min<size_t>(threads, jobs.size());
@@ -112,11 +125,11 @@ static void compileAll(std::vector<Job> &jobs, const CpuTarget &target, unsigned
     work();
   for (std::thread &helper : helpers)
     helper.join();
+  return all;
 }
 
-std::optional<std::vector<std::string>> KernelObjects::add(ArrayRef<std::string> sources,
-                                                           const CpuTarget &target,
-                                                           std::string &error) {
+std::optional<std::vector<std::string>>
+KernelObjects::add(ArrayRef<std::string> sources, const CpuTarget &target, std::string &error) {
   std::vector<std::string> symbols;
   std::vector<Job> jobs;
   for (const std::string &source : sources) {
@@ -132,7 +145,10 @@ std::optional<std::vector<std::string>> KernelObjects::add(ArrayRef<std::string>
       jobs.push_back({symbol, &source, {}, {}});
     }
   }
-  compileAll(jobs, target, threads);
+  KernelTimes times = compileAll(jobs, target, threads);
+  spent.emitting += times.emitting;
+  spent.optimising += times.optimising;
+  spent.generating += times.generating;
   for (Job &job : jobs) {
     if (!job.error.empty()) {
       error = job.error;

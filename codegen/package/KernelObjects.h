@@ -21,6 +21,12 @@
 
 namespace netc {
 
+/// Seconds of processor time of all threads together.
+struct KernelTimes {
+  double emitting = 0, optimising = 0,
+         generating = 0; ///< netc's emitters; LLVM's passes; LLVM's code generator
+};
+
 /// The kernels of an executable: of several targets, if it has kernels for several.
 class KernelObjects {
 public:
@@ -40,11 +46,13 @@ public:
   /// How many kernels there are and how many of them the cache had.
   size_t size() const { return kernels.size(); }
   size_t found() const { return hits; }
+  const KernelTimes &times() const { return spent; }
 
 private:
   KernelCache &cache;
   unsigned threads;
   size_t hits = 0;
+  KernelTimes spent;
   llvm::MapVector<std::string, KernelCode, std::map<std::string, unsigned>> kernels; ///< by symbol
 };
 

@@ -10,6 +10,8 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <ctime>
+
 using namespace mlir;
 using namespace netc;
 
@@ -28,6 +30,12 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(const CpuTarget &target,
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
       triple, "x86-64", target.featureString(), options, llvm::Reloc::PIC_, std::nullopt,
       llvm::CodeGenOptLevel::Default));
+}
+
+double netc::threadSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
 CodeWriter::CodeWriter(const CpuTarget &target)
@@ -49,7 +57,9 @@ std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrit
     function.addFnAttr("target-features", target.featureString());
     function.addFnAttr("prefer-vector-width", width);
   }
+  double start = threadSeconds();
   pipeline->run(code);
+  optimising += threadSeconds() - start;
   if (kind == CodeKind::LlvmIr) {
     code.print(out, nullptr);
     return {};
@@ -59,7 +69,9 @@ std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrit
                                          : llvm::CodeGenFileType::ObjectFile;
   if (machine->addPassesToEmitFile(passes, out, nullptr, type, /*DisableVerify=*/true))
     return "this LLVM cannot write such a file";
+  start = threadSeconds();
   passes.run(code);
+  generating += threadSeconds() - start;
   return {};
 }
 

@@ -14,6 +14,9 @@ class TargetMachine;
 namespace netc {
 class ScalarPipeline;
 
+/// Processor time of the calling thread.
+double threadSeconds();
+
 /// LLVM for one target, made once for many modules. Each thread has its own.
 class CodeWriter {
 public:
@@ -22,6 +25,9 @@ public:
 
   /// Optimises `code` and writes it as `kind`. Returns why it cannot, empty: it did.
   std::string write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out);
+
+  /// Seconds of this thread's processor time so far: LLVM's passes; its code generator.
+  double optimising = 0, generating = 0;
 
 private:
   CpuTarget target;

@@ -90,6 +90,17 @@ def every_kernel_size():
     return net
 
 
+def large(height, width):
+    """Windows and strides so large that kernels loop over taps and residues instead of writing them out."""
+    net = Net(3, height, width, seed=15)
+    for inputs, outputs, arguments in (
+            (5, 7, {"k": 15, "pad": 7}), (17, 18, {"k": [13, 11], "pad": 6, "stride": [2, 1]}), (3, 5, {"k": 16, "stride": 8, "pad": 4}),
+            (4, 9, {"k": 20, "stride": [12, 9], "pad": [3, 5]}), (6, 4, {"k": [3, 8], "stride": [11, 13]}), (2, 3, {"k": 37, "pad": 20}),
+            (10, 10, {"k": 17, "pad": 8, "groups": 10}), (8, 12, {"k": 12, "pad": 5, "groups": 2})):
+        net.branch([pre(inputs), ("conv", {"c": outputs, **arguments, "bias": "true"}), ("tanh", {})])
+    return net
+
+
 def normalised(channels, height, width):
     net = Net(channels, height, width, seed=7)
     for c, kernel, stride in ((17, 3, 1), (5, 1, 2), (33, 3, 2), (10, 5, 1)):
@@ -364,6 +375,8 @@ def cases():
     yield "conv_5x3", convolutions(1, 5, 3, 20, 3)
     yield "conv_1x1", convolutions(5, 1, 1, 12, 4)
     yield "conv_kernel_by_stride", every_kernel_size()
+    yield "conv_large_23x26", large(23, 26)
+    yield "avx2_conv_large_23x26", large(23, 26)
     yield "batch_norm", normalised(3, 9, 8)
     yield "winograd_18x21", winograd(18, 21)
     yield "winograd_9x7", winograd(9, 7)

@@ -2,6 +2,7 @@
 #ifndef NETC_TOOLS_NETC_CACHEFOLDER_H
 #define NETC_TOOLS_NETC_CACHEFOLDER_H
 
+#include <cstdint>
 #include <string>
 
 namespace netc {
@@ -11,6 +12,9 @@ std::string cacheFolder();
 
 /// Where compiled kernels lie; empty: nowhere.
 std::string kernelFolder();
+
+/// How much of them is kept: NETC_KERNEL_CACHE_KIB, or else 256 MiB.
+uint64_t kernelFolderBytes();
 
 } // namespace netc
 

@@ -18,9 +18,12 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
 
 using namespace mlir;
 using namespace netc;
@@ -28,6 +31,11 @@ using namespace netc;
 static int fail(const llvm::Twine &message) {
   llvm::errs() << "netc: error: " << message << "\n";
   return kFailed;
+}
+
+/// Seconds on a clock that only goes forward.
+static double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 /// A device or a pipe: it is written to, never replaced.
@@ -192,7 +200,7 @@ namespace {
 class Objects {
 public:
   explicit Objects(const Options &options)
-      : cache(options.kernelCache ? kernelFolder() : std::string()),
+      : cache(options.kernelCache ? kernelFolder() : std::string(), kernelFolderBytes()),
         kernels(cache, options.threads ? options.threads : defaultCompilerThreads()) {}
   ~Objects() {
     for (const std::string &path : paths)
@@ -205,6 +213,8 @@ public:
   int addModel(ModuleOp module, const Targets &target, unsigned level);
   /// Writes the kernels of all modules to a last file.
   int addKernels();
+  /// Where the time went, after `seconds`.
+  void printTimes(double seconds) const;
   const std::vector<std::string> &files() const { return paths; }
 
 private:
@@ -220,7 +230,8 @@ private:
 std::unique_ptr<llvm::raw_fd_ostream> Objects::create(llvm::StringRef suffix) {
   llvm::SmallString<128> path;
   int descriptor;
-  if (std::error_code error = llvm::sys::fs::createTemporaryFile("netc", suffix, descriptor, path)) {
+  if (std::error_code error =
+          llvm::sys::fs::createTemporaryFile("netc", suffix, descriptor, path)) {
     fail("cannot create a temporary file: " + error.message());
     return nullptr;
   }
@@ -262,6 +273,17 @@ int Objects::addKernels() {
   return error.empty() ? kDone : fail("cannot write " + paths.back() + ": " + error);
 }
 
+void Objects::printTimes(double seconds) const {
+  const KernelTimes &t = kernels.times();
+  llvm::errs()
+      << llvm::formatv("netc: code      {0,7:F3} s for {1} kernels, {2} cached\n", seconds,
+                       kernels.size(), kernels.found())
+      << llvm::formatv(
+             "netc:   of all threads {0:F3} s emitting, {1:F3} s LLVM's passes, {2:F3} s LLVM's "
+             "code generator\n",
+             t.emitting, t.optimising, t.generating);
+}
+
 static int linkObjects(const Objects &objects, const std::string &output, const Options &options) {
   std::string error;
   bool special = isSpecial(output); // linking in its place would replace it
@@ -291,6 +313,7 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
   llvm::StringRef model = network->getAttrOfType<StringAttr>("net.model").getValue();
   std::vector<std::string> tables;
   Objects objects(options);
+  double inCode = 0;
   for (auto [index, level] : llvm::enumerate(target.levels)) {
     OwningOpRef<ModuleOp> module = network.clone();
     Targets one = target;
@@ -303,8 +326,10 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
       llvm::outs() << explain(*module);
     auto number = static_cast<unsigned>(index);
     tables.push_back(ModelSymbols(model, number).table);
+    double start = now();
     if (int code = objects.addModel(*module, one, number))
       return code;
+    inCode += now() - start;
   }
   if (int code = objects.addKernels())
     return code;
@@ -312,7 +337,13 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
         return writeEntryTable(network, target.cpu, tables, out);
       }))
     return code;
-  return linkObjects(objects, output, options);
+  double start = now();
+  int code = linkObjects(objects, output, options);
+  if (options.timing) {
+    objects.printTimes(inCode);
+    llvm::errs() << llvm::formatv("netc: linking   {0,7:F3} s\n", now() - start);
+  }
+  return code;
 }
 
 static int compileNetwork(const frontend::Network &network, const Options &options,
