@@ -1,6 +1,8 @@
 //===- KernBuilder.cpp - state of the lowering from net to kern -----------===//
 #include "passes/lowering/KernBuilder.h"
 
+#include "dialect/schedule/gpu/GpuSchedule.h"
+
 using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
@@ -17,9 +19,10 @@ kern::ScheduleAttr KernBuilder::schedule(kern::ContractKind kind,
                                          kern::GeometryAttr geometry) const {
   kern::ScheduleAttr timed =
       choices.lookup({{static_cast<unsigned>(kind), target.batch}, geometry});
-  return timed && timed.getLanes() == target.lanes
-             ? timed
-             : kern::scheduleContraction(kind, geometry, target);
+  if (timed && timed.getLanes() == target.lanes)
+    return timed;
+  return target.gpu ? kern::packForGpu(kind, geometry, target)
+                    : kern::scheduleContraction(kind, geometry, target);
 }
 
 Value KernBuilder::empty(Type type, Location loc) { return kern::EmptyOp::create(b, loc, type); }

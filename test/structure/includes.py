@@ -29,6 +29,13 @@ KNOWS_DIALECT = {"frontend/emit"}  # a room that may include dialect/ where its 
 
 # Within a folder: the rooms below a room, in the order of the floors.
 ROOMS = {
+    "dialect": {
+        "interfaces": [],
+        "net": ["interfaces"],
+        "kern": ["interfaces"],
+        "schedule/cpu": ["kern"],
+        "schedule/gpu": ["kern", "schedule/cpu"],
+    },
     "frontend": {
         "syntax": [],
         "network": ["syntax"],

@@ -208,8 +208,8 @@ public:
   }
   /// One more file, with what `write` writes.
   int add(llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write);
-  /// Compiles `module` to one more file, its kernels to those that `addKernels` writes. `level`: see
-  /// ModelSymbols.
+  /// Compiles `module` to one more file, its kernels to those that `addKernels` writes. `level`:
+  /// see ModelSymbols.
   int addModel(ModuleOp module, const Targets &target, unsigned level);
   /// Writes the kernels of all modules to a last file.
   int addKernels();

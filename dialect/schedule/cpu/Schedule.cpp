@@ -1,6 +1,5 @@
 //===- Schedule.cpp - shapes and a target to tile sizes -------------------===//
 #include "dialect/schedule/cpu/Schedule.h"
-#include "dialect/schedule/gpu/GpuSchedule.h"
 
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -391,8 +390,6 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
 
 ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g,
                                              const TargetFacts &target) {
-  if (target.gpu)
-    return packForGpu(kind, g, target);
   if (kind == ContractKind::FilterGrad) {
     int64_t m = chooseWinogradFilterGrad(g, target);
     return m ? winogradFilterGrad(g, m, target) : directFilterGrad(g, target);
