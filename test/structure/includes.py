@@ -26,6 +26,7 @@ HOUSE = {
     "test": ["dialect", "frontend", "passes", "codegen", "runtime"],
 }
 KNOWS_DIALECT = {"frontend/emit"}  # a room that may include dialect/ where its folder may not
+PLAIN = {"dialect/interfaces/WindowShape.h"}  # arithmetic without MLIR that the front end shares with the dialect
 
 # Within a folder: the rooms below a room, in the order of the floors.
 ROOMS = {
@@ -33,8 +34,9 @@ ROOMS = {
         "interfaces": [],
         "net": ["interfaces"],
         "kern": ["interfaces"],
-        "schedule/cpu": ["kern"],
-        "schedule/gpu": ["kern", "schedule/cpu"],
+        "target": [],
+        "schedule/cpu": ["kern", "target"],
+        "schedule/gpu": ["kern", "target", "schedule/cpu"],
     },
     "frontend": {
         "syntax": [],
@@ -99,7 +101,8 @@ def wrong_arrows(root, files):
             if other not in HOUSE or header.startswith("runtime/abi/"):
                 continue
             if other != top:
-                if other == "dialect" and str(pathlib.PurePosixPath(name).parent) in KNOWS_DIALECT:
+                room = str(pathlib.PurePosixPath(name).parent)
+                if other == "dialect" and (room in KNOWS_DIALECT or (top == "frontend" and header in PLAIN)):
                     continue
                 if other not in HOUSE.get(top, []):
                     found.append(f"{name} includes {header}: {top}/ may not know {other}/")
@@ -162,6 +165,8 @@ def check_planted():
         "runtime/weights/A.cpp": '#include "dialect/net/NetDialect.h"\n',
         "frontend/values/A.cpp": '#include "dialect/net/NetDialect.h"\n#include "runtime/abi/RecipeTable.h"\n',
         "frontend/emit/A.cpp": '#include "dialect/net/NetDialect.h"\n',
+        "frontend/layers/A.cpp": '#include "dialect/interfaces/WindowShape.h"\n',
+        "dialect/net/A.cpp": '#include "dialect/kern/KernDialect.h"\n',
     }
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
@@ -169,7 +174,8 @@ def check_planted():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text)
         found = wrong_arrows(root, planted)
-    wanted = ["runtime/base/A.h", "passes/graph/A.cpp", "frontend/attic/A.cpp", "runtime/weights/A.cpp", "frontend/values/A.cpp"]
+    wanted = ["runtime/base/A.h", "passes/graph/A.cpp", "frontend/attic/A.cpp", "runtime/weights/A.cpp", "frontend/values/A.cpp",
+              "dialect/net/A.cpp"]
     return [(f"found {found}", int([line.split(" ")[0] for line in found] != wanted), 0.5)]
 
 
