@@ -77,7 +77,7 @@ def FuseKernels : Pass<"net-fuse-kernels", "mlir::ModuleOp"> {
 }
 
 def VerifyGraph : Pass<"net-verify-graph", "mlir::ModuleOp"> {
-  let summary = "stage verifier: batch is the only dynamic dimension; only model ops";
+  let summary = "stage verifier: only the batch is dynamic, @forward holds model ops whose parameters exist";
 }
 
 //===----------------------------------------------------------------------===//

@@ -3,7 +3,6 @@
 
 #include "codegen/package/AbiRecord.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Module.h"
 
@@ -18,7 +17,6 @@ static constexpr struct {
     {"step", &NetcModel::step},       {"update", &NetcModel::update},
     {"norm", &NetcModel::norm},       {"accumulate", &NetcModel::accumulate},
 };
-static constexpr StringLiteral kLeanSteps[] = {"step_lean1", "step_lean2"};
 
 ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
     : module(module), kernels(kernels), json(std::move(json)) {
@@ -62,10 +60,8 @@ LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
   return success();
 }
 
-LogicalResult ModelTable::collect(StringRef name, Program &program) {
-  auto function = module.lookupSymbol<func::FuncOp>(name);
-  if (!function)
-    return success();
+LogicalResult ModelTable::collect(func::FuncOp function, Program &program) {
+  program.name = function.getName().str();
   auto bytes = [&](StringRef attr) {
     auto value = function->getAttrOfType<IntegerAttr>(attr);
     return value ? static_cast<uint64_t>(value.getInt()) : 0;
@@ -100,11 +96,21 @@ LogicalResult ModelTable::collect(StringRef name, Program &program) {
 
 LogicalResult ModelTable::collect() {
   static_assert(std::size(kPrograms) == std::tuple_size_v<decltype(programs)>);
-  for (auto [kind, program] : llvm::zip(kPrograms, programs))
-    if (failed(collect(kind.name, program)))
+  for (auto [kind, program] : llvm::zip_equal(kPrograms, programs))
+    if (auto function = module.lookupSymbol<func::FuncOp>(kind.name);
+        function && failed(collect(function, program)))
       return failure();
-  for (StringRef name : kLeanSteps)
-    if (module.lookupSymbol<func::FuncOp>(name) && failed(collect(name, leanSteps.emplace_back())))
+  auto rank = [](func::FuncOp function) { // null: no lean step
+    return function->getAttrOfType<IntegerAttr>("net.lean_step");
+  };
+  SmallVector<func::FuncOp> lean; // as many as the pipeline made, in ever less memory
+  for (auto function : module.getOps<func::FuncOp>())
+    if (rank(function))
+      lean.push_back(function);
+  llvm::sort(lean,
+             [&](func::FuncOp a, func::FuncOp b) { return rank(a).getInt() < rank(b).getInt(); });
+  for (func::FuncOp function : lean)
+    if (failed(collect(function, leanSteps.emplace_back())))
       return failure();
   return success();
 }
@@ -225,7 +231,7 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
                                 .set(&NetcBuffer::bytes_per_image, buffer.bytes_per_image)
                                 .set(&NetcBuffer::bytes_fixed, buffer.bytes_fixed)
                                 .finish());
-  auto program = [&](const Program &p, StringRef name) {
+  auto program = [&](const Program &p) {
     SmallVector<llvm::Constant *> commands, sections;
     for (const NetcCommand &c : p.commands)
       commands.push_back(writer.record<NetcCommand>()
@@ -241,11 +247,11 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
     for (kern::SectionAttr section : p.sections)
       sections.push_back(sectionRecord(writer, section));
     return writer.record<NetcProgram>()
-        .set(&NetcProgram::commands, writer.array(commands, name))
+        .set(&NetcProgram::commands, writer.array(commands, p.name))
         .set(&NetcProgram::command_count, commands.size())
         .set(&NetcProgram::arena_bytes_per_image, p.bytesPerImage)
         .set(&NetcProgram::arena_bytes_fixed, p.bytesFixed)
-        .set(&NetcProgram::sections, writer.array(sections, "sections_" + name))
+        .set(&NetcProgram::sections, writer.array(sections, "sections_" + p.name))
         .set(&NetcProgram::section_count, sections.size())
         .finish();
   };
@@ -258,15 +264,15 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
       .set(&NetcModel::kernel_count, kernelRecords.size())
       .set(&NetcModel::buffers, writer.array(bufferRecords, "buffers"))
       .set(&NetcModel::buffer_count, bufferRecords.size());
-  for (auto [kind, p] : llvm::zip(kPrograms, programs))
-    model.set(kind.member, program(p, kind.name));
+  for (auto [kind, p] : llvm::zip_equal(kPrograms, programs))
+    model.set(kind.member, program(p));
   model.set(&NetcModel::parameter_bytes, parameterBytes)
       .set(&NetcModel::state_bytes, moduleNumber(module, "net.state_slots") * parameterBytes)
       .set(&NetcModel::prepared_bytes, moduleNumber(module, "net.prepared_bytes"))
       .set(&NetcModel::gpu, gpu ? gpuTable(writer, *gpu) : nullptr);
   SmallVector<llvm::Constant *> lean;
-  for (auto [name, p] : llvm::zip(kLeanSteps, leanSteps))
-    lean.push_back(program(p, name));
+  for (const Program &p : leanSteps)
+    lean.push_back(program(p));
   model.set(&NetcModel::lean_steps, writer.array(lean, "lean_steps"))
       .set(&NetcModel::lean_step_count, lean.size());
   writer.visible(model.finish(), symbols.table);

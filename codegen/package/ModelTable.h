@@ -8,6 +8,8 @@
 #include "dialect/kern/KernDialect.h"
 #include "runtime/abi/Abi.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 #include <array>
 #include <string>
 
@@ -59,12 +61,13 @@ public:
 
 private:
   struct Program {
+    std::string name; ///< of the function; empty where there is none
     std::vector<NetcCommand> commands;
     uint64_t bytesPerImage = 0, bytesFixed = 0;
     llvm::SmallVector<kern::SectionAttr> sections;
   };
 
-  mlir::LogicalResult collect(llvm::StringRef function, Program &program);
+  mlir::LogicalResult collect(mlir::func::FuncOp function, Program &program);
   mlir::LogicalResult addBuffer(mlir::Operation *op, mlir::OpOperand &operand);
   uint32_t layerOf(mlir::Location loc) const;
 

@@ -12,6 +12,11 @@ namespace netc {
 /// an op whose part in the chain rule another op's adjoint accounts for.
 template <typename ConcreteOp>
 class NotDifferentiable : public mlir::OpTrait::TraitBase<ConcreteOp, NotDifferentiable> {};
+
+/// Declares that an op may stand in @forward: it is what the front end makes of a layer. Gradients,
+/// losses and the parts of batch norm are not.
+template <typename ConcreteOp>
+class ModelOp : public mlir::OpTrait::TraitBase<ConcreteOp, ModelOp> {};
 } // namespace netc
 
 #include "dialect/interfaces/Interfaces.h.inc"

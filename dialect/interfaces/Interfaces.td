@@ -18,8 +18,6 @@ def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
     an op on the path from a parameter to the loss with neither is an error.
   }];
   let methods = [
-    InterfaceMethod<"Values that the adjoint reads, kept from the forward pass.",
-      "::llvm::SmallVector<::mlir::Value>", "getSavedValues", (ins)>,
     InterfaceMethod<"Builds the adjoint at the builder's insertion point.",
       "::mlir::LogicalResult", "buildAdjoint",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$cotangents,
@@ -28,6 +26,11 @@ def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
 }
 
 def NotDifferentiable : NativeOpTrait<"NotDifferentiable"> {
+  let cppNamespace = "::netc";
+}
+
+/// May stand in @forward: what the front end makes of a layer.
+def ModelOp : NativeOpTrait<"ModelOp"> {
   let cppNamespace = "::netc";
 }
 
@@ -40,9 +43,12 @@ def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
     It says its formula once, on scalars; fusion, CPU and GPU kernels reuse it.
   }];
   let methods = [
-    InterfaceMethod<"Builds the formula on f32 scalars, one an operand.",
+    InterfaceMethod<"Builds the formula on f32 scalars: one per operand, then the random number if it takes one.",
       "::mlir::Value", "buildScalar",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$scalars)>,
+    InterfaceMethod<[{The stream of the random number that the formula takes: uniform in [0, 1), or 1 where dropout is
+      switched off. Lowering draws it.}],
+      "std::optional<int64_t>", "getRandomStream", (ins), "", "return std::nullopt;">,
     InterfaceMethod<"Cheap enough to compute again at each reader rather than to keep.",
       "bool", "isRecomputable", (ins), "", "return false;">
   ];

@@ -1,6 +1,5 @@
 //===- Contract.cpp - convolution and linear layers as kernels ------------===//
-#include "dialect/schedule/cpu/Schedule.h"
-#include "dialect/schedule/gpu/GpuSchedule.h"
+#include "dialect/kern/ContractShape.h"
 
 using namespace mlir;
 using namespace netc::kern;

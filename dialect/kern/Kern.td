@@ -20,6 +20,7 @@ def Kern_Dialect : Dialect {
   let cppNamespace = "::netc::kern";
   let summary = "kernels with destinations";
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
 }
 
 /// What the drivers of bufferization, planning and code generation know of a kernel.
@@ -140,7 +141,7 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
     `moments`, of forward alone: the epilogue yields one term x, and outs[1] [N, strips, 3, C] gets a pivot p, one of
     the strip's values of x, then sum (x - p) and sum (x - p)^2.
     `pool`, of forward alone: what the epilogue yields is pooled before it is stored, outs[0] is
-    [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/schedule/cpu/Schedule.h.
+    [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/kern/ContractShape.h.
     `flat` views all pixels of all images as rows of one matrix.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,

@@ -4,6 +4,7 @@
 #include "runtime/abi/Abi.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -49,6 +50,16 @@ void KernDialect::initialize() {
 #define GET_OP_LIST
 #include "dialect/kern/KernOps.cpp.inc"
       >();
+}
+
+LogicalResult KernDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  auto isChoice = [](Attribute choice) { return isa<ChoiceAttr>(choice); };
+  auto list = dyn_cast<ArrayAttr>(attribute.getValue());
+  if (attribute.getName() != "kern.choices")
+    return op->emitError() << "unknown attribute '" << attribute.getName() << "'";
+  if (!isa<ModuleOp>(op) || !list || !llvm::all_of(list, isChoice))
+    return op->emitError() << "expected 'kern.choices' of a module, an array of kern.choice";
+  return success();
 }
 
 Block *netc::kern::blockOf(Region &region) { return region.empty() ? nullptr : &region.front(); }

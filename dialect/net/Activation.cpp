@@ -82,15 +82,12 @@ static const Row &rowOf(ActivationKind kind) {
   return rows[static_cast<unsigned>(kind)];
 }
 
-SmallVector<Value> ActivationOp::getSavedValues() {
-  return {rowOf(getKind()).savesOutput ? getResult() : getInput()};
-}
-
 LogicalResult ActivationOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                          llvm::function_ref<void(Value, Value)> accumulate) {
+  Value saved = rowOf(getKind()).savesOutput ? getResult() : getInput();
   accumulate(getInput(),
              ActivationGradOp::create(builder, getLoc(), getInput().getType(), getKindAttr(),
-                                      cotangents[0], getSavedValues()[0], getSlopeAttr()));
+                                      cotangents[0], saved, getSlopeAttr()));
   return success();
 }
 

@@ -12,7 +12,7 @@ def Net_ActivationKind : I32EnumAttr<"ActivationKind", "which nonlinearity", [
 }
 def Net_ActivationKindAttr : EnumAttr<Net_Dialect, Net_ActivationKind, "activation_kind">;
 
-def Net_ActivationOp : Net_Op<"activation", [Pure, AllTypesMatch<["input", "result"]>,
+def Net_ActivationOp : Net_Op<"activation", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "a unary nonlinearity; formulas and derivatives stand in one table";

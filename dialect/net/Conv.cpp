@@ -51,8 +51,6 @@ LogicalResult Conv2dOp::verify() {
   return success();
 }
 
-SmallVector<Value> Conv2dOp::getSavedValues() { return {getInput()}; }
-
 LogicalResult Conv2dOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                      llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];

@@ -6,7 +6,7 @@ defvar Net_WindowAttrs = (ins DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pad
                               DenseI64ArrayAttr:$dilations, I64Attr:$groups);
 
 def Net_Conv2dOp : Net_InferredOp<"conv2d", [
-    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    ModelOp, DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "2-D convolution (cross-correlation)";
   let description = [{

@@ -1,5 +1,4 @@
 //===- Elementwise.cpp - skip-add, gates, dropout -------------------------===//
-#include "dialect/kern/KernDialect.h"
 #include "dialect/net/NetDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -7,13 +6,11 @@
 
 using namespace mlir;
 using namespace netc::net;
-namespace kern = netc::kern;
 
 static Value constantF32(OpBuilder &b, Location loc, double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
 }
 
-SmallVector<Value> AddOp::getSavedValues() { return {}; }
 LogicalResult AddOp::buildAdjoint(OpBuilder &, ValueRange cotangents,
                                   llvm::function_ref<void(Value, Value)> accumulate) {
   // y = F(x) + x: the "+1" of the gradient.
@@ -34,7 +31,6 @@ LogicalResult MulOp::verify() {
     return success();
   return emitOpError() << "expected equal shapes or a 1x1 gate, found " << lhs << " and " << rhs;
 }
-SmallVector<Value> MulOp::getSavedValues() { return {getLhs(), getRhs()}; }
 LogicalResult MulOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                   llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];
@@ -63,7 +59,6 @@ Value SpreadOp::buildScalar(OpBuilder &b, ValueRange x) {
                                constantF32(b, getLoc(), getFactor().convertToDouble()));
 }
 
-SmallVector<Value> DropoutOp::getSavedValues() { return {}; }
 LogicalResult DropoutOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(), DropoutOp::create(b, getLoc(), getInput().getType(), cotangents[0],
@@ -71,14 +66,18 @@ LogicalResult DropoutOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   return success();
 }
 Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
-  // kern.random is uniform in [0, 1), or 1 where dropout is switched off.
+  // x[1] is uniform in [0, 1), or 1 where dropout is switched off.
   double p = getP().convertToDouble();
   Location loc = getLoc();
+<<<<<<< HEAD
   int64_t imageElements = 1;
   for (int64_t dim : getType().getShape().drop_front()) // all but the batch
     imageElements *= dim;
   Value u = kern::RandomOp::create(b, loc, b.getF32Type(), getIdAttr(),
                                    b.getI64IntegerAttr(imageElements));
+=======
+  Value u = x[1];
+>>>>>>> 4ea3a30 (Interfaces keep their promise: dialect rooms without a cycle, one table of attributes, verifiers that check what they say)
   Value one = constantF32(b, loc, 1);
   Value off = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, one);
   Value kept = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, constantF32(b, loc, p));
@@ -86,4 +85,5 @@ Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
                                         constantF32(b, loc, 0));
   return arith::MulFOp::create(b, loc, x[0], arith::SelectOp::create(b, loc, off, one, scale));
 }
+std::optional<int64_t> DropoutOp::getRandomStream() { return static_cast<int64_t>(getId()); }
 OpFoldResult DropoutOp::fold(FoldAdaptor) { return getP().isZero() ? getInput() : Value(); }

@@ -2,7 +2,7 @@
 #ifndef NETC_NET_ELEMENTWISE
 #define NETC_NET_ELEMENTWISE
 
-def Net_AddOp : Net_Op<"add", [Pure, Commutative, AllTypesMatch<["lhs", "rhs", "result"]>,
+def Net_AddOp : Net_Op<"add", [ModelOp, Pure, Commutative, AllTypesMatch<["lhs", "rhs", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "the skip-add: equal shapes, never a broadcast (He et al. 2016)";
@@ -11,7 +11,7 @@ def Net_AddOp : Net_Op<"add", [Pure, Commutative, AllTypesMatch<["lhs", "rhs", "
   let assemblyFormat = "operands attr-dict `:` type($result)";
 }
 
-def Net_MulOp : Net_Op<"mul", [Pure, AllTypesMatch<["lhs", "result"]>,
+def Net_MulOp : Net_Op<"mul", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "a gate: equal shapes, or rhs is [N, C, 1, 1]";
@@ -29,9 +29,9 @@ def Net_SpreadOp : Net_Op<"spread", [Pure, NotDifferentiable,
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_DropoutOp : Net_Op<"dropout", [Pure, AllTypesMatch<["input", "result"]>,
+def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
-    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["getRandomStream"]>]> {
   let summary = "zeroes with probability p, scales the rest by 1 / (1 - p), in training";
   let description = [{
     The mask is a function of (seed, step, id, element), so forward and backward compute the same one

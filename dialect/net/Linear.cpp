@@ -19,8 +19,6 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   return success();
 }
 
-SmallVector<Value> LinearOp::getSavedValues() { return {getInput()}; }
-
 LogicalResult LinearOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                      llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];

@@ -3,7 +3,7 @@
 #define NETC_NET_LINEAR
 
 def Net_LinearOp : Net_InferredOp<"linear", [
-    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    ModelOp, DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "y[n, o] = bias[o] + sum over i of weight[o, i] x[n, i]";
   let arguments = (ins Net_Tensor:$input, Net_Tensor:$weight, Optional<Net_Vector>:$bias);

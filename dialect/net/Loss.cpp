@@ -16,7 +16,6 @@ LogicalResult SoftmaxCrossEntropyOp::verify() {
                          << ", found " << getLabels().getType();
   return success();
 }
-SmallVector<Value> SoftmaxCrossEntropyOp::getSavedValues() { return {getLogits()}; }
 
 /// The weight of this head in the mean loss that reads it; null if there is none.
 static FloatAttr headWeight(SoftmaxCrossEntropyOp op, OpBuilder &b) {
@@ -44,7 +43,6 @@ LogicalResult MeanLossOp::verify() {
   return success();
 }
 
-SmallVector<Value> SoftmaxOp::getSavedValues() { return {getResult()}; }
 LogicalResult SoftmaxOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(),

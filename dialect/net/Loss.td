@@ -33,7 +33,7 @@ def Net_MeanLossOp : Net_Op<"mean_loss", [Pure, NotDifferentiable]> {
   let hasVerifier = 1;
 }
 
-def Net_SoftmaxOp : Net_Op<"softmax", [Pure, AllTypesMatch<["input", "result"]>,
+def Net_SoftmaxOp : Net_Op<"softmax", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "exp x / sum exp over channels";
   let arguments = (ins Net_Tensor:$input);

@@ -21,6 +21,7 @@ def Net_Dialect : Dialect {
   let cppNamespace = "::netc::net";
   let summary = "what a network computes: layers, losses and their gradients";
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1; // see Attributes.cpp
 }
 
 def Net_LayoutAttr : AttrDef<Net_Dialect, "Layout"> {

@@ -52,8 +52,6 @@ LogicalResult BatchNormApplyOp::verify() {
   return success();
 }
 
-SmallVector<Value> BatchNormApplyOp::getSavedValues() { return {getInput()}; }
-
 LogicalResult BatchNormApplyOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                              llvm::function_ref<void(Value, Value)> accumulate) {
   BatchNormStatisticsOp stats = statisticsOf(*this);
@@ -95,8 +93,6 @@ Value ScaleShiftOp::buildScalar(OpBuilder &b, ValueRange x) {
 //===----------------------------------------------------------------------===//
 // Lrn
 //===----------------------------------------------------------------------===//
-
-SmallVector<Value> LrnOp::getSavedValues() { return {getInput()}; }
 
 LogicalResult LrnOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                   llvm::function_ref<void(Value, Value)> accumulate) {

@@ -8,7 +8,7 @@
 #ifndef NETC_NET_NORM
 #define NETC_NET_NORM
 
-def Net_BatchNormOp : Net_Op<"batch_norm", [Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>]> {
+def Net_BatchNormOp : Net_Op<"batch_norm", [ModelOp, Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>]> {
   let summary = "batch normalisation as the model file has it";
   let description = "Expanded before autodiff by net-expand-batch-norm or net-expand-batch-norm-inference.";
   let arguments = (ins Net_Tensor:$input, Net_Vector:$weight, Net_Vector:$bias, Net_Vector:$running_mean,
@@ -118,7 +118,7 @@ def Net_FoldBiasOp : Net_Op<"fold_bias", [Pure, NotDifferentiable]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_LrnOp : Net_Op<"lrn", [Pure, AllTypesMatch<["input", "result"]>,
+def Net_LrnOp : Net_Op<"lrn", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "x / (k + alpha sum of squares over `size` channels)^beta (AlexNet, section 3.3)";
   let arguments = (ins Net_Image:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);

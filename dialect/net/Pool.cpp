@@ -29,7 +29,6 @@ template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
 LogicalResult MaxPoolOp::verify() { return verifyWindow(*this); }
 LogicalResult AvgPoolOp::verify() { return verifyWindow(*this); }
 
-SmallVector<Value> MaxPoolOp::getSavedValues() { return {getInput()}; }
 LogicalResult MaxPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(),
@@ -38,7 +37,6 @@ LogicalResult MaxPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   return success();
 }
 
-SmallVector<Value> AvgPoolOp::getSavedValues() { return {}; }
 LogicalResult AvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
   auto input = cast<RankedTensorType>(getInput().getType());
@@ -56,7 +54,6 @@ LogicalResult AvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   return success();
 }
 
-SmallVector<Value> AdaptiveAvgPoolOp::getSavedValues() { return {}; }
 LogicalResult AdaptiveAvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                               llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(),

@@ -4,7 +4,7 @@
 
 defvar Net_PoolAttrs = (ins DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads);
 
-def Net_MaxPoolOp : Net_Op<"max_pool", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def Net_MaxPoolOp : Net_Op<"max_pool", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "largest value of each window; padding never wins";
   let arguments = !con((ins Net_Image:$input), Net_PoolAttrs, (ins UnitAttr:$round_up));
   let results = (outs Net_Image:$result);
@@ -19,7 +19,7 @@ def Net_MaxPoolGradOp : Net_Op<"max_pool_grad", [Pure, NotDifferentiable]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_AvgPoolOp : Net_Op<"avg_pool", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def Net_AvgPoolOp : Net_Op<"avg_pool", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "mean of each window, zeros of the padding counted (PyTorch's count_include_pad)";
   let arguments = !con((ins Net_Image:$input), Net_PoolAttrs, (ins UnitAttr:$round_up));
   let results = (outs Net_Image:$result);
@@ -34,7 +34,7 @@ def Net_AvgPoolGradOp : Net_Op<"avg_pool_grad", [Pure, NotDifferentiable]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_AdaptiveAvgPoolOp : Net_Op<"adaptive_avg_pool", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def Net_AdaptiveAvgPoolOp : Net_Op<"adaptive_avg_pool", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "PyTorch's adaptive average pooling: window i covers [floor(i H / out), ceil((i + 1) H / out))";
   let arguments = (ins Net_Image:$input);
   let results = (outs Net_Image:$result);

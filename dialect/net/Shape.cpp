@@ -15,7 +15,6 @@ LogicalResult FlattenOp::inferReturnTypes(MLIRContext *, std::optional<Location>
   types.push_back(activationType({size}, input));
   return success();
 }
-SmallVector<Value> FlattenOp::getSavedValues() { return {}; }
 LogicalResult FlattenOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(), UnflattenOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
@@ -47,7 +46,6 @@ LogicalResult MoveOp::verify() {
       return emitOpError() << "expected a positive stride and spread, one of them 1";
   return success();
 }
-SmallVector<Value> MoveOp::getSavedValues() { return {}; }
 LogicalResult MoveOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                    llvm::function_ref<void(Value, Value)> accumulate) {
   // i -> (i stride + offset) / spread inverts to j -> (j spread - offset) / stride.
@@ -82,7 +80,6 @@ LogicalResult ConcatOp::verify() {
                          << result.getDimSize(1);
   return success();
 }
-SmallVector<Value> ConcatOp::getSavedValues() { return {}; }
 LogicalResult ConcatOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                      llvm::function_ref<void(Value, Value)> accumulate) {
   int64_t channel = 0;

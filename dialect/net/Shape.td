@@ -2,7 +2,7 @@
 #ifndef NETC_NET_SHAPE
 #define NETC_NET_SHAPE
 
-def Net_FlattenOp : Net_InferredOp<"flatten", [DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def Net_FlattenOp : Net_InferredOp<"flatten", [ModelOp, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "[N, C, H, W] to [N, C H W]";
   let arguments = (ins Net_Tensor:$input);
   let results = (outs Net_Tensor:$result);
@@ -18,7 +18,7 @@ def Net_UnflattenOp : Net_Op<"unflatten", [Pure, NotDifferentiable]> {
   let hasVerifier = 1;
 }
 
-def Net_MoveOp : Net_Op<"move", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def Net_MoveOp : Net_Op<"move", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "a window of the input, strided or spread out, elsewhere zero";
   let description = [{
     result[n, c, h, w] = input[n, c + channel_offset, h', w'] with h' = (h up? ...): for each spatial axis
@@ -34,7 +34,7 @@ def Net_MoveOp : Net_Op<"move", [Pure, DeclareOpInterfaceMethods<DifferentiableO
   let hasVerifier = 1;
 }
 
-def Net_ConcatOp : Net_Op<"concat", [Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+def Net_ConcatOp : Net_Op<"concat", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "joins images along channels, or vectors";
   let arguments = (ins Variadic<Net_Tensor>:$inputs);
   let results = (outs Net_Tensor:$result);

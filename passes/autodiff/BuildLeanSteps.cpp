@@ -83,7 +83,7 @@ LeanStep::LeanStep(func::FuncOp step) : body(step.getBody().front()) {
     double flops = elementsOf(op.getResult(0).getType()) * elementsOf(weights) /
                    static_cast<double>(weights.getDimSize(0));
     total += flops;
-    if (isa<net::Conv2dOp>(op))
+    if (cast<ShapedType>(op.getResult(0).getType()).getRank() == 4) // a linear layer's is small
       candidates.push_back({&op, 4 * elementsOf(op.getResult(0).getType()), flops});
   }
   llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
@@ -192,6 +192,7 @@ void BuildLeanSteps::runOnOperation() {
   for (auto [index, share] : llvm::enumerate(shares)) {
     auto copy = cast<func::FuncOp>(b.clone(*step));
     copy.setName(("step_lean" + Twine(index + 1)).str());
+    copy->setAttr("net.lean_step", b.getI64IntegerAttr(static_cast<int64_t>(index)));
     LeanStep lean(copy);
     int64_t count = lean.choose(share * lean.forwardFlops());
     if (count <= dropped) { // nothing more to drop

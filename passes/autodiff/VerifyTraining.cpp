@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
+#include "mlir/IR/Verifier.h"
+
 using namespace mlir;
 using namespace netc;
 
@@ -22,6 +24,8 @@ struct VerifyTraining : netc::impl::VerifyTrainingBase<VerifyTraining> {
 } // namespace
 
 void VerifyTraining::runOnOperation() {
+  if (failed(mlir::verify(getOperation())))
+    return signalPassFailure();
   auto step = getOperation().lookupSymbol<func::FuncOp>("step");
   if (!step)
     return;

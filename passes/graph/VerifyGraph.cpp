@@ -1,10 +1,13 @@
 //===- VerifyGraph.cpp - stage verifier after the front end ---------------===//
 //
-// From here on: images are [N, C, H, W] or [N, F] with a dynamic batch and nothing
-// else dynamic, and every parameter that is read exists.
+// From here on: activations have a dynamic batch, nothing else dynamic, and up to four static
+// sizes behind it; @forward holds only what the front end makes of layers. The verifiers of ops run
+// here too: every parameter that is read exists, with the type that is read.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
+
+#include "mlir/IR/Verifier.h"
 
 using namespace mlir;
 using namespace netc;
@@ -29,17 +32,32 @@ static LogicalResult verifyType(Operation *op, Type type) {
     if (ShapedType::isDynamic(dim) && index != 0)
       return op->emitError() << "stage graph: dimension " << index << " of " << type
                              << " is dynamic; only the batch may be";
+  if (net::isActivation(tensor) && tensor.getRank() > 5)
+    return op->emitError() << "stage graph: " << type << " has " << tensor.getRank() - 1
+                           << " sizes behind the batch, at most 4 are possible";
+  return success();
+}
+
+static LogicalResult verifyOp(Operation *op) {
+  if (!isa<func::ReturnOp>(op) && !op->hasTrait<ModelOp>())
+    return op->emitError() << "stage graph: '" << op->getName() << "' is no layer of a model";
+  for (Type type : op->getResultTypes())
+    if (failed(verifyType(op, type)))
+      return failure();
   return success();
 }
 
 void VerifyGraph::runOnOperation() {
-  bool failedAny = false;
-  getOperation().walk([&](Operation *op) {
-    if (!isa_and_nonnull<net::NetDialect>(op->getDialect()))
-      return;
-    for (Type type : op->getResultTypes())
-      failedAny |= failed(verifyType(op, type));
-  });
-  if (failedAny)
+  auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
+  if (!forward) {
+    getOperation().emitError("stage graph: expected a function @forward");
+    return signalPassFailure();
+  }
+  bool bad = false;
+  for (BlockArgument argument : forward.getArguments())
+    bad |= failed(verifyType(forward, argument.getType()));
+  for (Operation &op : forward.getBody().front())
+    bad |= failed(verifyOp(&op));
+  if (bad || failed(mlir::verify(getOperation())))
     signalPassFailure();
 }

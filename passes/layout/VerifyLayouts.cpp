@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
+#include "mlir/IR/Verifier.h"
+
 using namespace mlir;
 using namespace netc;
 
@@ -22,6 +24,8 @@ struct VerifyLayouts : netc::impl::VerifyLayoutsBase<VerifyLayouts> {
 } // namespace
 
 void VerifyLayouts::runOnOperation() {
+  if (failed(mlir::verify(getOperation())))
+    return signalPassFailure();
   bool bad = false;
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (function.getName() == "forward")

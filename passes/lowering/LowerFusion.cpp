@@ -32,6 +32,8 @@ static Value buildFormula(OpBuilder &b, Value value, DenseMap<Value, Value> &sca
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(buildFormula(b, operand, scalars));
+  if (std::optional<int64_t> stream = op.getRandomStream())
+    operands.push_back(kern::RandomOp::create(b, op.getLoc(), b.getF32Type(), *stream));
   return scalars[value] = op.buildScalar(b, operands);
 }
 

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
+#include "mlir/IR/Verifier.h"
 #include "llvm/ADT/MapVector.h"
 
 #include <map>
@@ -115,6 +116,8 @@ static LogicalResult verifySections(func::FuncOp function, std::vector<Live> &im
 }
 
 void VerifyPlan::runOnOperation() {
+  if (failed(mlir::verify(getOperation())))
+    return signalPassFailure();
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     llvm::MapVector<Operation *, Live> lives;
     int64_t launch = -1;

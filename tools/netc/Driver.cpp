@@ -130,8 +130,8 @@ struct Targets {
 
 static bool runPasses(ModuleOp module, Stage stage, const Options &options, const Targets &target) {
   PassManager pm(module.getContext());
-  // Each stage ends in a verifier of its own; verifying after every pass would cost as much as the
-  // passes.
+  // Each stage ends in a verifier of its own, which also runs the verifiers of ops; running those
+  // after every pass would cost as much as the passes.
   pm.enableVerifier(false);
   if (options.timing)
     pm.enableTiming();

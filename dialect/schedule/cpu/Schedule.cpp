@@ -69,48 +69,9 @@ static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &targe
   return best;
 }
 
-bool netc::kern::isLanewise(GeometryAttr g, int64_t lanes) {
-  int64_t in = g.getIc() / g.getGroups(), out = g.getOc() / g.getGroups();
-  return g.getGroups() > 1 && in == out && in < lanes && lanes % in == 0;
-}
-
-bool netc::kern::isByResidue(ContractKind kind, GeometryAttr g, int64_t lanes) {
-  bool strided = g.getSh() > 1 || g.getSw() > 1;
-  return kind == ContractKind::InputGrad && strided && g.getDh() == 1 && g.getDw() == 1 &&
-         !isLanewise(g, lanes);
-}
-
 static bool isFlat(GeometryAttr g) {
   return g.getKh() == 1 && g.getKw() == 1 && g.getSh() == 1 && g.getSw() == 1 && g.getPt() == 0 &&
          g.getPl() == 0 && g.getOh() == g.getIh() && g.getOw() == g.getIw();
-}
-
-/// A size of at most `most` in whole blocks, or all where there are few; 0 where neither is
-/// possible.
-static int64_t evenBlock(int64_t channels, int64_t most) {
-  if (channels <= most)
-    return channels;
-  for (int64_t block = most; block >= 32; block -= 32)
-    if (channels % block == 0)
-      return block;
-  return 0;
-}
-
-int64_t netc::kern::winogradDepthBlock(GeometryAttr g) { return evenBlock(g.getIc(), 128); }
-
-bool netc::kern::mergesWindowRow(GeometryAttr g) {
-  return g.getGroups() == 1 && g.getDw() == 1 && g.getKw() > 1 && g.getIc() < 64;
-}
-
-int64_t netc::kern::filterGradDepthBlock(GeometryAttr g, ScheduleAttr s) {
-  if (s.getWinograd())
-    return winogradDepthBlock(g);
-  if (g.getGroups() > 1 || g.getIc() < 64)
-    return g.getIc();
-  // The block's gradient, 160 KiB at most, stays in L2 while the strips go by.
-  int64_t most = (40 << 10) / (g.getKh() * g.getKw() * s.getChannelBlock());
-  int64_t block = evenBlock(g.getIc(), std::clamp<int64_t>(most / 32 * 32, 32, 256));
-  return block ? block : g.getIc();
 }
 
 static bool isWinogradShape(GeometryAttr g, const TargetFacts &target) {
@@ -398,11 +359,6 @@ ScheduleAttr netc::kern::scheduleContraction(ContractKind kind, GeometryAttr g,
   return m ? scheduleWinograd(kind, g, m, target) : scheduleDirect(kind, g, target);
 }
 
-bool netc::kern::poolsOnStore(ScheduleAttr s, PoolingAttr pool) {
-  int64_t m = s.getWinograd();
-  return m && m % pool.getKh() == 0 && m % pool.getKw() == 0;
-}
-
 bool netc::kern::computesOnLoad(GeometryAttr pool) {
   // Each element again for 2.25 windows (3x3, stride 2) is cheaper than memory; for nine (stride 1)
   // it is not.
@@ -436,19 +392,4 @@ SmallVector<ScheduleAttr> netc::kern::scheduleCandidates(ContractKind kind, Geom
   for (int64_t m : {2, 4})
     consider(gradient ? winogradFilterGrad(g, m, target) : scheduleWinograd(kind, g, m, target));
   return candidates.takeVector();
-}
-
-SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s) {
-  int64_t tile = s.getLanes() * s.getTileVectors();
-  if (isLanewise(g, s.getLanes()))
-    return {1, ceilDiv(g.getOc(), tile), g.getKh(), g.getKw(), g.getIc() / g.getGroups(), tile};
-  int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
-  int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
-  int64_t window = s.getWinograd() ? s.getWinograd() + 2 : 0;
-  return {g.getGroups(),
-          ceilDiv(outputs, tile),
-          window ? window : g.getKh(),
-          window ? window : g.getKw(),
-          depth,
-          tile};
 }

@@ -12,3 +12,34 @@ func.func @forward(%x: tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32> {
   %y = net.activation relu %x : tensor<?x4x?x8xf32>
   return %y : tensor<?x4x?x8xf32>
 }
+
+// -----
+
+func.func @forward(%x: tensor<?x2x2x2x2x2xf32>) -> tensor<?x2x2x2x2x2xf32> {
+  // expected-error @below {{has 5 sizes behind the batch, at most 4 are possible}}
+  %y = net.activation relu %x : tensor<?x2x2x2x2x2xf32>
+  return %y : tensor<?x2x2x2x2x2xf32>
+}
+
+// -----
+
+func.func @forward(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // expected-error @below {{stage graph: 'net.activation_grad' is no layer of a model}}
+  %y = net.activation_grad relu %x, %x : tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+func.func @forward(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  // expected-error @below {{names @w, which is no parameter of this module}}
+  %w = net.get_parameter @w : tensor<4x4xf32>
+  %y = net.linear %x, %w : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}
+
+// -----
+
+// expected-error @below {{stage graph: expected a function @forward}}
+module {
+}
