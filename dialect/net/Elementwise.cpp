@@ -69,15 +69,7 @@ Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
   // x[1] is uniform in [0, 1), or 1 where dropout is switched off.
   double p = getP().convertToDouble();
   Location loc = getLoc();
-<<<<<<< HEAD
-  int64_t imageElements = 1;
-  for (int64_t dim : getType().getShape().drop_front()) // all but the batch
-    imageElements *= dim;
-  Value u = kern::RandomOp::create(b, loc, b.getF32Type(), getIdAttr(),
-                                   b.getI64IntegerAttr(imageElements));
-=======
   Value u = x[1];
->>>>>>> 4ea3a30 (Interfaces keep their promise: dialect rooms without a cycle, one table of attributes, verifiers that check what they say)
   Value one = constantF32(b, loc, 1);
   Value off = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, one);
   Value kept = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, u, constantF32(b, loc, p));

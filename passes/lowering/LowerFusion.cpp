@@ -32,8 +32,13 @@ static Value buildFormula(OpBuilder &b, Value value, DenseMap<Value, Value> &sca
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(buildFormula(b, operand, scalars));
-  if (std::optional<int64_t> stream = op.getRandomStream())
-    operands.push_back(kern::RandomOp::create(b, op.getLoc(), b.getF32Type(), *stream));
+  if (std::optional<int64_t> stream = op.getRandomStream()) {
+    int64_t imageElements = 1;
+    for (int64_t dim : cast<ShapedType>(value.getType()).getShape().drop_front()) // not the batch
+      imageElements *= dim;
+    operands.push_back(
+        kern::RandomOp::create(b, op.getLoc(), b.getF32Type(), *stream, imageElements));
+  }
   return scalars[value] = op.buildScalar(b, operands);
 }
 

@@ -9,12 +9,8 @@
 #ifndef NETC_DIALECT_SCHEDULE_CPU_SCHEDULE_H
 #define NETC_DIALECT_SCHEDULE_CPU_SCHEDULE_H
 
-<<<<<<< HEAD
-#include "dialect/kern/KernDialect.h"
-#include "dialect/target/Target.h"
-=======
 #include "dialect/kern/ContractShape.h"
->>>>>>> 4ea3a30 (Interfaces keep their promise: dialect rooms without a cycle, one table of attributes, verifiers that check what they say)
+#include "dialect/target/Target.h"
 
 namespace netc::kern {
 

@@ -29,14 +29,8 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
   int64_t outputs = gpuColumnsOfGroup(kind, g);
   int64_t pixels = kind == ContractKind::InputGrad ? g.getIh() * g.getIw() : g.getOh() * g.getOw();
   bool isFilterGrad = kind == ContractKind::FilterGrad;
-<<<<<<< HEAD
-  int64_t rows = isFilterGrad ? filterRows(g) : pixels;
-  // Tiles as wide as the channels; tall where there are rows enough to fill the largest chips.
-=======
   int64_t rows = isFilterGrad ? gpuFilterRows(g) : pixels;
-  // Tiles as wide as the channels; tall where there are many rows: at least two blocks an
-  // multiprocessor at 32 images on the largest chips.
->>>>>>> 4ea3a30 (Interfaces keep their promise: dialect rooms without a cycle, one table of attributes, verifiers that check what they say)
+  // Tiles as wide as the channels; tall where there are rows enough to fill the largest chips.
   int64_t columns = outputs > 64 ? 128 : outputs > 32 ? 64 : outputs > 16 ? 32 : 16;
   const target::GpuFacts &device = target.device;
   bool many = isFilterGrad
@@ -68,21 +62,13 @@ ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const Tar
   int64_t chunks = 1;
   if (kind == ContractKind::FilterGrad) {
     GpuScheduleAttr gpu = gpuSchedule(kind, g, target);
-<<<<<<< HEAD
-    int64_t blocks = direct ? ceilDiv(filterRows(g) * g.getOc(), gpu.getThreads())
-                            : ceilDiv(filterRows(g), gpu.getRows()) * gpuColumnTiles(kind, g, gpu);
-    int64_t bytes = 4 * filterRows(g) * tile * g.getGroups();
-    // Enough blocks, but few partial gradients. Few pixels: few chunks.
-    chunks = std::min<int64_t>(ceilDiv(target.device.filterGradBlocks, blocks),
-                               std::max<int64_t>(1, target.device.partialGradientBytes / bytes));
-=======
     int64_t blocks = direct
                          ? ceilDiv(gpuFilterRows(g) * g.getOc(), gpu.getThreads())
                          : ceilDiv(gpuFilterRows(g), gpu.getRows()) * gpuColumnTiles(kind, g, gpu);
     int64_t bytes = 4 * gpuFilterRows(g) * tile * g.getGroups();
-    // About two blocks a multiprocessor, partial gradients below 64 MiB. Few pixels: few chunks.
-    chunks = std::min<int64_t>(ceilDiv(256, blocks), std::max<int64_t>(1, (64 << 20) / bytes));
->>>>>>> 4ea3a30 (Interfaces keep their promise: dialect rooms without a cycle, one table of attributes, verifiers that check what they say)
+    // Enough blocks, but few partial gradients. Few pixels: few chunks.
+    chunks = std::min<int64_t>(ceilDiv(target.device.filterGradBlocks, blocks),
+                               std::max<int64_t>(1, target.device.partialGradientBytes / bytes));
     chunks = std::clamp<int64_t>(chunks, 1, std::max<int64_t>(1, g.getOh() * g.getOw() / 4));
   }
   return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile,

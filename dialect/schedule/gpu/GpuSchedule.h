@@ -19,18 +19,7 @@ GpuScheduleAttr gpuSchedule(ContractKind kind, GeometryAttr geometry, const Targ
 /// of all channels of a group, their number rounded up to 4 (16-byte rows).
 ScheduleAttr packForGpu(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
-<<<<<<< HEAD
-/// Blocks of threads of a launch. Where a contraction sums by channel, a block writes the row of
-/// partial sums of its index, so this is the grid of those too.
-Grid gpuGrid(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule, GpuScheduleAttr gpu);
-
-/// Blocks side by side over the columns of all groups.
-int64_t gpuColumnTiles(ContractKind kind, GeometryAttr geometry, GpuScheduleAttr gpu);
-
 /// Blocks that a multiprocessor is to hold at once: as many threads as can have all registers each;
-=======
-/// Blocks that a multiprocessor is to hold at once: 256 threads, so up to 255 registers each;
->>>>>>> 4ea3a30 (Interfaces keep their promise: dialect rooms without a cycle, one table of attributes, verifiers that check what they say)
 /// accumulators are what hides latency, not many warps.
 int64_t gpuBlocksPerProcessor(GpuScheduleAttr gpu);
 
