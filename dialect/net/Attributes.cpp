@@ -41,6 +41,10 @@ static bool areLayers(Attribute attribute) {
            return fields && fields.getAs<StringAttr>("name");
          });
 }
+static bool areStrings(Attribute attribute) {
+  auto list = dyn_cast<ArrayAttr>(attribute);
+  return list && llvm::all_of(list, [](Attribute each) { return isa<StringAttr>(each); });
+}
 
 static const Row rows[] = {
     // From the front end.
@@ -62,6 +66,7 @@ static const Row rows[] = {
     {"net.parameter_bytes", Holder::Module, "an i64", isI64},
     {"net.prepared_bytes", Holder::Module, "an i64", isI64},
     {"net.lean_step", Holder::Function, "an i64", isI64},
+    {"net.left_out", Holder::Module, "an array of strings", areStrings},
     {"net.recomputed", Holder::Op, "a unit", is<UnitAttr>},
 };
 

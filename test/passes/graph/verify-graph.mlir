@@ -7,6 +7,7 @@ func.func @forward(%x: tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32> {
 
 // -----
 
+// expected-error @below {{stage graph: dimension 2 of 'tensor<?x4x?x8xf32>' is dynamic}}
 func.func @forward(%x: tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32> {
   // expected-error @below {{stage graph: dimension 2 of 'tensor<?x4x?x8xf32>' is dynamic; only the batch may be}}
   %y = net.activation relu %x : tensor<?x4x?x8xf32>
@@ -15,6 +16,7 @@ func.func @forward(%x: tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32> {
 
 // -----
 
+// expected-error @below {{has 5 sizes behind the batch}}
 func.func @forward(%x: tensor<?x2x2x2x2x2xf32>) -> tensor<?x2x2x2x2x2xf32> {
   // expected-error @below {{has 5 sizes behind the batch, at most 4 are possible}}
   %y = net.activation relu %x : tensor<?x2x2x2x2x2xf32>
