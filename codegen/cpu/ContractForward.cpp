@@ -256,7 +256,8 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
       if (pixels <= 1)
         return self(self, index + 1);
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(pixels));
-      k.choose(same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
+      k.choose(
+          same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
     };
     overPieces([&] {
       k.loop(k.c(0), end, p, tileAt(p));
@@ -336,9 +337,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
                                      Value channelTile, int64_t valid) {
   Value firstQ = k.div(k.add(first, g.getPt()), g.getSh());
   auto overRun = [&](const ResidueRun &run, llvm::function_ref<void(Value, Value)> body) {
-    auto at = [&](Value i) {
-      body(i, k.sub(k.c(run.residue.firstTap + run.first), i));
-    };
+    auto at = [&](Value i) { body(i, k.sub(k.c(run.residue.firstTap + run.first), i)); };
     run.count == 1 ? at(k.c(run.first)) : k.loop(run.first, run.first + run.count, 1, at);
   };
   auto sameRow = [](int64_t, int64_t) { return true; };

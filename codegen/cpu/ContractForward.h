@@ -53,9 +53,9 @@ private:
   void overPieces(llvm::function_ref<void()> body);
   void emitResidueRows(Value image, Value first, Value count, Value group, Value tile,
                        int64_t valid);
-  llvm::SmallVector<ResidueRun>
-  residueRuns(int64_t count, int64_t pad, int64_t step, int64_t kernel,
-              llvm::function_ref<bool(int64_t, int64_t)> joins) const;
+  llvm::SmallVector<ResidueRun> residueRuns(int64_t count, int64_t pad, int64_t step,
+                                            int64_t kernel,
+                                            llvm::function_ref<bool(int64_t, int64_t)> joins) const;
   Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
   /// `index`: of the tile's first pixel in the item; null with residues.
   void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,

@@ -24,8 +24,7 @@ unsigned KernelSet::get(kern::KernelOpInterface launch) {
   if (!isNew)
     return index;
   StringRef kind = launch->getName().stripDialect();
-  infos.push_back(
-      emitKernel(*code, launch, "k" + std::to_string(index) + "_" + kind.str(), lanes));
+  infos.push_back(emitKernel(*code, launch, "k" + std::to_string(index) + "_" + kind.str(), lanes));
   return index;
 }
 
@@ -35,8 +34,8 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
   OpBuilder b = OpBuilder::atBlockEnd(code.getBody());
   Location loc = UnknownLoc::get(b.getContext());
   Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
-  auto function = func::FuncOp::create(b, loc, name,
-                                       b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
+  auto function =
+      func::FuncOp::create(b, loc, name, b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
   Block *entry = function.addEntryBlock();
   KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name, lanes);
   Launch view;

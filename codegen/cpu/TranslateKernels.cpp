@@ -96,9 +96,8 @@ llvm::Constant *Translator::constantOf(TypedAttr attr) {
     return llvm::ConstantVector::getSplat(
         llvm::ElementCount::getFixed(static_cast<unsigned>(elements.getNumElements())),
         elementOf(elements.getSplatValue<Attribute>(), element));
-  return llvm::ConstantVector::get(
-      llvm::map_to_vector(elements.getValues<Attribute>(),
-                          [&](Attribute value) { return elementOf(value, element); }));
+  return llvm::ConstantVector::get(llvm::map_to_vector(
+      elements.getValues<Attribute>(), [&](Attribute value) { return elementOf(value, element); }));
 }
 
 //===----------------------------------------------------------------------===//
@@ -306,8 +305,9 @@ llvm::Value *Translator::ofVectors(Operation *op) {
         if (!from->getType()->isFPOrFPVectorTy())
           return b.CreateAddReduce(from);
         // In the order of the lanes.
-        llvm::Value *start = reduction.getAcc() ? at(reduction.getAcc())
-                                                : llvm::ConstantFP::get(typeOf(reduction.getType()), 0);
+        llvm::Value *start = reduction.getAcc()
+                                 ? at(reduction.getAcc())
+                                 : llvm::ConstantFP::get(typeOf(reduction.getType()), 0);
         return b.CreateFAddReduce(start, from);
       })
       .Default([](Operation *) { return nullptr; });
@@ -316,8 +316,8 @@ llvm::Value *Translator::ofVectors(Operation *op) {
 llvm::Value *Translator::valueOf(Operation *op) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     return constantOf(constant.getValue());
-  for (auto kind : {&Translator::arithmetic, &Translator::cast, &Translator::intrinsic,
-                    &Translator::ofVectors})
+  for (auto kind :
+       {&Translator::arithmetic, &Translator::cast, &Translator::intrinsic, &Translator::ofVectors})
     if (llvm::Value *value = (this->*kind)(op))
       return value;
   return nullptr;
@@ -342,9 +342,9 @@ bool Translator::translateMemory(Operation *op) {
         }
         bool isInbounds =
             bitEnumContainsAll(gep.getNoWrapFlags(), LLVM::GEPNoWrapFlags::inboundsFlag);
-        values[gep] =
-            b.CreateGEP(typeOf(gep.getElemType()), at(gep.getBase()), indices, "",
-                        isInbounds ? llvm::GEPNoWrapFlags::inBounds() : llvm::GEPNoWrapFlags::none());
+        values[gep] = b.CreateGEP(typeOf(gep.getElemType()), at(gep.getBase()), indices, "",
+                                  isInbounds ? llvm::GEPNoWrapFlags::inBounds()
+                                             : llvm::GEPNoWrapFlags::none());
         return true;
       })
       .Case([&](LLVM::LoadOp load) {
@@ -356,8 +356,9 @@ bool Translator::translateMemory(Operation *op) {
         llvm::StoreInst *made = b.CreateAlignedStore(at(store.getValue()), at(store.getAddr()),
                                                      alignOf(store.getAlignment()));
         if (store.getNontemporal())
-          made->setMetadata(llvm::LLVMContext::MD_nontemporal,
-                            llvm::MDNode::get(context, llvm::ConstantAsMetadata::get(b.getInt32(1))));
+          made->setMetadata(
+              llvm::LLVMContext::MD_nontemporal,
+              llvm::MDNode::get(context, llvm::ConstantAsMetadata::get(b.getInt32(1))));
         return true;
       })
       .Case([&](LLVM::MaskedLoadOp load) {
@@ -482,12 +483,13 @@ LogicalResult Translator::translateIf(scf::IfOp branch) {
   }
   llvm::Function *function = b.GetInsertBlock()->getParent();
   auto *yes = llvm::BasicBlock::Create(context, "", function);
-  auto *no = branch.getElseRegion().empty() ? nullptr
-                                            : llvm::BasicBlock::Create(context, "", function);
+  auto *no =
+      branch.getElseRegion().empty() ? nullptr : llvm::BasicBlock::Create(context, "", function);
   auto *after = llvm::BasicBlock::Create(context, "", function);
   b.CreateCondBr(condition, yes, no ? no : after);
   SmallVector<std::pair<llvm::BasicBlock *, SmallVector<llvm::Value *>>> ends;
-  for (auto [block, region] : {std::pair(yes, &branch.getThenRegion()), {no, &branch.getElseRegion()}}) {
+  for (auto [block, region] :
+       {std::pair(yes, &branch.getThenRegion()), {no, &branch.getElseRegion()}}) {
     if (!block)
       continue;
     b.SetInsertPoint(block);
@@ -533,8 +535,8 @@ LogicalResult Translator::translate(Block &block) {
 //===----------------------------------------------------------------------===//
 
 void Translator::declare(func::FuncOp function) {
-  SmallVector<llvm::Type *> types = llvm::map_to_vector(
-      function.getArgumentTypes(), [&](Type type) { return typeOf(type); });
+  SmallVector<llvm::Type *> types =
+      llvm::map_to_vector(function.getArgumentTypes(), [&](Type type) { return typeOf(type); });
   auto linkage = function.isPrivate() ? llvm::GlobalValue::InternalLinkage
                                       : llvm::GlobalValue::ExternalLinkage;
   auto *made = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), types, false), linkage,

@@ -29,8 +29,9 @@ static llvm::StringRef buildIdOf(const dl_phdr_info &object) {
     while (at + sizeof(ElfW(Nhdr)) <= end) {
       const auto *note = reinterpret_cast<const ElfW(Nhdr) *>(at);
       const char *name = at + sizeof(*note), *value = name + llvm::alignTo(note->n_namesz, 4);
-      if (note->n_type == NT_GNU_BUILD_ID && llvm::StringRef(name, note->n_namesz) ==
-                                                 llvm::StringRef(ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)))
+      if (note->n_type == NT_GNU_BUILD_ID &&
+          llvm::StringRef(name, note->n_namesz) ==
+              llvm::StringRef(ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)))
         return {value, note->n_descsz};
       at = value + llvm::alignTo(note->n_descsz, 4);
     }

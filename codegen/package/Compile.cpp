@@ -34,8 +34,7 @@ public:
     auto [index, isNew] = signatures.insert(launch);
     if (isNew) {
       sources.push_back(cpu::kernelSource(launch));
-      names.push_back("k" + std::to_string(index) + "_" +
-                      launch->getName().stripDialect().str());
+      names.push_back("k" + std::to_string(index) + "_" + launch->getName().stripDialect().str());
     }
     return index;
   }

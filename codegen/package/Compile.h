@@ -25,8 +25,9 @@ mlir::LogicalResult compileForLinking(mlir::ModuleOp module, const CpuTarget &ta
                                       KernelObjects &kernels, llvm::raw_pwrite_stream &out,
                                       unsigned level);
 
-/// The same as compileModel for a GPU: the object holds the tables and the kernels as PTX, and as machine code for
-/// each chip where chips were named and ptxas is found. Ptx: the text for the first chip alone.
+/// The same as compileModel for a GPU: the object holds the tables and the kernels as PTX, and as
+/// machine code for each chip where chips were named and ptxas is found. Ptx: the text for the
+/// first chip alone.
 mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu,
                                        const CpuTarget &host, CodeKind kind,
                                        llvm::raw_pwrite_stream &out);
