@@ -24,10 +24,11 @@ CIFAR = {f"resnet{n}": ("resnet_cifar.net", n) for n in (20, 32, 44, 56, 110, 12
 IMAGENET = {f"resnet{n}": ("resnet.net", n) for n in (18, 34, 50, 101, 152)}
 
 
-def compile_once(netc, file, model, output):
+def compile_once(netc, file, model, output, *options, cache=""):
     """Seconds, user seconds, peak bytes of one compilation."""
     start = time.perf_counter()
-    pid = os.posix_spawn(netc, [str(netc), str(ROOT / "models" / file), "--model", model, "-o", str(output)], os.environ)
+    pid = os.posix_spawn(netc, [str(netc), str(ROOT / "models" / file), "--model", model, "-o", str(output), *options],
+                         {**os.environ, "NETC_CACHE": str(cache)})
     _, status, used = os.wait4(pid, 0)
     if os.waitstatus_to_exitcode(status) != 0:
         sys.exit(f"netc failed on {model}")
@@ -51,16 +52,21 @@ def main():
         output = pathlib.Path(folder) / "model"
         for _ in range(options.rounds):
             for family, name, file, _ in models:
-                found[family, name].append(compile_once(options.netc, file, name, output))
+                found[family, name].append(compile_once(options.netc, file, name, output, "--no-kernel-cache"))
                 sizes[family, name] = output.stat().st_size
+        # Then each after the one before it, with what the kernel cache has by then, and once more.
+        after, again = ({(family, name): compile_once(options.netc, file, name, output, cache=pathlib.Path(folder) / "cache")[0]
+                         for family, name, file, _ in models} for _ in range(2))
     rows, series, records = [], {"CIFAR ResNets": [], "ImageNet ResNets": []}, []
     for family, name, _, layers in models:
         seconds, cpu, memory = zip(*found[family, name])
         record = {"family": family, "model": name, "layers": layers, "seconds": statistics.median(seconds),
-                  "cpu_seconds": statistics.median(cpu), "peak_bytes": max(memory), "executable_bytes": sizes[family, name]}
+                  "cpu_seconds": statistics.median(cpu), "peak_bytes": max(memory), "executable_bytes": sizes[family, name], "seconds_after_others": after[family, name],
+                  "seconds_again": again[family, name]}
         records.append(record)
         series[f"{family} ResNets"].append((layers, record["seconds"]))
         rows.append(f"| {name} ({family}) | {layers} | {record['seconds']:.1f} | {record['cpu_seconds']:.1f} | "
+                    f"{after[family, name]:.1f} | {again[family, name]:.1f} | "
                     f"{record['peak_bytes'] / 2**20:.0f} | {record['executable_bytes'] / 1e6:.1f} |")
         print(rows[-1], flush=True)
     by_name = {(r["family"], r["model"]): r["seconds"] for r in records}
@@ -77,9 +83,12 @@ ResNet-152 {deep152:.2f} times that of ResNet-50.
 
 ![compile seconds against layers](compile-time.svg)
 
-| model | layers | seconds | CPU seconds | peak MiB | executable, MB |
-|---|---|---|---|---|---|
+| model | layers | seconds | CPU seconds | after those above | again | peak MiB | executable, MB |
+|---|---|---|---|---|---|---|---|
 {table}
+
+Seconds and CPU seconds are those without the kernel cache; the next two columns are with it: each model once, in this order, from an empty cache,
+and then all of them once more.
 
 Taken by `bench/compile_time.py` on a {machine.sentence(about)}; median of {options.rounds}, the models taking turns.
 {options.note + chr(10) if options.note else ""}The CIFAR networks take 32x32 images, the ImageNet ones 224x224.
