@@ -122,7 +122,15 @@ bool RecipeReader::readArguments(const recipe::Call &kind, const CallExpr &call,
       return false;
     }
     std::string have;
-    std::optional<RecipeValue> value = toggle ? RecipeValue{true} : evaluate(*arg.value, have);
+    std::optional<RecipeValue> value;
+    if (toggle) {
+      value = RecipeValue{true};
+    } else if (word && param->type == recipe::Type::Order) { // a bare word names a choice
+      value = RecipeValue{std::string(word->name)};
+      have = fmt::format("'{}'", word->name);
+    } else {
+      value = evaluate(*arg.value, have);
+    }
     if (value && !recipe::fits(param->type, *value)) {
       diags.error(arg.value->range,
                   fmt::format("'{}' of '{}' must be {}, have {}", param->name, kind.name,
@@ -371,6 +379,35 @@ static int64_t channelsOf(const RecipeValue &value) {
   return list ? static_cast<int64_t>(list->size()) : 1;
 }
 
+static double largestOf(const RecipeValue &value) {
+  const auto *list = std::get_if<RecipeList>(&value.value);
+  if (!list)
+    return recipe::numberOf(value).value_or(0);
+  double most = 0;
+  for (const RecipeValue &item : *list)
+    most = std::max(most, largestOf(item));
+  return most;
+}
+
+/// A mean of 127 belongs to pixels from 0 to 255; without a scale they are from 0 to 1.
+static void warnOfUnits(const ModelRecipe &written, Diagnostics &diags) {
+  double mean = 0, std = 0, scale = 1;
+  for (const auto &[name, value] : written.recipe.normalize.front().named) {
+    if (name == "mean")
+      mean = largestOf(value);
+    if (name == "std")
+      std = largestOf(value);
+    if (name == "scale")
+      scale = largestOf(value);
+  }
+  if (scale == 1 && (mean > 1 || std > 16))
+    diags
+        .warning(written.normalize,
+                 fmt::format("'normalize' has mean {} and std {}, but pixels are from 0 to 1", mean,
+                             std))
+        .suggest("with scale=255 they are from 0 to 255");
+}
+
 Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden,
                  Diagnostics &diags) {
   if (!written) {
@@ -381,7 +418,10 @@ Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden,
   Recipe recipe = written->recipe;
   if (recipe.normalize.empty())
     return recipe;
+  warnOfUnits(*written, diags);
   for (const auto &[name, value] : recipe.normalize.front().named) {
+    if (name != "mean" && name != "std")
+      continue;
     int64_t given = channelsOf(value);
     if (given == 1 || given == channels)
       continue;

@@ -56,7 +56,7 @@ static json::Value asList(const RecipeValue &value) {
   return json::Array{toJson(value)};
 }
 
-/// normalize(auto), normalize(mean=…, std=…), or null.
+/// normalize(auto), normalize(mean=…, std=…, scale=…, order=…), or null.
 static json::Value normalizeJson(const Recipe &recipe) {
   if (recipe.normalize.empty())
     return nullptr;
@@ -68,6 +68,9 @@ static json::Value normalizeJson(const Recipe &recipe) {
     result["mean"] = asList(*mean);
   if (std)
     result["std"] = asList(*std);
+  for (const char *name : {"scale", "order"})
+    if (const RecipeValue *value = find(call, name))
+      result[name] = toJson(*value);
   return result;
 }
 

@@ -131,7 +131,9 @@ inline constexpr Call evaluations[] = {
 };
 
 inline constexpr Call normalizations[] = {
-    {"normalize", {detail::needed("mean", Type::Numbers), detail::needed("std", Type::Positives)}},
+    {"normalize",
+     {detail::needed("mean", Type::Numbers), detail::needed("std", Type::Positives),
+      detail::number("scale", Type::Positive, 1), detail::optional("order", Type::Order)}},
 };
 
 inline constexpr Call losses[] = {

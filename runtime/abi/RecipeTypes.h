@@ -27,6 +27,7 @@ enum class Type {
   Point,     ///< epochs, iterations (32k) or a fraction of the run
   Period,    ///< the same, above 0
   Points,    ///< a point, or a rising list of points of one unit
+  Order,     ///< of an image's channels: the word rgb or bgr
 };
 
 inline constexpr int64_t largestCount = 1'000'000;              ///< batches, epochs
@@ -69,6 +70,8 @@ constexpr std::string_view wanted(Type type) {
   case Type::Points:
     return "a rising list of epochs ([30, 60]), iterations ([32k, 48k]) or fractions "
            "([0.5, 0.75])";
+  case Type::Order:
+    return "rgb or bgr";
   }
   return "";
 }
@@ -195,6 +198,10 @@ inline bool fits(Type type, const Value &value) {
     return positionOf(value).value_or(0) > 0;
   case Type::Points:
     return arePoints(value);
+  case Type::Order: {
+    const auto *word = std::get_if<std::string>(&value.value);
+    return word && (*word == "rgb" || *word == "bgr");
+  }
   }
   return false;
 }

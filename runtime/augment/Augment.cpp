@@ -236,6 +236,8 @@ Geometry Pipeline::plan(int fullHeight, int fullWidth, Philox &draw, int view) c
 
 void Pipeline::normalize(float *planes) const {
   int64_t plane = int64_t(height) * width;
+  if (scaling.bgr && channels == 3)
+    std::swap_ranges(planes, planes + plane, planes + 2 * plane);
   if (!scaling.pixelMean.empty())
     for (int64_t i = 0; i < channels * plane; ++i)
       planes[i] -= scaling.pixelMean[size_t(i)];

@@ -13,12 +13,14 @@
 
 namespace netc::runtime {
 
-/// How pixels in 0..1 become the model's input: (x - pixelMean - mean) / std.
+/// How pixels in 0..1 become the model's input: (x - pixelMean - mean) / std, in the input's order
+/// of channels.
 struct PixelScaling {
   std::vector<float> mean, std;  ///< by channel; empty: 0 and 1
   std::vector<float> pixelMean;  ///< [C, H, W]; empty: 0
   std::vector<float> pcaValues;  ///< C standard deviations of colour, for PcaJitter
-  std::vector<float> pcaVectors; ///< [C, C], a component a row
+  std::vector<float> pcaVectors; ///< [C, C], a component a row, red first
+  bool bgr = false;              ///< the input's channels are blue, green, red
 };
 
 /// Decodes one image on request.
@@ -56,6 +58,8 @@ public:
              AugmentWorkspace &workspace, float *out) const;
 
   int views() const { return viewCount; }
+  /// Resizes and crops, in their order.
+  const std::vector<Transform> &steps() const { return geometry; }
   /// Size that the recipe was written for, where it is not the model's; else 0, 0.
   SourceSize writtenFor() const { return written; }
 

@@ -23,6 +23,7 @@ enum class Stream : uint32_t {
   Mix = 4,
   Synthetic = 5,
   Bench = 6,
+  StandIn = 7,
 };
 
 /// The bare bijection: ten rounds of Philox 4x32.

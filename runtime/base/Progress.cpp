@@ -2,6 +2,7 @@
 #include "runtime/base/Progress.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Utf8.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -17,8 +18,8 @@ static constexpr auto redrawEvery = std::chrono::milliseconds(100);
 static constexpr auto lineEvery = std::chrono::seconds(30);
 static constexpr size_t mostCells = 24, leastCells = 4;
 
-void note(const std::string &message) { fmt::print(stderr, "note: {}\n", message); }
-void warn(const std::string &message) { fmt::print(stderr, "warning: {}\n", message); }
+void note(const std::string &message) { fmt::print(stderr, "note: {}\n", printable(message)); }
+void warn(const std::string &message) { fmt::print(stderr, "warning: {}\n", printable(message)); }
 
 std::string clockTime(double seconds) {
   int64_t s = int64_t(std::clamp(seconds + 0.5, 0.0, 1e9));

@@ -1,6 +1,8 @@
 //===- Utf8.cpp - names of files may be any bytes -------------------------===//
 #include "runtime/base/Utf8.h"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 
 namespace netc::runtime {
@@ -25,6 +27,35 @@ size_t utf8Length(std::string_view text) {
   static constexpr uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
   bool valid = code >= least[length] && (code < 0xD800 || code > 0xDFFF) && code <= 0x10FFFF;
   return valid ? length : 0;
+}
+
+/// C0 and C1, line and paragraph ends, embeddings, overrides and isolates of direction.
+static bool isShown(std::string_view character) {
+  unsigned char first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1)
+    return first >= 0x20 && first != 0x7F;
+  if (character.size() == 2)
+    return !(first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+  std::string_view start = character.substr(0, 2);
+  unsigned char last = static_cast<unsigned char>(character[2]);
+  bool turns = (start == "\xE2\x80" && last >= 0xA8 && last <= 0xAE) ||
+               (start == "\xE2\x81" && last >= 0xA6 && last <= 0xA9);
+  return character.size() > 3 || !turns;
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  while (!text.empty()) {
+    size_t length = utf8Length(text);
+    std::string_view character = text.substr(0, length ? length : 1);
+    if (length && isShown(character))
+      shown += character;
+    else
+      for (char byte : character)
+        shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+    text.remove_prefix(character.size());
+  }
+  return shown;
 }
 
 } // namespace netc::runtime

@@ -2,6 +2,7 @@
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/Preprocessing.h"
 #include "runtime/data/Loader.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/exec/Executor.h"
@@ -319,12 +320,11 @@ static void printSummary(const Executor &executor, const BenchOptions &options, 
 }
 
 /// Steps, or inferences, of one batch over and over.
-static int benchNetwork(const NetcModel &model, const ModelInfo &info,
+static int benchNetwork(const NetcModel &model, const ModelInfo &info, const Recipe &recipe,
                         const BenchOptions &options) {
   if (options.train && !model.step.command_count)
     fail("{} was compiled with --mode infer: it holds no training step", info.name);
   requireCpuFeatures(info.name, info.features);
-  Recipe recipe = parseRecipe(info, {});
   int64_t n = options.batch.value_or(recipe.batch);
   bool perCommand = options.perLayer || options.json;
   std::optional<MemoryReadCounter> reads; // before the threads that it counts
@@ -361,9 +361,10 @@ static int benchNetwork(const NetcModel &model, const ModelInfo &info,
 
 int runBench(const NetcModel &model, const BenchOptions &options) {
   ModelInfo info = readModel(model);
+  Recipe recipe = recipeWith(info, options.set, {"augment", "eval", "normalize"});
   if (!options.data.empty())
-    return benchInput(info, parseRecipe(info, {}), options);
-  return benchNetwork(model, info, options);
+    return benchInput(info, recipe, options);
+  return benchNetwork(model, info, recipe, options);
 }
 
 } // namespace netc::runtime

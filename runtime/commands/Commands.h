@@ -14,8 +14,9 @@ struct InfoOptions {
   bool json = false;
 };
 struct EvalOptions {
-  std::string data, weights;
-  int crops = 0; ///< 0: as the recipe's eval says
+  std::string data, weights, labels; ///< labels: what the data's folders are classes by
+  std::vector<std::string> set;      ///< of eval.… and normalize.…, see RecipeOverride.h
+  int crops = 0;                     ///< 0: as the recipe's eval says
   std::optional<int64_t> batch;
   unsigned threads = 1, workers = 0;
   bool json = false;
@@ -25,6 +26,7 @@ struct EvalOptions {
 };
 struct PredictOptions {
   std::string weights, labels;
+  std::vector<std::string> set; ///< as eval's
   std::vector<std::string> images;
   std::optional<int> top; ///< classes an image; default 5, in a table 1
   unsigned threads = 1;
@@ -37,7 +39,8 @@ struct BenchOptions {
   std::optional<uint64_t> cache; ///< see Device::fillCache
   int iterations = 0;            ///< 0: enough for two seconds, at least ten
   bool train = false, perLayer = false, json = false;
-  std::string data; ///< not empty: the input pipeline alone, no network
+  std::string data;             ///< not empty: the input pipeline alone, no network
+  std::vector<std::string> set; ///< as eval's, and of augment.…
 };
 struct GradCheckOptions {
   std::string data, weights; ///< empty: noise; drawn
@@ -53,6 +56,7 @@ struct ContactSheetOptions {
   int rows = 8, columns = 8;
   uint64_t seed = 0;
   unsigned threads = 1;
+  std::vector<std::string> set; ///< as bench's
 };
 struct RunOptions {
   std::string weights, in, out;

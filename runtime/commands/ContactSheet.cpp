@@ -1,7 +1,10 @@
 //===- ContactSheet.cpp - what augmentation makes of the images -----------===//
 #include "runtime/augment/Mix.h"
 #include "runtime/base/Error.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/Preprocessing.h"
+#include "runtime/data/CorruptImages.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/system/AtomicFile.h"
 
@@ -33,7 +36,7 @@ public:
     for (int y = 0; y < tileHeight; ++y)
       for (int x = 0; x < tileWidth; ++x)
         for (int c = 0; c < 3; ++c) {
-          int channel = info.channels >= 3 ? c : 0;
+          int channel = info.channels < 3 ? 0 : scaling.bgr ? 2 - c : c;
           size_t top = size_t(gap + row * (tileHeight + gap) + y);
           size_t left = size_t(gap + column * (tileWidth + gap) + x);
           image.pixels[(top * size_t(image.width) + left) * 3 + size_t(c)] =
@@ -64,16 +67,18 @@ private:
 };
 } // namespace
 
-/// `sample`, or the next one that decodes; the others are named.
-static int64_t nextReadable(const Dataset &data, int64_t sample) {
+/// `sample`, or the next one that decodes; `corrupt` hears of the others and remembers them.
+static int64_t nextReadable(const Dataset &data, int64_t sample, CorruptImages &corrupt) {
   Image image;
   for (int64_t attempt = 0; attempt < data.size(); ++attempt) {
     int64_t candidate = (sample + attempt) % data.size();
+    if (corrupt.contains(candidate))
+      continue;
     try {
       data.load(candidate, {}, image);
       return candidate;
     } catch (const Error &error) {
-      warn(error.what());
+      corrupt.add(candidate, error.what());
     }
   }
   fail("none of the {} images decodes", data.size());
@@ -81,9 +86,7 @@ static int64_t nextReadable(const Dataset &data, int64_t sample) {
 
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) {
   ModelInfo info = readModel(model);
-  RecipeOverrides overrides;
-  overrides.seed = options.seed;
-  Recipe recipe = parseRecipe(info, overrides);
+  Recipe recipe = recipeWith(info, options.set, {"augment", "eval", "normalize"}, options.seed);
   DataShape shape{info.channels, info.height, info.width, info.classes};
   auto data = openDataset(options.data, Split::Train, shape);
   std::vector<int64_t> all(static_cast<size_t>(data->size()));
@@ -103,8 +106,9 @@ int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) 
   size_t elements = size_t(info.inputElements());
   std::vector<float> batch(size_t(rows) * elements), targets(size_t(rows) * size_t(info.classes));
   std::vector<int64_t> samples, labels;
+  CorruptImages corrupt;
   for (int row = 0; row < rows; ++row) {
-    samples.push_back(nextReadable(*data, int64_t(__int128(row) * data->size() / rows)));
+    samples.push_back(nextReadable(*data, int64_t(__int128(row) * data->size() / rows), corrupt));
     labels.push_back(data->label(samples.back()));
   }
   AugmentWorkspace workspace;
@@ -133,8 +137,8 @@ int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) 
   for (int row = 0; row < rows; ++row) {
     size_t label = size_t(labels[size_t(row)]);
     const auto &names = data->classNames();
-    fmt::print("row {}: {}, class {}\n", row + 1, data->describe(samples[size_t(row)]),
-               label < names.size() ? names[label] : std::to_string(label));
+    fmt::print("row {}: {}, class {}\n", row + 1, printable(data->describe(samples[size_t(row)])),
+               printable(label < names.size() ? names[label] : std::to_string(label)));
   }
   fmt::print("{}: the first column is as evaluation sees the images, the others as epochs of "
              "training do\n",

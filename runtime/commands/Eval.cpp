@@ -1,7 +1,10 @@
 //===- Eval.cpp - accuracy of weights on a data set -----------------------===//
 #include "runtime/base/Error.h"
 #include "runtime/base/Progress.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/Preprocessing.h"
+#include "runtime/data/ClassLabels.h"
 #include "runtime/data/Loader.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/evaluate/Evaluate.h"
@@ -58,7 +61,7 @@ static void printClasses(const Accuracy &accuracy, const WeightsMetadata &metada
   for (size_t c = 0; c < accuracy.classImages.size(); ++c)
     if (accuracy.classImages[c]) {
       order.push_back(c);
-      width = std::max(width, className(metadata, data, c).size());
+      width = std::max(width, printable(className(metadata, data, c)).size());
     }
   auto top1 = [&](size_t c) {
     return double(accuracy.classCorrect[c]) / double(accuracy.classImages[c]);
@@ -70,11 +73,11 @@ static void printClasses(const Accuracy &accuracy, const WeightsMetadata &metada
   for (size_t c : order) {
     int64_t other = takenFor(accuracy, c);
     fmt::print(
-        "{:<{}}  {:>7}  {:>6.2f}%  {}\n", className(metadata, data, c), width,
+        "{:<{}}  {:>7}  {:>6.2f}%  {}\n", printable(className(metadata, data, c)), width,
         accuracy.classImages[c], top1(c) * 100,
         other < 0
             ? "-"
-            : fmt::format("{} ({})", className(metadata, data, size_t(other)),
+            : fmt::format("{} ({})", printable(className(metadata, data, size_t(other))),
                           accuracy.confusion[c * accuracy.classImages.size() + size_t(other)]));
   }
 }
@@ -108,17 +111,39 @@ static void writeConfusion(const std::string &path, const Accuracy &accuracy,
   writeFileAtomically(path, text);
 }
 
+/// The images with labels in the model's order of classes; `metadata` comes to name them.
+static std::unique_ptr<Dataset> openLabelled(const EvalOptions &options, const ModelInfo &info,
+                                             const std::string &weights,
+                                             WeightsMetadata &metadata) {
+  DataShape shape{info.channels, info.height, info.width, info.classes};
+  bool ofFolders = metadata.data == "imagefolder" && options.labels.empty();
+  auto data = openEvaluation(options.data, true, shape,
+                             ofFolders ? metadata.classes : std::vector<std::string>());
+  ClassLabels labels{weights, metadata.classes, {}};
+  if (!options.labels.empty())
+    labels = readClassLabels(options.labels, info.classes);
+  metadata.classes = labels.names;
+  if (data->kind() != "imagefolder" || (ofFolders && !labels.names.empty()))
+    return data;
+  if (!labels.names.empty())
+    return mapToClasses(std::move(data), labels);
+  // Positions among the sorted folders: sound where there is one for each class.
+  if (data->classCount() != info.classes)
+    fail("{} has {} folders, but {} has {} classes, and {} names none: which is which? --labels "
+         "FILE (a class a line, in the model's order) or --labels imagenet tells",
+         options.data, data->classCount(), info.name, info.classes, weights);
+  return data;
+}
+
 int runEval(const NetcModel &model, const EvalOptions &options) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
-  Recipe recipe = parseRecipe(info, {});
-  DataShape shape{info.channels, info.height, info.width, info.classes};
+  requireSeveralClasses(info, "evaluate");
+  Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
   std::string path = weightsPath(options.weights);
   Safetensors file = Safetensors::read(path);
   WeightsMetadata metadata = WeightsMetadata::decode(file);
-  bool folders = metadata.data == "imagefolder";
-  auto data = openEvaluation(options.data, true, shape,
-                             folders ? metadata.classes : std::vector<std::string>());
+  auto data = openLabelled(options, info, path, metadata);
 
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
@@ -133,10 +158,11 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
 
   unsigned workers = options.workers ? options.workers : defaultWorkers(*data, info);
   Progress progress;
-  Accuracy accuracy = evaluate(executor, *data, pipeline, batch, workers, [&](int64_t done) {
-    progress.show("evaluating", done, data->size(), "");
-    return true;
-  });
+  Accuracy accuracy = evaluate(executor, *data, spreadSamples(data->size(), 0), pipeline, batch,
+                               workers, [&](int64_t done) {
+                                 progress.show("evaluating", done, data->size(), "");
+                                 return true;
+                               });
   progress.clear();
   if (accuracy.images == 0)
     fail("{}: none of the {} images can be read", options.data, data->size());

@@ -1,6 +1,7 @@
 //===- Info.cpp - layers, parameters, FLOPs, memory plan ------------------===//
 #include "runtime/base/Error.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/Preprocessing.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/system/Memory.h"
 
@@ -47,6 +48,7 @@ static Json describe(const NetcModel &model, const ModelInfo &info) {
                               {"output", layer.output},
                               {"parameters", layer.parameters},
                               {"flops", layer.flops}});
+  json["preprocessing"] = preprocessingJson(info);
   json["input"] = {info.channels, info.height, info.width};
   json["classes"] = info.classes;
   json["mode"] = model.step.command_count ? "both" : "infer";
@@ -83,6 +85,7 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
     fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12.3f}\n", layer.name, width, layer.kind,
                describeOutput(layer.output), layer.parameters, double(layer.flops) / 1e6);
   fmt::print("\nparameters       {}\n", info.trainableElements());
+  fmt::print("preprocessing    {}\n", describePreprocessing(info));
   fmt::print("forward          {:.3f} MFLOP an image\n", double(info.flopsPerImage) / 1e6);
   auto printArena = [](const char *what, const NetcProgram &program) {
     fmt::print(

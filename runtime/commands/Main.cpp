@@ -2,6 +2,7 @@
 #include "runtime/commands/Main.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/exec/Model.h"
 #include "runtime/system/CpuFeatures.h"
@@ -90,6 +91,15 @@ static std::string checkSeed(const std::string &text) {
   bool good = error == std::errc() && after == end && (!negative || size <= uint64_t(1) << 63);
   return good ? "" : text + " is no integer of 64 bits";
 }
+
+/// What looks at images takes other preprocessing than the compiled one.
+static void addSet(CLI::App *command, std::vector<std::string> &set, const char *help) {
+  command->add_option("--set", set, help)->type_name("NAME=VALUE");
+}
+
+static constexpr const char *preprocessingHelp =
+    "Other preprocessing than compiled: eval.resize.size=232, normalize.mean=[0.5, 0.5, 0.5], "
+    "normalize.order=bgr";
 
 static void addInfo(CLI::App &app, InfoOptions &options) {
   CLI::App *command = app.add_subcommand("info", "Layers, parameters, FLOPs, memory plan, target");
@@ -180,7 +190,10 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->capture_default_str();
   command
       ->add_option("--limit", overrides.limit,
-                   "Train on N images, evenly spaced; validation sees all")
+                   "Train on N images, evenly spaced; validation sees all of its own")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
+  command
+      ->add_option("--val-limit", overrides.validationLimit, "Validate on N images, evenly spaced")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--weights", options.weights, "Start from what fits of these weights");
 }
@@ -203,6 +216,10 @@ static void addEval(CLI::App &app, EvalOptions &options) {
   command->add_flag("--per-class", options.perClass, "A table of accuracy by class");
   command->add_flag("--worst-first", options.worstFirst,
                     "The table by accuracy, the worst class first");
+  addSet(command, options.set, preprocessingHelp);
+  command->add_option("--labels", options.labels,
+                      "Names of the classes, which the data's folders may be some of: 'imagenet' "
+                      "or a file with a class a line");
   command->add_option("--confusion", options.confusion,
                       "Write the confusion matrix as CSV: a label a row, a guess a column");
   command->add_flag("--json", options.json, "As one JSON object");
@@ -217,7 +234,9 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
       ->add_option("--top", options.top,
                    "Classes to show (default: 5, in a table of several images 1)")
       ->check(CLI::Range(1, 1 << 30));
-  command->add_option("--labels", options.labels, "File with a class name a line");
+  command->add_option("--labels", options.labels,
+                      "Names of the classes: 'imagenet' (built in) or a file with a class a line");
+  addSet(command, options.set, preprocessingHelp);
   addThreads(command, options.threads);
   command->add_flag("--json", options.json, "A JSON object a line");
 }
@@ -236,6 +255,7 @@ static void addAugment(CLI::App &app, ContactSheetOptions &options) {
   command->add_option("--seed", options.seed, "As train's")
       ->check(checkSeed)
       ->capture_default_str();
+  addSet(command, options.set, "Another value of augment.…, eval.… or normalize.…");
   addThreads(command, options.threads);
 }
 
@@ -281,6 +301,7 @@ static void addBench(CLI::App &app, BenchOptions &options) {
       ->add_option("--iterations", options.iterations, "Timed runs (default: two seconds' worth)")
       ->check(CLI::Range(1, 1 << 30));
   command->add_flag("--per-layer", options.perLayer, "Time by layer and kernel");
+  addSet(command, options.set, "Another value of augment.…, eval.… or normalize.…, with --data");
   command->add_flag("--json", options.json, "As one JSON object");
 }
 
@@ -385,7 +406,7 @@ int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
   using namespace netc::runtime;
   auto report = [](const char *message, int code) {
     std::fflush(stdout);
-    fmt::print(stderr, "error: {}\n", message);
+    fmt::print(stderr, "error: {}\n", printable(message));
     return code;
   };
   try {

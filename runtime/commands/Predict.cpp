@@ -1,10 +1,12 @@
 //===- Predict.cpp - classes of image files -------------------------------===//
 #include "runtime/base/Error.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/Preprocessing.h"
+#include "runtime/data/ClassLabels.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/image/ImageFiles.h"
-#include "runtime/system/AtomicFile.h"
 #include "runtime/system/CpuFeatures.h"
 
 #include <nlohmann/json.hpp>
@@ -12,28 +14,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <numeric>
-#include <sstream>
 
 namespace netc::runtime {
 
 using Json = nlohmann::ordered_json;
 
 static constexpr int64_t mostAtOnce = 32; // images decoded and computed together
-
-static std::vector<std::string> readLabels(const std::string &path, int64_t classes) {
-  std::istringstream lines(readFile(path));
-  std::vector<std::string> names;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.ends_with('\r'))
-      line.pop_back();
-    names.push_back(line);
-  }
-  while (!names.empty() && names.back().empty())
-    names.pop_back();
-  if (int64_t(names.size()) != classes)
-    fail("{}: {} class names, the model has {} classes", path, names.size(), classes);
-  return names;
-}
 
 namespace {
 struct Guess {
@@ -62,30 +48,20 @@ static std::vector<Guess> bestGuesses(const float *logits, int64_t classes, int 
   return guesses;
 }
 
-/// A file's name in a line of its own, whatever it holds.
-static std::string onOneLine(const std::string &name) {
-  std::string text;
-  for (char c : name)
-    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7F
-                ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c))
-                : std::string(1, c);
-  return text;
-}
-
 /// One image: a class a line.
 static void printGuesses(const std::string &image, const std::vector<Guess> &guesses) {
-  fmt::print("{}\n", onOneLine(image));
+  fmt::print("{}\n", printable(image));
   for (const Guess &guess : guesses)
-    fmt::print("  {:6.2f}%  {}\n", guess.probability * 100, guess.label);
+    fmt::print("  {:6.2f}%  {}\n", guess.probability * 100, printable(guess.label));
 }
 
 /// Many images: a row an image; all but the last column aligned.
 static void printRow(const std::string &image, size_t imageWidth, size_t labelWidth,
                      const std::vector<Guess> &guesses) {
-  std::string row = fmt::format("{:<{}}", onOneLine(image), imageWidth);
+  std::string row = fmt::format("{:<{}}", printable(image), imageWidth);
   for (size_t i = 0; i < guesses.size(); ++i)
-    row += fmt::format("  {:6.2f}%  {:<{}}", guesses[i].probability * 100, guesses[i].label,
-                       i + 1 < guesses.size() ? labelWidth : 0);
+    row += fmt::format("  {:6.2f}%  {:<{}}", guesses[i].probability * 100,
+                       printable(guesses[i].label), i + 1 < guesses.size() ? labelWidth : 0);
   fmt::print("{}\n", row);
 }
 
@@ -97,18 +73,27 @@ static Json describe(const std::string &image, const std::vector<Guess> &guesses
   return json;
 }
 
+namespace {
+struct NamedImage {
+  std::string path;
+  bool isNamed; ///< on the command line, where it may be a pipe
+};
+} // namespace
+
 /// Files as named, folders as the images below them.
-static std::vector<std::string> listImages(const std::vector<std::string> &named) {
-  std::vector<std::string> images;
+static std::vector<NamedImage> listImages(const std::vector<std::string> &named) {
+  std::vector<NamedImage> images;
   for (const std::string &name : named) {
     if (!std::filesystem::is_directory(name)) {
-      images.push_back(name);
+      images.push_back({name, true});
       continue;
     }
-    std::vector<std::string> files = findImageFiles(name).images;
-    if (files.empty())
+    FoundFiles found = findImageFiles(name);
+    found.tellLeftOut(name);
+    if (found.images.empty())
       fail("{}: no JPEG or PNG file in it or below", name);
-    images.insert(images.end(), files.begin(), files.end());
+    for (const std::string &file : found.images)
+      images.push_back({file, false});
   }
   return images;
 }
@@ -116,7 +101,7 @@ static std::vector<std::string> listImages(const std::vector<std::string> &named
 namespace {
 /// Decodes the images of a batch, each into its place of the input.
 struct DecodeJob {
-  const std::string *images;
+  const NamedImage *images;
   const Pipeline &pipeline;
   float *input;
   int64_t elements;
@@ -124,13 +109,15 @@ struct DecodeJob {
   std::vector<std::string> errors;          ///< an image each; empty: decoded
 
   void decode(unsigned thread, int64_t i) {
-    const std::string &path = images[i];
+    const auto &[path, isNamed] = images[i];
     float *out = input + i * elements;
     errors[size_t(i)].clear();
     try {
-      pipeline.apply([&](const ScaleChooser &choose,
-                         Image &image) { decodeImage(path, readFile(path), choose, image); },
-                     0, 0, 0, workspaces[thread], out);
+      pipeline.apply(
+          [&](const ScaleChooser &choose, Image &image) {
+            decodeImage(path, readImageFile(path, isNamed), choose, image);
+          },
+          0, 0, 0, workspaces[thread], out);
     } catch (const Error &error) {
       errors[size_t(i)] = error.what();
       std::fill(out, out + elements, 0.0f);
@@ -142,8 +129,10 @@ struct DecodeJob {
 int runPredict(const NetcModel &model, const PredictOptions &options) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
-  Recipe recipe = parseRecipe(info, {});
-  std::vector<std::string> images = listImages(options.images);
+  requireSeveralClasses(info, "predict");
+  Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
+  std::vector<NamedImage> images = listImages(options.images);
+  requireImageChannels(info.channels, images.front().path);
   std::string path = weightsPath(options.weights);
   Safetensors file = Safetensors::read(path);
   ThreadPool pool(options.threads);
@@ -152,7 +141,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   WeightsMetadata metadata = WeightsMetadata::decode(file);
   std::vector<std::string> names = metadata.classes;
   if (!options.labels.empty())
-    names = readLabels(options.labels, info.classes);
+    names = readClassLabels(options.labels, info.classes).names;
   Pipeline pipeline = Pipeline::forEvaluation(
       recipe, info, scalingForEvaluation(recipe, info, metadata, path), {}, 1);
   int64_t batch = std::min<int64_t>(mostAtOnce, int64_t(images.size()));
@@ -162,10 +151,10 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   bool table = images.size() > 1;
   int top = options.top.value_or(table && !options.json ? 1 : 5);
   size_t imageWidth = 0, labelWidth = 0;
-  for (const std::string &image : images)
-    imageWidth = std::max(imageWidth, onOneLine(image).size());
+  for (const NamedImage &image : images)
+    imageWidth = std::max(imageWidth, printable(image.path).size());
   for (const std::string &name : names)
-    labelWidth = std::max(labelWidth, std::min<size_t>(name.size(), 24));
+    labelWidth = std::max(labelWidth, std::min<size_t>(printable(name).size(), 24));
   DecodeJob job{nullptr,
                 pipeline,
                 executor.at<float>(NETC_SPACE_INPUT),
@@ -186,10 +175,10 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
         &job);
     executor.run(Program::Infer, n);
     for (int64_t i = 0; i < n; ++i) {
-      const std::string &image = images[first + size_t(i)];
+      const std::string &image = images[first + size_t(i)].path;
       if (!job.errors[size_t(i)].empty()) {
         std::fflush(stdout);
-        fmt::print(stderr, "error: {}\n", job.errors[size_t(i)]);
+        fmt::print(stderr, "error: {}\n", printable(job.errors[size_t(i)]));
         ++failed;
         continue;
       }

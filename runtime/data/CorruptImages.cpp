@@ -22,4 +22,9 @@ int64_t CorruptImages::count() const {
   return int64_t(samples.size());
 }
 
+bool CorruptImages::contains(int64_t sample) const {
+  std::lock_guard lock(mutex);
+  return samples.count(sample) > 0;
+}
+
 } // namespace netc::runtime

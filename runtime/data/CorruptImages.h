@@ -16,6 +16,7 @@ public:
   /// `message` names the file and what is wrong with it.
   void add(int64_t sample, const std::string &message);
   int64_t count() const;
+  bool contains(int64_t sample) const;
 
 private:
   mutable std::mutex mutex;

@@ -2,6 +2,7 @@
 #include "runtime/data/Dataset.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/image/ImageFiles.h"
 
 #include <algorithm>
 #include <charconv>
@@ -74,6 +75,8 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const
   else
     failUsage("{} {}: unknown kind '{}', expected KIND:PATH with one of {}", option, spec, kind,
               kinds);
+  if (data && kind != "synthetic")
+    requireImageChannels(shape.channels, data->describe(0));
   if (data && data->classCount() > shape.classes) {
     // Fine as long as no label is beyond the model's classes.
     for (int64_t i = 0; i < data->size(); ++i)
@@ -97,7 +100,8 @@ std::unique_ptr<Dataset> openEvaluation(const std::string &spec, bool required,
   const std::vector<std::string> &names = data->classNames();
   for (size_t i = 0; i < std::max(names.size(), classNames.size()); ++i)
     if (i >= names.size() || i >= classNames.size() || names[i] != classNames[i])
-      fail("{}: class {} is {}, in training it was {}", spec, i,
+      fail("{}: {} classes, the weights have {}: class {} is {}, in training it was {}", spec,
+           names.size(), classNames.size(), i,
            i < names.size() ? "'" + names[i] + "'" : std::string("missing"),
            i < classNames.size() ? "'" + classNames[i] + "'" : std::string("not there"));
   return data;

@@ -22,26 +22,50 @@ static uint32_t bigEndian(const std::vector<uint8_t> &bytes, size_t at) {
          uint32_t(bytes[at + 3]);
 }
 
-/// Checks magic and size; returns the sizes of the dimensions.
-static std::vector<int64_t> readHeader(const std::string &path, const std::vector<uint8_t> &bytes,
-                                       uint32_t magic, const char *what) {
-  size_t dimensions = magic & 0xFF, header = 4 + 4 * dimensions;
-  if (bytes.size() < header)
-    fail("{}: truncated: {} bytes, the header alone has {}", path, bytes.size(), header);
+namespace {
+/// A file of images or of labels.
+struct IdxFile {
+  std::vector<uint8_t> bytes; // header included
+  std::vector<int64_t> sizes; // of the dimensions
+};
+} // namespace
+
+/// The sizes of the dimensions.
+static std::vector<int64_t> readSizes(const std::string &path, const std::vector<uint8_t> &bytes,
+                                      uint32_t magic, const char *what) {
   if (bigEndian(bytes, 0) != magic)
     fail("{}: no IDX file of {}: magic number 0x{:08x}, expected 0x{:08x}", path, what,
          bigEndian(bytes, 0), magic);
   std::vector<int64_t> sizes;
-  uint64_t total = 1;
-  for (size_t i = 0; i < dimensions; ++i) {
+  for (size_t i = 0; i < (magic & 0xFF); ++i)
     sizes.push_back(bigEndian(bytes, 4 + 4 * i));
-    if (__builtin_mul_overflow(total, uint64_t(sizes.back()), &total))
-      total = UINT64_MAX - header;
-  }
-  if (bytes.size() - header != total)
-    fail("{}: {} bytes of {}, expected {} ({}): the file is {}", path, bytes.size() - header, what,
-         total, fmt::join(sizes, " x "), bytes.size() - header < total ? "truncated" : "too long");
   return sizes;
+}
+
+static uint64_t product(const std::vector<int64_t> &sizes, uint64_t most) {
+  uint64_t total = 1;
+  for (int64_t size : sizes)
+    if (__builtin_mul_overflow(total, uint64_t(size), &total))
+      return most;
+  return std::min(total, most);
+}
+
+/// Reads no more than the header says.
+static IdxFile readIdx(const std::string &path, uint32_t magic, const char *what) {
+  size_t headerBytes = 4 + 4 * (magic & 0xFF);
+  IdxFile file;
+  SizeInHeader header{headerBytes, [&](const std::vector<uint8_t> &bytes) {
+                        file.sizes = readSizes(path, bytes, magic, what);
+                        return headerBytes + product(file.sizes, UINT64_MAX / 2);
+                      }};
+  file.bytes = readDataFile(path, maxFileBytes, header);
+  if (file.bytes.size() < headerBytes)
+    fail("{}: truncated: {} bytes, the header alone has {}", path, file.bytes.size(), headerBytes);
+  uint64_t data = file.bytes.size() - headerBytes, expected = product(file.sizes, UINT64_MAX / 2);
+  if (data < expected)
+    fail("{}: {} bytes of {}, expected {} ({}): the file is truncated", path, data, what, expected,
+         fmt::join(file.sizes, " x "));
+  return file;
 }
 
 namespace {
@@ -56,14 +80,15 @@ public:
                "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
     else
       names = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-    images = readDataFile(imagesPath, maxFileBytes);
-    labels = readDataFile(labelsPath, maxFileBytes);
-    auto sizes = readHeader(imagesPath, images, imagesMagic, "images");
-    auto counts = readHeader(labelsPath, labels, labelsMagic, "labels");
+    IdxFile imagesFile = readIdx(imagesPath, imagesMagic, "images");
+    IdxFile labelsFile = readIdx(labelsPath, labelsMagic, "labels");
+    const std::vector<int64_t> &sizes = imagesFile.sizes, &counts = labelsFile.sizes;
     if (sizes[0] != counts[0])
       fail("{} has {} images but {} has {} labels", imagesPath, sizes[0], labelsPath, counts[0]);
     if (sizes[0] == 0 || sizes[1] == 0 || sizes[2] == 0)
       fail("{}: no images ({})", imagesPath, fmt::join(sizes, " x "));
+    images = std::move(imagesFile.bytes);
+    labels = std::move(labelsFile.bytes);
     count = sizes[0];
     height = int(sizes[1]);
     width = int(sizes[2]);

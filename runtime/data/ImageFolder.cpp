@@ -5,9 +5,9 @@
 #include "runtime/base/Utf8.h"
 #include "runtime/data/Dataset.h"
 #include "runtime/image/ImageFiles.h"
-#include "runtime/system/AtomicFile.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 namespace netc::runtime {
@@ -26,21 +26,45 @@ static std::string className(const std::string &folder) {
   return name;
 }
 
+/// Names of the folders in `root`, sorted; images beside them are strays.
+static std::vector<std::string> classFolders(const std::string &root, LeftOut &strays,
+                                             LeftOut &hidden) {
+  std::vector<std::string> folders;
+  std::error_code error;
+  for (fs::directory_iterator entry(root, error), end; entry != end; entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    std::error_code unknown;
+    if (isHidden(name))
+      hidden.add(entry->path().string());
+    else if (entry->is_directory(unknown))
+      folders.push_back(name);
+    else if (isImageFile(name))
+      strays.add(name);
+  }
+  if (error)
+    fail("cannot read the folder {}: {}", root, error.message());
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+/// What people call the parts of a data set.
+static bool isSplitName(const std::string &folder) {
+  std::string name = folder;
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return char(std::tolower(c)); });
+  for (const char *split : {"train", "training", "val", "valid", "validation", "test", "testing"})
+    if (name == split)
+      return true;
+  return false;
+}
+
 namespace {
 class ImageFolder : public Dataset {
 public:
   explicit ImageFolder(std::string folder) : root(std::move(folder)) {
     kindName = "imagefolder";
-    std::vector<std::string> folders, strays;
-    std::error_code error;
-    for (const fs::directory_entry &entry : fs::directory_iterator(root)) {
-      std::string name = entry.path().filename().string();
-      if (!entry.is_directory(error) && isImageFile(name))
-        strays.push_back(name);
-      else if (entry.is_directory(error) && !name.starts_with('.'))
-        folders.push_back(name);
-    }
-    std::sort(folders.begin(), folders.end());
+    LeftOut strays;
+    std::vector<std::string> folders = classFolders(root, strays, leftOut.hidden);
     classes = int64_t(folders.size());
     if (folders.empty())
       fail("{}: no folders in it, expected one a class", root);
@@ -50,20 +74,25 @@ public:
     }
     if (files.empty())
       fail("{}: its {} folders hold no JPEG or PNG file", root, folders.size());
-    if (!strays.empty())
+    tellEmpty();
+    leftOut.tellLeftOut(root);
+    if (strays.count)
       warn(fmt::format("{}: left out: {} in no class's folder ({})", root,
-                       counted(int64_t(strays.size()), "image"),
-                       *std::min_element(strays.begin(), strays.end())));
-    if (others)
+                       counted(strays.count, "image"), strays.first));
+    if (const LeftOut &others = leftOut.others; others.count)
       warn(fmt::format("{}: left out: {} named neither .jpg, .jpeg nor .png ({})", root,
-                       counted(others, "file"), firstOther));
+                       counted(others.count, "file"), others.first));
+    if (std::all_of(folders.begin(), folders.end(), isSplitName))
+      warn(fmt::format("{}: its folders ({}) are taken for classes; sets are folders named train "
+                       "and val, or test, with the classes' folders in them",
+                       root, fmt::join(folders, ", ")));
   }
 
   int64_t size() const override { return int64_t(files.size()); }
   int64_t label(int64_t index) const override { return files[size_t(index)].label; }
   void load(int64_t index, const ScaleChooser &chooseScale, Image &out) const override {
     std::string path = describe(index);
-    decodeImage(path, readFile(path), chooseScale, out);
+    decodeImage(path, readImageFile(path), chooseScale, out);
   }
   std::string describe(int64_t index) const override {
     return root + "/" + files[size_t(index)].name;
@@ -91,31 +120,57 @@ private:
       uint64_t bytes = fs::file_size(path, error);
       files.push_back({fs::path(path).lexically_relative(root).string(), error ? 0 : bytes, label});
     }
-    if (others == 0)
-      firstOther = found.firstOther;
-    others += found.others;
+    leftOut.addLeftOut(found);
     if (files.size() == first)
-      warn(fmt::format("{}/{} holds no JPEG or PNG file", root, name));
+      empty.push_back(name);
     std::sort(files.begin() + int64_t(first), files.end(),
               [](const File &a, const File &b) { return a.name < b.name; });
   }
 
+  /// One line, however many classes have no image.
+  void tellEmpty() const {
+    static constexpr size_t named = 5;
+    if (empty.size() == 1)
+      warn(fmt::format("{}/{} holds no JPEG or PNG file", root, empty[0]));
+    if (empty.size() <= 1)
+      return;
+    std::vector<std::string> first(empty.begin(),
+                                   empty.begin() + int64_t(std::min(empty.size(), named)));
+    warn(fmt::format("{}: {} of {} folders hold no JPEG or PNG file: {}{}", root, empty.size(),
+                     classes, fmt::join(first, ", "),
+                     empty.size() > named ? fmt::format(" and {} more", empty.size() - named)
+                                          : std::string()));
+  }
+
   std::string root;
   std::vector<File> files;
-  int64_t others = 0; // files that are no images, left out
-  std::string firstOther;
+  std::vector<std::string> empty; // classes' folders without an image
+  FoundFiles leftOut;
 };
 } // namespace
 
 std::unique_ptr<Dataset> openImageFolder(const std::string &folder, Split split) {
   if (!fs::is_directory(folder))
     fail("data folder {} does not exist", folder);
+  LeftOut strays, hidden;
+  std::vector<std::string> folders = classFolders(folder, strays, hidden);
+  auto isThere = [&](const char *name) {
+    return std::find(folders.begin(), folders.end(), name) != folders.end();
+  };
   auto inner = [&](const char *name) { return folder + "/" + name; };
+  bool trains = isThere("train");
+  // A folder of nothing but val or test, in which the classes lie.
+  bool onlyTests = !folders.empty() && std::all_of(folders.begin(), folders.end(), [&](auto &name) {
+    return (name == "val" || name == "test") &&
+           !classFolders(folder + "/" + name, strays, hidden).empty();
+  });
+  if (split == Split::Train && onlyTests)
+    fail("{} has {}/ but no train/; to use that one: imagefolder:{}", folder, folders.back(),
+         inner(folders.back().c_str()));
   if (split == Split::Train)
-    return std::make_unique<ImageFolder>(fs::is_directory(inner("train")) ? inner("train")
-                                                                          : folder);
+    return std::make_unique<ImageFolder>(trains ? inner("train") : folder);
   for (const char *name : {"val", "test"})
-    if (fs::is_directory(inner(name)) && fs::is_directory(inner("train")))
+    if (isThere(name) && (trains || onlyTests))
       return std::make_unique<ImageFolder>(inner(name));
   return nullptr;
 }

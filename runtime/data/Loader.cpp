@@ -3,6 +3,7 @@
 
 #include "runtime/augment/Mix.h"
 #include "runtime/base/Error.h"
+#include "runtime/base/Philox.h"
 #include "runtime/system/ThreadPool.h"
 
 #include <algorithm>
@@ -33,7 +34,8 @@ std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch)
 Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &info,
                LoaderOptions given)
     : data(data), pipeline(pipeline), info(info), options(std::move(given)),
-      corrupt(options.corrupt ? *options.corrupt : own) {
+      corrupt(options.corrupt ? *options.corrupt : own),
+      unreadable(data.inMemory() ? 0 : size_t(data.size())) {
   auto align = [](uint64_t bytes) { return (bytes + 63) / 64 * 64; };
   uint64_t n = uint64_t(options.batch);
   uint64_t inputBytes = align(n * uint64_t(info.inputElements()) * sizeof(float));
@@ -167,25 +169,52 @@ void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &work
                slot.batch.labels[i]);
 }
 
-void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label) {
-  // Training needs full batches: the next image that decodes stands in.
-  int64_t attempts = options.training ? data.size() : 1;
-  for (int64_t attempt = 0; attempt < attempts; ++attempt) {
-    int64_t sample = (visit.sample + attempt) % data.size();
-    try {
-      pipeline.apply(
-          [&](const ScaleChooser &choose, Image &image) { data.load(sample, choose, image); },
-          uint64_t(visit.sample), epoch, visit.view, workspace, out);
-      label = data.label(sample);
-      return;
-    } catch (const Error &error) {
-      if (data.inMemory())
-        throw; // not the file's fault
-      corrupt.add(sample, error.what());
-    }
+/// `sample` in the place of `visit`; false where it does not decode, which is found out once.
+bool Loader::tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, float *out,
+                     int64_t &label) {
+  if (!unreadable.empty() && unreadable[size_t(sample)].load(std::memory_order_relaxed))
+    return false;
+  try {
+    pipeline.apply(
+        [&](const ScaleChooser &choose, Image &image) { data.load(sample, choose, image); },
+        uint64_t(visit.sample), epoch, visit.view, workspace, out);
+  } catch (const Error &error) {
+    if (data.inMemory())
+      throw; // not the file's fault
+    corrupt.add(sample, error.what());
+    unreadable[size_t(sample)].store(true, std::memory_order_relaxed);
+    return false;
   }
-  if (options.training)
-    fail("none of the {} training images decodes", data.size());
+  label = data.label(sample);
+  return true;
+}
+
+/// Training needs full batches. The stand-in is drawn from all images of the epoch, by seed, epoch
+/// and the image that it stands for: a first candidate, and a stride that leads to each of the
+/// others once.
+bool Loader::loadStandIn(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label) {
+  uint32_t count = uint32_t(order.size());
+  Philox draw(options.seed, Stream::StandIn, uint64_t(visit.sample), epoch);
+  uint32_t candidate = draw.below(count), stride = 1;
+  do
+    stride = count > 2 ? 1 + draw.below(count - 1) : 1;
+  while (std::gcd(stride, count) != 1);
+  for (uint32_t attempt = 0; attempt < count; ++attempt) {
+    if (tryLoad(order[candidate].sample, visit, workspace, out, label))
+      return true;
+    candidate = uint32_t((uint64_t(candidate) + stride) % count);
+  }
+  return false;
+}
+
+void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label) {
+  if (tryLoad(visit.sample, visit, workspace, out, label))
+    return;
+  if (options.training) {
+    if (!loadStandIn(visit, workspace, out, label))
+      fail("none of the {} training images can be read", order.size());
+    return;
+  }
   std::fill(out, out + info.inputElements(), 0.0f);
   label = -1;
 }

@@ -7,6 +7,7 @@
 #include "runtime/data/Dataset.h"
 #include "runtime/system/Memory.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -36,7 +37,8 @@ struct LoaderOptions {
   int64_t batch = 1;
   unsigned workers = 1;
   uint64_t seed = 0;
-  bool training = false;      ///< a corrupt image is replaced by the next one, else labelled -1
+  /// An image that does not decode is replaced by one drawn from the epoch's, else labelled -1.
+  bool training = false;
   bool softLabels = false;    ///< fill Batch::targets
   std::vector<Transform> mix; ///< Mixup, Cutmix
   /// Where batches lie, if it gives memory; else in the loader's own.
@@ -78,6 +80,9 @@ private:
   void work();
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
   void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
+  bool tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, float *out,
+               int64_t &label);
+  bool loadStandIn(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
   int64_t batches() const;
   int64_t batchSize(int64_t index) const;
 
@@ -87,6 +92,7 @@ private:
   const LoaderOptions options;
   CorruptImages own;
   CorruptImages &corrupt;
+  std::vector<std::atomic<bool>> unreadable; // by sample; empty where all are in memory
   Region memory;
   std::shared_ptr<char> allocated; // in its place
   Slot slots[copies];

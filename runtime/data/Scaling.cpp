@@ -32,6 +32,16 @@ static bool holds(const WeightsMetadata &stored, const StatisticsRequest &reques
          !(request.colors && stored.pcaValues.empty());
 }
 
+/// Statistics are computed of red, green, blue.
+static void reverseChannels(PixelScaling &scaling) {
+  for (std::vector<float> *values : {&scaling.mean, &scaling.std, &scaling.pixelMean}) {
+    size_t plane = values->size() / 3;
+    if (values->size() == 3 * plane)
+      std::swap_ranges(values->begin(), values->begin() + int64_t(plane),
+                       values->begin() + int64_t(2 * plane));
+  }
+}
+
 PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
                                 const std::vector<int64_t> &samples, unsigned workers,
                                 const WeightsMetadata *stored) {
@@ -41,10 +51,14 @@ PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, con
   request.pixelMean = subtract && subtract->perPixel;
   request.colors = computesColors(recipe);
   if (stored && holds(*stored, request))
-    return {stored->mean, stored->std, stored->pixelMean, stored->pcaValues, stored->pcaVectors};
+    return {stored->mean,      stored->std,        stored->pixelMean,
+            stored->pcaValues, stored->pcaVectors, recipe.normalize.bgr};
   PixelScaling scaling;
   if (request.moments || request.pixelMean || request.colors)
     scaling = computeStatistics(data, samples, info, request, workers);
+  scaling.bgr = recipe.normalize.bgr;
+  if (scaling.bgr && info.channels == 3)
+    reverseChannels(scaling);
   if (subtract && !recipe.normalize.automatic)
     std::fill(scaling.std.begin(), scaling.std.end(), 1.0f);
   if (request.pixelMean && recipe.normalize.automatic)
@@ -61,9 +75,13 @@ PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, con
 PixelScaling scalingForEvaluation(const Recipe &recipe, const ModelInfo &info,
                                   const WeightsMetadata &metadata, const std::string &weights) {
   PixelScaling scaling;
-  scaling.mean = metadata.mean.empty() ? recipe.normalize.mean : metadata.mean;
-  scaling.std = metadata.std.empty() ? recipe.normalize.std : metadata.std;
+  const Normalization &written = recipe.normalize;
+  bool byRecipe = written.valuesSet || metadata.mean.empty();
+  scaling.mean = byRecipe ? written.mean : metadata.mean;
+  scaling.std = byRecipe ? written.std : metadata.std;
   scaling.pixelMean = metadata.pixelMean;
+  bool orderByRecipe = written.orderSet || metadata.order.empty();
+  scaling.bgr = orderByRecipe ? written.bgr : metadata.order == "bgr";
   spread(scaling.mean, info.channels);
   spread(scaling.std, info.channels);
   if (!scaling.mean.empty() && int(scaling.mean.size()) != info.channels)

@@ -15,8 +15,8 @@ PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, con
                                 const std::vector<int64_t> &samples, unsigned workers,
                                 const WeightsMetadata *stored = nullptr);
 
-/// For evaluation: what lies with the weights, else what the recipe writes. Warns
-/// where the recipe computes it and the weights have none.
+/// For evaluation: what the command line sets, what lies with the weights, else what the recipe
+/// writes. Warns where the recipe computes it and the weights have none.
 PixelScaling scalingForEvaluation(const Recipe &recipe, const ModelInfo &info,
                                   const WeightsMetadata &metadata, const std::string &weights);
 

@@ -215,6 +215,8 @@ PixelScaling computeStatistics(const Dataset &data, const std::vector<int64_t> &
     chosen.resize(maxDecoded);
   }
   Sums sums = sumImages(data, chosen, info, request, workers);
+  if (sums.pixels == 0 && chosen.size() < samples.size())
+    sums = sumImages(data, samples, info, request, workers); // nearly none can be read
   if (sums.pixels == 0)
     fail("no image of the training set can be read: its mean is unknown");
   size_t channels = size_t(info.channels);

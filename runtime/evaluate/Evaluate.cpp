@@ -1,7 +1,10 @@
 //===- Evaluate.cpp - accuracy on a set of images -------------------------===//
 #include "runtime/evaluate/Evaluate.h"
 
+#include "runtime/base/Error.h"
 #include "runtime/data/Loader.h"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -56,9 +59,26 @@ static void count(const std::vector<double> &probabilities, int64_t sample, int6
   result.lossSum -= std::log(std::max(own, 1e-300));
 }
 
-Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipeline, int64_t batch,
-                  unsigned workers, const std::function<bool(int64_t)> &progress,
-                  CorruptImages *corrupt) {
+void requireSeveralClasses(const ModelInfo &info, const char *what) {
+  using nlohmann::literals::operator""_json_pointer;
+  std::string loss = nlohmann::json::parse(info.recipe).value("/loss/name"_json_pointer, "");
+  if (info.classes == 1 && (loss.empty() || loss == "cross_entropy"))
+    fail("{} has one class, whose probability is always 100%: there is nothing to {}; two classes "
+         "make a yes and a no",
+         info.name, what);
+}
+
+std::vector<int64_t> spreadSamples(int64_t all, int64_t count) {
+  int64_t kept = count > 0 ? std::min(count, all) : all;
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < kept; ++i)
+    samples.push_back(int64_t(__int128(i) * all / kept));
+  return samples;
+}
+
+Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int64_t> &samples,
+                  const Pipeline &pipeline, int64_t batch, unsigned workers,
+                  const std::function<bool(int64_t)> &progress, CorruptImages *corrupt) {
   int64_t classes = executor.info().classes;
   int views = pipeline.views();
   Accuracy result;
@@ -69,9 +89,9 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipel
   executor.run(Program::Prepare, 1);
 
   std::vector<Visit> order;
-  for (int64_t i = 0; i < data.size(); ++i)
+  for (int64_t sample : samples)
     for (int view = 0; view < views; ++view)
-      order.push_back({i, view});
+      order.push_back({sample, view});
   LoaderOptions options;
   options.batch = batch;
   options.workers = workers;
@@ -95,7 +115,7 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipel
       if (ready->labels[i] < 0)
         ++result.corrupt;
       else
-        count(sum, visit / views, ready->labels[i], result);
+        count(sum, samples[size_t(visit / views)], ready->labels[i], result);
       std::fill(sum.begin(), sum.end(), 0.0);
     }
     if (progress && !progress(visit / views))

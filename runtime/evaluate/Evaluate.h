@@ -41,13 +41,21 @@ struct Accuracy {
 /// Softmax of one image's logits, in double.
 void softmax(const float *logits, int64_t classes, double *probabilities);
 
+/// Fails where the model has one class only, and its loss is cross-entropy: softmax is then
+/// always 1. `what`: what cannot be done with it.
+void requireSeveralClasses(const ModelInfo &info, const char *what);
+
+/// `count` samples evenly spaced over `all`, or all of them where `count` is 0: sorted data keeps
+/// all its classes.
+std::vector<int64_t> spreadSamples(int64_t all, int64_t count);
+
 /// Runs `prepare` and then `infer` over `data` in batches of up to `batch` (reserved
 /// by the caller, with Loader::copies of input). Several views of an image: their
 /// probabilities are averaged. `progress` hears the images done; returning false
 /// stops, and the result then is incomplete. `corrupt`: as LoaderOptions::corrupt.
-Accuracy evaluate(Executor &executor, const Dataset &data, const Pipeline &pipeline, int64_t batch,
-                  unsigned workers, const std::function<bool(int64_t)> &progress,
-                  CorruptImages *corrupt = nullptr);
+Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int64_t> &samples,
+                  const Pipeline &pipeline, int64_t batch, unsigned workers,
+                  const std::function<bool(int64_t)> &progress, CorruptImages *corrupt = nullptr);
 
 } // namespace netc::runtime
 

@@ -46,6 +46,9 @@ using ScaleChooser = std::function<int(int height, int width)>;
 void decodeImage(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
                  Image &out);
 
+/// Whether a file of these first bytes (eight are enough) is a JPEG or a PNG.
+bool isImageStart(std::string_view bytes);
+
 void decodeJpeg(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
                 Image &out);
 void decodePng(const std::string &path, std::string_view bytes, Image &out);

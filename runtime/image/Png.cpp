@@ -110,12 +110,17 @@ void writePng(const std::string &path, const Image &image) {
   writeFileAtomically(path, encodePng(image));
 }
 
+static constexpr std::string_view jpegStart = "\xFF\xD8", pngStart = "\x89PNG\r\n\x1A\n";
+
+bool isImageStart(std::string_view bytes) {
+  return bytes.starts_with(jpegStart) || bytes.starts_with(pngStart);
+}
+
 void decodeImage(const std::string &path, std::string_view bytes, const ScaleChooser &chooseScale,
                  Image &out) {
-  auto startsWith = [&](std::string_view magic) { return bytes.substr(0, magic.size()) == magic; };
-  if (startsWith("\xFF\xD8"))
+  if (bytes.starts_with(jpegStart))
     return decodeJpeg(path, bytes, chooseScale, out);
-  if (startsWith("\x89PNG\r\n\x1A\n"))
+  if (bytes.starts_with(pngStart))
     return decodePng(path, bytes, out);
   fail("{}: neither JPEG nor PNG", path);
 }

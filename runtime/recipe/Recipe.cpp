@@ -158,15 +158,43 @@ static ScheduleStage parseStage(const Json &json) {
   return stage;
 }
 
+/// Warns where the values are of pixels from 0 to 255 and pixels are from 0 to 1, or the reverse.
+static void checkRange(const Normalization &normalize, double scale) {
+  auto most = [](const std::vector<float> &list) {
+    return list.empty() ? 0.0 : double(*std::max_element(list.begin(), list.end()));
+  };
+  double mean = most(normalize.mean), std = most(normalize.std);
+  if (mean > scale || std > 16 * scale)
+    warn(fmt::format("recipe: normalize: mean {} and std {} are beyond pixels from 0 to {}{}", mean,
+                     std, scale, scale == 1 ? "; with scale=255 pixels are from 0 to 255" : ""));
+  else if (scale > 16 && mean > 0 && mean <= 1 && std < 1)
+    warn(
+        fmt::format("recipe: normalize: mean {} and std {} are of pixels from 0 to 1, but scale={} "
+                    "makes them 0 to {}",
+                    mean, std, scale, scale));
+}
+
 static Normalization parseNormalization(const Json &json) {
   Normalization result;
   if (json.is_null())
     return result;
+  std::string order = json.value("order", "rgb");
+  if (!recipe::fits(recipe::Type::Order, recipe::Value{order}))
+    fail("recipe: normalize: order is {}, expected {}", order, recipe::wanted(recipe::Type::Order));
+  result.bgr = order == "bgr";
   result.automatic = json.value("auto", false);
   if (result.automatic)
     return result;
   result.mean = json.value("mean", std::vector<float>());
   result.std = json.value("std", std::vector<float>());
+  double scale = json.value("scale", 1.0);
+  if (!(scale > 0))
+    fail("recipe: normalize: scale is {}, expected more than 0", scale);
+  checkRange(result, scale);
+  if (scale != 1)
+    for (std::vector<float> *list : {&result.mean, &result.std})
+      for (float &value : *list)
+        value = float(double(value) / scale);
   return result;
 }
 
@@ -218,6 +246,8 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
   result["epochs"] = recipe.epochs;
   result["seed"] = recipe.seed;
   result["limit"] = recipe.limit;
+  if (recipe.validationLimit)
+    result["val_limit"] = recipe.validationLimit;
   return result;
 }
 
@@ -262,7 +292,7 @@ static double parseNumber(const Json &json, const char *clause, double otherwise
 static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   Json json = Json::parse(info.recipe);
   for (const std::string &text : overrides.set)
-    applyOverride(json, text);
+    applyOverride(json, text, overrides.addsEvaluation);
   Recipe recipe;
   recipe.written = json.value("written", false);
   for (const Json &call : json.value("augment", Json::array()))
@@ -271,6 +301,12 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
     recipe.eval.push_back(parseTransform(call, "eval"));
   if (json.contains("normalize"))
     recipe.normalize = parseNormalization(json["normalize"]);
+  for (const std::string &text : overrides.set) {
+    recipe.normalize.orderSet |= text.starts_with("normalize.order=");
+    recipe.normalize.valuesSet |= text.starts_with("normalize.mean=") ||
+                                  text.starts_with("normalize.std=") ||
+                                  text.starts_with("normalize.scale=");
+  }
   checkNormalization(recipe.normalize, info.channels);
   if (json.contains("optimizer"))
     parseOptimizer(json["optimizer"], recipe);
@@ -293,6 +329,7 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.ownRates = overrides.ownRates;
   recipe.seed = overrides.seed;
   recipe.limit = overrides.limit;
+  recipe.validationLimit = overrides.validationLimit;
   if (recipe.accumulate < 1 || !(recipe.clipNorm >= 0))
     fail("recipe: accumulate {} and clip_norm {}, expected at least 1 and 0", recipe.accumulate,
          recipe.clipNorm);

@@ -63,7 +63,10 @@ struct ScheduleStage {
 
 struct Normalization {
   bool automatic = false;
-  std::vector<float> mean, std; ///< by channel, of pixels in 0..1; empty: none
+  std::vector<float> mean, std; ///< by channel of the input, of pixels in 0..1; empty: none
+  bool bgr = false;             ///< the input's channels are blue, green, red
+  /// The command line names mean or std (or the pixels' scale), or the order: weights don't decide.
+  bool valuesSet = false, orderSet = false;
 };
 
 /// What the command line changes.
@@ -74,8 +77,10 @@ struct RecipeOverrides {
   std::vector<std::string> freeze;
   std::vector<std::pair<std::string, double>> ownRates;
   std::vector<std::string> set; ///< see RecipeOverride.h; the others go before
+  bool addsEvaluation = false;  ///< `set` may name steps of eval that the recipe lacks
   uint64_t seed = 0;
-  int64_t limit = 0; ///< training images; 0: all
+  int64_t limit = 0;           ///< training images; 0: all
+  int64_t validationLimit = 0; ///< validation images; 0: all
 };
 
 struct Recipe {
@@ -97,7 +102,7 @@ struct Recipe {
   std::vector<ScheduleStage> schedule;
   int64_t batch = 128, epochs = 10;
   uint64_t seed = 0;
-  int64_t limit = 0;
+  int64_t limit = 0, validationLimit = 0;
   std::string effective; ///< JSON of all the above after the overrides
 
   bool hasTransform(TransformKind kind) const;

@@ -103,6 +103,41 @@ static void overrideNumber(Json &recipe, const std::string &option, const recipe
   recipe[name] = value;
 }
 
+/// A step of evaluation that the recipe leaves to the defaults, or does without: what resizes goes
+/// first.
+static void addEvaluation(Json &calls, const std::string &name) {
+  if (!calls.is_array())
+    calls = Json::array();
+  auto isSame = [&](const Json &call) { return call.at("name") == name; };
+  if (recipe::findCall(*recipe::findClause("eval"), name) &&
+      std::none_of(calls.begin(), calls.end(), isSame))
+    calls.insert(name == "resize" ? calls.begin() : calls.end(),
+                 Json{{"name", name}, {"args", Json::array()}, {"named", Json::object()}});
+}
+
+/// The order of the channels is a word, bare or quoted.
+static void overrideOrder(Json &recipe, const std::string &option, std::string word) {
+  if (word.size() > 1 && word.front() == '"' && word.back() == '"')
+    word = word.substr(1, word.size() - 2);
+  if (!recipe::fits(recipe::Type::Order, recipe::Value{word}))
+    fail("--set {}: expected {}", option, recipe::wanted(recipe::Type::Order));
+  if (!recipe["normalize"].is_object())
+    recipe["normalize"] = {{"auto", false}};
+  recipe["normalize"]["order"] = word;
+}
+
+/// `normalize.scale`: what the largest pixel counts in a mean and std that are written.
+static void overrideScale(Json &recipe, const std::string &option, const recipe::Param &param,
+                          const Json &value) {
+  std::optional<recipe::Value> converted = toRecipeValue(value);
+  if (!converted || !recipe::fits(param.type, *converted))
+    fail("--set {}: expected {}", option,
+         converted ? recipe::wanted(param.type, *converted) : recipe::wanted(param.type));
+  if (!recipe["normalize"].is_object() || recipe["normalize"].value("auto", false))
+    fail("--set {}: it belongs to a mean and std that are written or set before it", option);
+  recipe["normalize"][std::string(param.name)] = value;
+}
+
 /// `normalize.mean` and `normalize.std` (numbers a channel, or one for all); together they replace
 /// `normalize(auto)`.
 static void overrideNormalization(Json &recipe, const std::string &option,
@@ -140,7 +175,7 @@ static std::string knownPaths() {
   return text;
 }
 
-void applyOverride(Json &recipe, const std::string &text) {
+void applyOverride(Json &recipe, const std::string &text, bool mayAddEvaluation) {
   size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw UsageError(
@@ -155,11 +190,17 @@ void applyOverride(Json &recipe, const std::string &text) {
   if (clause && words.size() == 1 && clause->form == recipe::Form::Call &&
       !clause->compiledIn.empty())
     rejectCompiledIn(text, clause->compiledIn);
-  Json value = parseValue(text, text.substr(equals + 1));
-  const recipe::Param *scale =
+  const recipe::Param *normalization =
       words[0] == "normalize" && words.size() == 2 ? clause->calls[0].find(words[1]) : nullptr;
-  if (scale)
-    overrideNormalization(recipe, text, *scale, value);
+  if (normalization && normalization->type == recipe::Type::Order)
+    return overrideOrder(recipe, text, text.substr(equals + 1));
+  Json value = parseValue(text, text.substr(equals + 1));
+  if (clause && clause->name == "eval" && words.size() == 3 && mayAddEvaluation)
+    addEvaluation(recipe["eval"], words[1]);
+  if (normalization && normalization->type == recipe::Type::Positive)
+    overrideScale(recipe, text, *normalization, value);
+  else if (normalization)
+    overrideNormalization(recipe, text, *normalization, value);
   else if (clause && words[0] != "normalize" && clause->form == recipe::Form::Call &&
            words.size() == 2)
     overrideArgument(recipe, text, *clause, words[1], value);

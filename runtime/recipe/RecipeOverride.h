@@ -15,10 +15,12 @@ std::string_view refusal(const recipe::Clause &clause, const nlohmann::ordered_j
 
 /// Changes one value of a recipe as the executable holds it: "optimizer.beta2=0.95",
 /// "loss.label_smoothing=0.1", "schedule.step.factor=0.2", "augment.random_crop.pad=2",
-/// "eval.resize.size=256", "clip_norm=1", "ema=0.99", "accumulate=4", "batch=64", "epochs=3".
-/// Values are numbers, true or false, iterations (`32k`) and lists of them. Fails with an Error
-/// that names what there is, or says that the value is compiled in.
-void applyOverride(nlohmann::ordered_json &recipe, const std::string &text);
+/// "eval.resize.size=256", "normalize.mean=[0.5, 0.5, 0.5]", "normalize.order=bgr", "clip_norm=1",
+/// "ema=0.99", "accumulate=4", "batch=64", "epochs=3". Values are numbers, true or false,
+/// iterations (`32k`) and lists of them. Fails with an Error that names what there is, or says that
+/// the value is compiled in. `mayAddEvaluation`: a step that the recipe's eval lacks is added.
+void applyOverride(nlohmann::ordered_json &recipe, const std::string &text,
+                   bool mayAddEvaluation = false);
 
 } // namespace netc::runtime
 

@@ -45,6 +45,8 @@ void Metrics::append(const EpochRecord &record) const {
   }
   json["images_per_s"] = record.imagesPerSecond;
   json["seconds"] = record.seconds;
+  if (record.validation)
+    json["val_seconds"] = record.validationSeconds;
   Json curve = Json::array();
   for (const CurvePoint &point : record.curve)
     curve.push_back({point.step, point.loss, point.accuracy, point.learningRate});

@@ -20,7 +20,7 @@ struct EpochRecord {
   double learningRate = 0;     ///< of the last step
   double trainLoss = 0, trainAccuracy = 0;
   const Accuracy *validation = nullptr;
-  double imagesPerSecond = 0, seconds = 0;
+  double imagesPerSecond = 0, seconds = 0, validationSeconds = 0;
   int64_t corrupt = 0;           ///< training images that did not decode so far, in this process
   std::vector<CurvePoint> curve; ///< of the steps of the epoch that this process ran
 };

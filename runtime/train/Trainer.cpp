@@ -2,6 +2,7 @@
 #include "runtime/train/Training.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/data/ClassLabels.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/exec/Diagnosis.h"
 #include "runtime/system/AtomicFile.h"
@@ -48,20 +49,12 @@ static Pipeline::SourceSize sizeOf(const Dataset &data) {
   return {data.imageHeight(), data.imageWidth()};
 }
 
-/// All samples, or `limit` of them evenly spaced: sorted data keeps all its classes.
-static std::vector<int64_t> chooseSamples(int64_t count, int64_t limit) {
-  int64_t kept = limit > 0 ? std::min(limit, count) : count;
-  std::vector<int64_t> samples;
-  for (int64_t i = 0; i < kept; ++i)
-    samples.push_back(int64_t(__int128(i) * count / kept));
-  return samples;
-}
-
 static ModelInfo readTrainableModel(const NetcModel &model) {
   ModelInfo info = readModel(model);
   if (model.step.command_count == 0)
     fail("{} was compiled with --mode infer and cannot train: compile it without that option",
          info.name);
+  requireSeveralClasses(info, "train");
   requireCpuFeatures(info.name, info.features);
   return info;
 }
@@ -76,7 +69,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
       validation(openEvaluation(options.val.empty() ? options.data : options.val,
                                 !options.val.empty(), shapeOf(info), data->classNames(),
                                 options.val.empty() ? "--data" : "--val")),
-      samples(chooseSamples(data->size(), recipe.limit)), pool(options.threads),
+      samples(spreadSamples(data->size(), recipe.limit)), pool(options.threads),
       executor(model, info, pool), optimizer(recipe, executor),
       stepsPerEpoch((int64_t(samples.size()) + recipe.batch - 1) / recipe.batch),
       schedule(recipe, updateOf(stepsPerEpoch)),
@@ -110,9 +103,12 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
 
   PixelScaling scaling =
       scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
-  metadata = {info.name,   data->kind(),      data->classNames(), scaling.mean,
-              scaling.std, scaling.pixelMean, scaling.pcaValues,  scaling.pcaVectors};
+  metadata = {info.name,         data->kind(),       data->classNames(),
+              scaling.mean,      scaling.std,        scaling.pixelMean,
+              scaling.pcaValues, scaling.pcaVectors, scaling.bgr ? "bgr" : ""};
   augment = Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
+  if (validation)
+    validated = spreadSamples(validation->size(), recipe.validationLimit);
   if (validation)
     evaluation = Pipeline::forEvaluation(recipe, info, scaling, sizeOf(*validation), 1);
   if (auto written = augment->writtenFor(); written.height)
@@ -156,7 +152,11 @@ void Training::describeRun() {
   print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
         info.trainableElements(), samples.size(), data->size(), options.data, recipe.batch,
         counted(recipe.epochs, "epoch"), executor.device().describe());
-  if (!validation)
+  print("{}\n", describeClasses(*data, samples, info.classes));
+  if (validation)
+    print("validation: {} of {} images ({})\n", validated.size(), validation->size(),
+          options.val.empty() ? options.data : options.val);
+  else
     note(fmt::format("{} has no validation images: name some with --val", options.data));
   if (!optimizer.frozen().empty())
     note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),
@@ -363,7 +363,9 @@ void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
                 fmt::format("loss {:.4f}  accuracy {:.2f}%  {:.0f} images/s  ETA {}",
                             position.lossSum / double(position.seen),
                             100 * double(position.correct) / double(position.seen),
-                            double(recipe.batch) / perStep, clockTime(perStep * double(left))));
+                            double(recipe.batch) / perStep,
+                            clockTime(perStep * double(left) +
+                                      validationSeconds * double(recipe.epochs - position.epoch))));
 }
 
 bool Training::validate() {
@@ -379,18 +381,20 @@ bool Training::validate() {
   record.curve = curve;
   double error = record.trainLoss;
   if (validation) {
+    auto start = Clock::now();
     Optimizer::Averaged averaged(optimizer);
     lastAccuracy = evaluate(
-        executor, *validation, *evaluation, recipe.batch, workers,
+        executor, *validation, validated, *evaluation, recipe.batch, workers,
         [&](int64_t done) {
           if (communicator.isRoot())
-            progress.show("validation", done, validation->size(), "");
+            progress.show("validation", done, int64_t(validated.size()), "");
           return !interrupted;
         },
         &corruptValidation);
     if (isInterrupted())
       return false;
     error = 1 - lastAccuracy.top1();
+    validationSeconds = record.validationSeconds = secondsSince(start);
     improved = lastAccuracy.top1() > position.bestTop1;
     if (improved)
       position.bestTop1 = lastAccuracy.top1(), position.bestEpoch = record.epoch;
@@ -408,7 +412,8 @@ bool Training::validate() {
   if (validation)
     print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
           lastAccuracy.top1() * 100);
-  print("  {:.1f} s\n", epochSeconds);
+  print("  {:.1f} s{}\n", epochSeconds,
+        validation ? fmt::format(" + validation {:.1f} s", validationSeconds) : std::string());
   std::fflush(stdout);
   record.corrupt = corrupt.count();
   if (!communicator.isRoot())

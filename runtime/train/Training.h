@@ -82,7 +82,7 @@ private:
   ModelInfo info;
   Recipe recipe;
   std::unique_ptr<Dataset> data, validation;
-  std::vector<int64_t> samples;
+  std::vector<int64_t> samples, validated; // of both sets, those that are seen
   ThreadPool pool;
   Executor executor;
   Optimizer optimizer;
@@ -104,7 +104,8 @@ private:
   bool improved = false;            // the last epoch was the best so far
   int64_t firstStep = 0;            // of this process
   double epochSeconds = 0;
-  int64_t epochImages = 0; // trained on in this epoch by this process
+  double validationSeconds = 0; // of the last validation
+  int64_t epochImages = 0;      // trained on in this epoch by this process
   std::vector<CurvePoint> curve;
   double curveLoss = 0; // sums since its last point
   int64_t curveCorrect = 0, curveImages = 0;

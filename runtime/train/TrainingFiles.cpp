@@ -97,10 +97,10 @@ void Training::report() const {
   add("peak memory", shortBytes(peakResidentBytes()));
   add("training data",
       fmt::format("{}: {} of {} images", options.data, samples.size(), data->size()));
-  add("validation data",
-      validation ? fmt::format("{}: {} images", options.val.empty() ? options.data : options.val,
-                               validation->size())
-                 : std::string("none"));
+  add("validation data", validation ? fmt::format("{}: {} of {} images",
+                                                  options.val.empty() ? options.data : options.val,
+                                                  validated.size(), validation->size())
+                                    : std::string("none"));
   add("compiled",
       fmt::format("netc {}, for {} {}, from {}", info.compiler, info.target, info.cpu, info.file));
   try {
@@ -165,7 +165,7 @@ void Training::warnOfCorrupt() const {
                      data->size()));
   if (int64_t count = corruptValidation.count())
     warn(fmt::format("{} of {} validation images could not be read and are not counted", count,
-                     validation->size()));
+                     validated.size()));
 }
 
 int Training::stopInterrupted() {

@@ -28,6 +28,8 @@ std::map<std::string, std::string> WeightsMetadata::encode() const {
   }
   if (!pixelMean.empty())
     meta["netc.pixel_mean"] = Json(pixelMean).dump();
+  if (!order.empty())
+    meta["netc.order"] = order;
   if (!pcaValues.empty()) {
     meta["netc.pca_values"] = Json(pcaValues).dump();
     meta["netc.pca_vectors"] = Json(pcaVectors).dump();
@@ -49,6 +51,7 @@ WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
   try {
     result.model = text("netc.model");
     result.data = text("netc.data");
+    result.order = text("netc.order");
     list("netc.classes", result.classes);
     list("netc.mean", result.mean);
     list("netc.std", result.std);
@@ -58,6 +61,9 @@ WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
   } catch (const nlohmann::json::exception &error) {
     fail("{}: bad metadata: {}", file.path(), error.what());
   }
+  if (!result.order.empty() && result.order != "rgb" && result.order != "bgr")
+    fail("{}: metadata has the order of channels '{}', expected rgb or bgr", file.path(),
+         result.order);
   if (result.mean.size() != result.std.size())
     fail("{}: metadata has {} means and {} standard deviations", file.path(), result.mean.size(),
          result.std.size());

@@ -20,6 +20,7 @@ struct WeightsMetadata {
   std::vector<float>
       pcaValues; ///< as PixelScaling's; empty: no jitter along components of the colours
   std::vector<float> pcaVectors;
+  std::string order; ///< "bgr" where blue is the first channel; mean and std are in this order
 
   std::map<std::string, std::string> encode() const;
   static WeightsMetadata decode(const Safetensors &file);

@@ -84,6 +84,34 @@ TEST(Recipe, NamesItsPositionalArguments) {
   EXPECT_EQ(name(recipe.schedule[1], 2), "min");
 }
 
+TEST(Recipe, NormalizationHasAScaleAndAnOrder) {
+  std::string diagnostics;
+  auto network = elaborateText(
+      model + "train m {\n  normalize(mean=[104, 117, 123], std=1, scale=255, order=bgr)\n}\n",
+      diagnostics);
+  ASSERT_TRUE(network) << diagnostics;
+  EXPECT_EQ(diagnostics, "");
+  const auto &named = network->recipe.normalize[0].named;
+  ASSERT_EQ(named.size(), 4u);
+  EXPECT_EQ(std::get<int64_t>(named[2].second.value), 255);
+  EXPECT_EQ(std::get<std::string>(named[3].second.value), "bgr");
+  EXPECT_FALSE(elaborateText(model + "train m {\n  normalize(0, 1, order=gbr)\n}\n", diagnostics));
+  EXPECT_NE(diagnostics.find("'order' of 'normalize' must be rgb or bgr, have 'gbr'"),
+            std::string::npos)
+      << diagnostics;
+}
+
+TEST(Recipe, NormalizationInOtherUnitsIsPointedOut) {
+  std::string diagnostics;
+  EXPECT_TRUE(elaborateText(model + "train m {\n  normalize(mean=[127, 127, 127], std=128)\n}\n",
+                            diagnostics));
+  EXPECT_NE(diagnostics.find("test.net:7:3: warning: 'normalize' has mean 127 and std 128, but "
+                             "pixels are from 0 to 1"),
+            std::string::npos)
+      << diagnostics;
+  EXPECT_NE(diagnostics.find("scale=255"), std::string::npos);
+}
+
 TEST(Recipe, ForOtherChannelsComputesItsNormalization) {
   std::string diagnostics;
   auto network = elaborateText(

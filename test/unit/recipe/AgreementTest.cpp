@@ -60,6 +60,7 @@ static const char *const values[] = {"0",
                                      "true",
                                      "false",
                                      "\"word\"",
+                                     "\"bgr\"",
                                      "[]",
                                      "[0.5]",
                                      "[30, 60]",
@@ -109,6 +110,8 @@ static std::string goodValue(const recipe::Param &param) {
     return "[[1, 0], [0, 1]]";
   case recipe::Type::Points:
     return "[30, 60]";
+  case recipe::Type::Order:
+    return "\"rgb\"";
   default:
     return "0.25";
   }

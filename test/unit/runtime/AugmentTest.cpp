@@ -183,6 +183,80 @@ TEST(Statistics, MeanImageOfScaledDecodes) {
       ASSERT_NEAR(scaling.pixelMean[c * 64 * 64 + i] * 255, expected[i * 3 + c], 4) << i;
 }
 
+static ModelInfo colorModel(const std::string &normalize) {
+  ModelInfo info;
+  info.channels = 3;
+  info.height = info.width = 1;
+  info.classes = 10;
+  info.recipe = R"({"normalize":)" + normalize + "}";
+  return info;
+}
+
+/// What becomes of the pixel (10, 20, 30) in evaluation.
+static std::vector<float> normalized(const ModelInfo &info, const std::vector<std::string> &set,
+                                     const WeightsMetadata &metadata = {}) {
+  RecipeOverrides overrides;
+  overrides.set = set;
+  Recipe recipe = parseRecipe(info, overrides);
+  Pipeline pipeline = Pipeline::forEvaluation(
+      recipe, info, scalingForEvaluation(recipe, info, metadata, "w"), {1, 1}, 1);
+  AugmentWorkspace workspace;
+  std::vector<float> out(3);
+  auto source = [](const ScaleChooser &, Image &image) {
+    image.resize(1, 1, 3);
+    image.pixels = {10, 20, 30};
+  };
+  pipeline.apply(source, 0, 0, 0, workspace, out.data());
+  return out;
+}
+
+static void expectNear(const std::vector<float> &have, const std::vector<double> &want) {
+  for (size_t i = 0; i < 3; ++i)
+    EXPECT_NEAR(have[i], want[i], 1e-4) << i;
+}
+
+// Caffe's preprocessing: pixels from 0 to 255, blue first; mean and std are by the input's
+// channels.
+TEST(Normalize, TakesAScaleAndAnOrder) {
+  expectNear(normalized(colorModel(R"({"mean":[1,2,3],"std":[1,1,2],"scale":255})"), {}),
+             {9, 18, 13.5});
+  expectNear(normalized(colorModel(R"({"mean":[1,2,3],"std":[1],"scale":255,"order":"bgr"})"), {}),
+             {29, 18, 7});
+  EXPECT_HAS(errorOf([] { normalized(colorModel(R"({"mean":[0],"std":[1],"order":"gbr"})"), {}); }),
+             "order is gbr, expected rgb or bgr");
+}
+
+TEST(Normalize, TheCommandLineIsAboveWeightsAboveRecipe) {
+  ModelInfo info = colorModel(R"({"mean":[0],"std":[1]})");
+  WeightsMetadata metadata;
+  metadata.mean = {0, 0, 0};
+  metadata.std = {0.1f, 0.1f, 0.1f};
+  double ten = 10 / 255.0;
+  expectNear(normalized(info, {}), {ten, 2 * ten, 3 * ten});
+  expectNear(normalized(info, {}, metadata), {10 * ten, 20 * ten, 30 * ten});
+  expectNear(normalized(info, {"normalize.std=0.5"}, metadata), {2 * ten, 4 * ten, 6 * ten});
+  expectNear(normalized(info, {"normalize.std=255", "normalize.scale=255"}, metadata),
+             {ten, 2 * ten, 3 * ten});
+  expectNear(normalized(info, {"normalize.order=bgr"}, metadata), {30 * ten, 20 * ten, 10 * ten});
+  metadata.order = "bgr";
+  expectNear(normalized(info, {}, metadata), {30 * ten, 20 * ten, 10 * ten});
+  expectNear(normalized(info, {"normalize.order=rgb"}, metadata), {10 * ten, 20 * ten, 30 * ten});
+}
+
+TEST(Normalize, UnitsThatCannotBeArePointedOut) {
+  auto told = [](const std::string &normalize) {
+    testing::internal::CaptureStderr();
+    parseRecipe(colorModel(normalize), {});
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_HAS(told(R"({"mean":[127,127,127],"std":[128]})"), "with scale=255 pixels are from 0");
+  EXPECT_HAS(told(R"({"mean":[0],"std":[255]})"), "with scale=255");
+  EXPECT_HAS(told(R"({"mean":[0.485],"std":[0.229],"scale":255})"), "but scale=255 makes them");
+  EXPECT_EQ(told(R"({"mean":[127],"std":[128],"scale":255})"), "");
+  EXPECT_EQ(told(R"({"mean":[0.485],"std":[0.229]})"), "");
+  EXPECT_EQ(told(R"({"mean":[104,117,123],"std":[1],"scale":255})"), "");
+}
+
 /// A pipeline for a [channels, side, side] input.
 static Pipeline makePipeline(const std::string &augment, int channels, int side,
                              Pipeline::SourceSize source, bool training = true,

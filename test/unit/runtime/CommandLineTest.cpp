@@ -341,6 +341,109 @@ TEST(CommandLine, TrainsOnAFolderOfImages) {
   EXPECT_HAS(predicted.out, "%  cat");
 }
 
+/// PNGs of one grey value, `count` a class.
+static void makeClasses(const std::string &root, const std::vector<std::string> &names, int count) {
+  Image image;
+  image.resize(40, 50, 3);
+  for (size_t c = 0; c < names.size(); ++c) {
+    makeFolder(root + "/" + names[c]);
+    std::fill(image.pixels.begin(), image.pixels.end(), uint8_t(40 + 160 * c / names.size()));
+    for (int i = 0; i < count; ++i)
+      writePng(root + "/" + names[c] + "/" + std::to_string(i) + ".png", image);
+  }
+}
+
+static const std::string toyColor = TOY_EXECUTABLES "/toy_color_model";
+
+TEST(CommandLine, TrainingTellsWhatItUnderstood) {
+  ScratchFolder folder;
+  makeClasses(folder / "data", {"cat", "dog\x1B[2J"}, 6);
+  std::string command = toyColor +
+                        " train --epochs 1 --data imagefolder:" + folder / "data --out " +
+                        folder / "out --val imagefolder:" + folder / "data";
+  Outcome trained = shell(command + " --limit 7 --val-limit 4");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_HAS(trained.out, "2 classes (the model has 10): cat 4, dog\\x1b[2J 3\n");
+  EXPECT_HAS(trained.out, "validation: 4 of 12 images");
+  EXPECT_HAS(trained.out, " s + validation ");
+  EXPECT_HAS(trained.out, "of 4 validation images");
+  auto line = nlohmann::json::parse(readFile(folder / "out/metrics.jsonl"));
+  EXPECT_GE(line["val_seconds"].get<double>(), 0);
+  Outcome other = shell(command + " --limit 7 --val-limit 5 --resume");
+  EXPECT_EQ(other.code, 1);
+  EXPECT_HAS(other.err, "val_limit was 4, is 5");
+  Outcome predicted = shell(toyColor + " predict --weights " + folder / "out " + folder / "data");
+  EXPECT_EQ(predicted.out.find('\x1B'), std::string::npos);
+  Outcome table = shell(toyColor + " eval --per-class --weights " +
+                        folder / "out --data imagefolder:" + folder / "data");
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_EQ(table.out.find('\x1B'), std::string::npos);
+  EXPECT_HAS(table.out, "dog\\x1b[2J");
+}
+
+TEST(CommandLine, EvaluationKnowsWhichFolderIsWhichClass) {
+  ScratchFolder folder;
+  ASSERT_EQ(shell(toyColor + " train --epochs 0 --data synthetic:20 --out " + folder / "out").code,
+            0);
+  makeClasses(folder / "some/val", {"b", "d"}, 3);
+  std::string eval =
+      toyColor + " eval --weights " + folder / "out --data imagefolder:" + folder / "some";
+  Outcome unknown = shell(eval);
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_HAS(unknown.err, "has 2 folders, but toycolor has 10 classes");
+  EXPECT_HAS(unknown.err, "--labels FILE");
+  writeFileAtomically(folder / "labels", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  Outcome known = shell(eval + " --json --labels " + folder / "labels");
+  ASSERT_EQ(known.code, 0) << known.err;
+  auto json = nlohmann::json::parse(known.out);
+  EXPECT_EQ(json["images"], 6);
+  ASSERT_EQ(json["classes"].size(), 2u);
+  EXPECT_EQ(json["classes"][0]["class"], 1);
+  EXPECT_EQ(json["classes"][1]["label"], "d");
+  EXPECT_HAS(shell(eval + " --labels imagenet").err, "1000 class names, the model has 10 classes");
+  // A folder for each class: by position.
+  makeClasses(folder / "all", {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, 1);
+  EXPECT_EQ(
+      shell(toyColor + " eval --weights " + folder / "out --data imagefolder:" + folder / "all")
+          .code,
+      0);
+}
+
+TEST(CommandLine, PreprocessingIsShownAndCanBeSet) {
+  ScratchFolder folder;
+  auto json = nlohmann::json::parse(shell(toyColor + " info --json").out);
+  EXPECT_EQ(json["preprocessing"]["normalize"], "by the weights");
+  EXPECT_EQ(json["preprocessing"]["order"], "rgb");
+  EXPECT_EQ(json["preprocessing"]["steps"][0]["name"], "resize");
+  EXPECT_EQ(json["preprocessing"]["steps"][0]["size"], 32);
+  EXPECT_EQ(json["preprocessing"]["steps"][1]["size"], (std::vector<int>{32, 32}));
+  EXPECT_HAS(shell(toyColor + " info").out,
+             "preprocessing    resize 32 (shorter side), center_crop 32x32, normalized by the "
+             "weights\n");
+  makeClasses(folder / "data", {"a", "b"}, 2);
+  std::string data = "imagefolder:" + folder / "data";
+  ASSERT_EQ(shell(toyColor + " train --epochs 1 --data " + data + " --out " + folder / "out").code,
+            0);
+  std::string predict =
+      toyColor + " predict --json --weights " + folder / "out " + folder / "data/a/0.png";
+  std::string usual = shell(predict).out;
+  std::string set = " --set eval.resize.size=40 --set normalize.mean=[0,0,0] --set normalize.std=1";
+  Outcome other = shell(predict + set);
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_NE(other.out, usual);
+  EXPECT_EQ(shell(toyColor + " eval --weights " + folder / "out --data " + data + set).code, 0);
+  EXPECT_EQ(shell(toyColor + " bench --data " + data + set).code, 0);
+  EXPECT_EQ(shell(toyColor + " augment --data " + data + " --out " + folder / "s.png" + set +
+                  " --set augment.random_crop.pad=0")
+                .code,
+            0);
+  Outcome wrong = shell(predict + " --set optimizer.lr=1");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_HAS(wrong.err, "--set optimizer.lr=1: expected a name that begins with eval or normalize");
+  EXPECT_EQ(shell(predict + " --set normalize.order=grb").code, 2);
+  EXPECT_EQ(shell(predict + " --set normalize.mean=[1,2]").code, 2);
+}
+
 TEST(CommandLine, RunWritesWhatTheLanguagePagePromises) {
   ScratchFolder folder;
   ASSERT_EQ(shell(train(folder / "out", "--epochs 0")).code, 0);

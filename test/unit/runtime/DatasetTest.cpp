@@ -78,6 +78,30 @@ TEST(Idx, ErrorsNameFileAndExpectation) {
   EXPECT_HAS(openError("mnist:" + folder.path), "label 10 of image 1, expected 0 to 9");
 }
 
+// A gzip bomb: a kilobyte in the file for each megabyte that comes out.
+TEST(Idx, NoMoreIsReadThanTheHeaderSays) {
+  ScratchFolder folder;
+  gzFile file = gzopen((folder / "train-images-idx3-ubyte.gz").c_str(), "wb9");
+  std::string start = idxImages(2), zeros(1 << 20, '\0');
+  gzwrite(file, start.data(), unsigned(start.size()));
+  for (int i = 0; i < 64; ++i)
+    gzwrite(file, zeros.data(), unsigned(zeros.size()));
+  gzclose(file);
+  writeFileAtomically(folder / "train-labels-idx1-ubyte", idxLabels({0, 1}));
+  EXPECT_HAS(openError("mnist:" + folder.path),
+             "train-images-idx3-ubyte.gz: the file is too long: its header says 28 bytes");
+  std::filesystem::remove(folder / "train-images-idx3-ubyte.gz");
+  writeFileAtomically(folder / "train-images-idx3-ubyte",
+                      bytes({0, 0, 8, 3, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 2, 1}));
+  EXPECT_HAS(openError("mnist:" + folder.path), "bytes by its header, more than the");
+  // A header that promises a gigabyte takes no memory for it.
+  writeFileAtomically(folder / "train-images-idx3-ubyte",
+                      bytes({0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 127, 255, 0, 0, 64, 0, 1}));
+  EXPECT_HAS(openError("mnist:" + folder.path), "1 bytes of images, expected 1073709056");
+  writeIdx(folder, idxImages(2) + "x", idxLabels({0, 1}));
+  EXPECT_HAS(openError("mnist:" + folder.path), "the file is too long");
+}
+
 TEST(Dataset, LabelsBeyondTheModelsClassesAreAnError) {
   ScratchFolder folder;
   writeIdx(folder, idxImages(2), idxLabels({0, 7}));

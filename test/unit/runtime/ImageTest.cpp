@@ -2,11 +2,13 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/image/ImageFiles.h"
 #include "test/unit/runtime/Scratch.h"
 #include "test/unit/runtime/TestImages.h"
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <sys/stat.h>
 
 using namespace netc::runtime;
@@ -312,6 +314,98 @@ TEST(ImageFolder, NothingIsDroppedInSilence) {
   EXPECT_HAS(told, folder / "dog holds no JPEG or PNG file");
   EXPECT_HAS(told, "1 file named neither .jpg, .jpeg nor .png (" + folder / "cat/c.bmp)");
   EXPECT_HAS(told, "1 image in no class's folder (stray.png)");
+}
+
+// A notebook's checkpoints and the shadows that a copy from a Mac leaves.
+TEST(ImageFolder, HiddenNamesAreSkippedEverywhere) {
+  ScratchFolder folder;
+  for (const char *name : {"cat/.ipynb_checkpoints", "cat/deep/.cache", ".git", "dog"})
+    makeFolder(folder / name);
+  std::string jpeg = makeJpeg({});
+  for (const char *name : {"cat/0.jpg", "cat/.ipynb_checkpoints/0.jpg", "cat/._0.jpg",
+                           "cat/deep/1.jpg", "cat/deep/.cache/2.jpg", "dog/0.jpg", ".stray.jpg"})
+    writeFileAtomically(folder / name, jpeg);
+  testing::internal::CaptureStderr();
+  auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 10});
+  std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(data->size(), 3);
+  EXPECT_EQ(told, "note: " + folder.path + ": left out: 5 hidden files or folders (" +
+                      folder / ".git)\n");
+  EXPECT_EQ(findImageFiles(folder / "cat").images.size(), 2u);
+}
+
+TEST(ImageFolder, LinksToWhatHasNoEndAreLeftOut) {
+  ScratchFolder folder;
+  makeFolder(folder / "cat");
+  writeFileAtomically(folder / "cat/a.jpg", makeJpeg({}));
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  std::ofstream(folder / "giant").close();
+  std::filesystem::resize_file(folder / "giant", uint64_t(200) << 30); // sparse
+  std::filesystem::create_symlink("../pipe", folder / "cat/b.jpg");
+  std::filesystem::create_symlink("/dev/zero", folder / "cat/c.jpg");
+  std::filesystem::create_symlink("../giant", folder / "cat/d.jpg");
+  testing::internal::CaptureStderr();
+  auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 10});
+  std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(data->size(), 1);
+  EXPECT_HAS(told, folder / "cat/b.jpg: no regular file, left out (and 1 more)");
+  EXPECT_HAS(told, folder / "cat/d.jpg: longer than 1073741824 bytes, left out");
+  // What has come in their place since.
+  EXPECT_HAS(errorOf([&] { readImageFile(folder / "pipe"); }), "pipe: no regular file");
+  EXPECT_HAS(errorOf([&] { readImageFile("/dev/zero"); }), "/dev/zero: no regular file");
+  EXPECT_HAS(errorOf([&] { readImageFile("/dev/zero", true); }), "neither JPEG nor PNG");
+  EXPECT_HAS(errorOf([&] { readImageFile(folder / "giant"); }), "neither JPEG nor PNG");
+  EXPECT_HAS(errorOf([&] { readImageFile(folder.path); }), "Is a directory");
+}
+
+TEST(ImageFolder, ManyEmptyClassesAreOneLine) {
+  ScratchFolder folder;
+  for (int i = 100; i < 180; ++i)
+    makeFolder(folder / ("c" + std::to_string(i)));
+  writeFileAtomically(folder / "c150/a.jpg", makeJpeg({}));
+  testing::internal::CaptureStderr();
+  openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 100});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "warning: " + folder.path +
+                ": 79 of 80 folders hold no JPEG or PNG file: c100, c101, "
+                "c102, c103, c104 and 74 more\n");
+}
+
+TEST(ImageFolder, ValAloneIsForEvaluation) {
+  ScratchFolder folder;
+  for (const char *name : {"val/cat", "val/dog"}) {
+    makeFolder(folder / name);
+    writeFileAtomically(folder / (std::string(name) + "/a.jpg"), makeJpeg({}));
+  }
+  DataShape shape{3, 8, 8, 10};
+  auto data = openEvaluation("imagefolder:" + folder.path, true, shape, {});
+  EXPECT_EQ(data->classNames(), (std::vector<std::string>{"cat", "dog"}));
+  EXPECT_HAS(errorOf([&] { openDataset("imagefolder:" + folder.path, Split::Train, shape); }),
+             "has val/ but no train/");
+}
+
+// A layout that is taken for classes is said to be.
+TEST(ImageFolder, SplitsThatBecomeClassesAreTold) {
+  ScratchFolder folder;
+  for (const char *name : {"Train/cat", "Valid/cat"}) {
+    makeFolder(folder / name);
+    writeFileAtomically(folder / (std::string(name) + "/a.jpg"), makeJpeg({}));
+  }
+  testing::internal::CaptureStderr();
+  openDataset("imagefolder:" + folder.path, Split::Train, {3, 8, 8, 10});
+  EXPECT_HAS(testing::internal::GetCapturedStderr(),
+             "its folders (Train, Valid) are taken for classes");
+}
+
+TEST(ImageFolder, FourChannelsAreRefusedOnceAndByName) {
+  ScratchFolder folder;
+  makeFolder(folder / "cat");
+  writeFileAtomically(folder / "cat/a.png",
+                      makePng({1, 1, PNG_COLOR_TYPE_RGB_ALPHA, 8}, {10, 20, 30, 0}));
+  EXPECT_EQ(
+      errorOf([&] { openDataset("imagefolder:" + folder.path, Split::Train, {4, 8, 8, 10}); }),
+      folder / "cat/a.png: images are read as grey or RGB (alpha is dropped), but the "
+               "model's input has 4 channels");
 }
 
 TEST(ImageFolder, NamesMayBeAnyBytes) {

@@ -76,6 +76,30 @@ TEST(Schedule, PlateauCountsItsPatienceAsKeras) {
   EXPECT_EQ(schedule.plateau.epochsSinceBest, 0); // any improvement counts
 }
 
+TEST(Recipe, EvaluationCanBeSetWhereNoneIsWritten) {
+  ModelInfo info;
+  info.channels = 1;
+  auto steps = [&](const std::string &eval, std::vector<std::string> set) {
+    info.recipe = R"({"eval":[)" + eval + "]}";
+    RecipeOverrides overrides;
+    overrides.set = std::move(set);
+    overrides.addsEvaluation = true;
+    std::string text;
+    for (const Transform &step : parseRecipe(info, overrides).eval)
+      text += (step.kind == TransformKind::Resize ? "resize " : "crop ") +
+              std::to_string(step.height) + " ";
+    return text;
+  };
+  EXPECT_EQ(steps("", {"eval.center_crop.size=224", "eval.resize.size=256"}),
+            "resize 256 crop 224 ");
+  EXPECT_EQ(steps(R"({"name":"center_crop","args":[224],"named":{}})", {"eval.resize.size=256"}),
+            "resize 256 crop 224 ");
+  // Also where the recipe gives the size by place.
+  EXPECT_EQ(steps(R"({"name":"resize","args":[256],"named":{}})", {"eval.resize.size=232"}),
+            "resize 232 ");
+  EXPECT_HAS(errorOf([&] { steps("", {"eval.hflip.p=1"}); }), "eval has no 'hflip'");
+}
+
 TEST(Recipe, ErrorsNameCallAndArgument) {
   auto error = [](const std::string &schedule) { return errorOf([&] { withSchedule(schedule); }); };
   EXPECT_HAS(error(R"([{"name":"stairs","args":[],"named":{}}])"),
