@@ -69,7 +69,7 @@ static json::Value normalizeJson(const Recipe &recipe) {
   if (std)
     result["std"] = asList(*std);
   for (const char *name : {"scale", "order"})
-    if (const RecipeValue *value = find(call, name))
+    if (const RecipeValue *value = recipe::find(call.named, name))
       result[name] = toJson(*value);
   return result;
 }
