@@ -121,6 +121,25 @@ def VerifyTraining : Pass<"net-verify-training", "mlir::ModuleOp"> {
 }
 
 //===----------------------------------------------------------------------===//
+// precision
+//===----------------------------------------------------------------------===//
+
+def AssignPrecision : Pass<"net-assign-precision", "mlir::ModuleOp"> {
+  let summary = "give every value its storage type and every contraction its operand type";
+  let description = [{
+    After autodiff, so that gradients have types of their own; before layout and fusion, which keep them.
+    ```mlir
+    %y = net.conv2d %x, %w {…}
+    // becomes, with precision=tf32
+    %y = net.conv2d %x, %w {…, net.operand_type = tf32}
+    ```
+  }];
+  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32 or tf32">];
+  let statistics = [Statistic<"numValues", "values", "values given a storage type">,
+                    Statistic<"numContractions", "contractions", "contractions given an operand type">];
+}
+
+//===----------------------------------------------------------------------===//
 // layout
 //===----------------------------------------------------------------------===//
 
@@ -150,8 +169,7 @@ def LowerToKern : Pass<"net-lower-to-kern", "mlir::ModuleOp"> {
   let summary = "net to kern on physical tensors, one op a launch";
   let options = [Option<"lanes", "lanes", "int64_t", "8", "f32 lanes of a vector register">,
                  Option<"registers", "registers", "int64_t", "16", "vector registers">,
-                 Option<"gpu", "gpu", "bool", "false", "schedules for CUDA kernels">,
-                 Option<"tensorCores", "tensor-cores", "bool", "false", "with gpu: tf32 products on tensor cores">];
+                 Option<"gpu", "gpu", "bool", "false", "schedules for CUDA kernels">];
   let dependentDialects = ["::netc::kern::KernDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
   let statistics = [Statistic<"numLaunches", "launches", "kern ops made">];
 }

@@ -39,6 +39,13 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createBuildLeanSteps(lean));
 }
 
+/// Types before layout: layouts and fusions carry them.
+static void buildPrecisionStage(OpPassManager &pm, const PipelineOptions &options) {
+  AssignPrecisionOptions precision;
+  precision.precision = options.precision;
+  pm.addPass(createAssignPrecision(precision));
+}
+
 /// Layout before fusion: a conversion is a border that no kernel crosses, so those that cancel must
 /// be gone.
 static void buildFusedStage(OpPassManager &pm) {
@@ -53,7 +60,6 @@ static void buildKernStage(OpPassManager &pm, const PipelineOptions &options) {
   lower.lanes = options.lanes;
   lower.registers = options.registers;
   lower.gpu = options.gpu;
-  lower.tensorCores = options.tensorCores;
   pm.addPass(createLowerToKern(lower));
   // Still on tensors: what a launch depends on is in plain sight.
   if (!options.gpu)
@@ -70,8 +76,10 @@ void netc::buildPipeline(OpPassManager &pm, Stage stage, const PipelineOptions &
   pm.addPass(createVerifyGraph());
   if (stage >= Stage::Train)
     buildTrainStage(pm, options);
-  if (stage >= Stage::Fused)
+  if (stage >= Stage::Fused) {
+    buildPrecisionStage(pm, options);
     buildFusedStage(pm);
+  }
   if (stage >= Stage::Kern)
     buildKernStage(pm, options);
 }

@@ -13,11 +13,11 @@ struct PipelineOptions {
   bool training = true; ///< build @step and @update
   std::string optimizer = "sgd";
   bool nesterov = false;
-  bool average = false;     ///< keep a moving average of the weights
-  int64_t lanes = 8;        ///< f32 lanes of a vector register
-  int64_t registers = 16;   ///< vector registers
-  bool gpu = false;         ///< schedules for CUDA kernels instead
-  bool tensorCores = false; ///< with gpu: tf32 products
+  bool average = false;          ///< keep a moving average of the weights
+  int64_t lanes = 8;             ///< f32 lanes of a vector register
+  int64_t registers = 16;        ///< vector registers
+  bool gpu = false;              ///< schedules for CUDA kernels instead
+  std::string precision = "f32"; ///< see net-assign-precision
 };
 
 /// Adds the passes that lead from the front end's module to `stage`.

@@ -10,6 +10,8 @@ Access netc::accessOf(Value operand, int64_t pixels) {
   auto type = cast<ShapedType>(operand.getType());
   if (type.getRank() == 1)
     return Access::Channel;
-  int64_t own = type.getRank() == 4 ? type.getDimSize(1) * type.getDimSize(2) : 1;
+  int64_t own = 1; // pixels, or tokens, of one image
+  for (int64_t axis = 1; axis + 1 < type.getRank(); ++axis)
+    own *= type.getDimSize(axis);
   return own == 1 && pixels > 1 ? Access::ImageChannel : Access::Full;
 }

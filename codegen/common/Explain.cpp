@@ -76,10 +76,7 @@ static int64_t bytesAnImage(Value value) {
   auto type = cast<ShapedType>(value.getType());
   if (type.getRank() == 0 || !type.isDynamicDim(0))
     return 0;
-  int64_t bytes = type.getElementTypeBitWidth() / 8;
-  for (int64_t dim : type.getShape().drop_front())
-    bytes *= dim;
-  return bytes;
+  return kern::storageBytes(type);
 }
 
 static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
@@ -293,7 +290,8 @@ static std::string passes(func::FuncOp function, int64_t bytes) {
     kern::GeometryAttr g = op.getGeometry();
     if (op.getKind() == kern::ContractKind::Forward &&
         kern::shapedType(op.getOuts()[0]).getRank() == 4)
-      outputs += 4 * g.getOh() * g.getOw() * g.getOc();
+      outputs += kern::elementBytes(kern::shapedType(op.getOuts()[0]).getElementType()) *
+                 g.getOh() * g.getOw() * g.getOc();
   });
   return outputs ? llvm::formatv("{0:f2} passes over the convolutions' outputs",
                                  static_cast<double>(bytes) / outputs)

@@ -1,7 +1,8 @@
 //===- Row.cpp - functions of one pixel's channels on the CPU -------------===//
 //
-// Softmax and cross entropy go channel by channel: a row of classes is short. LRN
-// squares a pixel into scratch with zeros at both ends and slides vectors over it.
+// Softmax and cross entropy go channel by channel: a row of classes is short. Losses of
+// regressions go by vectors, added in f64. LRN squares a pixel into scratch with zeros at
+// both ends and slides vectors over it.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
@@ -24,6 +25,8 @@ private:
   void crossEntropyGrad(Value row);
   void softmax(Value row);
   void softmaxGrad(Value row);
+  void difference(Value row, bool squared);
+  void differenceGrad(Value row, bool squared);
   void lrn(Value row);
   void lrnGrad(Value row);
 
@@ -136,6 +139,48 @@ void RowEmitter::softmaxGrad(Value row) {
   });
 }
 
+/// Mean of (x - t)^2, or of |x - t|, over the row.
+void RowEmitter::difference(Value row, bool squared) {
+  Value x = input(0, row), target = input(1, row);
+  auto wide = VectorType::get({k.lanes}, k.b.getF64Type());
+  Value zero = arith::ConstantOp::create(
+      k.b, k.loc, wide, DenseElementsAttr::get(wide, k.b.getF64FloatAttr(0).getValue()));
+  // Lanes beyond the row read as zero in both.
+  auto term = [&](Value i, int64_t valid) {
+    Value d = k.fsub(k.loadVector(k.at(x, i), valid), k.loadVector(k.at(target, i), valid));
+    Value v = squared ? k.fmul(d, d) : Value(math::AbsFOp::create(k.b, k.loc, d));
+    return Value(arith::ExtFOp::create(k.b, k.loc, wide, v));
+  };
+  int64_t whole = channels / k.lanes * k.lanes;
+  Value total = k.reduce(k.c(0), k.c(whole), k.lanes, zero, [&](Value i, ValueRange acc) {
+    return Values{k.fadd(acc[0], term(i, k.lanes))};
+  })[0];
+  if (whole < channels)
+    total = k.fadd(total, term(k.c(whole), channels - whole));
+  Value sum = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, total);
+  Value mean =
+      k.fmul(sum, arith::ConstantOp::create(
+                      k.b, k.loc, k.b.getF64FloatAttr(1.0 / static_cast<double>(channels))));
+  k.store(arith::TruncFOp::create(k.b, k.loc, k.f32(), mean), k.at(launch.buffers.back(), row));
+}
+
+/// weight / images times 2 (x - t), or times its sign, which is zero at zero.
+void RowEmitter::differenceGrad(Value row, bool squared) {
+  Value x = input(0, row), target = input(1, row), out = output(row);
+  double weight = op.getNumbers()[0] * (squared ? 2 : 1);
+  Value scale = k.splat(
+      k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images)));
+  k.overChannels(channels, [&](Value i, int64_t valid) {
+    Value d = k.fsub(k.loadVector(k.at(x, i), valid), k.loadVector(k.at(target, i), valid));
+    if (!squared) {
+      Value isZero = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ, d, k.zeros());
+      Value sign = math::CopySignOp::create(k.b, k.loc, k.splat(1.0), d);
+      d = arith::SelectOp::create(k.b, k.loc, isZero, k.zeros(), sign);
+    }
+    k.storeVector(k.fmul(scale, d), k.at(out, i), valid);
+  });
+}
+
 /// Stores values in scratch behind `before` zeros, with zeros after them.
 void RowEmitter::squareInto(Value scratch, llvm::function_ref<Value(Value, int64_t)> value) {
   k.fillZero(scratch, k.c(channels + lrnSize() + k.lanes));
@@ -212,6 +257,12 @@ void RowEmitter::emit() {
       return softmax(row);
     case kern::RowKind::SoftmaxGrad:
       return softmaxGrad(row);
+    case kern::RowKind::Squared:
+    case kern::RowKind::Absolute:
+      return difference(row, op.getKind() == kern::RowKind::Squared);
+    case kern::RowKind::SquaredGrad:
+    case kern::RowKind::AbsoluteGrad:
+      return differenceGrad(row, op.getKind() == kern::RowKind::SquaredGrad);
     case kern::RowKind::Lrn:
       return lrn(row);
     case kern::RowKind::LrnGrad:
@@ -224,7 +275,7 @@ void netc::cpu::emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch) 
   RowEmitter(k, op, launch).emit();
 }
 
-/// Sum over heads of weight times mean; one item.
+/// Sum over heads of weight times mean, over images and what each has of losses; one item.
 void netc::cpu::emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch &launch) {
   Type f64 = k.b.getF64Type();
   auto wide = [&](double v) -> Value {
@@ -234,11 +285,13 @@ void netc::cpu::emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch
     Value total = wide(0);
     for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
       Value losses = launch.buffers[index];
-      Value sum = k.reduce(k.c(0), launch.images, 1, wide(0), [&](Value i, ValueRange acc) {
+      int64_t each = kern::lossesOf(op.getInputs()[index]);
+      Value count = k.mul(launch.images, each);
+      Value sum = k.reduce(k.c(0), count, 1, wide(0), [&](Value i, ValueRange acc) {
         return Values{
             k.fadd(acc[0], arith::ExtFOp::create(k.b, k.loc, f64, k.load(k.at(losses, i))))};
       })[0];
-      total = k.fadd(total, k.fmul(sum, wide(weight)));
+      total = k.fadd(total, k.fmul(sum, wide(weight / static_cast<double>(each))));
     }
     Value mean = k.fdiv(total, arith::SIToFPOp::create(k.b, k.loc, f64, launch.images));
     k.store(arith::TruncFOp::create(k.b, k.loc, k.f32(), mean), launch.buffers.back());

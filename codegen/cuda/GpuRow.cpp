@@ -24,6 +24,8 @@ private:
   void crossEntropyGrad(Value row);
   void softmax(Value row);
   void softmaxGrad(Value row);
+  void difference(Value row, bool squared);
+  void differenceGrad(Value row, bool squared);
   void lrn(bool gradient);
 
   Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
@@ -133,6 +135,38 @@ void RowEmitter::softmaxGrad(Value row) {
   });
 }
 
+/// Mean of (x - t)^2, or of |x - t|, over the row.
+void RowEmitter::difference(Value row, bool squared) {
+  Value x = input(0, row), target = input(1, row);
+  Value own =
+      k.reduce(k.thread(), k.c(channels), k.threads, k.number64(0), [&](Value i, ValueRange acc) {
+        Value d = k.fsub(k.load(k.at(x, i)), k.load(k.at(target, i)));
+        Value v = squared ? k.fmul(d, d) : Value(math::AbsFOp::create(k.b, k.loc, d));
+        return Values{k.fadd(acc[0], k.extend(v))};
+      })[0];
+  Value sum = k.blockReduce(own, k.threads, [&](Value a, Value b) { return k.fadd(a, b); });
+  Value mean = k.fmul(sum, k.number64(1.0 / static_cast<double>(channels)));
+  k.when(k.equal(k.thread(), 0),
+         [&] { k.store(k.truncate(mean), k.at(launch.buffers.back(), row)); });
+}
+
+/// weight / images times 2 (x - t), or times its sign, which is zero at zero.
+void RowEmitter::differenceGrad(Value row, bool squared) {
+  Value x = input(0, row), target = input(1, row), out = output(row);
+  Value scale = k.fdiv(k.number(op.getNumbers()[0] * (squared ? 2 : 1)), k.toF32(launch.images));
+  overChannels([&](Value i) {
+    Value d = k.fsub(k.load(k.at(x, i)), k.load(k.at(target, i)));
+    if (!squared) {
+      auto holds = [&](arith::CmpFPredicate predicate) {
+        return arith::CmpFOp::create(k.b, k.loc, predicate, d, k.number(0));
+      };
+      d = k.select(holds(arith::CmpFPredicate::OGT), k.number(1),
+                   k.select(holds(arith::CmpFPredicate::OLT), k.number(-1), k.number(0)));
+    }
+    k.store(k.fmul(scale, d), k.at(out, i));
+  });
+}
+
 /// y = x D^-beta with D = k + alpha times the window's sum of squares;
 /// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold
 /// i.
@@ -175,6 +209,12 @@ void RowEmitter::emit() {
     return crossEntropyGrad(row);
   case kern::RowKind::Softmax:
     return softmax(row);
+  case kern::RowKind::Squared:
+  case kern::RowKind::Absolute:
+    return difference(row, op.getKind() == kern::RowKind::Squared);
+  case kern::RowKind::SquaredGrad:
+  case kern::RowKind::AbsoluteGrad:
+    return differenceGrad(row, op.getKind() == kern::RowKind::SquaredGrad);
   default:
     return softmaxGrad(row);
   }
@@ -191,12 +231,13 @@ void netc::cuda::emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &
   Value total = k.number64(0);
   for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
     Value losses = launch.buffers[index];
-    Value own =
-        k.reduce(k.thread(), launch.images, k.threads, k.number64(0), [&](Value i, ValueRange acc) {
-          return Values{k.fadd(acc[0], k.extend(k.load(k.at(losses, i))))};
-        })[0];
+    int64_t each = kern::lossesOf(op.getInputs()[index]);
+    Value count = each == 1 ? launch.images : k.mul(launch.images, each);
+    Value own = k.reduce(k.thread(), count, k.threads, k.number64(0), [&](Value i, ValueRange acc) {
+      return Values{k.fadd(acc[0], k.extend(k.load(k.at(losses, i))))};
+    })[0];
     Value sum = k.blockReduce(own, k.threads, [&](Value x, Value y) { return k.fadd(x, y); });
-    total = k.fadd(total, k.fmul(sum, k.number64(weight)));
+    total = k.fadd(total, k.fmul(sum, k.number64(weight / static_cast<double>(each))));
   }
   Value mean = k.fdiv(total, k.toF64(launch.images));
   k.when(k.equal(k.thread(), 0), [&] { k.store(k.truncate(mean), launch.buffers.back()); });

@@ -40,7 +40,9 @@ void netc::recordGraph(ModuleOp module) {
   if (!forward)
     return;
   llvm::DenseMap<Value, int64_t> numbers;
-  numbers[forward.getArgument(0)] = 0;
+  for (BlockArgument argument : forward.getArguments())
+    numbers[argument] = argument.getArgNumber();
+  int64_t inputCount = forward.getNumArguments();
   json::Array nodes, results;
   for (Operation &op : forward.getBody().front()) {
     if (isa<func::ReturnOp>(op)) {
@@ -59,7 +61,7 @@ void netc::recordGraph(ModuleOp module) {
     for (NamedAttribute named : op.getAttrDictionary())
       if (json::Value value = attributeJson(named.getValue()); value.kind() != json::Value::Null)
         node[named.getName().getValue()] = std::move(value);
-    numbers[op.getResult(0)] = static_cast<int64_t>(nodes.size()) + 1;
+    numbers[op.getResult(0)] = static_cast<int64_t>(nodes.size()) + inputCount;
     nodes.push_back(std::move(node));
   }
   json::Array weights;

@@ -18,6 +18,33 @@ static json::Array toJson(ArrayRef<int64_t> values) {
   return list;
 }
 
+/// "f32", "bf16", "i64", …: what MLIR calls it.
+static std::string storageName(Type type) {
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return name;
+}
+
+/// Each term of the loss: kind, output, weight.
+static json::Array lossesJson(ModuleOp module) {
+  json::Array terms;
+  if (auto list = module->getAttrOfType<ArrayAttr>("net.losses"))
+    for (auto loss : list.getAsRange<net::LossAttr>())
+      terms.push_back(json::Object{{"kind", net::stringifyLossKind(loss.getKind())},
+                                   {"output", loss.getOutput()},
+                                   {"weight", loss.getWeight().getValueAsDouble()}});
+  return terms;
+}
+
+/// The logical type of the first port of a space.
+static RankedTensorType firstOf(ModuleOp module, kern::Space space) {
+  if (auto ports = module->getAttrOfType<ArrayAttr>("net.ports"))
+    for (auto port : ports.getAsRange<kern::PortAttr>())
+      if (port.getSpace() == space)
+        return cast<RankedTensorType>(port.getType());
+  return {};
+}
+
 static json::Object describeParameter(net::ParameterOp parameter) {
   StringRef kind = cast<StringAttr>(parameter.getInit()[0]).getValue();
   double a = cast<FloatAttr>(parameter.getInit()[1]).getValueAsDouble();
@@ -32,8 +59,10 @@ static json::Object describeParameter(net::ParameterOp parameter) {
   } else {
     init["value"] = a;
   }
+  auto type = cast<ShapedType>(parameter.getType());
   return json::Object{{"name", parameter.getSymName()},
-                      {"shape", toJson(cast<ShapedType>(parameter.getType()).getShape())},
+                      {"type", storageName(type.getElementType())},
+                      {"shape", toJson(type.getShape())},
                       {"offset", parameter->getAttrOfType<IntegerAttr>("offset").getInt()},
                       {"trainable", parameter.getTrainable()},
                       {"decay", parameter.getDecay()},
@@ -76,10 +105,9 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
   if (gpu)
     for (unsigned chip : gpu->chips)
       chips.push_back("sm_" + std::to_string(chip));
-  auto output = module->getAttrOfType<DenseI64ArrayAttr>("net.output");
-  int64_t classes = 1;
-  for (int64_t dim : output.asArrayRef())
-    classes *= dim;
+  RankedTensorType input = firstOf(module, kern::Space::Input),
+                   output = firstOf(module, kern::Space::Output);
+  ArrayRef<int64_t> inputShape = input ? input.getShape().drop_front() : ArrayRef<int64_t>();
   auto recipe = json::parse(module->getAttrOfType<StringAttr>("net.recipe").getValue());
   bool trains = static_cast<bool>(module.lookupSymbol<func::FuncOp>("step"));
   json::Value value = json::Object{
@@ -91,8 +119,9 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
                                   : "cuda"},
       {"cpu", gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name},
       {"features", std::move(features)},
-      {"input", toJson(module->getAttrOfType<DenseI64ArrayAttr>("net.input").asArrayRef())},
-      {"classes", classes},
+      {"input", toJson(inputShape)},
+      {"classes", output ? net::channelsOf(output) : 1},
+      {"losses", lossesJson(module)},
       {"mode", trains ? "both" : "infer"},
       {"flops_per_image", total},
       {"layers", std::move(layers)},

@@ -25,6 +25,38 @@ ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json
       layers[cast<DictionaryAttr>(layer).getAs<StringAttr>("name")] = static_cast<uint32_t>(index);
 }
 
+/// NetcType of a storage type; UINT32_MAX where there is none.
+static uint32_t typeNumber(Type type) {
+  if (type.isF32())
+    return 0;
+  if (type.isF64())
+    return 1;
+  if (type.isInteger(64))
+    return 2;
+  if (type.isInteger(32))
+    return 3;
+  if (type.isBF16())
+    return 4;
+  return type.isInteger(8) ? 5 : UINT32_MAX;
+}
+
+/// Nothing for a type that no buffer has.
+static std::optional<NetcType> storageType(Type type) {
+  if (type.isF32())
+    return NETC_TYPE_F32;
+  if (type.isF64())
+    return NETC_TYPE_F64;
+  if (type.isInteger(64))
+    return NETC_TYPE_I64;
+  if (type.isInteger(32))
+    return NETC_TYPE_I32;
+  if (type.isBF16())
+    return NETC_TYPE_BF16;
+  if (type.isInteger(8))
+    return NETC_TYPE_I8;
+  return std::nullopt;
+}
+
 /// The layer whose name stands in the location; of a fused location the first.
 uint32_t ModelTable::layerOf(Location loc) const {
   uint32_t layer = UINT32_MAX;
@@ -47,15 +79,17 @@ LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
   auto buffer = value.getDefiningOp<kern::BufferOp>();
   if (!buffer)
     return op->emitError() << "expected every operand of a launch to be a placed buffer";
-  uint32_t flags = type.getElementType().isF32() ? NETC_BUFFER_F32 : 0;
+  std::optional<NetcType> element = storageType(type.getElementType());
+  if (!element)
+    return op->emitError() << "no storage type for " << type;
+  uint32_t flags = 0;
   if (cast<DestinationStyleOpInterface>(op).isDpsInit(&operand))
     flags |= NETC_BUFFER_WRITTEN;
   // The batch is the one dynamic dimension.
-  uint64_t bytes = type.getElementTypeBitWidth() / 8;
-  for (int64_t dim : type.getShape())
-    bytes *= ShapedType::isDynamic(dim) ? 1 : dim;
+  auto bytes = static_cast<uint64_t>(kern::storageBytes(type));
   bool perImage = !type.hasStaticShape();
-  buffers.push_back({static_cast<uint32_t>(buffer.getSpace()), flags, buffer.getOffset(),
+  buffers.push_back({static_cast<uint16_t>(buffer.getSpace()), static_cast<uint16_t>(*element),
+                     flags, static_cast<uint64_t>(buffer.getOffset()),
                      perImage ? bytes : 0, perImage ? 0 : bytes});
   return success();
 }
@@ -81,7 +115,7 @@ LogicalResult ModelTable::collect(func::FuncOp function, Program &program) {
       if (failed(addBuffer(launch, operand)))
         return failure();
     if (readsHyper(launch))
-      buffers.push_back({NETC_SPACE_HYPER, 0, 0, 0, 0});
+      buffers.push_back({NETC_SPACE_HYPER, NETC_TYPE_F32, 0, 0, 0, 0});
     command.buffer_count = static_cast<uint32_t>(buffers.size()) - command.first_buffer;
     command.layer = layerOf(launch->getLoc());
     kern::Grid grid = kernels.gridOf(launch, *kernel);
@@ -179,6 +213,30 @@ static llvm::Constant *sectionRecord(TableWriter &writer, kern::SectionAttr sect
       .finish();
 }
 
+/// Inputs, outputs and targets: the module's net.ports.
+static SmallVector<llvm::Constant *> tensorTable(TableWriter &writer, ModuleOp module) {
+  SmallVector<llvm::Constant *> table;
+  auto ports = module->getAttrOfType<ArrayAttr>("net.ports");
+  if (!ports)
+    return table;
+  for (auto port : ports.getAsRange<kern::PortAttr>()) {
+    auto type = cast<ShapedType>(port.getType());
+    SmallVector<uint64_t> sizes(std::extent_v<decltype(NetcTensor::shape)>);
+    llvm::copy(type.getShape().drop_front(), sizes.begin());
+    table.push_back(
+        writer.record<NetcTensor>()
+            .set(&NetcTensor::name, writer.text(port.getName().getValue()))
+            .set(&NetcTensor::space, static_cast<uint64_t>(port.getSpace()))
+            .set(&NetcTensor::type, *storageType(type.getElementType()))
+            .set(&NetcTensor::rank, static_cast<uint64_t>(type.getRank() - 1))
+            .set(&NetcTensor::output, static_cast<uint32_t>(port.getOutput()))
+            .set(&NetcTensor::shape, llvm::ConstantDataArray::get(writer.context, sizes))
+            .set(&NetcTensor::offset, static_cast<uint64_t>(port.getOffset()))
+            .finish());
+  }
+  return table;
+}
+
 static llvm::Constant *gpuTable(TableWriter &writer, const GpuCode &gpu) {
   SmallVector<llvm::Constant *> images;
   for (const cuda::GpuImage &image : gpu.images) {
@@ -226,6 +284,7 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
   for (const NetcBuffer &buffer : buffers)
     bufferRecords.push_back(writer.record<NetcBuffer>()
                                 .set(&NetcBuffer::space, buffer.space)
+                                .set(&NetcBuffer::type, buffer.type)
                                 .set(&NetcBuffer::flags, buffer.flags)
                                 .set(&NetcBuffer::offset, buffer.offset)
                                 .set(&NetcBuffer::bytes_per_image, buffer.bytes_per_image)
@@ -275,5 +334,8 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
     lean.push_back(program(p));
   model.set(&NetcModel::lean_steps, writer.array(lean, "lean_steps"))
       .set(&NetcModel::lean_step_count, lean.size());
+  SmallVector<llvm::Constant *> tensors = tensorTable(writer, module);
+  model.set(&NetcModel::tensors, writer.array(tensors, "tensors"))
+      .set(&NetcModel::tensor_count, tensors.size());
   writer.visible(model.finish(), symbols.table);
 }

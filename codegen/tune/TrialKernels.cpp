@@ -202,7 +202,8 @@ void Trial::prepare(int64_t images) {
     auto dps = cast<DestinationStyleOpInterface>(launch.op.getOperation());
     for (OpOperand &operand : launch.op->getOpOperands()) {
       ShapedType type = kern::shapedType(operand.get());
-      size_t bytes = static_cast<size_t>(4 * elements(type, batch));
+      size_t bytes =
+          static_cast<size_t>(kern::elementBytes(type.getElementType()) * elements(type, batch));
       char *&at = known[operand.get()];
       if (!at)
         at = take(bytes, 0.5f);

@@ -17,6 +17,11 @@ class NotDifferentiable : public mlir::OpTrait::TraitBase<ConcreteOp, NotDiffere
 /// losses and the parts of batch norm are not.
 template <typename ConcreteOp>
 class ModelOp : public mlir::OpTrait::TraitBase<ConcreteOp, ModelOp> {};
+
+/// Declares that an op reads and writes images in their logical order, [N, C, H, W]: the order of
+/// files, and of the weights of a linear layer behind a flatten.
+template <typename ConcreteOp>
+class KeepsLogicalOrder : public mlir::OpTrait::TraitBase<ConcreteOp, KeepsLogicalOrder> {};
 } // namespace netc
 
 #include "dialect/interfaces/Interfaces.h.inc"

@@ -34,6 +34,23 @@ def ModelOp : NativeOpTrait<"ModelOp"> {
   let cppNamespace = "::netc";
 }
 
+def KeepsLogicalOrder : NativeOpTrait<"KeepsLogicalOrder"> {
+  let cppNamespace = "::netc";
+}
+
+/// Compares a prediction with a target.
+def LossOpInterface : OpInterface<"LossOpInterface"> {
+  let cppNamespace = "::netc";
+  let description = [{
+    Where the reverse sweep starts: a loss has no cotangent, it finds its constant weight in the mean
+    loss that reads it.
+  }];
+  let methods = [
+    InterfaceMethod<"What is compared with the target; the gradient is by this value.",
+      "::mlir::Value", "getPredicted", (ins)>
+  ];
+}
+
 /// Computes each element from the elements at the same place.
 def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
   let cppNamespace = "::netc";

@@ -307,15 +307,20 @@ def Kern_PoolOp : Kern_KernelOp<"pool"> {
 def Kern_RowKind : I32EnumAttr<"RowKind", "which function of a row", [
     I32EnumAttrCase<"CrossEntropy", 0, "cross_entropy">, I32EnumAttrCase<"CrossEntropyGrad", 1, "cross_entropy_grad">,
     I32EnumAttrCase<"Softmax", 2, "softmax">, I32EnumAttrCase<"SoftmaxGrad", 3, "softmax_grad">,
-    I32EnumAttrCase<"Lrn", 4, "lrn">, I32EnumAttrCase<"LrnGrad", 5, "lrn_grad">]> {
+    I32EnumAttrCase<"Lrn", 4, "lrn">, I32EnumAttrCase<"LrnGrad", 5, "lrn_grad">,
+    I32EnumAttrCase<"Squared", 6, "squared">, I32EnumAttrCase<"SquaredGrad", 7, "squared_grad">,
+    I32EnumAttrCase<"Absolute", 8, "absolute">, I32EnumAttrCase<"AbsoluteGrad", 9, "absolute_grad">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }
 def Kern_RowKindAttr : EnumAttr<Kern_Dialect, Kern_RowKind, "row_kind">;
 
 def Kern_RowOp : Kern_KernelOp<"row"> {
-  let summary = "a function of all channels of one pixel: softmax, cross entropy, LRN, and gradients";
-  let description = "`numbers`: cross_entropy_grad {weight}; lrn {size, alpha, beta, k}. The last input of cross_entropy and its gradient is the label smoothing, [1].";
+  let summary = "a function of all channels of one pixel: softmax, losses, LRN, and gradients";
+  let description = [{
+    `numbers`: gradients of losses {weight, over the batch yet to be divided by}; lrn {size, alpha, beta, k}. The last
+    input of cross_entropy and its gradient is the label smoothing, [1]. squared and absolute: the mean difference of two rows.
+  }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_RowKindAttr:$kind,
       DenseF64ArrayAttr:$numbers, I64Attr:$pixels, I64Attr:$channels, I64Attr:$lanes);
   let results = (outs Variadic<AnyRankedTensor>:$results);
@@ -325,7 +330,7 @@ def Kern_RowOp : Kern_KernelOp<"row"> {
 }
 
 def Kern_MeanLossOp : Kern_UnaryKernel<"mean_loss"> {
-  let summary = "sum over heads of weight times the batch mean, added in f64 in order";
+  let summary = "sum over heads of weight times the mean of all losses, added in f64 in order";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseF64ArrayAttr:$weights);
 }
 
@@ -398,8 +403,20 @@ def Kern_Space : I32EnumAttr<"Space", "NetcSpace of runtime/abi/Abi.h", [
 }
 def Kern_SpaceAttr : EnumAttr<Kern_Dialect, Kern_Space, "space">;
 
+def Kern_PortAttr : AttrDef<Kern_Dialect, "Port"> {
+  let mnemonic = "port";
+  let summary = "a named input, output or target of the model: where it lies and what it is";
+  let description = [{
+    The module's `net.ports`, an array of these, is what the executable's table of tensors is made of. `type` is logical.
+    `output`: of labels and targets, the output that they are compared with, else -1.
+  }];
+  let parameters = (ins "::mlir::StringAttr":$name, EnumParameter<Kern_Space>:$space, "int64_t":$offset,
+      "::mlir::Type":$type, "int64_t":$output);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Kern_BufferOp : Kern_Op<"buffer", [Pure]> {
-  let summary = "a buffer at a byte offset of a space; in arena_image and arena_group the offset is an image's";
+  let summary = "a buffer at a byte offset of a space; where a space holds what each image has, the offset is an image's";
   let arguments = (ins Kern_SpaceAttr:$space, I64Attr:$offset);
   let results = (outs Kern_Buffer:$result);
   let assemblyFormat = "$space $offset attr-dict `:` type($result)";

@@ -66,6 +66,22 @@ Block *netc::kern::blockOf(Region &region) { return region.empty() ? nullptr : &
 
 ShapedType netc::kern::shapedType(Value value) { return cast<ShapedType>(value.getType()); }
 
+int64_t netc::kern::lossesOf(Value losses) {
+  ShapedType type = shapedType(losses);
+  return type.getRank() > 1 ? type.getDimSize(1) : 1;
+}
+
+int64_t netc::kern::elementBytes(Type element) {
+  return ceilDiv(static_cast<int64_t>(element.getIntOrFloatBitWidth()), 8);
+}
+
+int64_t netc::kern::storageBytes(ShapedType type) {
+  int64_t elements = 1;
+  for (int64_t dim : type.getShape())
+    elements *= ShapedType::isDynamic(dim) ? 1 : dim;
+  return elements * elementBytes(type.getElementType());
+}
+
 //===----------------------------------------------------------------------===//
 // Effects: operands are read, destinations written, once they are memrefs.
 //===----------------------------------------------------------------------===//

@@ -44,6 +44,16 @@ mlir::Block *blockOf(mlir::Region &region);
 /// Type of a tensor or memref by its shape.
 mlir::ShapedType shapedType(mlir::Value value);
 
+/// How many losses an image has in an input [N] or [N, rows] of kern.mean_loss.
+int64_t lossesOf(mlir::Value losses);
+
+/// Bytes that an element of a storage type takes.
+int64_t elementBytes(mlir::Type element);
+
+/// Bytes that a tensor or memref takes: of one image where the batch is a dimension. The one place
+/// where sizes come from.
+int64_t storageBytes(mlir::ShapedType type);
+
 } // namespace netc::kern
 
 #endif // NETC_DIALECT_KERN_KERNDIALECT_H

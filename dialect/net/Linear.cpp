@@ -10,12 +10,14 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
                                          Adaptor op, SmallVectorImpl<Type> &types) {
   auto input = cast<RankedTensorType>(op.getInput().getType());
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
-  if (input.getRank() != 2 || weight.getRank() != 2)
+  if (input.getRank() < 2 || input.getRank() > 3 || weight.getRank() != 2)
     return emitOptionalError(loc, "expected vectors, found input ", input, " and weight ", weight);
-  if (input.getDimSize(1) != weight.getDimSize(1))
-    return emitOptionalError(loc, "input has ", input.getDimSize(1),
-                             " features but weight expects ", weight.getDimSize(1));
-  types.push_back(activationType({weight.getDimSize(0)}, input));
+  if (channelsOf(input) != weight.getDimSize(1))
+    return emitOptionalError(loc, "input has ", channelsOf(input), " features but weight expects ",
+                             weight.getDimSize(1));
+  SmallVector<int64_t> shape(input.getShape().drop_front());
+  shape.back() = weight.getDimSize(0);
+  types.push_back(activationType(shape, input));
   return success();
 }
 

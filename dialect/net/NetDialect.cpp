@@ -39,8 +39,27 @@ bool netc::net::isActivation(Type type) {
   return tensor && tensor.getRank() >= 2 && tensor.isDynamicDim(0);
 }
 
-int64_t netc::net::channelsOf(RankedTensorType type) { return type.getDimSize(1); }
+int64_t netc::net::channelAxis(RankedTensorType type) {
+  return type.getRank() == 4 ? 1 : type.getRank() - 1;
+}
+
+int64_t netc::net::channelsOf(RankedTensorType type) { return type.getDimSize(channelAxis(type)); }
 
 int64_t netc::net::pixelsOf(RankedTensorType type) {
-  return type.getRank() == 4 ? type.getDimSize(2) * type.getDimSize(3) : 1;
+  int64_t pixels = 1;
+  for (int64_t axis = 1; axis < type.getRank(); ++axis)
+    pixels *= axis == channelAxis(type) ? 1 : type.getDimSize(axis);
+  return pixels;
+}
+
+unsigned netc::net::outputCount(unsigned results, Operation *forward) {
+  auto heads = forward->getAttrOfType<DenseF64ArrayAttr>("net.auxiliary_weights");
+  return results - (heads ? static_cast<unsigned>(heads.size()) : 0);
+}
+
+int64_t netc::net::rowsOf(RankedTensorType type) {
+  int64_t rows = 1;
+  for (int64_t dim : type.getShape().drop_front().drop_back())
+    rows *= dim;
+  return rows;
 }

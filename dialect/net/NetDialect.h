@@ -22,6 +22,10 @@
 
 namespace netc::net {
 
+/// The attribute of a contraction that says what its operands are rounded to before they are
+/// multiplied; without it: what they are stored as.
+inline constexpr llvm::StringLiteral kOperandType = "net.operand_type";
+
 /// tensor<?x...xf32> with the batch in front, in the layout of `like`.
 mlir::RankedTensorType activationType(llvm::ArrayRef<int64_t> shapeWithoutBatch,
                                       mlir::RankedTensorType like);
@@ -29,11 +33,31 @@ mlir::RankedTensorType activationType(llvm::ArrayRef<int64_t> shapeWithoutBatch,
 /// Whether `type` is an activation: dynamic batch, static rest.
 bool isActivation(mlir::Type type);
 
-/// Channels of an activation: dimension 1 of [N, C, H, W] and of [N, F].
+/// The axis of an activation's channels or features: 1 of an image [N, C, H, W], the last of all
+/// others.
+int64_t channelAxis(mlir::RankedTensorType type);
+
+/// Channels of an activation.
 int64_t channelsOf(mlir::RankedTensorType type);
 
-/// Pixels an image: H * W of [N, C, H, W], 1 of [N, F].
+/// How often an image has its channels: H * W of [N, C, H, W], 1 of [N, F], T of [N, T, F].
 int64_t pixelsOf(mlir::RankedTensorType type);
+
+/// Rows of the last axis that an image has, in logical order.
+int64_t rowsOf(mlir::RankedTensorType type);
+
+/// How many of the results of @forward, or of what is derived from it, are outputs; auxiliary heads
+/// come after them.
+unsigned outputCount(unsigned results, mlir::Operation *forward);
+
+/// The terms of the model's loss: the module's `net.losses`, or cross entropy of the first output.
+llvm::SmallVector<LossAttr> lossTerms(mlir::Operation *module);
+
+/// Class indices that go with class scores: their shape without the channels.
+mlir::RankedTensorType labelsType(mlir::RankedTensorType scores);
+
+/// Losses, `rows` an image: [N], or [N, rows] where rows > 1.
+mlir::RankedTensorType lossesType(mlir::RankedTensorType like, int64_t rows);
 
 } // namespace netc::net
 

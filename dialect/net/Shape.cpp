@@ -27,7 +27,7 @@ OpFoldResult FlattenOp::fold(FoldAdaptor) {
 LogicalResult UnflattenOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType()),
        result = cast<RankedTensorType>(getType());
-  int64_t size = result.getDimSize(1) * pixelsOf(result);
+  int64_t size = channelsOf(result) * pixelsOf(result);
   if (input.getDimSize(1) != size)
     return emitOpError() << "input has " << input.getDimSize(1) << " features but result has "
                          << size;

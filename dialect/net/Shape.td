@@ -2,18 +2,18 @@
 #ifndef NETC_NET_SHAPE
 #define NETC_NET_SHAPE
 
-def Net_FlattenOp : Net_InferredOp<"flatten", [ModelOp, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
-  let summary = "[N, C, H, W] to [N, C H W]";
+def Net_FlattenOp : Net_InferredOp<"flatten", [ModelOp, KeepsLogicalOrder, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "[N, C, H, W] to [N, C H W], and so for any rank";
   let arguments = (ins Net_Tensor:$input);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
 }
 
-def Net_UnflattenOp : Net_Op<"unflatten", [Pure, NotDifferentiable]> {
+def Net_UnflattenOp : Net_Op<"unflatten", [Pure, NotDifferentiable, KeepsLogicalOrder]> {
   let summary = "[N, C H W] to [N, C, H, W]";
   let arguments = (ins Net_Tensor:$input);
-  let results = (outs Net_Image:$result);
+  let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
@@ -42,7 +42,7 @@ def Net_ConcatOp : Net_Op<"concat", [ModelOp, Pure, DeclareOpInterfaceMethods<Di
   let hasVerifier = 1;
 }
 
-def Net_ToLayoutOp : Net_Op<"to_layout", [Pure, NotDifferentiable]> {
+def Net_ToLayoutOp : Net_Op<"to_layout", [Pure, NotDifferentiable, KeepsLogicalOrder]> {
   let summary = "the same logical tensor in another physical order";
   let arguments = (ins Net_Image:$input);
   let results = (outs Net_Image:$result);

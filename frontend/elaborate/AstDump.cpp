@@ -28,6 +28,7 @@ private:
   std::string call(const CallExpr &expr);
   std::string label(const Label &label);
   std::string names(const std::vector<Target> &targets);
+  std::string results(const ReturnStmt &stmt);
 
   std::string out;
   int indent = 0;
@@ -160,6 +161,15 @@ void Dumper::branches(const IfExpr &expr, const std::string &head) {
   }
 }
 
+std::string Dumper::results(const ReturnStmt &stmt) {
+  if (stmt.named.empty())
+    return text(*stmt.value);
+  std::string result;
+  for (const NamedResult &named : stmt.named)
+    result += (result.empty() ? "" : ", ") + named.name.name + ": " + text(*named.value);
+  return "{" + result + "}";
+}
+
 void Dumper::statement(const Stmt &stmt) {
   if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
     line(fmt::format("{} = {}", names(assign->targets), text(*assign->value)));
@@ -172,7 +182,7 @@ void Dumper::statement(const Stmt &stmt) {
     line("repeat " + text(*loop->count));
     body(loop->body);
   } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
-    line("return " + text(*result->value));
+    line("return " + results(*result));
   } else {
     const Expr &value = *std::get<ExprStmt>(stmt.node).value;
     if (const auto *branch = std::get_if<IfExpr>(&value.node))
@@ -205,8 +215,10 @@ std::string Dumper::run(const File &file) {
     ++indent;
     for (const Clause &clause : train.clauses) {
       std::string items;
-      for (const Expr &item : clause.items)
-        items += " " + text(item);
+      for (size_t i = 0; i < clause.items.size(); ++i) {
+        bool named = i < clause.outputs.size() && !clause.outputs[i].name.empty();
+        items += " " + (named ? clause.outputs[i].name + ": " : "") + text(clause.items[i]);
+      }
       line(clause.name.name + items);
     }
     --indent;

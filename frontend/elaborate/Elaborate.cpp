@@ -112,19 +112,23 @@ Network Elaborator::run(const Definition &model, const Bindings &set, bool anyOu
     return std::move(network);
   Value result = runBody(def->body);
   Range at = def->body.statements.empty() ? def->range : def->body.statements.back().range;
-  bool hasInput =
-      !network.layers.empty() && std::holds_alternative<InputAttrs>(network.layers[0].attrs);
-  if (!hasInput && !diags.hasErrors())
+  if (network.inputCount() == 0 && !diags.hasErrors())
     error(def->range, fmt::format("model '{}' has no input", def->name))
         .suggest("begin it with input image: [channels, height, width]");
-  const auto *tensor = result.as<Value::Tensor>();
-  if (!tensor && !result.isPoison() && !diags.hasErrors())
-    error(at, fmt::format("a model returns a tensor, have {}", describeValue(result)));
-  if (diags.hasErrors() || !tensor)
+  if (const auto *tensor = result.as<Value::Tensor>()) {
+    network.outputs.push_back({"output", tensor->layer});
+    resultRanges.push_back(at);
+  } else if (network.outputs.empty() && !result.isPoison() && !diags.hasErrors()) {
+    Diagnostic &diag =
+        error(at, fmt::format("a model returns a tensor, have {}", describeValue(result)));
+    if (result.as<Value::List>())
+      diag.suggest("several outputs have names: return {scores: a, features: b}");
+  }
+  if (diags.hasErrors() || network.outputs.empty())
     return std::move(network);
-  network.output = tensor->layer;
+  checkNames();
   if (!anyOutput)
-    checkOutputs(at);
+    checkHeads();
   settleBiases();
   dropUnused();
   return std::move(network);
@@ -148,8 +152,10 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
         bool overridden = std::any_of(set.begin(), set.end(), [&](const auto &pair) {
           return pair.first == network.layers[0].name;
         });
-        network.recipe = recipeFor(findRecipe(program, *model, recipes),
-                                   network.layers[0].output[0], overridden, diags);
+        const Shape &first = network.layers[0].output;
+        const ModelRecipe *written = findRecipe(program, *model, recipes);
+        network.recipe = recipeFor(written, first[channelAxis(first)], overridden, diags);
+        settleLosses(network, elaborator.outputRanges(), written, options.anyOutput, diags);
       }
       if (!diags.hasErrors())
         result = std::move(network);

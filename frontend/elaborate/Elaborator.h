@@ -35,6 +35,8 @@ public:
   /// Runs `model` with parameters and input shapes from `set`. The network is
   /// complete but for its recipe; worthless after an error.
   Network run(const Definition &model, const Bindings &set, bool anyOutput);
+  /// Where the model's results stand in the file, one an output.
+  const std::vector<Range> &outputRanges() const { return resultRanges; }
   /// An expression outside of any block: a recipe's or the command line's.
   Value evaluateAlone(const Expr &expr);
 
@@ -56,6 +58,7 @@ private:
   void runFor(const ForStmt &loop);
   void runRepeat(const RepeatStmt &loop);
   void runInput(const InputStmt &input);
+  void runNamedResults(const std::vector<NamedResult> &results);
   Value runIf(const IfExpr &expr);
   void bindTargets(const std::vector<Target> &targets, const Value &value, Range at);
   void poisonAssigned(const Body &body);
@@ -70,6 +73,7 @@ private:
   Value evaluateBinary(const BinaryExpr &expr);
   Value evaluateLogic(const BinaryExpr &expr);
   Value evaluateMember(const MemberExpr &expr);
+  Value sizeOf(const Shape &shape, const MemberExpr &expr);
   Value evaluateIndex(const IndexExpr &expr, Range at);
   Value evaluateRange(const RangeExpr &expr, Range at);
   Value evaluatePipe(const PipeExpr &expr);
@@ -116,7 +120,8 @@ private:
   Value auxiliary(std::vector<BoundArgument> &args, Range at);
 
   // Finish.cpp
-  void checkOutputs(Range at);
+  void checkNames();
+  void checkHeads();
   void settleBiases();
   void dropUnused();
 
@@ -133,7 +138,8 @@ private:
   };
   std::unordered_map<std::string, Claim> names;
   std::vector<Claim> heads; ///< where network.auxiliaries are
-  Bindings overrides;       ///< `--set` of input shapes
+  std::vector<Range> resultRanges;
+  Bindings overrides; ///< `--set` of input shapes
   int64_t fuel = maxSteps;
   int depth = 0;
   int speculative = 0;  ///< within code that runs only to find more errors

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace netc::frontend {
 
 /// One step of work; false once the run has used up its share.
@@ -317,7 +319,8 @@ Value Elaborator::evaluateMember(const MemberExpr &expr) {
   const auto *tensor = base.as<Value::Tensor>();
   if (!tensor) {
     error(expr.nameRange, fmt::format("{} has no '.{}'", describeValue(base), expr.name))
-        .suggest("only tensors have .channels, .height, .width and .shape");
+        .suggest("only tensors have .shape, and .channels, .height and .width of an image, "
+                 ".tokens and .features of a sequence");
     return Value::poison();
   }
   const Shape &shape = network.layers[tensor->layer].output;
@@ -327,22 +330,46 @@ Value Elaborator::evaluateMember(const MemberExpr &expr) {
       items.push_back({size});
     return makeList(std::move(items));
   }
-  if (expr.name == "channels")
+  return sizeOf(shape, expr);
+}
+
+/// Names of the sizes of a shape, in order.
+static std::vector<std::string> sizeNames(const Shape &shape) {
+  switch (shape.size()) {
+  case 1:
+    return {"channels"};
+  case 2:
+    return {"tokens", "features"};
+  case 3:
+    return {"channels", "height", "width"};
+  default:
+    return {};
+  }
+}
+
+Value Elaborator::sizeOf(const Shape &shape, const MemberExpr &expr) {
+  std::vector<std::string> names = sizeNames(shape);
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i] == expr.name)
+      return {shape[i]};
+  if (shape.size() == 1 && expr.name == "features")
     return {shape[0]};
-  bool isHeight = expr.name == "height";
-  if (!isHeight && expr.name != "width") {
+  static const std::vector<std::string> all{"channels", "height",   "width",
+                                            "tokens",   "features", "shape"};
+  bool known = std::find(all.begin(), all.end(), expr.name) != all.end();
+  std::string has = "it has ";
+  for (const std::string &name : names)
+    has += (&name == &names.front() ? "." : ", .") + name;
+  has += names.empty() ? ".shape" : " and .shape";
+  if (known)
+    error(expr.nameRange, fmt::format("{} {} {} has no {}", shape.size() == 3 ? "an" : "a",
+                                      kindOf(shape), spell(shape), expr.name))
+        .suggest(has);
+  else
     error(expr.nameRange,
-          fmt::format("a tensor has no '.{}'{}", expr.name,
-                      didYouMean(expr.name, {"channels", "height", "width", "shape"})))
-        .suggest("it has .channels, .height, .width and .shape");
-    return Value::poison();
-  }
-  if (shape.size() != 3) {
-    error(expr.nameRange, fmt::format("a vector {} has no {}", spell(shape), expr.name))
-        .suggest("it has .channels and .shape");
-    return Value::poison();
-  }
-  return {shape[isHeight ? 1 : 2]};
+          fmt::format("a tensor has no '.{}'{}", expr.name, didYouMean(expr.name, all)))
+        .suggest(has);
+  return Value::poison();
 }
 
 Value Elaborator::evaluateIndex(const IndexExpr &expr, Range at) {

@@ -17,22 +17,36 @@ static std::vector<bool> reach(const Network &network, const std::vector<int> &r
   return reached;
 }
 
+static std::vector<int> outputLayers(const Network &network) {
+  std::vector<int> layers;
+  for (const Output &output : network.outputs)
+    layers.push_back(output.layer);
+  return layers;
+}
+
 static std::vector<int> rootsOf(const Network &network) {
-  std::vector<int> roots{network.output};
+  std::vector<int> roots = outputLayers(network);
   for (const AuxiliaryHead &head : network.auxiliaries)
     roots.push_back(head.value);
   return roots;
 }
 
-/// The loss compares class scores, the model's and each auxiliary head's, with labels.
-void Elaborator::checkOutputs(Range at) {
-  const Shape &scores = network.layers[network.output].output;
-  if (scores.size() != 1) {
-    error(at,
-          fmt::format("a model returns class scores, a vector; have the image {}", spell(scores)))
-        .suggest("end it with x | flatten | linear(classes)");
-    return;
-  }
+/// Inputs, outputs and what a loss compares with are arrays of one file.
+void Elaborator::checkNames() {
+  for (size_t i = 0; i < network.inputCount(); ++i)
+    for (const char *taken : {"labels", "targets"})
+      if (network.layers[i].name == taken)
+        error(layerRanges[i], fmt::format("an input can't be named '{}'", taken))
+            .suggest("data files hold what the loss compares with under that name");
+  for (size_t i = 0; i < network.outputs.size(); ++i)
+    if (network.outputs[i].name == "loss")
+      error(resultRanges[i], "an output can't be named 'loss'")
+          .suggest("run --train writes the loss under that name");
+}
+
+/// An auxiliary head is compared with what the main output is compared with.
+void Elaborator::checkHeads() {
+  const Shape &scores = network.layers[network.outputs[network.mainOutput()].layer].output;
   for (size_t i = 0; i < network.auxiliaries.size(); ++i) {
     const Shape &head = network.layers[network.auxiliaries[i].value].output;
     if (head == scores)
@@ -73,15 +87,23 @@ void Elaborator::settleBiases() {
 /// Layers that nothing needs are left out, with a warning at each loose end.
 void Elaborator::dropUnused() {
   std::vector<bool> used = reach(network, rootsOf(network));
-  std::vector<bool> inInference = reach(network, {network.output});
+  std::vector<bool> inInference = reach(network, outputLayers(network));
   std::vector<bool> read(network.layers.size());
   for (const Layer &layer : network.layers)
     for (int input : layer.inputs)
       read[input] = true;
-  if (!inInference[0]) {
-    error(layerRanges[network.output], "the model's result does not depend on its input");
-    return;
-  }
+  size_t inputs = network.inputCount();
+  for (size_t i = 0; i < inputs; ++i)
+    if (!inInference[i]) {
+      if (inputs == 1)
+        error(layerRanges[network.outputs[0].layer],
+              "the model's result does not depend on its input");
+      else
+        error(layerRanges[i], fmt::format("no result of the model depends on the input '{}'",
+                                          network.layers[i].name))
+            .suggest("leave the input out");
+      return;
+    }
   std::vector<int> moved(network.layers.size(), -1);
   std::vector<Layer> kept;
   for (size_t i = 0; i < network.layers.size(); ++i) {
@@ -99,7 +121,8 @@ void Elaborator::dropUnused() {
     kept.push_back(std::move(layer));
   }
   network.layers = std::move(kept);
-  network.output = moved[network.output];
+  for (Output &output : network.outputs)
+    output.layer = moved[output.layer];
   for (AuxiliaryHead &head : network.auxiliaries)
     head.value = moved[head.value];
 }

@@ -31,6 +31,8 @@ private:
   std::optional<RecipeValue> evaluate(const Expr &expr, std::string &have);
   void store(std::string_view name, const RecipeValue &value);
   void store(std::string_view name, std::vector<RecipeCall> calls);
+  void readLosses(const Clause &clause, const recipe::Clause &kind);
+  void readLoss(const std::string &output, const Expr &item, const recipe::Clause &kind);
 
   const Program &program;
   Diagnostics &diags;
@@ -232,6 +234,83 @@ std::optional<RecipeValue> RecipeReader::readNumber(const Clause &clause,
   return std::nullopt;
 }
 
+static std::vector<LossTerm> defaultLosses() {
+  LossTerm term;
+  term.call.name = "cross_entropy";
+  return {term};
+}
+
+/// `0.1 * l1`: the term after a weight. `weight` is multiplied by it.
+static const Expr *termOf(const Expr &item, const Expr *&weight) {
+  const auto *product = std::get_if<BinaryExpr>(&item.node);
+  if (!product || product->rest.size() != 1 || product->rest[0].op != BinaryOp::Multiply)
+    return &item;
+  weight = product->first.get();
+  return product->rest[0].right.get();
+}
+
+/// One term, or a sum of them: `cross_entropy + 0.5 * l1`.
+void RecipeReader::readLoss(const std::string &output, const Expr &item,
+                            const recipe::Clause &kind) {
+  const auto *sum = std::get_if<BinaryExpr>(&item.node);
+  if (sum && sum->rest.front().op == BinaryOp::Add) {
+    readLoss(output, *sum->first, kind);
+    for (const BinaryExpr::Link &link : sum->rest) {
+      if (link.op == BinaryOp::Add)
+        readLoss(output, *link.right, kind);
+      else
+        diags.error(link.opRange, "losses are only added");
+    }
+    return;
+  }
+  LossTerm term;
+  term.output = output;
+  const Expr *weight = nullptr;
+  const Expr *call = termOf(item, weight);
+  if (weight) {
+    std::string have;
+    std::optional<RecipeValue> value = evaluate(*weight, have);
+    if (!value)
+      return;
+    if (!recipe::fits(recipe::Type::Positive, *value)) {
+      diags
+          .error(weight->range, fmt::format("the weight of a loss must be {}, have {}",
+                                            recipe::wanted(recipe::Type::Positive), have))
+          .suggest("write 0.1 * l1");
+      return;
+    }
+    term.weight = *recipe::numberOf(*value);
+  }
+  if (std::optional<RecipeCall> read = readCall(*call, kind)) {
+    term.call = std::move(*read);
+    recipe.losses.push_back(std::move(term));
+  }
+}
+
+void RecipeReader::readLosses(const Clause &clause, const recipe::Clause &kind) {
+  recipe.losses.clear();
+  std::map<std::string, Range> seen;
+  for (size_t i = 0; i < clause.items.size(); ++i) {
+    const Target &output = clause.outputs[i];
+    if (clause.items.size() > 1 && output.name.empty()) {
+      diags.error(clause.items[i].range, "'loss' of several outputs names each of them")
+          .suggest("write loss scores: cross_entropy, depth: 0.1 * l1; terms of one output are "
+                   "added: loss mse + 0.1 * l1");
+      continue;
+    }
+    auto [first, fresh] = seen.insert({output.name, output.range});
+    if (!fresh) {
+      diags.error(output.range, fmt::format("the output '{}' has two losses", output.name))
+          .note(first->second, "the first is here")
+          .suggest("terms of one output are added: loss mse + 0.1 * l1");
+      continue;
+    }
+    readLoss(output.name, clause.items[i], kind);
+  }
+  if (recipe.losses.empty()) // an error was reported
+    recipe.losses = defaultLosses();
+}
+
 void RecipeReader::readClause(const Clause &clause) {
   const std::string &name = clause.name.name;
   const recipe::Clause *kind = recipe::findClause(name);
@@ -243,6 +322,8 @@ void RecipeReader::readClause(const Clause &clause) {
         .suggest("its clauses are " + joinNames(names));
     return;
   }
+  if (name == "loss")
+    return readLosses(clause, *kind);
   if (kind->form == recipe::Form::Number) {
     if (std::optional<RecipeValue> value = readNumber(clause, *kind))
       store(name, *value);
@@ -264,7 +345,7 @@ void RecipeReader::store(std::string_view name, std::vector<RecipeCall> calls) {
   else if (name == "normalize")
     recipe.normalize = std::move(calls);
   else if (!calls.empty())
-    (name == "loss" ? recipe.loss : recipe.optimizer) = std::move(calls.front());
+    recipe.optimizer = std::move(calls.front());
 }
 
 void RecipeReader::store(std::string_view name, const RecipeValue &value) {
@@ -290,7 +371,7 @@ static RecipeCall defaultOptimizer() {
 
 static Recipe defaultRecipe() {
   Recipe recipe;
-  recipe.loss.name = "cross_entropy";
+  recipe.losses = defaultLosses();
   recipe.optimizer = defaultOptimizer();
   return recipe;
 }
@@ -326,10 +407,13 @@ std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags)
     for (const Train &train : file.recipes) {
       Recipe recipe = RecipeReader(program, diags).read(train);
       bool own = &file == &program.files().front();
-      Range normalize;
-      for (const Clause &clause : train.clauses)
+      Range normalize, loss;
+      for (const Clause &clause : train.clauses) {
         if (clause.name.name == "normalize")
           normalize = clause.name.range;
+        if (clause.name.name == "loss")
+          loss = clause.name.range;
+      }
       for (const Target &target : train.models) {
         if (diags.full())
           break;
@@ -343,7 +427,7 @@ std::vector<ModelRecipe> readRecipes(const Program &program, Diagnostics &diags)
         if (!fresh)
           diags.error(target.range, fmt::format("model '{}' has two recipes", target.name))
               .note(first->second, "the first is here");
-        result.push_back({def, recipe, target.range, normalize, own});
+        result.push_back({def, recipe, target.range, normalize, loss, own});
       }
     }
   return result;

@@ -12,6 +12,7 @@ struct ModelRecipe {
   Recipe recipe;
   Range range;
   Range normalize;  ///< its `normalize`, where it has one
+  Range loss;       ///< its `loss`, where it has one
   bool own = false; ///< from the main file, which overrules its imports
 };
 
@@ -26,6 +27,11 @@ const ModelRecipe *findRecipe(const Program &program, const Definition &model,
 /// `written`, or the defaults, for an input of `channels`. `overridden`: --set has
 /// changed the input's shape, for which the recipe was not written.
 Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden, Diagnostics &diags);
+
+/// Gives each term of the loss the output that it is of, and checks that the one fits the other.
+/// `ranges`: where the outputs stand. `namesOnly`: the shapes need not fit, nothing is trained.
+void settleLosses(Network &network, const std::vector<Range> &ranges, const ModelRecipe *written,
+                  bool namesOnly, Diagnostics &diags);
 
 } // namespace netc::frontend
 

@@ -96,7 +96,10 @@ void Resolver::visit(const Stmt &stmt) {
     visit(*loop->count);
     visit(loop->body);
   } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
-    visit(*result->value);
+    if (result->value)
+      visit(*result->value);
+    for (const NamedResult &named : result->named)
+      visit(*named.value);
   } else if (!std::holds_alternative<HoleStmt>(stmt.node)) {
     visit(*std::get<ExprStmt>(stmt.node).value);
   }

@@ -36,6 +36,10 @@ Value Elaborator::runStatement(const Stmt &stmt) {
     fall(*hole);
     return Value::poison();
   } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
+    if (!result->named.empty()) {
+      runNamedResults(result->named);
+      return {Value::Nothing{}};
+    }
     Value value = evaluate(*result->value);
     if (!value.isNothing())
       return value;
@@ -172,10 +176,24 @@ void Elaborator::poisonAssigned(const Body &body) {
   }
 }
 
-/// Reads [C, H, W] or [F]; empty where `value` is no such list.
+/// `return {scores: a, features: b}`
+void Elaborator::runNamedResults(const std::vector<NamedResult> &results) {
+  for (const NamedResult &result : results) {
+    Value value = evaluate(*result.value);
+    if (const auto *tensor = value.as<Value::Tensor>()) {
+      network.outputs.push_back({result.name.name, tensor->layer});
+      resultRanges.push_back(result.name.range);
+    } else if (!value.isPoison()) {
+      error(result.value->range, fmt::format("the output '{}' must be a tensor, have {}",
+                                             result.name.name, describeValue(value)));
+    }
+  }
+}
+
+/// Reads one to four sizes; empty where `value` is no such list.
 static Shape asShape(const Value &value) {
   const auto *list = value.as<Value::List>();
-  if (!list || ((*list)->items.size() != 3 && (*list)->items.size() != 1))
+  if (!list || (*list)->items.empty() || (*list)->items.size() > 4)
     return {};
   Shape shape;
   for (const Value &item : (*list)->items) {
@@ -200,22 +218,17 @@ void Elaborator::runInput(const InputStmt &input) {
     value = evaluate(*input.shape);
   auto &variables = current().variables;
   variables[input.name.name] = Value::poison();
-  if (!network.layers.empty() && std::holds_alternative<InputAttrs>(network.layers[0].attrs)) {
-    error(input.name.range, "a model has one input; this is the second")
-        .note(layerRanges[0], "the first is here");
-    return;
-  }
   if (value.isPoison())
     return;
   Shape shape = asShape(value);
   if (shape.empty()) {
-    error(at, fmt::format("an input's shape is [channels, height, width] or [features], each "
-                          "from 1 to 65536; have {}{}",
+    error(at, fmt::format("an input's shape is [channels, height, width], [features], "
+                          "[tokens, features] or four sizes, each from 1 to 65536; have {}{}",
                           describeValue(value), overridden ? " from --set " + input.name.name : ""))
         .suggest("write input image: [3, 224, 224]; the batch is never written");
     return;
   }
-  if (!network.layers.empty()) {
+  if (network.layers.size() != network.inputCount()) {
     error(input.name.range, "'input' stands before the first layer");
     return;
   }

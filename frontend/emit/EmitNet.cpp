@@ -33,6 +33,7 @@ private:
   Type resultType(const Layer &layer) const;
   Value input(const Layer &layer, size_t index = 0) const { return values[layer.inputs[index]]; }
   DictionaryAttr describe(const Layer &layer);
+  ArrayAttr losses();
 
   const Network &network;
   OpBuilder b;
@@ -156,7 +157,7 @@ Value Emitter::emitLayer(const Layer &layer) {
   auto visit = [&](const auto &attrs) -> Value {
     using T = std::decay_t<decltype(attrs)>;
     if constexpr (std::is_same_v<T, InputAttrs>)
-      return values.front();
+      return Value(); // an argument of the function
     else if constexpr (std::is_same_v<T, SoftmaxAttrs>)
       return net::SoftmaxOp::create(b, loc, type, input(layer));
     else if constexpr (std::is_same_v<T, AdaptivePoolAttrs>)
@@ -201,8 +202,9 @@ static int64_t flopsOf(const Layer &layer) {
   int64_t flops = 2;
   for (int64_t dim : layer.parameters.front().shape)
     flops *= dim;
-  if (layer.output.size() == 3)
-    flops *= layer.output[1] * layer.output[2];
+  for (size_t axis = 0; axis < layer.output.size(); ++axis)
+    if (axis != channelAxis(layer.output)) // of each pixel or token
+      flops *= layer.output[axis];
   return flops;
 }
 
@@ -218,6 +220,18 @@ DictionaryAttr Emitter::describe(const Layer &layer) {
   return b.getDictionaryAttr(attrs);
 }
 
+/// The recipe's losses on the outputs.
+ArrayAttr Emitter::losses() {
+  SmallVector<Attribute> terms;
+  for (const LossTerm &term : network.recipe.losses)
+    for (auto [index, output] : llvm::enumerate(network.outputs))
+      if (output.name == term.output)
+        terms.push_back(net::LossAttr::get(b.getContext(), *net::symbolizeLossKind(term.call.name),
+                                           static_cast<int64_t>(index),
+                                           b.getF64FloatAttr(term.weight)));
+  return b.getArrayAttr(terms);
+}
+
 OwningOpRef<ModuleOp> Emitter::run() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(b, location(network.layers.front()));
   b.setInsertionPointToEnd(module->getBody());
@@ -227,28 +241,35 @@ OwningOpRef<ModuleOp> Emitter::run() {
     layers.push_back(describe(layer));
   }
   SmallVector<Value> results;
-  Type imageType = resultType(network.layers.front());
+  SmallVector<Type> inputTypes;
+  size_t inputs = network.inputCount();
+  for (size_t i = 0; i < inputs; ++i)
+    inputTypes.push_back(resultType(network.layers[i]));
   auto forward =
-      func::FuncOp::create(b, module->getLoc(), "forward", b.getFunctionType({imageType}, {}));
+      func::FuncOp::create(b, module->getLoc(), "forward", b.getFunctionType(inputTypes, {}));
   b.setInsertionPointToStart(forward.addEntryBlock());
-  values.push_back(forward.getArgument(0));
-  for (size_t i = 1; i < network.layers.size(); ++i)
+  llvm::append_range(values, forward.getArguments());
+  for (size_t i = inputs; i < network.layers.size(); ++i)
     values.push_back(emitLayer(network.layers[i]));
-  results.push_back(values[network.output]);
+  for (const Output &output : network.outputs)
+    results.push_back(values[output.layer]);
   SmallVector<double> weights;
   for (const AuxiliaryHead &head : network.auxiliaries) {
     results.push_back(values[head.value]);
     weights.push_back(head.weight);
   }
   func::ReturnOp::create(b, forward.getLoc(), results);
-  forward.setType(b.getFunctionType({imageType}, ValueRange(results).getTypes()));
+  forward.setType(b.getFunctionType(inputTypes, ValueRange(results).getTypes()));
+  for (size_t i = 0; i < inputs; ++i)
+    forward.setArgAttr(i, "net.name", b.getStringAttr(network.layers[i].name));
+  for (size_t i = 0; i < network.outputs.size(); ++i)
+    forward.setResultAttr(i, "net.name", b.getStringAttr(network.outputs[i].name));
   forward->setAttr("net.auxiliary_weights", b.getDenseF64ArrayAttr(weights));
   forward->setAttr("net.label_smoothing", b.getF64FloatAttr(labelSmoothing(network.recipe)));
   ModuleOp op = *module;
   op->setAttr("net.model", b.getStringAttr(network.name));
   op->setAttr("net.file", b.getStringAttr(network.file));
-  op->setAttr("net.input", b.getDenseI64ArrayAttr(network.layers.front().output));
-  op->setAttr("net.output", b.getDenseI64ArrayAttr(network.layers[network.output].output));
+  op->setAttr("net.losses", losses());
   op->setAttr("net.layers", b.getArrayAttr(layers));
   op->setAttr("net.recipe", b.getStringAttr(recipeJson(network.recipe)));
   op->setAttr("net.optimizer", b.getStringAttr(network.recipe.optimizer.name));

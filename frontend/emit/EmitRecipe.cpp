@@ -74,12 +74,28 @@ static json::Value normalizeJson(const Recipe &recipe) {
   return result;
 }
 
+/// The term whose arguments the command line may change: cross entropy, if there is one.
+static const LossTerm &mainLoss(const Recipe &recipe) {
+  for (const LossTerm &term : recipe.losses)
+    if (term.call.name == "cross_entropy")
+      return term;
+  return recipe.losses.front();
+}
+
+static json::Array lossesJson(const Recipe &recipe) {
+  json::Array terms;
+  for (const LossTerm &term : recipe.losses)
+    terms.push_back(json::Object{
+        {"output", term.output}, {"weight", term.weight}, {"loss", toJson(term.call)}});
+  return terms;
+}
+
 std::string netc::frontend::recipeJson(const Recipe &recipe) {
   json::Value value = json::Object{{"written", recipe.written},
                                    {"augment", toJson(recipe.augment)},
                                    {"eval", toJson(recipe.eval)},
                                    {"normalize", normalizeJson(recipe)},
-                                   {"loss", toJson(recipe.loss)},
+                                   {"loss", toJson(mainLoss(recipe).call)},
                                    {"optimizer", toJson(recipe.optimizer)},
                                    {"schedule", toJson(recipe.schedule)},
                                    {"clip_norm", recipe.clipNorm},
@@ -87,13 +103,16 @@ std::string netc::frontend::recipeJson(const Recipe &recipe) {
                                    {"ema", recipe.average},
                                    {"batch", recipe.batch},
                                    {"epochs", recipe.epochs}};
+  // One loss of weight 1 is whole in "loss".
+  if (recipe.losses.size() > 1 || recipe.losses.front().weight != 1)
+    (*value.getAsObject())["losses"] = lossesJson(recipe);
   std::string text;
   llvm::raw_string_ostream(text) << value;
   return text;
 }
 
 double netc::frontend::labelSmoothing(const Recipe &recipe) {
-  const RecipeValue *value = recipe::find(recipe.loss.named, "label_smoothing");
+  const RecipeValue *value = recipe::find(mainLoss(recipe).call.named, "label_smoothing");
   return value ? recipe::numberOf(*value).value_or(0) : 0;
 }
 

@@ -116,9 +116,9 @@ std::optional<Draft> buildConv(LayerCall &call) {
 }
 
 std::optional<Draft> buildLinear(LayerCall &call) {
-  if (call.shape().size() != 1) {
-    call.error(call.range,
-               fmt::format("'linear' wants a vector, have the image {}", spell(call.shape())))
+  if (call.shape().size() > 2) {
+    call.error(call.range, fmt::format("'linear' wants a vector, have the {} {}",
+                                       kindOf(call.shape()), spell(call.shape())))
         .suggest("flatten it first: x | flatten | linear(...)");
     return std::nullopt;
   }
@@ -126,7 +126,7 @@ std::optional<Draft> buildLinear(LayerCall &call) {
   auto bias = call.flag("bias", true);
   if (!features || !bias)
     return std::nullopt;
-  int64_t in = call.shape()[0];
+  int64_t in = call.shape().back(); // of a sequence: each token by itself
   double bound = 1 / std::sqrt(static_cast<double>(in));
   double fanIn = static_cast<double>(in), fanOut = static_cast<double>(*features);
   auto init = call.initializer("init", uniformInit(bound), fanIn, fanOut);
@@ -136,7 +136,10 @@ std::optional<Draft> buildLinear(LayerCall &call) {
     return std::nullopt;
   Draft draft;
   draft.attrs = LinearAttrs{*features, *bias};
-  draft.output = {*features};
+  draft.output = call.shape();
+  draft.output.back() = *features;
+  if (!call.checkSize(draft.output, "the output"))
+    return std::nullopt;
   draft.parameters.push_back({"weight", Parameter::Role::Weight, weight, *init});
   if (*bias)
     draft.parameters.push_back({"bias", Parameter::Role::Bias, {*features}, *biasInit});
@@ -144,6 +147,11 @@ std::optional<Draft> buildLinear(LayerCall &call) {
 }
 
 std::optional<Draft> buildBatchNorm(LayerCall &call) {
+  if (call.shape().size() != 1 && call.shape().size() != 3) {
+    call.error(call.range, fmt::format("'bn' wants an image or a vector, have the {} {}",
+                                       kindOf(call.shape()), spell(call.shape())));
+    return std::nullopt;
+  }
   BatchNormAttrs attrs;
   auto eps = call.number("eps", attrs.eps);
   auto momentum = call.number("momentum", attrs.momentum);

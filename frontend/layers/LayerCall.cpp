@@ -177,8 +177,8 @@ bool LayerCall::wantImage(const std::string &help) {
   if (shape().size() == 3)
     return true;
   Range from = context.rangeOfLayer(inputs[0]);
-  error(range, fmt::format("'{}' wants an image [channels, height, width], have the vector {}",
-                           kind.name, spell(shape())))
+  error(range, fmt::format("'{}' wants an image [channels, height, width], have the {} {}",
+                           kind.name, kindOf(shape()), spell(shape())))
       .note(from, fmt::format("it comes from '{}'", context.layer(inputs[0]).name))
       .suggest(help);
   return false;

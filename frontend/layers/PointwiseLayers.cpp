@@ -38,8 +38,8 @@ std::optional<Draft> buildActivation(LayerCall &call) {
 
 std::optional<Draft> buildSoftmax(LayerCall &call) {
   if (call.shape().size() != 1) {
-    call.error(call.range,
-               fmt::format("'softmax' wants a vector, have the image {}", spell(call.shape())))
+    call.error(call.range, fmt::format("'softmax' wants a vector, have the {} {}",
+                                       kindOf(call.shape()), spell(call.shape())))
         .suggest("flatten it first: x | flatten | softmax");
     return std::nullopt;
   }

@@ -11,6 +11,12 @@ std::optional<Draft> buildConcat(LayerCall &call) {
   draft.output = call.shape(0);
   for (size_t i = 1; i < call.inputs.size(); ++i) {
     const Shape &first = call.shape(0), &other = call.shape(i);
+    if (first.size() % 2 == 0 || other.size() % 2 == 0) {
+      const Shape &odd = first.size() % 2 == 0 ? first : other;
+      call.error(call.range, fmt::format("'concat' wants images or vectors, have the {} {}",
+                                         kindOf(odd), spell(odd)));
+      return std::nullopt;
+    }
     bool fits = first.size() == other.size() &&
                 (first.size() == 1 || (first[1] == other[1] && first[2] == other[2]));
     if (!fits) {

@@ -21,8 +21,12 @@
 
 namespace netc::frontend {
 
-/// A shape without the batch: [C, H, W] for images, [F] for vectors.
+/// A shape without the batch, of one to four sizes: [C, H, W] for images, [F] for vectors,
+/// [T, F] for sequences of T tokens.
 using Shape = std::vector<int64_t>;
+
+/// Which axis holds the channels or features: the first of an image, else the last.
+inline size_t channelAxis(const Shape &shape) { return shape.size() == 3 ? 0 : shape.size() - 1; }
 
 /// How a parameter starts. Uniform: [a, b); normal: mean a, standard deviation b; constant: a.
 struct Initializer {
@@ -127,6 +131,12 @@ struct AuxiliaryHead {
   SourceLocation location;
 };
 
+/// A tensor that the model returns.
+struct Output {
+  std::string name;
+  int layer = 0;
+};
+
 // Values inside a recipe are kept for the runtime, which interprets recipes.
 using RecipeValue = recipe::Value;
 using RecipeList = recipe::List;
@@ -138,12 +148,19 @@ struct RecipeCall {
   recipe::Arguments named;
   SourceLocation location;
 };
+/// `0.1 * l1` as a term of the loss on one output.
+struct LossTerm {
+  std::string output; ///< empty: the output named `output`, or the first
+  RecipeCall call;
+  double weight = 1;
+};
 /// A `train` clause as it applies to one model.
 struct Recipe {
   bool written = false; ///< false: the documented defaults
   std::vector<RecipeCall> augment, eval, schedule;
   std::vector<RecipeCall> normalize; ///< none or one
-  RecipeCall loss, optimizer;
+  std::vector<LossTerm> losses;      ///< at least one
+  RecipeCall optimizer;
   double clipNorm = 0;    ///< 0: gradients are not clipped
   double average = 0;     ///< decay of the weights' moving average; 0: none is kept
   int64_t accumulate = 1; ///< batches whose gradients make one update
@@ -153,10 +170,25 @@ struct Recipe {
 struct Network {
   std::string name; ///< the model's name
   std::string file;
-  std::vector<Layer> layers; ///< topologically ordered; layers[0] is the input
-  int output = 0;            ///< the layer that `return` named
+  std::vector<Layer> layers; ///< topologically ordered; the inputs come first
+  std::vector<Output> outputs;
   std::vector<AuxiliaryHead> auxiliaries;
   Recipe recipe;
+
+  /// How many of the layers are inputs.
+  size_t inputCount() const {
+    size_t count = 0;
+    while (count < layers.size() && std::holds_alternative<InputAttrs>(layers[count].attrs))
+      ++count;
+    return count;
+  }
+  /// The output that a recipe means without naming one: `output`, or the first.
+  size_t mainOutput() const {
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (outputs[i].name == "output")
+        return i;
+    return 0;
+  }
 };
 
 } // namespace netc::frontend

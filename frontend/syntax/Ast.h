@@ -155,8 +155,14 @@ struct RepeatStmt {
   ExprPtr count;
   Body body;
 };
-struct ReturnStmt {
+/// `scores: a` among the results of `return {scores: a, features: b}`.
+struct NamedResult {
+  Target name;
   ExprPtr value;
+};
+struct ReturnStmt {
+  ExprPtr value; ///< null where the results are named
+  std::vector<NamedResult> named;
 };
 struct ExprStmt {
   ExprPtr value;
@@ -192,6 +198,8 @@ struct Definition {
 struct Clause {
   Target name;
   std::vector<Expr> items;
+  /// Of `loss`, by item: the output before its ':'; an empty name where none is written.
+  std::vector<Target> outputs;
 };
 struct Train {
   Range range;

@@ -32,6 +32,7 @@ private:
   void formatLine(size_t begin, size_t end);
   void commentLine(const Comment &comment, size_t next);
   bool startsStatement(size_t index) const;
+  bool opensResults(size_t index) const;
   bool spaceBetween(size_t left, size_t right) const;
   bool isUnary(size_t index) const;
   size_t indentOf(size_t begin) const;
@@ -106,8 +107,22 @@ void Formatter::markLabels() {
   }
 }
 
+/// The brace of `return {scores: a, features: b}`, which holds no statements; that of
+/// `return {i}: conv(x)` is a label's.
+bool Formatter::opensResults(size_t index) const {
+  if (tokens()[index].kind != TokenKind::LeftBrace || index == 0 ||
+      tokens()[index - 1].kind != TokenKind::Return)
+    return false;
+  const Token &next = tokens()[tokens()[index].match + 1];
+  bool labels = next.kind == TokenKind::Colon || next.kind == TokenKind::Dot || isWord(next.kind);
+  return !(labels && next.adjacent);
+}
+
 bool Formatter::startsStatement(size_t index) const {
   if (index == 0 || tokens()[index - 1].kind == TokenKind::Newline)
+    return true;
+  if (tokens()[index - 1].kind == TokenKind::Comma && !open.empty() &&
+      opensResults(open.back().index))
     return true;
   return tokens()[index - 1].kind == TokenKind::LeftBrace ||
          tokens()[index].kind == TokenKind::RightBrace;
@@ -140,6 +155,9 @@ bool Formatter::spaceBetween(size_t left, size_t right) const {
       a == TokenKind::DotDot || isUnary(left))
     return false;
   if (a == TokenKind::LeftBrace && b == TokenKind::RightBrace)
+    return false;
+  if (opensResults(left) ||
+      (b == TokenKind::RightBrace && !open.empty() && opensResults(open.back().index)))
     return false;
   bool callable =
       a == TokenKind::Identifier || a == TokenKind::RightParen || a == TokenKind::RightBracket;

@@ -214,6 +214,10 @@ void Parser::checkReturns(Definition &def, bool unread) {
     nested.visitInner(stmt);
     if (std::holds_alternative<ReturnStmt>(stmt.node) && &stmt != &def.body.statements[end - 1])
       error(stmt.range, "'return' stands last; what follows would never be reached");
+    const auto *result = std::get_if<ReturnStmt>(&stmt.node);
+    if (result && !result->named.empty() && !def.isModel)
+      error(stmt.range, "only a model names its results")
+          .suggest("a block returns several values as a list: return [a, b]");
     if (std::holds_alternative<InputStmt>(stmt.node) && !def.isModel)
       error(stmt.range, "only a model has an 'input'")
           .suggest("a block takes its tensors as parameters");
@@ -288,6 +292,14 @@ bool Parser::parseClause(Train &train) {
     return true;
   }
   do {
+    if (name->name == "loss") { // `loss scores: cross_entropy, depth: 0.1 * l1`
+      Target output;
+      if (at(TokenKind::Identifier) && peek(1).kind == TokenKind::Colon) {
+        output = *parseName("an output");
+        advance(); // ':'
+      }
+      clause.outputs.push_back(std::move(output));
+    }
     ExprPtr item = parseExpression();
     if (!item)
       return false;

@@ -194,9 +194,7 @@ bool Parser::parseStatement(Body &body) {
   } else if (at(TokenKind::Repeat)) {
     good = parseRepeat(stmt);
   } else if (consume(TokenKind::Return)) {
-    ExprPtr value = parseExpression();
-    good = value != nullptr;
-    stmt.node = ReturnStmt{std::move(value)};
+    good = parseReturn(stmt);
   } else if (at(TokenKind::Identifier) && peek().text == "input" && next == TokenKind::Identifier) {
     good = parseInput(stmt);
   } else if (at(TokenKind::Identifier) && (next == TokenKind::Assign || next == TokenKind::Comma)) {
@@ -228,6 +226,55 @@ bool Parser::parseInput(Stmt &stmt) {
   bool good = input.shape != nullptr;
   stmt.node = std::move(input);
   return good;
+}
+
+bool Parser::parseReturn(Stmt &stmt) {
+  ReturnStmt result;
+  bool good = false;
+  // `{i}: conv(x)` is a labelled call.
+  if (at(TokenKind::LeftBrace) && !atLabel()) {
+    good = parseNamedResults(result);
+  } else {
+    result.value = parseExpression();
+    good = result.value != nullptr;
+  }
+  stmt.node = std::move(result);
+  return good;
+}
+
+bool Parser::parseNamedResults(ReturnStmt &result) {
+  static constexpr const char *form = "several outputs are written return {scores: a, features: b}";
+  advance(); // '{'
+  skipNewlines();
+  while (!at(TokenKind::RightBrace)) {
+    std::optional<Target> name = parseName("the name of an output");
+    if (!name)
+      return false;
+    for (const NamedResult &other : result.named)
+      if (other.name.name == name->name) {
+        error(name->range, fmt::format("two outputs are named '{}'", name->name))
+            .note(other.name.range, "the first is here");
+        return false;
+      }
+    if (!consume(TokenKind::Colon)) {
+      expected("':' after the output's name").suggest(form);
+      return false;
+    }
+    NamedResult &named = result.named.emplace_back();
+    named.name = std::move(*name);
+    named.value = parseExpression();
+    if (!named.value)
+      return false;
+    bool goesOn = consume(TokenKind::Comma);
+    skipNewlines();
+    if (!goesOn)
+      break;
+  }
+  if (result.named.empty()) {
+    expected("the name of an output").suggest(form);
+    return false;
+  }
+  return close(TokenKind::RightBrace, "',' or '}' after an output");
 }
 
 bool Parser::parseTargets(std::vector<Target> &targets) {

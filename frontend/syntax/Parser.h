@@ -56,6 +56,8 @@ private:
   bool parseBody(Body &body);
   bool parseStatement(Body &body);
   bool parseInput(Stmt &stmt);
+  bool parseReturn(Stmt &stmt);
+  bool parseNamedResults(ReturnStmt &result);
   bool parseAssign(Stmt &stmt);
   bool parseFor(Stmt &stmt);
   bool parseRepeat(Stmt &stmt);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace netc::frontend {
@@ -16,6 +17,11 @@ Value makeList(std::vector<Value> items) {
     return Value::poison();
   data->items = std::move(items);
   return {Value::List(std::move(data))};
+}
+
+const char *kindOf(const Shape &shape) {
+  static constexpr const char *kinds[] = {"vector", "sequence", "image", "tensor"};
+  return kinds[std::min<size_t>(shape.size(), 4) - 1];
 }
 
 std::string spell(const Shape &shape) {

@@ -67,6 +67,8 @@ std::string describe(const Value &value);
 /// As it would be written: "3", "[3, 5]".
 std::string spell(const Value &value);
 std::string spell(const Shape &shape);
+/// "image", "vector", …: what a tensor of this shape is called in messages.
+const char *kindOf(const Shape &shape);
 
 /// What an operator made of two compile-time values: a value or an error's text.
 struct Computed {

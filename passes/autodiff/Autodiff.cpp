@@ -62,7 +62,7 @@ void Autodiff::runOnOperation() {
     for (Value result : op->getResults())
       results.push_back(cotangents.lookup(result));
     // A loss starts the sweep: its cotangent is the constant weight that it finds itself.
-    bool isLoss = isa<net::SoftmaxCrossEntropyOp>(op);
+    bool isLoss = isa<LossOpInterface>(op);
     if (!isLoss && llvm::none_of(results, [](Value v) { return static_cast<bool>(v); }))
       continue;
     if (auto get = dyn_cast<net::GetParameterOp>(op)) {

@@ -83,8 +83,9 @@ LeanStep::LeanStep(func::FuncOp step) : body(step.getBody().front()) {
     double flops = elementsOf(op.getResult(0).getType()) * elementsOf(weights) /
                    static_cast<double>(weights.getDimSize(0));
     total += flops;
-    if (cast<ShapedType>(op.getResult(0).getType()).getRank() == 4) // a linear layer's is small
-      candidates.push_back({&op, 4 * elementsOf(op.getResult(0).getType()), flops});
+    auto stored = cast<ShapedType>(op.getResult(0).getType());
+    if (stored.getRank() == 4) // a linear layer's is small
+      candidates.push_back({&op, static_cast<double>(kern::storageBytes(stored)), flops});
   }
   llvm::stable_sort(candidates, [](const Candidate &a, const Candidate &b) {
     return a.bytes * b.flops > b.bytes * a.flops;

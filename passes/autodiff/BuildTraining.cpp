@@ -1,11 +1,14 @@
 //===- BuildTraining.cpp - derive @step from @forward ---------------------===//
 //
-// @step(image, labels), or with mixup and cutmix @step(image, distributions), returns (logits,
-// loss): the cross entropy of the logits with weight 1 and of each auxiliary head with its own
-// weight (Szegedy et al. 2014, section 5).
+// @step(inputs, targets) returns (outputs, loss). The module's `net.losses` say which loss each
+// output has; targets are labels, [N], or values of the output's type. An auxiliary head has the
+// losses of the output that it helps, with its own weight (Szegedy et al. 2014, section 5).
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
+
+#include "llvm/ADT/BitVector.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace netc;
@@ -20,14 +23,102 @@ struct BuildTraining : netc::impl::BuildTrainingBase<BuildTraining> {
   using BuildTrainingBase::BuildTrainingBase;
   void runOnOperation() override;
 };
+
+/// Adds targets and losses to a copy of @forward.
+class LossBuilder {
+public:
+  LossBuilder(func::FuncOp forward, func::FuncOp step);
+  LogicalResult run();
+
+private:
+  LogicalResult addLoss(Value prediction, net::LossAttr loss, double weight);
+  Value targetOf(net::LossAttr loss);
+
+  func::FuncOp step;
+  OpBuilder b;
+  func::ReturnOp terminator;
+  SmallVector<Value> outputs, heads;
+  SmallVector<net::LossAttr> terms;
+  SmallVector<double> headWeights;
+  bool soft; ///< cross entropy compares distributions
+  llvm::MapVector<std::pair<int64_t, int64_t>, Value> targets; ///< by output, and 1 for labels
+  SmallVector<Value> losses;
+  SmallVector<double> weights;
+};
 } // namespace
 
-/// The weights of the heads, the logits' own first, from the function's attributes.
-static SmallVector<double> headWeights(func::FuncOp forward) {
-  SmallVector<double> weights{1.0};
+LossBuilder::LossBuilder(func::FuncOp forward, func::FuncOp step)
+    : step(step), b(step.getContext()),
+      terminator(cast<func::ReturnOp>(step.getBody().front().getTerminator())),
+      terms(net::lossTerms(forward->getParentOfType<ModuleOp>())),
+      soft(forward->hasAttr("net.soft_targets")) {
+  unsigned count = net::outputCount(terminator.getNumOperands(), forward);
+  outputs = llvm::to_vector(terminator.getOperands().take_front(count));
+  heads = llvm::to_vector(terminator.getOperands().drop_front(count));
   if (auto auxiliary = forward->getAttrOfType<DenseF64ArrayAttr>("net.auxiliary_weights"))
-    llvm::append_range(weights, auxiliary.asArrayRef());
-  return weights;
+    headWeights = llvm::to_vector(auxiliary.asArrayRef());
+  b.setInsertionPoint(terminator);
+}
+
+/// The argument that the loss compares with; terms of one output share it.
+Value LossBuilder::targetOf(net::LossAttr loss) {
+  bool labels = loss.getKind() == net::LossKind::CrossEntropy && !soft;
+  Value &target = targets[{loss.getOutput(), labels ? 1 : 0}];
+  if (!target) {
+    auto type = cast<RankedTensorType>(outputs[loss.getOutput()].getType());
+    auto name = b.getNamedAttr("net.target", b.getI64IntegerAttr(loss.getOutput()));
+    unsigned index = step.getNumArguments();
+    (void)step.insertArgument(index, labels ? net::labelsType(type) : type,
+                              b.getDictionaryAttr(name), step.getLoc());
+    target = step.getArgument(index);
+  }
+  return target;
+}
+
+LogicalResult LossBuilder::addLoss(Value prediction, net::LossAttr loss, double weight) {
+  auto type = cast<RankedTensorType>(prediction.getType());
+  Location loc = prediction.getLoc();
+  bool scores = loss.getKind() == net::LossKind::CrossEntropy;
+  if (scores && (type.getRank() < 2 || type.getRank() > 4))
+    return mlir::emitError(loc) << "cannot train: cross entropy needs class scores, a vector, a "
+                                   "sequence or a map, found "
+                                << type;
+  Value target = targetOf(loss);
+  Type perImage = net::lossesType(type, scores ? net::pixelsOf(type) : net::rowsOf(type));
+  if (scores)
+    losses.push_back(net::SoftmaxCrossEntropyOp::create(b, loc, perImage, prediction, target));
+  else
+    losses.push_back(net::RegressionLossOp::create(
+        b, loc, perImage, net::LossKindAttr::get(b.getContext(), loss.getKind()), prediction,
+        target));
+  weights.push_back(weight);
+  return success();
+}
+
+LogicalResult LossBuilder::run() {
+  for (net::LossAttr term : terms) {
+    if (term.getOutput() < 0 || term.getOutput() >= static_cast<int64_t>(outputs.size()))
+      return step.emitError() << "a loss of result " << term.getOutput() << ", but there are "
+                              << outputs.size() << " outputs";
+    if (failed(addLoss(outputs[term.getOutput()], term, term.getWeight().getValueAsDouble())))
+      return failure();
+  }
+  for (auto [head, weight] : llvm::zip(heads, headWeights))
+    for (net::LossAttr term : terms)
+      if (term.getOutput() == terms.front().getOutput() &&
+          failed(addLoss(head, term, weight * term.getWeight().getValueAsDouble())))
+        return failure();
+  Value loss = net::MeanLossOp::create(b, step.getLoc(), RankedTensorType::get({1}, b.getF32Type()),
+                                       losses, b.getDenseF64ArrayAttr(weights));
+  unsigned results = step.getNumResults();
+  SmallVector<Value> returned = outputs;
+  returned.push_back(loss);
+  func::ReturnOp::create(b, terminator.getLoc(), returned);
+  terminator.erase();
+  llvm::BitVector gone(results);
+  gone.set(outputs.size(), results);
+  (void)step.eraseResults(gone);
+  return step.insertResult(outputs.size(), loss.getType(), DictionaryAttr());
 }
 
 void BuildTraining::runOnOperation() {
@@ -36,32 +127,9 @@ void BuildTraining::runOnOperation() {
     getOperation().emitError("expected a function @forward");
     return signalPassFailure();
   }
-  SmallVector<double> weights = headWeights(forward);
   OpBuilder b(forward);
   auto step = cast<func::FuncOp>(b.clone(*forward));
   step.setName("step");
-  Block &body = step.getBody().front();
-  auto terminator = cast<func::ReturnOp>(body.getTerminator());
-  Type labelsType = RankedTensorType::get({ShapedType::kDynamic}, b.getI64Type());
-  if (forward->hasAttr("net.soft_targets"))
-    labelsType = terminator.getOperand(0).getType();
-  Value labels = body.addArgument(labelsType, step.getLoc());
-  b.setInsertionPoint(terminator);
-  Type perImage = RankedTensorType::get({ShapedType::kDynamic}, b.getF32Type());
-  SmallVector<Value> losses;
-  for (Value head : terminator.getOperands()) {
-    if (cast<RankedTensorType>(head.getType()).getRank() != 2) {
-      mlir::emitError(head.getLoc())
-          << "cannot train: a loss needs one vector of class scores an image, found "
-          << head.getType();
-      return signalPassFailure();
-    }
-    losses.push_back(net::SoftmaxCrossEntropyOp::create(b, head.getLoc(), perImage, head, labels));
-  }
-  Value loss = net::MeanLossOp::create(b, step.getLoc(), RankedTensorType::get({1}, b.getF32Type()),
-                                       losses, b.getDenseF64ArrayAttr(weights));
-  Value logits = terminator.getOperand(0);
-  func::ReturnOp::create(b, terminator.getLoc(), ValueRange{logits, loss});
-  terminator.erase();
-  step.setType(b.getFunctionType(body.getArgumentTypes(), {logits.getType(), loss.getType()}));
+  if (failed(LossBuilder(forward, step).run()))
+    signalPassFailure();
 }

@@ -44,7 +44,10 @@ void VerifyTraining::runOnOperation() {
     if (parameter.getTrainable() && count != 1) {
       parameter.emitError() << "stage train: parameter " << parameter.getSymName() << " has "
                             << count << " gradients, expected 1"
-                            << (count == 0 ? "; the loss does not depend on it" : "");
+                            << (count == 0
+                                    ? "; the loss does not depend on it: give its output a loss, "
+                                      "or compile with --mode infer"
+                                    : "");
       bad = true;
     }
   }

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
+#include "llvm/ADT/BitVector.h"
+
 using namespace mlir;
 using namespace netc;
 
@@ -21,13 +23,14 @@ struct BuildInference : netc::impl::BuildInferenceBase<BuildInference> {
 };
 } // namespace
 
-/// Keeps the first result only: the logits.
-static void keepLogits(func::FuncOp function) {
+/// Drops the results that are auxiliary heads.
+static void keepOutputs(func::FuncOp function) {
+  unsigned outputs = net::outputCount(function.getNumResults(), function);
+  llvm::BitVector heads(function.getNumResults());
+  heads.set(outputs, function.getNumResults());
   Operation *terminator = function.getBody().front().getTerminator();
-  terminator->eraseOperands(1, terminator->getNumOperands() - 1);
-  Builder builder(function.getContext());
-  function.setType(
-      builder.getFunctionType(function.getArgumentTypes(), terminator->getOperandTypes()));
+  terminator->eraseOperands(heads);
+  (void)function.eraseResults(heads);
 }
 
 void BuildInference::runOnOperation() {
@@ -39,7 +42,7 @@ void BuildInference::runOnOperation() {
   OpBuilder builder(forward);
   auto infer = cast<func::FuncOp>(builder.clone(*forward));
   infer.setName("infer");
-  keepLogits(infer);
+  keepOutputs(infer);
   Block &body = infer.getBody().front();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body))) {
     if (auto dropout = dyn_cast<net::DropoutOp>(op))

@@ -1,8 +1,9 @@
 //===- MaterializeLayouts.cpp - channels last, op by op -------------------===//
 //
 // Every op on images gets channels-last operands and results, with conversions of
-// its own around it. Flatten and unflatten keep the logical order, which defines
-// the order of a following linear layer's weights. Parameters are left alone.
+// its own around it. Ops with the trait KeepsLogicalOrder keep it: flatten's order is
+// that of a following linear layer's weights. Vectors and sequences have their features
+// last as they are. Parameters are left alone.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -64,7 +65,7 @@ void MaterializeLayouts::runOnOperation() {
       continue; // the source of the others, not compiled itself
     for (Operation &op :
          llvm::make_early_inc_range(function.getBody().front().without_terminator()))
-      if (!isa<net::ToLayoutOp, net::FlattenOp, net::UnflattenOp>(op))
+      if (!op.hasTrait<KeepsLogicalOrder>())
         numConversions += materialize(op);
   }
 }

@@ -31,7 +31,7 @@ void VerifyLayouts::runOnOperation() {
     if (function.getName() == "forward")
       continue;
     for (Operation &op : function.getBody().front().without_terminator()) {
-      if (isa<net::ToLayoutOp, net::FlattenOp, net::UnflattenOp>(op))
+      if (op.hasTrait<KeepsLogicalOrder>())
         continue;
       for (Value value : op.getOperands()) {
         auto tensor = dyn_cast<RankedTensorType>(value.getType());

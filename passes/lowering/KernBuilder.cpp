@@ -15,14 +15,14 @@ RankedTensorType KernBuilder::physicalType(Type type) const {
   return RankedTensorType::get(s, tensor.getElementType());
 }
 
-kern::ScheduleAttr KernBuilder::schedule(kern::ContractKind kind,
-                                         kern::GeometryAttr geometry) const {
+kern::ScheduleAttr KernBuilder::schedule(kern::ContractKind kind, kern::GeometryAttr geometry,
+                                         const kern::TargetFacts &facts) const {
   kern::ScheduleAttr timed =
       choices.lookup({{static_cast<unsigned>(kind), target.batch}, geometry});
   if (timed && timed.getLanes() == target.lanes)
     return timed;
-  return target.gpu ? kern::packForGpu(kind, geometry, target)
-                    : kern::scheduleContraction(kind, geometry, target);
+  return target.gpu ? kern::packForGpu(kind, geometry, facts)
+                    : kern::scheduleContraction(kind, geometry, facts);
 }
 
 Value KernBuilder::empty(Type type, Location loc) { return kern::EmptyOp::create(b, loc, type); }

@@ -39,7 +39,9 @@ public:
   void set(mlir::Value value, mlir::Value lowered) { values.map(value, lowered); }
 
   /// As it was timed, else as dialect/schedule/cpu/Schedule.h says.
-  kern::ScheduleAttr schedule(kern::ContractKind kind, kern::GeometryAttr geometry) const;
+  /// `facts`: of the target, for this contraction's operands.
+  kern::ScheduleAttr schedule(kern::ContractKind kind, kern::GeometryAttr geometry,
+                              const kern::TargetFacts &facts) const;
 
   /// A fresh destination.
   mlir::Value empty(mlir::Type type, mlir::Location loc);

@@ -86,8 +86,9 @@ static kern::GeometryAttr makeGeometry(MLIRContext *context, RankedTensorType x,
                                        int64_t kh, int64_t kw, ArrayRef<int64_t> strides,
                                        ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations,
                                        int64_t groups) {
+  // The tokens of a sequence are the pixels of one row.
   auto spatial = [](RankedTensorType type, int axis) {
-    return type.getRank() == 4 ? type.getDimSize(2 + axis) : 1;
+    return type.getRank() == 4 ? type.getDimSize(2 + axis) : axis == 1 ? net::pixelsOf(type) : 1;
   };
   return kern::GeometryAttr::get(context, spatial(x, 0), spatial(x, 1), net::channelsOf(x),
                                  spatial(y, 0), spatial(y, 1), net::channelsOf(y), kh, kw,
@@ -164,6 +165,16 @@ static Contraction describe(Operation *op) {
                            {}};
       })
       .DefaultUnreachable("a contraction without a lowering");
+}
+
+/// tf32 operands may go to tensor cores.
+static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFacts &target) {
+  kern::TargetFacts facts = target;
+  auto operands = contraction->getAttrOfType<TypeAttr>(net::kOperandType);
+  facts.tensorCores = operands && operands.getValue().isTF32();
+  auto stored = cast<ShapedType>(contraction->getOperand(0).getType());
+  facts.elementBytes = kern::elementBytes(stored.getElementType());
+  return facts;
 }
 
 namespace {
@@ -273,7 +284,8 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   auto contract = kern::ContractOp::create(
       k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()), outside(rhs.getArrayRef()), Value(),
       ValueRange{}, ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
-      kern::gpuSchedule(c.kind, c.geometry, k.target), kern::PoolingAttr(), /*moments=*/false);
+      kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target)), kern::PoolingAttr(),
+      /*moments=*/false);
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (!isa<BlockArgument>(c.rhs))
@@ -291,7 +303,7 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
 LogicalResult FusionLowering::lowerContraction() {
   Contraction c = describe(contraction);
   Location loc = fusion.getLoc();
-  kern::ScheduleAttr schedule = k.schedule(c.kind, c.geometry);
+  kern::ScheduleAttr schedule = k.schedule(c.kind, c.geometry, factsFor(contraction, k.target));
   if (c.kind == kern::ContractKind::FilterGrad)
     return lowerFilterGrad(c, schedule);
 
@@ -313,10 +325,11 @@ LogicalResult FusionLowering::lowerContraction() {
   SmallVector<Type> types{type};
   Value packed = weights(c, schedule);
   auto make = [&](TypeRange resultTypes, ValueRange destinations, bool withMoments) {
-    return kern::ContractOp::create(k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{},
-                                    packed, extraTensors, destinations, c.kind, c.geometry,
-                                    schedule, kern::gpuSchedule(c.kind, c.geometry, k.target),
-                                    kern::PoolingAttr(), withMoments);
+    return kern::ContractOp::create(
+        k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{}, packed, extraTensors,
+        destinations, c.kind, c.geometry, schedule,
+        kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target)),
+        kern::PoolingAttr(), withMoments);
   };
   kern::Grid grid;
   if (!terms.empty()) {
@@ -360,7 +373,7 @@ LogicalResult FusionLowering::lowerPointwise() {
   for (const Term &term : terms)
     collectLeaves(term, {}, leaves);
   auto shape = cast<RankedTensorType>((stored ? stored : terms[0].a).getType());
-  SmallVector<int64_t> space{1, 1, net::channelsOf(shape)};
+  SmallVector<int64_t> space{1, net::pixelsOf(shape), net::channelsOf(shape)};
   if (shape.getRank() == 4)
     space = {shape.getDimSize(2), shape.getDimSize(3), shape.getDimSize(1)};
   SmallVector<Value> outs;

@@ -44,6 +44,10 @@ private:
   void lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs, Type x, Type y,
                  ArrayRef<int64_t> window, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads);
   void lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, Value shapedLike);
+  void lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers, int64_t pixels,
+                int64_t channels);
+  void lowerRegression(Operation *op, net::LossKind kind, Value prediction, FloatAttr weight);
+  void addPort(StringRef name, kern::Space space, Type type, int64_t offset);
   void store(Value value, kern::Space space, int64_t offset, Location loc);
   Value parameterBuffer(FlatSymbolRefAttr symbol, kern::Space space, Location loc);
   SmallVector<Value> getAll(ValueRange values) {
@@ -54,6 +58,9 @@ private:
   SymbolTable &symbols;
   OpBuilder builder;
   KernBuilder k;
+
+public:
+  SmallVector<kern::PortAttr> ports; ///< of the function's arguments and results
 };
 } // namespace
 
@@ -66,14 +73,41 @@ Value FunctionLowering::parameterBuffer(FlatSymbolRefAttr symbol, kern::Space sp
   return kern::BufferOp::create(builder, loc, parameter.getType(), space, offsetOf(parameter));
 }
 
+/// What an argument without `net.target` is called: as the model file says.
+static StringRef nameOf(DictionaryAttr attributes, StringRef byDefault) {
+  auto name = attributes ? attributes.getAs<StringAttr>("net.name") : StringAttr();
+  return name ? name.getValue() : byDefault;
+}
+
+void FunctionLowering::addPort(StringRef name, kern::Space space, Type type, int64_t offset) {
+  ports.push_back(kern::PortAttr::get(type.getContext(), builder.getStringAttr(name), space, offset,
+                                      type, /*output=*/-1));
+}
+
+/// A space holds what each image has of one kind: one tensor after the other, all images of the
+/// first, then all of the second. Offsets are an image's, so that one plan serves every batch.
+static int64_t takePlace(int64_t &end, Type type) {
+  int64_t offset = end;
+  end = llvm::alignTo(end + kern::storageBytes(cast<RankedTensorType>(type)), 64);
+  return offset;
+}
+
 void FunctionLowering::lowerArguments() {
+  int64_t inputs = 0, labels = 0, targets = 0;
   for (BlockArgument argument : function.getArguments()) {
-    bool classes = cast<RankedTensorType>(argument.getType()).getElementType().isInteger(64);
-    kern::Space space = argument.getArgNumber() == 0 ? kern::Space::Input
-                        : classes                    ? kern::Space::Labels
-                                                     : kern::Space::Targets;
-    k.set(argument,
-          kern::BufferOp::create(builder, argument.getLoc(), argument.getType(), space, 0));
+    unsigned number = argument.getArgNumber();
+    Type type = argument.getType();
+    DictionaryAttr attributes = function.getArgAttrDict(number);
+    auto target = attributes ? attributes.getAs<IntegerAttr>("net.target") : IntegerAttr();
+    bool classes = cast<RankedTensorType>(type).getElementType().isInteger(64);
+    kern::Space space = !target && number == 0 ? kern::Space::Input
+                        : classes              ? kern::Space::Labels
+                        : target               ? kern::Space::Targets
+                                               : kern::Space::Input;
+    int64_t offset = takePlace(classes ? labels : target ? targets : inputs, type);
+    if (space == kern::Space::Input)
+      addPort(nameOf(attributes, "input"), space, type, offset);
+    k.set(argument, kern::BufferOp::create(builder, argument.getLoc(), type, space, offset));
   }
 }
 
@@ -92,18 +126,25 @@ void FunctionLowering::store(Value value, kern::Space space, int64_t offset, Loc
     }
   }
   auto type = cast<RankedTensorType>(value.getType());
-  int64_t size = 1;
-  for (int64_t dim : type.getShape())
-    size *= ShapedType::isDynamic(dim) ? 1 : dim;
+  int64_t size = kern::storageBytes(type) / kern::elementBytes(type.getElementType());
   Value buffer = kern::BufferOp::create(builder, loc, type, space, offset);
   kern::CopyOp::create(builder, loc, TypeRange{type}, ValueRange{value}, ValueRange{buffer}, size,
                        !type.hasStaticShape());
 }
 
+/// Outputs, one after the other; a loss has no batch.
 void FunctionLowering::lowerReturn(Operation &op) {
-  kern::Space spaces[] = {kern::Space::Output, kern::Space::Loss};
-  for (auto [index, value] : llvm::enumerate(op.getOperands()))
-    store(k.get(value), spaces[index], 0, op.getLoc());
+  int64_t outputs = 0;
+  for (auto [index, value] : llvm::enumerate(op.getOperands())) {
+    Type type = value.getType();
+    if (!net::isActivation(type)) {
+      store(k.get(value), kern::Space::Loss, 0, op.getLoc());
+      continue;
+    }
+    int64_t offset = takePlace(outputs, type);
+    addPort(nameOf(function.getResultAttrDict(index), "output"), kern::Space::Output, type, offset);
+    store(k.get(value), kern::Space::Output, offset, op.getLoc());
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -285,6 +326,11 @@ void FunctionLowering::lowerPool(OpTy op, kern::PoolKind kind, ValueRange inputs
 void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers,
                                 Value shapedLike) {
   auto shape = cast<RankedTensorType>(shapedLike.getType());
+  lowerRow(op, kind, numbers, net::pixelsOf(shape), net::channelsOf(shape));
+}
+
+void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<double> numbers,
+                                int64_t pixels, int64_t channels) {
   Type type = k.physicalType(op->getResult(0).getType());
   SmallVector<Value> inputs = getAll(op->getOperands());
   if (kind == kern::RowKind::CrossEntropy || kind == kern::RowKind::CrossEntropyGrad)
@@ -292,9 +338,22 @@ void FunctionLowering::lowerRow(Operation *op, kern::RowKind kind, ArrayRef<doub
                                             RankedTensorType::get({1}, builder.getF32Type()),
                                             kern::Space::Hyper, 4 * kLabelSmoothing));
   auto row = kern::RowOp::create(builder, op->getLoc(), TypeRange{type}, inputs,
-                                 ValueRange{k.empty(type, op->getLoc())}, kind, numbers,
-                                 net::pixelsOf(shape), net::channelsOf(shape), k.target.lanes);
+                                 ValueRange{k.empty(type, op->getLoc())}, kind, numbers, pixels,
+                                 channels, k.target.lanes);
   k.set(op->getResult(0), row.getResult(0));
+}
+
+/// Rows of the last axis, in the order of files; `weight` of a gradient only.
+void FunctionLowering::lowerRegression(Operation *op, net::LossKind kind, Value prediction,
+                                       FloatAttr weight) {
+  auto type = cast<RankedTensorType>(prediction.getType());
+  int64_t rows = net::rowsOf(type), width = type.getShape().back();
+  bool squared = kind == net::LossKind::Mse;
+  if (weight)
+    lowerRow(op, squared ? kern::RowKind::SquaredGrad : kern::RowKind::AbsoluteGrad,
+             {weight.getValueAsDouble() / static_cast<double>(rows * width)}, rows, width);
+  else
+    lowerRow(op, squared ? kern::RowKind::Squared : kern::RowKind::Absolute, {}, rows, width);
 }
 
 LogicalResult FunctionLowering::lower(Operation &op) {
@@ -367,8 +426,17 @@ LogicalResult FunctionLowering::lower(Operation &op) {
         return success();
       })
       .Case([&](net::SoftmaxCrossEntropyGradOp l) {
-        lowerRow(l, kern::RowKind::CrossEntropyGrad, {number(l.getWeightAttr())}, l.getLogits());
+        auto logits = cast<RankedTensorType>(l.getLogits().getType());
+        lowerRow(l, kern::RowKind::CrossEntropyGrad,
+                 {number(l.getWeightAttr()) / static_cast<double>(net::pixelsOf(logits))},
+                 l.getLogits());
         return success();
+      })
+      .Case([&](net::RegressionLossOp l) {
+        return lowerRegression(l, l.getKind(), l.getPrediction(), {}), success();
+      })
+      .Case([&](net::RegressionLossGradOp l) {
+        return lowerRegression(l, l.getKind(), l.getPrediction(), l.getWeightAttr()), success();
       })
       .Case([&](net::SoftmaxOp s) {
         return lowerRow(s, kern::RowKind::Softmax, {}, s.getInput()), success();
@@ -415,6 +483,8 @@ LogicalResult FunctionLowering::run() {
   for (Operation *op : llvm::reverse(before))
     op->erase();
   body.eraseArguments(0, body.getNumArguments());
+  function.removeArgAttrsAttr();
+  function.removeResAttrsAttr();
   function.setType(builder.getFunctionType({}, {}));
   return success();
 }
@@ -433,19 +503,51 @@ static void placeParameters(ModuleOp module) {
   for (auto parameter : module.getOps<net::ParameterOp>()) {
     parameter->setAttr("offset", b.getI64IntegerAttr(offset));
     parameter->setAttr("index", b.getI64IntegerAttr(index++));
-    offset = llvm::alignTo(offset + 4 * cast<ShapedType>(parameter.getType()).getNumElements(), 64);
+    offset = llvm::alignTo(offset + kern::storageBytes(cast<ShapedType>(parameter.getType())), 64);
   }
   module->setAttr("net.parameter_bytes", b.getI64IntegerAttr(offset));
 }
 
+/// What the losses compare outputs with, whether or not a training step is there: evaluation wants
+/// it too. Named `labels` where it is classes, else `targets`; where several outputs have one,
+/// `labels.OUTPUT`. In the order of the step's arguments, and so in their places.
+static SmallVector<kern::PortAttr> targetPorts(ModuleOp module, ArrayRef<kern::PortAttr> outputs,
+                                               bool soft) {
+  llvm::SetVector<std::pair<int64_t, int64_t>> wanted; // output, and 1 for classes
+  int count[2] = {0, 0};
+  for (net::LossAttr loss : net::lossTerms(module)) {
+    bool classes = loss.getKind() == net::LossKind::CrossEntropy;
+    bool exists = loss.getOutput() < static_cast<int64_t>(outputs.size());
+    if (exists && wanted.insert({loss.getOutput(), classes ? 1 : 0}))
+      ++count[classes];
+  }
+  SmallVector<kern::PortAttr> ports;
+  int64_t labels = 0, targets = 0;
+  for (auto [output, classes] : wanted) {
+    auto type = cast<RankedTensorType>(outputs[output].getType());
+    bool indices = classes && !soft;
+    Type own = indices ? net::labelsType(type) : type;
+    std::string name = classes ? "labels" : "targets";
+    if (count[classes] > 1)
+      name += "." + outputs[output].getName().str();
+    ports.push_back(kern::PortAttr::get(module.getContext(),
+                                        StringAttr::get(module.getContext(), name),
+                                        indices ? kern::Space::Labels : kern::Space::Targets,
+                                        takePlace(indices ? labels : targets, own), own, output));
+  }
+  return ports;
+}
+
 void LowerToKern::runOnOperation() {
-  if (auto forward = getOperation().lookupSymbol<func::FuncOp>("forward"))
+  bool soft = false; // labels are distributions
+  if (auto forward = getOperation().lookupSymbol<func::FuncOp>("forward")) {
+    soft = forward->hasAttr("net.soft_targets");
     forward.erase();
+  }
   placeParameters(getOperation());
   SymbolTable symbols(getOperation());
   kern::TargetFacts target = kern::cpuFacts(lanes, registers);
   target.gpu = gpu;
-  target.tensorCores = tensorCores;
   if (gpu)
     target.lanes = 1;
   Choices choices;
@@ -453,10 +555,20 @@ void LowerToKern::runOnOperation() {
     for (auto choice : timed.getAsRange<kern::ChoiceAttr>())
       choices[{{static_cast<unsigned>(choice.getKind()), choice.getBatch()},
                choice.getGeometry()}] = choice.getSchedule();
+  llvm::SetVector<Attribute> ports; // @infer and @step have the same inputs and outputs
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     target.batch = kern::likelyBatch(function.getName());
-    if (failed(FunctionLowering(function, symbols, target, choices).run()))
+    FunctionLowering lowering(function, symbols, target, choices);
+    if (failed(lowering.run()))
       return signalPassFailure();
+    ports.insert(lowering.ports.begin(), lowering.ports.end());
     function.walk([&](kern::KernelOpInterface) { ++numLaunches; });
   }
+  SmallVector<kern::PortAttr> outputs;
+  for (Attribute port : ports)
+    if (auto each = cast<kern::PortAttr>(port); each.getSpace() == kern::Space::Output)
+      outputs.push_back(each);
+  for (kern::PortAttr port : targetPorts(getOperation(), outputs, soft))
+    ports.insert(port);
+  getOperation()->setAttr("net.ports", ArrayAttr::get(&getContext(), ports.getArrayRef()));
 }

@@ -29,8 +29,6 @@ static bool isParameterBuffer(Value value) {
   return buffer && buffer.getSpace() == kern::Space::Parameters;
 }
 
-static int64_t byteSize(Type type) { return 4 * cast<ShapedType>(type).getNumElements(); }
-
 void HoistPrepare::runOnOperation() {
   auto infer = getOperation().lookupSymbol<func::FuncOp>("infer");
   if (!infer)
@@ -81,7 +79,8 @@ void HoistPrepare::runOnOperation() {
       Value reader = kern::BufferOp::create(inside, op->getLoc(), result.getType(),
                                             kern::Space::Prepared, preparedBytes);
       result.replaceUsesWithIf(reader, readOutside);
-      preparedBytes = llvm::alignTo(preparedBytes + byteSize(result.getType()), 64);
+      preparedBytes =
+          llvm::alignTo(preparedBytes + kern::storageBytes(cast<ShapedType>(result.getType())), 64);
     }
     ++numHoisted;
   }

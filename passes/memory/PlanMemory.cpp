@@ -29,10 +29,7 @@ struct PlanMemory : netc::impl::PlanMemoryBase<PlanMemory> {
 
 /// Bytes, of one image where the batch is a dimension; 64-byte multiples.
 static int64_t plannedBytes(MemRefType type) {
-  int64_t elements = 1;
-  for (int64_t dim : type.getShape())
-    elements *= ShapedType::isDynamic(dim) ? 1 : dim;
-  return llvm::alignTo(std::max<int64_t>(elements, 1) * type.getElementTypeBitWidth() / 8, 64);
+  return llvm::alignTo(std::max<int64_t>(kern::storageBytes(type), 1), 64);
 }
 
 static bool isPerImage(MemRefType type) { return type.getRank() && type.isDynamicDim(0); }

@@ -34,14 +34,6 @@ struct Live {
 };
 } // namespace
 
-static int64_t bytesOf(Type type) {
-  auto memref = cast<MemRefType>(type);
-  int64_t elements = 1;
-  for (int64_t dim : memref.getShape())
-    elements *= ShapedType::isDynamic(dim) ? 1 : dim;
-  return elements * memref.getElementTypeBitWidth() / 8;
-}
-
 static LogicalResult verifyDisjoint(std::vector<Live> &lives) {
   llvm::sort(lives, [](const Live &a, const Live &b) { return a.first < b.first; });
   std::map<int64_t, const Live *> active; // by begin
@@ -137,7 +129,9 @@ void VerifyPlan::runOnOperation() {
           continue;
         int64_t begin = buffer.getOffset();
         auto [it, isNew] = lives.insert(
-            {buffer, {buffer, begin, begin + bytesOf(buffer.getType()), launch, launch}});
+            {buffer,
+             {buffer, begin, begin + kern::storageBytes(cast<MemRefType>(buffer.getType())), launch,
+              launch}});
         it->second.last = launch;
       }
     }

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 6
+#define NETC_ABI_VERSION 7
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {
@@ -26,18 +26,59 @@ enum NetcSpace {
   NETC_SPACE_STATE = 4,       ///< optimizer state (momentum), first slot at PARAMETERS' offsets,
                               ///< the next at parameter_bytes plus those offsets, and so on
   NETC_SPACE_PREPARED = 5,    ///< what `prepare` computes from parameters (packed, folded weights)
-  NETC_SPACE_INPUT = 6,       ///< f32 [N, C, H, W], normalised
-  NETC_SPACE_LABELS = 7,      ///< i64 [N]
-  NETC_SPACE_OUTPUT = 8,      ///< f32 [N, classes], the logits
+  NETC_SPACE_INPUT = 6,       ///< the model's inputs, normalised: see NetcTensor
+  NETC_SPACE_LABELS = 7,      ///< i64 class indices
+  NETC_SPACE_OUTPUT = 8,      ///< the model's outputs
   NETC_SPACE_LOSS = 9,        ///< f32 [1], mean over the batch, auxiliary heads included
   NETC_SPACE_HYPER = 10,   ///< NetcHyper, then a NetcParameterHyper a parameter in the JSON's order
-  NETC_SPACE_TARGETS = 11, ///< f32 [N, classes], each row a distribution: what the loss compares
-                           ///< with instead of LABELS where mixup or cutmix are to work. The
-                           ///< runtime fills it where any buffer lies there.
+  NETC_SPACE_TARGETS = 11, ///< f32 values that a loss compares an output with; of cross entropy,
+                           ///< where mixup or cutmix are to work, a distribution a row, which the
+                           ///< runtime makes
   NETC_SPACE_ACCUMULATED = 12, ///< sums of gradients over batches, same offsets as GRADIENTS
   NETC_SPACE_ARENA_GROUP = 13, ///< arena, within a section; the offset is multiplied by the group
   NETC_SPACE_COUNT = 14
 };
+
+/// What an element is stored as.
+enum NetcType {
+  NETC_TYPE_F32 = 0,
+  NETC_TYPE_F64 = 1,
+  NETC_TYPE_I64 = 2,
+  NETC_TYPE_I32 = 3,
+  NETC_TYPE_BF16 = 4,
+  NETC_TYPE_I8 = 5
+};
+
+/// Bytes of an element; 0 for a type that is none of these.
+static inline uint64_t netc_type_bytes(uint32_t type) {
+  switch (type) {
+  case NETC_TYPE_F64:
+  case NETC_TYPE_I64:
+    return 8;
+  case NETC_TYPE_F32:
+  case NETC_TYPE_I32:
+    return 4;
+  case NETC_TYPE_BF16:
+    return 2;
+  case NETC_TYPE_I8:
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+/// A named input or output of the model, or what a loss compares an output with. INPUT, OUTPUT,
+/// LABELS and TARGETS hold one tensor behind the other, each of all images: in a batch of n this
+/// one begins at n * offset, and image i of it at i times the bytes of its shape from there.
+typedef struct {
+  const char *name; ///< of labels and targets as data files call them
+  uint32_t space;   ///< INPUT, OUTPUT, LABELS or TARGETS
+  uint32_t type;    ///< enum NetcType
+  uint32_t rank;    ///< sizes without the batch, up to 4; 0: one number
+  int32_t output;   ///< LABELS and TARGETS: index of the output that is compared with it; else -1
+  int64_t shape[4];
+  uint64_t offset; ///< a multiple of 64
+} NetcTensor;
 
 /// What may differ from step to step. Generated code reads it by offset.
 /// dialect/interfaces/Hyper.h counts its words.
@@ -66,7 +107,6 @@ typedef struct {
 
 enum NetcBufferFlags {
   NETC_BUFFER_WRITTEN = 1, ///< the command writes it (and may read it)
-  NETC_BUFFER_F32 = 2,     ///< its elements are f32
 };
 
 typedef struct {
@@ -78,7 +118,8 @@ typedef struct {
 
 /// Its size is bytes_fixed + n * bytes_per_image, without padding to lines.
 typedef struct {
-  uint32_t space; ///< enum NetcSpace
+  uint16_t space; ///< enum NetcSpace
+  uint16_t type;  ///< enum NetcType
   uint32_t flags; ///< enum NetcBufferFlags
   uint64_t offset;
   uint64_t bytes_per_image;
@@ -182,6 +223,8 @@ typedef struct {
   const NetcProgram *lean_steps; ///< `step` in ever less memory, computing again what it does not
                                  ///< keep: the same bits
   uint64_t lean_step_count;
+  const NetcTensor *tensors; ///< inputs, outputs and targets, each kind in its order
+  uint64_t tensor_count;
 } NetcModel;
 
 /// Of an executable: its model for each level of the CPU that it was compiled for, best first, then

@@ -138,6 +138,8 @@ inline constexpr Call normalizations[] = {
 
 inline constexpr Call losses[] = {
     {"cross_entropy", {detail::number("label_smoothing", Type::Probability, 0)}},
+    {"mse", {}},
+    {"l1", {}},
 };
 
 inline constexpr Call optimizers[] = {

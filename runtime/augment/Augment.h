@@ -52,6 +52,9 @@ public:
   static Pipeline forEvaluation(const Recipe &recipe, const ModelInfo &info, PixelScaling scaling,
                                 SourceSize source, int views);
 
+  /// For data that are tensors already: it is never applied.
+  static Pipeline forTensors(const ModelInfo &info) { return Pipeline(Recipe(), info, {}); }
+
   /// Writes [C, H, W] to `out`. Draws depend on the recipe's seed, `sample` and
   /// `epoch` alone. Fails where the source does.
   void apply(const ImageSource &source, uint64_t sample, uint32_t epoch, int view,

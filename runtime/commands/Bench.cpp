@@ -5,6 +5,7 @@
 #include "runtime/commands/Preprocessing.h"
 #include "runtime/data/Loader.h"
 #include "runtime/data/Scaling.h"
+#include "runtime/data/Tensors.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/recipe/Recipe.h"
 #include "runtime/system/CpuFeatures.h"
@@ -48,15 +49,22 @@ using PerCommand = std::vector<std::vector<double>>;
 static void fillBatch(const Executor &executor, int64_t n) {
   const ModelInfo &info = executor.info();
   Philox draw(1, Stream::Bench);
-  float *input = executor.at<float>(NETC_SPACE_INPUT);
-  for (int64_t i = 0; i < n * info.inputElements(); ++i)
-    input[i] = float(draw.uniform(-1, 1));
-  int64_t *labels = executor.at<int64_t>(NETC_SPACE_LABELS);
-  float *targets = executor.at<float>(NETC_SPACE_TARGETS);
-  for (int64_t i = 0; i < n; ++i) {
-    labels[i] = draw.below(uint32_t(info.classes));
-    if (targets)
-      targets[i * info.classes + labels[i]] = 1;
+  for (const TensorInfo &tensor : info.inputs) {
+    float *input = executor.at<float>(tensor, n);
+    for (int64_t i = 0; i < n * tensor.elements(); ++i)
+      input[i] = float(draw.uniform(-1, 1));
+  }
+  for (const LossInfo &loss : info.losses) {
+    const TensorInfo &target = info.targets[loss.target];
+    int64_t *labels = executor.at<int64_t>(target, n);
+    float *values = executor.at<float>(target, n);
+    for (int64_t i = 0; i < n * (info.softLabels ? 1 : target.elements()); ++i)
+      if (info.softLabels)
+        values[i * info.classes + draw.below(uint32_t(info.classes))] = 1;
+      else if (target.space == NETC_SPACE_LABELS)
+        labels[i] = draw.below(uint32_t(classesOf(info, loss)));
+      else
+        values[i] = float(draw.uniform(-1, 1));
   }
 }
 
@@ -188,8 +196,10 @@ static void printRows(const std::vector<Row> &rows, bool isCounted) {
 
 /// Decodes and augments an epoch of training images, with nothing else to do.
 static int benchInput(const ModelInfo &info, const Recipe &recipe, const BenchOptions &options) {
-  DataShape shape{info.channels, info.height, info.width, info.classes};
-  auto data = openDataset(options.data, Split::Train, shape);
+  auto data = openDataset(options.data, Split::Train, dataShape(info));
+  if (data->isTensors())
+    failUsage("--data {}: tensors are only copied; there is no input pipeline to time",
+              options.data);
   std::vector<int64_t> samples(static_cast<size_t>(data->size()));
   std::iota(samples.begin(), samples.end(), 0);
   Pipeline pipeline = Pipeline::forTraining(

@@ -86,9 +86,11 @@ static int64_t nextReadable(const Dataset &data, int64_t sample, CorruptImages &
 
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) {
   ModelInfo info = readModel(model);
+  requireImageClassifier(info, "augment");
   Recipe recipe = recipeWith(info, options.set, {"augment", "eval", "normalize"}, options.seed);
-  DataShape shape{info.channels, info.height, info.width, info.classes};
-  auto data = openDataset(options.data, Split::Train, shape);
+  auto data = openDataset(options.data, Split::Train, dataShape(info));
+  if (data->isTensors())
+    failUsage("--data {}: tensors are not augmented", options.data);
   std::vector<int64_t> all(static_cast<size_t>(data->size()));
   std::iota(all.begin(), all.end(), 0);
   PixelScaling scaling = scalingForTraining(recipe, info, *data, all, options.threads);

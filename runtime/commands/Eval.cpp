@@ -28,6 +28,14 @@ static std::string className(const WeightsMetadata &metadata, const Dataset &dat
 
 static Json describe(const Accuracy &accuracy, const WeightsMetadata &metadata,
                      const Dataset &data) {
+  if (accuracy.quality.scored || accuracy.quality.values) {
+    Json json = {{"images", accuracy.images}, {"loss", accuracy.loss()}};
+    if (accuracy.quality.scored)
+      json["accuracy"] = accuracy.quality.accuracy();
+    if (accuracy.quality.values)
+      json["mean_absolute_error"] = accuracy.quality.meanAbsolute();
+    return json;
+  }
   Json json = {{"images", accuracy.images},
                {"top1", accuracy.top1()},
                {"top5", accuracy.top5()},
@@ -115,7 +123,7 @@ static void writeConfusion(const std::string &path, const Accuracy &accuracy,
 static std::unique_ptr<Dataset> openLabelled(const EvalOptions &options, const ModelInfo &info,
                                              const std::string &weights,
                                              WeightsMetadata &metadata) {
-  DataShape shape{info.channels, info.height, info.width, info.classes};
+  DataShape shape = dataShape(info);
   bool ofFolders = metadata.data == "imagefolder" && options.labels.empty();
   auto data = openEvaluation(options.data, true, shape,
                              ofFolders ? metadata.classes : std::vector<std::string>());
@@ -150,9 +158,14 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   if (options.cache)
     executor.device().fillCache(*options.cache);
   loadWeights(file, executor, false);
-  Pipeline pipeline =
-      Pipeline::forEvaluation(recipe, info, scalingForEvaluation(recipe, info, metadata, path),
-                              {data->imageHeight(), data->imageWidth()}, options.crops);
+  if (!info.classifies() && (options.perClass || options.worstFirst || !options.confusion.empty()))
+    failUsage("{} gives {}: there are no classes to count", info.name,
+              describeTensors(info.outputs));
+  Pipeline pipeline = data->isTensors()
+                          ? Pipeline::forTensors(info)
+                          : Pipeline::forEvaluation(
+                                recipe, info, scalingForEvaluation(recipe, info, metadata, path),
+                                {data->imageHeight(), data->imageWidth()}, options.crops);
   int64_t batch = options.batch.value_or(recipe.batch);
   executor.reserve(batch, false, Loader::copies + 1);
 
@@ -170,6 +183,11 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
     writeConfusion(options.confusion, accuracy, metadata, *data);
   if (options.json) {
     fmt::print("{}\n", describe(accuracy, metadata, *data).dump(2));
+    return 0;
+  }
+  if (!info.classifies()) {
+    fmt::print("{} images: loss {:.4f}, {}\n", accuracy.images, accuracy.loss(),
+               accuracy.quality.text());
     return 0;
   }
   if (options.perClass || options.worstFirst)

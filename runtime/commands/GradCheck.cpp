@@ -69,8 +69,9 @@ static Batch makeBatch(const ModelInfo &info, const GradCheckOptions &options) {
       batch.labels.push_back(draw.below(uint32_t(info.classes)));
     return batch;
   }
-  auto data = openDataset(options.data, Split::Train,
-                          {info.channels, info.height, info.width, info.classes});
+  auto data = openDataset(options.data, Split::Train, dataShape(info));
+  if (data->isTensors())
+    failUsage("--data {}: gradcheck takes images, or noise where --data is left out", options.data);
   if (data->size() < options.batch)
     fail("{} has {} images, --batch is {}", options.data, data->size(), options.batch);
   std::vector<int64_t> samples;
@@ -283,6 +284,10 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
   if (!model.step.command_count)
     fail("{} was compiled with --mode infer: it holds no training step", info.name);
   requireCpuFeatures(info.name, info.features);
+  requireImageClassifier(info, "gradcheck");
+  if (info.outputs.size() > 1)
+    fail("gradcheck wants a model with one output; {} gives {}", info.name,
+         describeTensors(info.outputs));
   reference::Graph graph = reference::readGraph(info);
   std::vector<size_t> chosen = choose(info, options.only);
   ThreadPool pool(options.threads);

@@ -28,6 +28,28 @@ static Json arenaJson(const NetcProgram &program) {
   return json;
 }
 
+static const char *typeName(NetcType type) {
+  static constexpr const char *names[] = {"f32", "f64", "i64", "i32", "bf16", "i8"};
+  return names[type];
+}
+
+static Json tensorsJson(const std::vector<TensorInfo> &tensors) {
+  Json list = Json::array();
+  for (const TensorInfo &tensor : tensors)
+    list.push_back(
+        {{"name", tensor.name}, {"shape", tensor.shape}, {"type", typeName(tensor.type)}});
+  return list;
+}
+
+/// "input 3x32x32, 10 classes", or all tensors by name where that does not say it.
+static std::string describeEnds(const ModelInfo &info) {
+  if (info.takesImages() && info.outputs.size() == 1 && info.outputs[0].shape.size() == 1)
+    return fmt::format("input {}x{}x{}, {} classes", info.channels, info.height, info.width,
+                       info.classes);
+  return fmt::format("takes {}; gives {}", describeTensors(info.inputs),
+                     describeTensors(info.outputs));
+}
+
 /// The program whose arena decides what a batch needs.
 static const NetcProgram &largestProgram(const NetcModel &model) {
   return model.step.command_count ? model.step : model.infer;
@@ -50,6 +72,8 @@ static Json describe(const NetcModel &model, const ModelInfo &info) {
                               {"flops", layer.flops}});
   json["preprocessing"] = preprocessingJson(info);
   json["input"] = {info.channels, info.height, info.width};
+  json["inputs"] = tensorsJson(info.inputs);
+  json["outputs"] = tensorsJson(info.outputs);
   json["classes"] = info.classes;
   json["mode"] = model.step.command_count ? "both" : "infer";
   json["cpu"] = info.cpu;
@@ -76,9 +100,8 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
   size_t width = 5;
   for (const LayerInfo &layer : info.layers)
     width = std::max(width, layer.name.size());
-  fmt::print("{} from {}: input {}x{}x{}, {} classes, target {}{}{}\n\n", info.name, info.file,
-             info.channels, info.height, info.width, info.classes, info.target,
-             info.cpu.empty() ? "" : " ", info.cpu);
+  fmt::print("{} from {}: {}, target {}{}{}\n\n", info.name, info.file, describeEnds(info),
+             info.target, info.cpu.empty() ? "" : " ", info.cpu);
   fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12}\n", "layer", width, "kind", "output",
              "parameters", "MFLOP");
   for (const LayerInfo &layer : info.layers)

@@ -129,6 +129,7 @@ struct DecodeJob {
 int runPredict(const NetcModel &model, const PredictOptions &options) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
+  requireImageClassifier(info, "predict");
   requireSeveralClasses(info, "predict");
   Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
   std::vector<NamedImage> images = listImages(options.images);
@@ -182,7 +183,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
         ++failed;
         continue;
       }
-      auto guesses = bestGuesses(executor.at<float>(NETC_SPACE_OUTPUT) + i * info.classes,
+      auto guesses = bestGuesses(executor.at<float>(info.scores(), n) + i * info.classes,
                                  info.classes, top, names);
       if (options.json)
         fmt::print("{}\n",

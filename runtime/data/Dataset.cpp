@@ -2,6 +2,7 @@
 #include "runtime/data/Dataset.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/data/Tensors.h"
 #include "runtime/image/ImageFiles.h"
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 namespace netc::runtime {
 
 static constexpr const char *kinds =
-    "fashion-mnist, mnist, cifar10, cifar100, imagefolder, synthetic";
+    "fashion-mnist, mnist, cifar10, cifar100, imagefolder, synthetic, tensors";
 
 /// Where distributions and PyTorch's downloader leave the data.
 static std::vector<std::string> usualPlaces(const std::string &kind) {
@@ -56,12 +57,37 @@ static int64_t syntheticCount(const std::string &text, const char *option) {
   return count;
 }
 
+DataShape dataShape(const ModelInfo &info) {
+  return {info.channels, info.height, info.width, info.classes, &info};
+}
+
+/// Labelled images serve a model that classifies images, and no other.
+static void requireImages(const std::string &kind, const DataShape &shape) {
+  const ModelInfo *model = shape.model;
+  if (!model || (model->takesImages() && model->classifies()))
+    return;
+  if (!model->takesImages())
+    fail("{} data are images; {} takes {}: give it tensors:FILE.safetensors", kind, model->name,
+         describeTensors(model->inputs));
+  std::string wanted;
+  for (const LossInfo &loss : model->losses)
+    wanted = describeTensors({targetInFile(*model, loss)});
+  fail("{} data have a label for each image; the loss of {} compares with {} each: give it "
+       "tensors:FILE.safetensors",
+       kind, model->name, wanted);
+}
+
 std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
                                      const char *option) {
   size_t colon = spec.find(':');
   std::string kind = spec.substr(0, colon);
   std::string path = colon == std::string::npos ? "" : spec.substr(colon + 1);
   std::unique_ptr<Dataset> data;
+  if (kind == "tensors" && path.empty())
+    failUsage("{} tensors: expected the file, as tensors:FILE.safetensors", option);
+  if (kind == "tensors" && shape.model)
+    return split == Split::Train ? openTensors(path, *shape.model) : nullptr;
+  requireImages(kind, shape);
   if (kind == "fashion-mnist" || kind == "mnist")
     data = openIdx(kind, resolveFolder(kind, path), split);
   else if (kind == "cifar10" || kind == "cifar100")

@@ -26,6 +26,10 @@ public:
   virtual uint64_t fingerprint() const = 0;
   /// All images in memory, decoding free.
   virtual bool inMemory() const { return true; }
+  /// Samples are tensors, which `read` copies: there are no images to load.
+  virtual bool isTensors() const { return false; }
+  /// Copies what sample `index` has of the model's tensor `name`, `bytes` long.
+  virtual void read(int64_t, const std::string &, char *, uint64_t) const {}
 
   int64_t classCount() const { return classes; }
   const std::vector<std::string> &classNames() const { return names; } ///< may be empty
@@ -43,16 +47,20 @@ protected:
 
 enum class Split { Train, Test };
 
+struct ModelInfo;
+
 /// What the model expects of the data; synthetic data is made to it.
 struct DataShape {
   int channels = 0, height = 0, width = 0;
   int64_t classes = 0;
+  const ModelInfo *model = nullptr; ///< for tensors:FILE; null: images alone
 };
+DataShape dataShape(const ModelInfo &info);
 
 /// Opens "KIND:PATH" or "KIND". Fails with a UsageError on an unknown kind, with
 /// an Error that names the file where the data is missing, truncated, mislabelled
 /// or has a label that the model lacks. Null where the kind has no such split
-/// (an image folder without val/ has no test set).
+/// (an image folder without val/ has no test set, a file of tensors never has one).
 /// `option`: the switch that `spec` came with, for messages.
 std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
                                      const char *option = "--data");

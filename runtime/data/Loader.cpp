@@ -38,9 +38,12 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
       unreadable(data.inMemory() ? 0 : size_t(data.size())) {
   auto align = [](uint64_t bytes) { return (bytes + 63) / 64 * 64; };
   uint64_t n = uint64_t(options.batch);
-  uint64_t inputBytes = align(n * uint64_t(info.inputElements()) * sizeof(float));
-  uint64_t labelBytes = align(n * sizeof(int64_t));
-  uint64_t targetBytes = options.softLabels ? align(n * uint64_t(info.classes) * sizeof(float)) : 0;
+  uint64_t inputBytes = align(n * info.bytesPerImage(NETC_SPACE_INPUT));
+  uint64_t labelBytes =
+      align(n * std::max<uint64_t>(sizeof(int64_t), info.bytesPerImage(NETC_SPACE_LABELS)));
+  uint64_t targetBytes = options.softLabels || (data.isTensors() && !info.softLabels)
+                             ? align(n * info.bytesPerImage(NETC_SPACE_TARGETS))
+                             : 0;
   uint64_t bytes = copies * (inputBytes + labelBytes + targetBytes);
   if (options.allocate)
     allocated = options.allocate(bytes);
@@ -50,7 +53,7 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
   for (Slot &slot : slots) {
     slot.batch.input = reinterpret_cast<float *>(next);
     slot.batch.labels = reinterpret_cast<int64_t *>(next + inputBytes);
-    if (options.softLabels)
+    if (targetBytes)
       slot.batch.targets = reinterpret_cast<float *>(next + inputBytes + labelBytes);
     next += inputBytes + labelBytes + targetBytes;
   }
@@ -164,9 +167,28 @@ void Loader::work() {
 
 void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace) {
   const Visit *visits = order.data() + slot.batch.index * options.batch;
-  for (int64_t i = begin; i < end; ++i)
+  for (int64_t i = begin; i < end && data.isTensors(); ++i)
+    readSample(slot.batch, visits[i].sample, i);
+  for (int64_t i = begin; i < end && !data.isTensors(); ++i)
     loadSample(visits[i], workspace, slot.batch.input + i * info.inputElements(),
                slot.batch.labels[i]);
+}
+
+/// Sample `sample` of the data becomes number i of the batch.
+void Loader::readSample(const Batch &batch, int64_t sample, int64_t i) const {
+  auto place = [&](void *base, const TensorInfo &tensor) {
+    return static_cast<char *>(base) + uint64_t(batch.n) * tensor.offset +
+           uint64_t(i) * tensor.bytes();
+  };
+  for (const TensorInfo &input : info.inputs)
+    data.read(sample, input.name, place(batch.input, input), input.bytes());
+  if (info.classifies())
+    batch.labels[i] = data.label(sample);
+  for (const TensorInfo &target : info.targets)
+    if (target.space == NETC_SPACE_LABELS && !info.classifies())
+      data.read(sample, target.name, place(batch.labels, target), target.bytes());
+    else if (target.space == NETC_SPACE_TARGETS && !info.softLabels)
+      data.read(sample, target.name, place(batch.targets, target), target.bytes());
 }
 
 /// `sample` in the place of `visit`; false where it does not decode, which is found out once.

@@ -20,9 +20,9 @@ namespace netc::runtime {
 
 /// A batch that lies ready. Valid until the next call of Loader::next.
 struct Batch {
-  float *input = nullptr;    ///< [n, C, H, W]
+  float *input = nullptr;    ///< [n, C, H, W], or what NETC_SPACE_INPUT holds
   int64_t *labels = nullptr; ///< [n]; -1: an image that did not decode (evaluation only)
-  float *targets = nullptr;  ///< [n, classes] or null
+  float *targets = nullptr;  ///< what NETC_SPACE_TARGETS holds, or null
   int64_t n = 0;
   int64_t index = 0; ///< of the batch within the epoch
 };
@@ -79,6 +79,7 @@ private:
 
   void work();
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
+  void readSample(const Batch &batch, int64_t sample, int64_t i) const;
   void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
   bool tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, float *out,
                int64_t &label);

@@ -31,6 +31,12 @@ inline int64_t gridItems(const NetcCommand &command, int64_t n) {
   return command.items_outer * ((rows + command.rows_per_item - 1) / command.rows_per_item);
 }
 
+/// Whether a space holds what each image has: offsets in it are multiplied by the batch.
+inline bool isPerImage(uint32_t space) {
+  return space == NETC_SPACE_ARENA_IMAGE || space == NETC_SPACE_INPUT ||
+         space == NETC_SPACE_LABELS || space == NETC_SPACE_OUTPUT || space == NETC_SPACE_TARGETS;
+}
+
 } // namespace netc::runtime
 
 #endif // NETC_RUNTIME_DEVICE_PROGRAM_H

@@ -4,8 +4,6 @@
 #include "runtime/base/Error.h"
 #include "runtime/data/Loader.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
 
@@ -60,9 +58,7 @@ static void count(const std::vector<double> &probabilities, int64_t sample, int6
 }
 
 void requireSeveralClasses(const ModelInfo &info, const char *what) {
-  using nlohmann::literals::operator""_json_pointer;
-  std::string loss = nlohmann::json::parse(info.recipe).value("/loss/name"_json_pointer, "");
-  if (info.classes == 1 && (loss.empty() || loss == "cross_entropy"))
+  if (info.classes == 1 && info.classifies())
     fail("{} has one class, whose probability is always 100%: there is nothing to {}; two classes "
          "make a yes and a no",
          info.name, what);
@@ -79,12 +75,14 @@ std::vector<int64_t> spreadSamples(int64_t all, int64_t count) {
 Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int64_t> &samples,
                   const Pipeline &pipeline, int64_t batch, unsigned workers,
                   const std::function<bool(int64_t)> &progress, CorruptImages *corrupt) {
-  int64_t classes = executor.info().classes;
+  const ModelInfo &info = executor.info();
+  bool classifies = info.classifies();
+  int64_t classes = classifies ? info.classes : 0;
   int views = pipeline.views();
   Accuracy result;
   result.classImages.resize(size_t(classes));
   result.classCorrect.resize(size_t(classes));
-  if (classes <= Accuracy::mostConfusionClasses)
+  if (classifies && classes <= Accuracy::mostConfusionClasses)
     result.confusion.resize(size_t(classes * classes));
   executor.run(Program::Prepare, 1);
 
@@ -105,8 +103,15 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int
   while (const Batch *ready = loader.next()) {
     executor.bind(NETC_SPACE_INPUT, ready->input);
     executor.run(Program::Infer, ready->n);
-    const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
-    for (int64_t i = 0; i < ready->n; ++i, ++visit) {
+    if (!classifies) {
+      const Compared compared{executor.at<char>(NETC_SPACE_OUTPUT), ready->labels, ready->targets,
+                              ready->n};
+      result.lossSum += measure(info, compared, result.quality);
+      result.images += ready->n;
+      visit += ready->n;
+    }
+    const float *logits = classifies ? executor.at<float>(info.scores(), ready->n) : nullptr;
+    for (int64_t i = 0; i < ready->n && classifies; ++i, ++visit) {
       softmax(logits + i * classes, classes, one.data());
       for (size_t c = 0; c < one.size(); ++c)
         sum[c] += one[c] / views;

@@ -5,6 +5,7 @@
 #include "runtime/augment/Augment.h"
 #include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/evaluate/Losses.h"
 #include "runtime/exec/Executor.h"
 
 #include <functional>
@@ -23,7 +24,9 @@ struct Accuracy {
   int64_t images = 0; ///< those that decoded
   int64_t corrupt = 0;
   int64_t correct = 0, correctOfFive = 0;
-  double lossSum = 0; ///< cross-entropy
+  double lossSum = 0; ///< cross-entropy, or the model's own losses
+  /// Of a model that does not classify, in place of all that counts classes.
+  Quality quality;
   std::vector<int64_t> classImages, classCorrect;
   /// [classes, classes], a label a row, a guess a column; empty beyond `mostConfusionClasses`.
   std::vector<int64_t> confusion;

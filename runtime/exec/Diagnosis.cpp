@@ -76,8 +76,11 @@ static float firstBadOrLargest(const float *values, int64_t count) {
 
 static std::string describeInputs(const Executor &executor, int64_t n) {
   const ModelInfo &info = executor.info();
-  if (!allFinite(executor.at<float>(NETC_SPACE_INPUT), n * info.inputElements()))
-    return "the input images hold values that are not finite: look at normalize and augment";
+  for (const TensorInfo &input : info.inputs)
+    if (!allFinite(executor.at<float>(input, n), n * input.elements()))
+      return info.inputs.size() == 1
+                 ? "the input images hold values that are not finite: look at normalize and augment"
+                 : fmt::format("the input {} holds values that are not finite", input.name);
   for (const ParameterInfo &parameter : info.parameters) {
     // Running statistics follow from the step: they are looked at where they are written.
     if (!parameter.trainable)
@@ -114,11 +117,11 @@ std::string locateFault(Executor &executor, int64_t n) {
     for (uint32_t i = 0; i < command.buffer_count && !bad; ++i) {
       const NetcBuffer &buffer = executor.model().buffers[command.first_buffer + i];
       lossWritten |= buffer.space == NETC_SPACE_LOSS && (buffer.flags & NETC_BUFFER_WRITTEN);
-      if (!(buffer.flags & NETC_BUFFER_WRITTEN) || !(buffer.flags & NETC_BUFFER_F32))
+      if (!(buffer.flags & NETC_BUFFER_WRITTEN) || buffer.type != NETC_TYPE_F32)
         continue;
       uint64_t bytes = buffer.bytes_fixed + uint64_t(n) * buffer.bytes_per_image;
       const float *values = reinterpret_cast<const float *>(executor.device().operand(i));
-      float value = firstBadOrLargest(values, int64_t(bytes / sizeof(float)));
+      float value = firstBadOrLargest(values, int64_t(bytes / netc_type_bytes(buffer.type)));
       Fault fault{index, value, backward};
       if (!std::isfinite(value))
         bad = fault;

@@ -76,16 +76,14 @@ void Executor::checkTables() const {
 //===----------------------------------------------------------------------===//
 
 SpaceSizes Executor::spaceSizes() const {
-  uint64_t logits = uint64_t(description.classes) * sizeof(float);
   SpaceSizes sizes{};
   sizes[NETC_SPACE_PARAMETERS] = sizes[NETC_SPACE_GRADIENTS] =
       sizes[NETC_SPACE_ACCUMULATED] = {0, tables.parameter_bytes};
   sizes[NETC_SPACE_STATE] = {0, tables.state_bytes};
   sizes[NETC_SPACE_PREPARED] = {0, tables.prepared_bytes};
-  sizes[NETC_SPACE_INPUT] = {uint64_t(description.inputElements()) * sizeof(float), 0};
-  sizes[NETC_SPACE_LABELS] = {sizeof(int64_t), 0};
-  sizes[NETC_SPACE_TARGETS] = {description.softLabels ? logits : 0, 0};
-  sizes[NETC_SPACE_OUTPUT] = {logits, 0};
+  for (NetcSpace space :
+       {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS, NETC_SPACE_OUTPUT})
+    sizes[space] = {description.bytesPerImage(space), 0};
   sizes[NETC_SPACE_LOSS] = {0, sizeof(float)};
   sizes[NETC_SPACE_HYPER] = {0, sizeof(NetcHyper) +
                                     description.parameters.size() * sizeof(NetcParameterHyper)};

@@ -54,6 +54,10 @@ public:
   template <typename T> T *at(NetcSpace space) const {
     return reinterpret_cast<T *>(where->at(space));
   }
+  /// A named tensor of a batch of n.
+  template <typename T> T *at(const TensorInfo &tensor, int64_t n) const {
+    return reinterpret_cast<T *>(at<char>(tensor.space) + uint64_t(n) * tensor.offset);
+  }
   float *parameter(const ParameterInfo &parameter) const {
     return reinterpret_cast<float *>(at<char>(NETC_SPACE_PARAMETERS) + parameter.offset);
   }

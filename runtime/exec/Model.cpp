@@ -6,15 +6,68 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 namespace netc::runtime {
 
 using Json = nlohmann::ordered_json;
 
-int64_t ParameterInfo::elements() const {
+static int64_t product(const std::vector<int64_t> &shape) {
   int64_t count = 1;
   for (int64_t size : shape)
     count *= size;
   return count;
+}
+
+int64_t ParameterInfo::elements() const { return product(shape); }
+int64_t TensorInfo::elements() const { return product(shape); }
+
+std::vector<int64_t> TensorInfo::batchShape(int64_t n) const {
+  std::vector<int64_t> result{n};
+  result.insert(result.end(), shape.begin(), shape.end());
+  return result;
+}
+
+uint64_t ModelInfo::bytesPerImage(NetcSpace space) const {
+  uint64_t bytes = 0;
+  for (const auto *list : {&inputs, &outputs, &targets})
+    for (const TensorInfo &tensor : *list)
+      if (tensor.space == space)
+        bytes = std::max(bytes, tensor.offset + tensor.bytes());
+  return bytes;
+}
+
+bool ModelInfo::classifies() const {
+  return losses.size() == 1 && losses[0].kind == LossKind::CrossEntropy &&
+         outputs[losses[0].output].shape.size() == 1;
+}
+
+bool ModelInfo::takesImages() const {
+  return inputs.size() == 1 && inputs[0].shape.size() % 2 == 1;
+}
+
+const TensorInfo *ModelInfo::findInput(const std::string &name) const {
+  for (const TensorInfo &input : inputs)
+    if (input.name == name)
+      return &input;
+  return nullptr;
+}
+
+void requireImageClassifier(const ModelInfo &info, const char *what) {
+  if (!info.takesImages())
+    fail("{} wants a model with one image as its input; {} has {}", what, info.name,
+         describeTensors(info.inputs));
+  if (!info.classifies())
+    fail("{} wants a model that gives class scores; {} gives {}", what, info.name,
+         describeTensors(info.outputs));
+}
+
+std::string describeTensors(const std::vector<TensorInfo> &tensors) {
+  std::string text;
+  for (const TensorInfo &tensor : tensors)
+    text += (text.empty() ? "" : ", ") + tensor.name + " " + describeShape(tensor.shape);
+  return text;
 }
 
 int64_t ModelInfo::trainableElements() const {
@@ -31,6 +84,8 @@ std::string describeShape(const std::vector<int64_t> &shape) {
 
 uint64_t ModelInfo::fingerprint() const {
   std::string text = fmt::format("{} {}x{}x{} {}\n", name, channels, height, width, classes);
+  if (!takesImages() || outputs.size() > 1 || !classifies())
+    text += fmt::format("{}; {}\n", describeTensors(inputs), describeTensors(outputs));
   for (const LayerInfo &layer : layers)
     text += fmt::format("{} {} {}\n", layer.name, layer.kind, describeShape(layer.output));
   for (const ParameterInfo &parameter : parameters)
@@ -48,7 +103,10 @@ static ParameterInfo readParameter(const Json &json, uint64_t parameterBytes) {
   parameter.decay = json.value("decay", true);
   parameter.aux = json.value("aux", false);
   parameter.layer = json.value("layer", int64_t(-1));
-  uint64_t bytes = uint64_t(parameter.elements()) * sizeof(float);
+  std::string type = json.value("type", "f32");
+  if (type != "f32")
+    fail("executable is damaged: parameter {} is stored as {}", parameter.name, type);
+  uint64_t bytes = parameter.bytes();
   if (parameter.offset + bytes > parameterBytes)
     fail("executable is damaged: parameter {} ends at byte {} of {}", parameter.name,
          parameter.offset + bytes, parameterBytes);
@@ -72,11 +130,74 @@ static ParameterInfo readParameter(const Json &json, uint64_t parameterBytes) {
   return parameter;
 }
 
-static bool readsTargets(const NetcModel &model) {
-  for (uint64_t i = 0; i < model.buffer_count; ++i)
-    if (model.buffers[i].space == NETC_SPACE_TARGETS)
-      return true;
-  return false;
+static void readTensors(const NetcModel &model, ModelInfo &info) {
+  for (uint64_t i = 0; i < model.tensor_count; ++i) {
+    const NetcTensor &table = model.tensors[i];
+    TensorInfo tensor;
+    tensor.name = table.name;
+    tensor.space = NetcSpace(table.space);
+    tensor.type = NetcType(table.type);
+    if (table.rank > std::size(table.shape) || !netc_type_bytes(table.type))
+      fail("executable is damaged: tensor {} has {} sizes and type {}", tensor.name, table.rank,
+           table.type);
+    tensor.shape.assign(table.shape, table.shape + table.rank);
+    tensor.offset = table.offset;
+    tensor.output = table.output;
+    (tensor.space == NETC_SPACE_INPUT    ? info.inputs
+     : tensor.space == NETC_SPACE_OUTPUT ? info.outputs
+                                         : info.targets)
+        .push_back(std::move(tensor));
+  }
+  if (info.inputs.empty() || info.outputs.empty())
+    fail("executable is damaged: {} inputs and {} outputs", info.inputs.size(),
+         info.outputs.size());
+  // As an image; what is none has its sizes in `inputs` alone.
+  std::vector<int64_t> image = info.inputs[0].shape;
+  image.resize(3, 1); // [F] is [F, 1, 1]
+  info.channels = int(image[0]);
+  info.height = int(image[1]);
+  info.width = int(image[2]);
+}
+
+static LossKind lossKind(const std::string &name) {
+  if (name == "cross_entropy")
+    return LossKind::CrossEntropy;
+  if (name == "mse")
+    return LossKind::Mse;
+  if (name == "l1")
+    return LossKind::L1;
+  fail("executable is damaged: unknown loss '{}'", name);
+}
+
+/// Which axis of an output holds its channels: of an image the first, else the last.
+static int64_t channelsOf(const std::vector<int64_t> &shape) {
+  return shape.size() == 3 ? shape.front() : shape.back();
+}
+
+/// Labels are a cross entropy's targets, all others are values.
+static void readLosses(const Json &json, ModelInfo &info) {
+  for (const Json &item : json.value("losses", Json::array())) {
+    LossInfo loss;
+    loss.kind = lossKind(item.at("kind").get<std::string>());
+    loss.output = item.at("output").get<size_t>();
+    loss.weight = item.at("weight").get<double>();
+    if (loss.output >= info.outputs.size())
+      fail("executable is damaged: a loss of output {} of {}", loss.output, info.outputs.size());
+    bool found = false;
+    for (size_t i = 0; i < info.targets.size() && !found; ++i) {
+      bool labels = info.targets[i].name.starts_with("labels");
+      found = info.targets[i].output == int(loss.output) &&
+              labels == (loss.kind == LossKind::CrossEntropy);
+      loss.target = found ? i : 0;
+    }
+    if (!found)
+      fail("executable is damaged: the loss of {} has no target", info.outputs[loss.output].name);
+    info.softLabels |= loss.kind == LossKind::CrossEntropy &&
+                       info.targets[loss.target].space == NETC_SPACE_TARGETS;
+    info.losses.push_back(loss);
+  }
+  size_t main = info.losses.empty() ? 0 : info.losses[0].output;
+  info.classes = channelsOf(info.outputs[main].shape);
 }
 
 static ModelInfo parse(const NetcModel &model) {
@@ -88,14 +209,8 @@ static ModelInfo parse(const NetcModel &model) {
   info.target = json.value("target", "cpu");
   info.cpu = json.value("cpu", "");
   info.features = json.value("features", std::vector<std::string>());
-  auto input = json.at("input").get<std::vector<int>>();
-  if (input.empty() || input.size() > 3)
-    fail("executable is damaged: input of {} dimensions", input.size());
-  input.resize(3, 1); // [F] is [F, 1, 1]
-  info.channels = input[0];
-  info.height = input[1];
-  info.width = input[2];
-  info.classes = json.at("classes").get<int64_t>();
+  readTensors(model, info);
+  readLosses(json, info);
   info.flopsPerImage = json.value("flops_per_image", int64_t(0));
   for (const Json &item : json.at("layers")) {
     LayerInfo layer;
@@ -112,7 +227,6 @@ static ModelInfo parse(const NetcModel &model) {
   info.recipe = json.contains("recipe") ? json.at("recipe").dump() : "{}";
   if (json.contains("graph"))
     info.graph = json.at("graph").dump();
-  info.softLabels = readsTargets(model);
   Json recipe = Json::parse(info.recipe);
   info.averages = recipe.value("ema", 0.0) > 0;
   info.labelSmoothing = recipe.value("/loss/named/label_smoothing"_json_pointer, 0.0);

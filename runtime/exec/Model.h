@@ -19,9 +19,10 @@ struct LayerInfo {
 
 enum class InitializerKind { Constant, Uniform, Normal };
 
-/// A parameter or running statistic; f32.
+/// A parameter or running statistic.
 struct ParameterInfo {
   std::string name;
+  NetcType type = NETC_TYPE_F32;
   std::vector<int64_t> shape;
   uint64_t offset = 0; ///< bytes within NETC_SPACE_PARAMETERS
   bool trainable = true;
@@ -32,14 +33,40 @@ struct ParameterInfo {
   double initA = 0, initB = 0; ///< value; low, high; mean, std
 
   int64_t elements() const;
+  uint64_t bytes() const { return uint64_t(elements()) * netc_type_bytes(type); }
 };
 
-/// NetcModel::json, parsed.
+/// A named input or output, or what a loss compares an output with: NetcTensor.
+struct TensorInfo {
+  std::string name;
+  NetcSpace space = NETC_SPACE_INPUT;
+  NetcType type = NETC_TYPE_F32;
+  std::vector<int64_t> shape; ///< without the batch
+  uint64_t offset = 0;        ///< of a batch of n: n * offset bytes into its space
+  int output = -1;            ///< of a target: the output that is compared with it
+
+  int64_t elements() const;
+  uint64_t bytes() const { return uint64_t(elements()) * netc_type_bytes(type); } ///< of one image
+  std::vector<int64_t> batchShape(int64_t n) const;
+};
+
+enum class LossKind { CrossEntropy, Mse, L1 };
+
+/// A term of the loss on one output.
+struct LossInfo {
+  LossKind kind = LossKind::CrossEntropy;
+  size_t output = 0, target = 0; ///< indices of ModelInfo::outputs and targets
+  double weight = 1;
+};
+
+/// NetcModel::json and its table of tensors, parsed.
 struct ModelInfo {
   std::string name, file, compiler, target, cpu;
   std::vector<std::string> features;
-  int channels = 0, height = 0, width = 0; ///< of one image
-  int64_t classes = 0;
+  std::vector<TensorInfo> inputs, outputs, targets;
+  std::vector<LossInfo> losses;
+  int channels = 0, height = 0, width = 0; ///< of one image, the first input
+  int64_t classes = 0;                     ///< channels of the output that the loss is of
   int64_t flopsPerImage = 0;
   std::vector<LayerInfo> layers;
   std::vector<ParameterInfo> parameters;
@@ -47,11 +74,21 @@ struct ModelInfo {
   std::vector<std::string> leftOut;
   std::string recipe;        ///< JSON, read by parseRecipe
   std::string graph;         ///< JSON, read by reference::readGraph; empty: none
-  bool softLabels = false;   ///< the loss reads NETC_SPACE_TARGETS
+  bool softLabels = false;   ///< cross entropy reads distributions, in NETC_SPACE_TARGETS
   double labelSmoothing = 0; ///< of the loss, as the recipe says
   bool averages = false;     ///< the update keeps a moving average of all weights in its last slot
 
-  int64_t inputElements() const { return int64_t(channels) * height * width; }
+  int64_t inputElements() const { return inputs.front().elements(); }
+  /// Bytes that a space takes for each image, if it is one of those that tensors lie in.
+  uint64_t bytesPerImage(NetcSpace space) const;
+  /// Whether the loss is the cross entropy of one vector of class scores: then there are top-1,
+  /// confusion and predictions.
+  bool classifies() const;
+  /// Whether there is one input that an image fits: [C, H, W], or [F].
+  bool takesImages() const;
+  /// The class scores of a model that classifies.
+  const TensorInfo &scores() const { return outputs[losses.front().output]; }
+  const TensorInfo *findInput(const std::string &name) const;
   int64_t trainableElements() const;
   /// Hash of everything that weights and checkpoints depend on: name, input,
   /// classes, layers, parameters. Not of target or recipe.
@@ -61,6 +98,12 @@ struct ModelInfo {
 /// Checks the ABI version and parses the description. Fails with an Error that
 /// says what is wrong with the executable.
 ModelInfo readModel(const NetcModel &model);
+
+/// Fails for a model that does not classify images, saying what `what` ("predict") wants.
+void requireImageClassifier(const ModelInfo &info, const char *what);
+
+/// "image [3, 32, 32], mask [1, 32, 32]"
+std::string describeTensors(const std::vector<TensorInfo> &tensors);
 
 /// "[64, 3, 7, 7]"
 std::string describeShape(const std::vector<int64_t> &shape);

@@ -213,7 +213,8 @@ static void checkNormalization(const Normalization &normalize, int channels) {
 static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe) {
   Json result;
   result["model"] = info.name;
-  for (const char *field : {"augment", "eval", "normalize", "loss", "optimizer", "schedule"})
+  for (const char *field :
+       {"augment", "eval", "normalize", "loss", "losses", "optimizer", "schedule"})
     if (json.contains(field))
       result[field] = json[field];
   result["optimizer"]["name"] = recipe.optimizer;
@@ -275,7 +276,8 @@ static void parseLoss(Json json, Recipe &recipe) {
   if (!json.contains("name"))
     json["name"] = "cross_entropy";
   RecipeCall call(json, "loss");
-  recipe.labelSmoothing = call.number("label_smoothing");
+  if (call.name() == "cross_entropy")
+    recipe.labelSmoothing = call.number("label_smoothing");
   call.finish();
 }
 
@@ -317,6 +319,13 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.batch = overrides.batch.value_or(int64_t(parseNumber(json, "batch", recipe.batch)));
   recipe.epochs = overrides.epochs.value_or(int64_t(parseNumber(json, "epochs", recipe.epochs)));
   recipe.labelSmoothing = overrides.labelSmoothing.value_or(recipe.labelSmoothing);
+  bool scores = info.losses.empty() ||
+                std::any_of(info.losses.begin(), info.losses.end(), [](const LossInfo &loss) {
+                  return loss.kind == LossKind::CrossEntropy;
+                });
+  if (recipe.labelSmoothing > 0 && !scores)
+    fail("recipe: label_smoothing {}, but no loss of {} is a cross entropy", recipe.labelSmoothing,
+         info.name);
   recipe.clipNorm = overrides.clipNorm.value_or(parseNumber(json, "clip_norm", 0));
   recipe.accumulate = overrides.accumulate.value_or(int64_t(parseNumber(json, "accumulate", 1)));
   recipe.average = parseNumber(json, "ema", 0);

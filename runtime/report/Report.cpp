@@ -85,16 +85,43 @@ static Series stepSeries(const std::vector<Json> &records, const char *name, siz
   return series;
 }
 
-static std::string drawCurves(const std::vector<Json> &records, int64_t stepsPerEpoch) {
+/// How good predictions are: top-1 of a model that classifies, else what metrics.jsonl has of
+/// pixels' classes and of values.
+static std::string drawQuality(const std::vector<Json> &records) {
+  auto has = [&](const char *key) {
+    return std::any_of(records.begin(), records.end(),
+                       [&](const Json &record) { return record.contains(key); });
+  };
+  std::string text;
+  if (has("train_mean_absolute_error")) {
+    Chart error{"Mean absolute error", "epoch", "of values", {}, false, false, true};
+    error.series = {epochSeries(records, "training", "train_mean_absolute_error", 1),
+                    epochSeries(records, "validation", "val_mean_absolute_error", 2)};
+    text += drawChart(error);
+  }
+  bool pixels = has("train_accuracy");
+  if (!text.empty() && !pixels)
+    return text;
+  Chart accuracy{"Accuracy", "epoch", pixels ? "of pixels, %" : "of images, %", {}, true,
+                 false,      false};
+  if (pixels)
+    accuracy.series = {epochSeries(records, "training", "train_accuracy", 1, 100),
+                       epochSeries(records, "validation", "val_accuracy", 2, 100)};
+  else
+    accuracy.series = {epochSeries(records, "training, augmented", "train_top1", 1, 100),
+                       epochSeries(records, "validation top-1", "val_top1", 2, 100),
+                       epochSeries(records, "validation top-5", "val_top5", 3, 100)};
+  return text + drawChart(accuracy);
+}
+
+static std::string drawCurves(const std::vector<Json> &records, int64_t stepsPerEpoch,
+                              bool classifies) {
   double steps = double(std::max<int64_t>(1, stepsPerEpoch));
-  Chart loss{"Loss", "epoch", "cross-entropy, nats", {}, false, false, true};
+  Chart loss{"Loss", "epoch", classifies ? "cross-entropy, nats" : "as the recipe says", {}, false,
+             false,  true};
   loss.series = {stepSeries(records, "training, within epochs", 1, 1, steps),
                  epochSeries(records, "training, mean of the epoch", "train_loss", 1),
                  epochSeries(records, "validation", "val_loss", 2)};
-  Chart accuracy{"Accuracy", "epoch", "of images, %", {}, true, false, false};
-  accuracy.series = {epochSeries(records, "training, augmented", "train_top1", 1, 100),
-                     epochSeries(records, "validation top-1", "val_top1", 2, 100),
-                     epochSeries(records, "validation top-5", "val_top5", 3, 100)};
   Chart rate{"Learning rate", "epoch", "learning rate", {}, false, false, true};
   Series rates = stepSeries(records, "learning rate", 3, 4, steps);
   rates.faint = false;
@@ -106,7 +133,7 @@ static std::string drawCurves(const std::vector<Json> &records, int64_t stepsPer
   rate.series = {std::move(rates)};
   Chart speed{"Throughput", "epoch", "training images/s", {}, false, false, true};
   speed.series = {epochSeries(records, "mean of the epoch", "images_per_s", 3)};
-  return "<section class=\"charts\">" + drawChart(loss) + drawChart(accuracy) + drawChart(rate) +
+  return "<section class=\"charts\">" + drawChart(loss) + drawQuality(records) + drawChart(rate) +
          drawChart(speed) + "</section>";
 }
 
@@ -193,6 +220,14 @@ static std::vector<std::pair<std::string, std::string>> recipeRows(const std::st
   return rows;
 }
 
+static std::string describeEnds(const ModelInfo &info) {
+  if (info.takesImages() && info.classifies())
+    return fmt::format("input {} &times; {} &times; {}, {} classes", info.channels, info.height,
+                       info.width, info.classes);
+  return escapeHtml(fmt::format("takes {}; gives {}", describeTensors(info.inputs),
+                                describeTensors(info.outputs)));
+}
+
 void writeReport(const std::string &path, const ReportInput &input) {
   std::vector<Json> records = readMetrics(input.metrics);
   const ModelInfo &info = *input.info;
@@ -201,18 +236,15 @@ void writeReport(const std::string &path, const ReportInput &input) {
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{} training</title>"
       "<meta name=\"viewport\" content=\"width=device-width, "
       "initial-scale=1\"><style>{}</style></head>\n"
-      "<body><main><h1>{}</h1><p class=\"quiet\">{} parameters in {} {}, input {} &times; {} "
-      "&times; {}, "
-      "{} classes</p>\n",
+      "<body><main><h1>{}</h1><p class=\"quiet\">{} parameters in {} {}, {}</p>\n",
       name, reportStyle, name, info.trainableElements(), info.layers.size(),
-      info.layers.size() == 1 ? "layer" : "layers", info.channels, info.height, info.width,
-      info.classes);
+      info.layers.size() == 1 ? "layer" : "layers", describeEnds(info));
   if (!records.empty())
     page += drawTiles(records, input);
-  page += drawCurves(records, input.stepsPerEpoch) + "\n";
-  if (input.validation)
+  page += drawCurves(records, input.stepsPerEpoch, info.classifies()) + "\n";
+  if (input.validation && info.classifies())
     page += drawConfusion(*input.validation, input.classes) + "\n";
-  if (input.validation && input.validationData)
+  if (input.validation && input.validationData && info.classifies())
     page += drawMistakes(*input.validation, *input.validationData, input.classes) + "\n";
   page += "<section class=\"two\">" + drawTable("Recipe", recipeRows(input.recipe), true) +
           drawTable("Environment", input.environment, false) + "</section>\n";

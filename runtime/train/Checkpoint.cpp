@@ -114,6 +114,11 @@ void saveCheckpoint(const std::string &folder, const Executor &executor,
   json["position"] = {{"step", position.step},       {"epoch", position.epoch},
                       {"batch", position.batch},     {"loss_sum", position.lossSum},
                       {"correct", position.correct}, {"seen", position.seen}};
+  if (const Quality &quality = position.quality; quality.scored || quality.values)
+    json["position"]["quality"] = {{"correct", quality.correct},
+                                   {"scored", quality.scored},
+                                   {"absolute", quality.absolute},
+                                   {"values", quality.values}};
   json["plateau"] = {{"best", position.plateau.best},
                      {"epochs_since_best", position.plateau.epochsSinceBest},
                      {"scale", position.plateau.scale}};
@@ -177,6 +182,12 @@ std::optional<Checkpoint> findCheckpoint(const std::string &folder, std::optiona
     result.position.lossSum = position.at("loss_sum").get<double>();
     result.position.correct = position.at("correct").get<int64_t>();
     result.position.seen = position.at("seen").get<int64_t>();
+    if (position.contains("quality")) {
+      const Json &quality = position.at("quality");
+      result.position.quality = {
+          quality.at("correct").get<int64_t>(), quality.at("scored").get<int64_t>(),
+          quality.at("absolute").get<double>(), quality.at("values").get<int64_t>()};
+    }
     const Json &plateau = json.at("plateau");
     result.position.plateau.best = plateau.at("best").get<double>();
     result.position.plateau.epochsSinceBest = plateau.at("epochs_since_best").get<int>();

@@ -9,6 +9,7 @@
 #ifndef NETC_RUNTIME_TRAIN_CHECKPOINT_H
 #define NETC_RUNTIME_TRAIN_CHECKPOINT_H
 
+#include "runtime/evaluate/Losses.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/recipe/Schedule.h"
 #include "runtime/weights/Weights.h"
@@ -25,8 +26,11 @@ struct TrainingPosition {
   int64_t batch = 0;  ///< batches done in the current epoch
   double lossSum = 0; ///< over the current epoch's images so far
   int64_t correct = 0, seen = 0;
+  Quality quality; ///< so far in the epoch, of a model that does not classify
   PlateauState plateau;
-  double bestTop1 = -1;  ///< on the validation images, of all epochs so far; -1: none validated
+  /// On the validation images, of all epochs so far; -1: none validated. Top-1, or minus the loss
+  /// of a model that does not classify.
+  double bestTop1 = -1;
   int64_t bestEpoch = 0; ///< counted from 1; 0: none
 };
 

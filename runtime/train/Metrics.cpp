@@ -30,17 +30,31 @@ void Metrics::begin(int64_t step) const {
   writeFileAtomically(path, kept);
 }
 
+/// Of a model that does not classify: pixels' classes and values.
+static void addQuality(Json &json, const std::string &prefix, const Quality &quality) {
+  if (quality.scored)
+    json[prefix + "accuracy"] = quality.accuracy();
+  if (quality.values)
+    json[prefix + "mean_absolute_error"] = quality.meanAbsolute();
+}
+
 void Metrics::append(const EpochRecord &record) const {
   Json json = {{"epoch", record.epoch},
                {"step", record.step},
                {"lr", record.learningRate},
-               {"train_loss", record.trainLoss},
-               {"train_top1", record.trainAccuracy}};
+               {"train_loss", record.trainLoss}};
+  bool classifies = !record.quality.scored && !record.quality.values;
+  if (classifies)
+    json["train_top1"] = record.trainAccuracy;
+  addQuality(json, "train_", record.quality);
   json["train_corrupt"] = record.corrupt;
   if (record.validation) {
     json["val_loss"] = record.validation->loss();
-    json["val_top1"] = record.validation->top1();
-    json["val_top5"] = record.validation->top5();
+    if (classifies) {
+      json["val_top1"] = record.validation->top1();
+      json["val_top5"] = record.validation->top5();
+    }
+    addQuality(json, "val_", record.validation->quality);
     json["val_corrupt"] = record.validation->corrupt;
   }
   json["images_per_s"] = record.imagesPerSecond;

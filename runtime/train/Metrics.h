@@ -11,7 +11,7 @@ namespace netc::runtime {
 /// Means over some consecutive steps of an epoch.
 struct CurvePoint {
   int64_t step = 0; ///< done
-  double loss = 0, accuracy = 0;
+  double loss = 0, accuracy = 0; ///< accuracy, or the mean absolute error of values
   double learningRate = 0; ///< of the last step
 };
 
@@ -19,6 +19,7 @@ struct EpochRecord {
   int64_t epoch = 0, step = 0; ///< done
   double learningRate = 0;     ///< of the last step
   double trainLoss = 0, trainAccuracy = 0;
+  Quality quality; ///< of training, of a model that does not classify
   const Accuracy *validation = nullptr;
   double imagesPerSecond = 0, seconds = 0, validationSeconds = 0;
   int64_t corrupt = 0;           ///< training images that did not decode so far, in this process

@@ -41,10 +41,6 @@ static void watchSignals() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-static DataShape shapeOf(const ModelInfo &info) {
-  return {info.channels, info.height, info.width, info.classes};
-}
-
 static Pipeline::SourceSize sizeOf(const Dataset &data) {
   return {data.imageHeight(), data.imageWidth()};
 }
@@ -60,14 +56,14 @@ static ModelInfo readTrainableModel(const NetcModel &model) {
 }
 
 static std::unique_ptr<Dataset> openTraining(const TrainOptions &options, const ModelInfo &info) {
-  return openDataset(options.data, Split::Train, shapeOf(info));
+  return openDataset(options.data, Split::Train, dataShape(info));
 }
 
 Training::Training(const NetcModel &model, const TrainOptions &options, Communicator &communicator)
     : options(options), communicator(communicator), info(readTrainableModel(model)),
       recipe(parseRecipe(info, options.overrides)), data(openTraining(options, info)),
       validation(openEvaluation(options.val.empty() ? options.data : options.val,
-                                !options.val.empty(), shapeOf(info), data->classNames(),
+                                !options.val.empty(), dataShape(info), data->classNames(),
                                 options.val.empty() ? "--data" : "--val")),
       samples(spreadSamples(data->size(), recipe.limit)), pool(options.threads),
       executor(model, info, pool), optimizer(recipe, executor),
@@ -75,6 +71,8 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
       schedule(recipe, updateOf(stepsPerEpoch)),
       workers(options.workers ? options.workers : defaultWorkers(*data, info)),
       metrics(options.out + "/metrics.jsonl"), checkpointFolder(options.out + "/checkpoint") {
+  if (data->isTensors())
+    requirePlainRecipe();
   LoaderOptions loading;
   loading.batch = recipe.batch;
   loading.workers = workers;
@@ -101,16 +99,21 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
   fitMemory();
   executor.reserve(recipe.batch, true, Loader::copies + 1);
 
-  PixelScaling scaling =
-      scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
+  PixelScaling scaling;
+  if (!data->isTensors())
+    scaling =
+        scalingForTraining(recipe, info, *data, samples, workers, stored ? &*stored : nullptr);
   metadata = {info.name,         data->kind(),       data->classNames(),
               scaling.mean,      scaling.std,        scaling.pixelMean,
               scaling.pcaValues, scaling.pcaVectors, scaling.bgr ? "bgr" : ""};
-  augment = Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
+  augment = data->isTensors() ? Pipeline::forTensors(info)
+                              : Pipeline::forTraining(recipe, info, scaling, sizeOf(*data));
   if (validation)
     validated = spreadSamples(validation->size(), recipe.validationLimit);
   if (validation)
-    evaluation = Pipeline::forEvaluation(recipe, info, scaling, sizeOf(*validation), 1);
+    evaluation = validation->isTensors()
+                     ? Pipeline::forTensors(info)
+                     : Pipeline::forEvaluation(recipe, info, scaling, sizeOf(*validation), 1);
   if (auto written = augment->writtenFor(); written.height)
     note(fmt::format("the recipe's sizes are written for {}x{}; scaled to the input's {}x{}",
                      written.height, written.width, info.height, info.width));
@@ -175,15 +178,31 @@ int Training::finish(bool saved) {
                      counted(position.epoch, "epoch"), counted(position.step, "step"),
                      options.out));
   warnOfCorrupt();
-  if (lastAccuracy.images)
+  if (lastAccuracy.images && !info.classifies())
+    print("validation loss {:.4f}, {} of {} validation images\n", lastAccuracy.loss(),
+          lastAccuracy.quality.text(), lastAccuracy.images);
+  else if (lastAccuracy.images)
     print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
           lastAccuracy.images);
   print("weights are in {}/model.safetensors", options.out);
-  if (position.bestEpoch > 0)
+  if (position.bestEpoch > 0 && !info.classifies())
+    print(", the best (epoch {}, validation loss {:.4f}) in {}/best.safetensors",
+          position.bestEpoch, -position.bestTop1, options.out);
+  else if (position.bestEpoch > 0)
     print(", the best (epoch {}, top-1 {:.2f}%) in {}/best.safetensors", position.bestEpoch,
           position.bestTop1 * 100, options.out);
   print("\n");
   return 0;
+}
+
+/// What a recipe does to images cannot be done to tensors: they are taken as they are.
+void Training::requirePlainRecipe() const {
+  if (!recipe.augment.empty() || !recipe.eval.empty())
+    fail("{} data are not images: the recipe's augment and eval cannot be applied to them",
+         options.data);
+  bool normalizes = recipe.normalize.automatic || !recipe.normalize.mean.empty();
+  if (recipe.written && normalizes)
+    fail("{} data are taken as they are: leave the recipe's normalize out", options.data);
 }
 
 int Training::run() {
@@ -223,7 +242,7 @@ bool Training::trainEpoch() {
     order.push_back({samples[size_t(i)], 0});
   loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
   curve.clear();
-  curveLoss = 0, curveCorrect = 0, curveImages = 0, epochImages = 0;
+  curveLoss = 0, curveCorrect = 0, curveQuality = {}, curveImages = 0, epochImages = 0;
   auto start = Clock::now();
   int64_t before = position.step;
   bool stops = isInterrupted();
@@ -265,23 +284,53 @@ void Training::step(const Batch &batch) {
   requireHealthy(batch, loss, rate);
   update(batch, rate);
 
-  const float *logits = executor.at<float>(NETC_SPACE_OUTPUT);
+  int64_t correct = countCorrect(batch);
+  Quality quality = qualityOf(batch);
+  position.correct += correct;
+  position.quality.add(quality);
+  position.lossSum += double(loss) * double(batch.n);
+  position.seen += batch.n;
+  ++position.step;
+  position.batch = batch.index + 1;
+  addToCurve(loss, correct, quality, batch.n);
+}
+
+int64_t Training::countCorrect(const Batch &batch) const {
+  if (!info.classifies())
+    return 0;
+  const float *logits = executor.at<float>(info.scores(), batch.n);
   int64_t correct = 0;
   for (int64_t i = 0; i < batch.n; ++i) {
     const float *row = logits + i * info.classes;
     correct += std::max_element(row, row + info.classes) - row == batch.labels[i];
   }
-  position.correct += correct;
-  position.lossSum += double(loss) * double(batch.n);
-  position.seen += batch.n;
-  ++position.step;
-  position.batch = batch.index + 1;
-  addToCurve(loss, correct, batch.n);
+  return correct;
+}
+
+Quality Training::qualityOf(const Batch &batch) const {
+  Quality quality;
+  if (!info.classifies())
+    measure(info, {executor.at<char>(NETC_SPACE_OUTPUT), batch.labels, batch.targets, batch.n},
+            quality);
+  return quality;
+}
+
+/// "loss 0.1234  accuracy 93.10%" of the epoch so far.
+std::string Training::qualityText(double loss) const {
+  double seen = double(std::max<int64_t>(1, position.seen));
+  std::string quality = info.classifies()
+                            ? fmt::format("accuracy {:.2f}%", 100 * double(position.correct) / seen)
+                            : position.quality.text();
+  return fmt::format("loss {:.4f}  {}", loss, quality);
 }
 
 /// Stops the run before an update that would spoil the weights.
 void Training::requireHealthy(const Batch &batch, float loss, double rate) {
-  double limit = explodedLoss(info.classes);
+  // Values may have any scale: only what is not finite is wrong with them.
+  bool scores = std::all_of(info.losses.begin(), info.losses.end(), [](const LossInfo &term) {
+    return term.kind == LossKind::CrossEntropy;
+  });
+  double limit = scores ? explodedLoss(info.classes) : double(INFINITY);
   bool healthyLoss = std::isfinite(loss) && loss <= limit;
   if (healthyLoss && gradientsFinite(executor))
     return;
@@ -327,7 +376,8 @@ void Training::update(const Batch &batch, double rate) {
     optimizer.update(updateOf(position.step), rate, batch.n);
 }
 
-void Training::addToCurve(double loss, int64_t correct, int64_t images) {
+void Training::addToCurve(double loss, int64_t correct, const Quality &quality, int64_t images) {
+  curveQuality.add(quality);
   curveLoss += loss * double(images);
   curveCorrect += correct;
   curveImages += images;
@@ -336,9 +386,12 @@ void Training::addToCurve(double loss, int64_t correct, int64_t images) {
   int64_t every = std::max<int64_t>(1, (stepsPerEpoch + curvePoints - 1) / curvePoints);
   if (position.batch % every != 0 && position.batch != stepsPerEpoch)
     return;
-  curve.push_back({position.step, curveLoss / double(curveImages),
-                   double(curveCorrect) / double(curveImages), rateOf(position.step - 1)});
-  curveLoss = 0, curveCorrect = 0, curveImages = 0;
+  double accuracy = curveQuality.values   ? curveQuality.meanAbsolute()
+                    : curveQuality.scored ? curveQuality.accuracy()
+                                          : double(curveCorrect) / double(curveImages);
+  curve.push_back(
+      {position.step, curveLoss / double(curveImages), accuracy, rateOf(position.step - 1)});
+  curveLoss = 0, curveCorrect = 0, curveQuality = {}, curveImages = 0;
 }
 
 void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
@@ -360,9 +413,8 @@ void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
   }
   progress.show(fmt::format("epoch {}/{}", position.epoch + 1, recipe.epochs), position.batch,
                 stepsPerEpoch,
-                fmt::format("loss {:.4f}  accuracy {:.2f}%  {:.0f} images/s  ETA {}",
-                            position.lossSum / double(position.seen),
-                            100 * double(position.correct) / double(position.seen),
+                fmt::format("{}  {:.0f} images/s  ETA {}",
+                            qualityText(position.lossSum / double(position.seen)),
                             double(recipe.batch) / perStep,
                             clockTime(perStep * double(left) +
                                       validationSeconds * double(recipe.epochs - position.epoch))));
@@ -376,6 +428,7 @@ bool Training::validate() {
   record.learningRate = rateOf(std::max<int64_t>(0, position.step - 1));
   record.trainLoss = position.lossSum / double(std::max<int64_t>(1, position.seen));
   record.trainAccuracy = double(position.correct) / double(std::max<int64_t>(1, position.seen));
+  record.quality = position.quality;
   record.seconds = epochSeconds;
   record.imagesPerSecond = double(epochImages) / std::max(1e-9, epochSeconds);
   record.curve = curve;
@@ -393,23 +446,26 @@ bool Training::validate() {
         &corruptValidation);
     if (isInterrupted())
       return false;
-    error = 1 - lastAccuracy.top1();
+    error = info.classifies() ? 1 - lastAccuracy.top1() : lastAccuracy.loss();
     validationSeconds = record.validationSeconds = secondsSince(start);
-    improved = lastAccuracy.top1() > position.bestTop1;
+    double score = info.classifies() ? lastAccuracy.top1() : -lastAccuracy.loss();
+    improved = position.bestEpoch == 0 || score > position.bestTop1;
     if (improved)
-      position.bestTop1 = lastAccuracy.top1(), position.bestEpoch = record.epoch;
+      position.bestTop1 = score, position.bestEpoch = record.epoch;
     record.validation = &lastAccuracy;
   }
   schedule.endEpoch(error);
   position.plateau = schedule.plateau;
+  std::string trained = qualityText(record.trainLoss);
   ++position.epoch;
   position.batch = 0;
   // Here and not when the next epoch begins: an interrupt in between saves the same bytes.
-  position.lossSum = 0, position.correct = 0, position.seen = 0;
+  position.lossSum = 0, position.correct = 0, position.seen = 0, position.quality = {};
   progress.clear();
-  print("epoch {}/{}  loss {:.4f}  accuracy {:.2f}%", record.epoch, recipe.epochs, record.trainLoss,
-        record.trainAccuracy * 100);
-  if (validation)
+  print("epoch {}/{}  {}", record.epoch, recipe.epochs, trained);
+  if (validation && !info.classifies())
+    print("  validation loss {:.4f}  {}", lastAccuracy.loss(), lastAccuracy.quality.text());
+  else if (validation)
     print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
           lastAccuracy.top1() * 100);
   print("  {:.1f} s{}\n", epochSeconds,

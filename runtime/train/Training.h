@@ -56,7 +56,13 @@ private:
   bool isAccumulating() const {
     return position.batch % recipe.accumulate != 0 && position.batch != stepsPerEpoch;
   }
-  void addToCurve(double loss, int64_t correct, int64_t images);
+  /// How many class scores of a batch's images are right; of other models null, and what the
+  /// batch adds to the quality.
+  int64_t countCorrect(const Batch &batch) const;
+  Quality qualityOf(const Batch &batch) const;
+  void addToCurve(double loss, int64_t correct, const Quality &quality, int64_t images);
+  void requirePlainRecipe() const;
+  std::string qualityText(double loss) const;
   void showProgress(int64_t stepsHere, std::chrono::steady_clock::time_point start);
   bool validate();
   void save();
@@ -109,6 +115,7 @@ private:
   std::vector<CurvePoint> curve;
   double curveLoss = 0; // sums since its last point
   int64_t curveCorrect = 0, curveImages = 0;
+  Quality curveQuality;
   bool estimated = false;
   Accuracy lastAccuracy;
 };

@@ -77,7 +77,7 @@ ROOMS = {
         "package": ["common", "cpu", "cuda"],
     },
     # Passes talk through the IR: only the header of all passes is shared.
-    "passes": {"graph": [""], "autodiff": [""], "layout": [""], "lowering": [""], "memory": [""], "": []},
+    "passes": {"graph": [""], "autodiff": [""], "precision": [""], "layout": [""], "lowering": [""], "memory": [""], "": []},
 }
 CYCLES = {("device/sim", "device/sim/exec")}  # the instructions' table and what they work on
 

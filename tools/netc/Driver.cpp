@@ -144,7 +144,7 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.lanes = target.cpu.lanes;
   pipeline.registers = target.cpu.registers;
   pipeline.gpu = target.gpu.has_value();
-  pipeline.tensorCores = target.gpu && target.gpu->tensorCores;
+  pipeline.precision = target.gpu && target.gpu->tensorCores ? "tf32" : "f32";
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module));
 }

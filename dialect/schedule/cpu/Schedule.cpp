@@ -94,7 +94,7 @@ static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFa
   auto [inputs, outputs] = winogradBlocks(g, target);
   if (!inputs)
     return {};
-  int64_t points = (m + 2) * (m + 2), bytes = 4 * points * g.getIc() * g.getOc();
+  int64_t points = (m + 2) * (m + 2), bytes = kSumBytes * points * g.getIc() * g.getOc();
   int64_t blocks = g.getIc() / inputs * (g.getOc() / outputs), chunks = 1;
   while (chunks < 16 && (chunks * blocks < target.costs.balancedThreads.back() ||
                          2 * chunks * bytes <= target.costs.partialGradientBytes))
@@ -152,7 +152,7 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
   if (g.getGroups() > 1 || block > g.getOc())
     block = g.getOc();
   // As many chunks as keep the partial gradients small: enough items for any number of threads.
-  int64_t bytes = 4 * g.getOc() * (g.getIc() / g.getGroups()) * g.getKh() * g.getKw();
+  int64_t bytes = kSumBytes * g.getOc() * (g.getIc() / g.getGroups()) * g.getKh() * g.getKw();
   int64_t chunks =
       std::clamp<int64_t>(target.costs.partialGradientBytes / std::max<int64_t>(bytes, 1), 1, 16);
   auto ofRows = [&](int64_t rows) {
@@ -162,7 +162,8 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
   // A strip of x and of the cotangent stays in L2, what a tile reads of it in L1.
   int64_t depths = filterGradDepthBlock(g, ofRows(1));
   int64_t xPixels = compact ? g.getOw() : (g.getIw() + 2 * g.getPl()) * g.getSh();
-  int64_t rowBytes = 4 * (flat ? depths + block : xPixels * depths + g.getOw() * block);
+  int64_t rowBytes =
+      target.elementBytes * (flat ? depths + block : xPixels * depths + g.getOw() * block);
   int64_t limit =
       flat ? std::clamp<int64_t>(target.l1Bytes / 8 / (target.lanes * tile.vectors + 16), 32, 256)
            : g.getOh();
@@ -171,10 +172,11 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
 
 /// Cycles in which a core reads the weights of one image's share. One image reads weights that no
 /// cache holds; in a batch they come from the last cache.
-static double streamCost(double floats, const TargetFacts &target) {
+static double streamCost(double elements, const TargetFacts &target) {
   double rate =
       target.batch == 1 ? target.costs.memoryBytesPerCycle : target.costs.lastCacheBytesPerCycle;
-  return 4 * floats / rate / static_cast<double>(target.batch);
+  return static_cast<double>(target.elementBytes) * elements / rate /
+         static_cast<double>(target.batch);
 }
 
 /// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms.
@@ -234,7 +236,7 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t 
   // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights'
   // traffic shows.
   int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;
-  int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * 4), 16, 64);
+  int64_t chunk = std::clamp<int64_t>(target.l2Bytes / 2 / (points * pitch * kSumBytes), 16, 64);
   int64_t chunks = ceilDiv(tiles, chunk);
   auto [few, many] = target.costs.balancedThreads;
   if (chunks > 1) { // equal work for either number of threads
@@ -321,7 +323,7 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     splitChannels(ceilDiv(target.batch * rows * columns, pixels));
     int64_t blocks = ceilDiv(channels, block);
     // Weights that L2 does not hold come from the last cache again for each strip.
-    bool far = 4 * depth * block > target.l2Bytes / 2;
+    bool far = target.elementBytes * depth * block > target.l2Bytes / 2;
     if (target.batch == 1 && rows * columns > 1)
       pixels =
           balancedStrip(rows * columns, pixels, tile.rows, blocks, far ? 1.1 : 0.03, target.costs);
@@ -332,9 +334,10 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
       (columns * (forward ? g.getSw() : 1) + g.getKw() * g.getDw()) * (forward ? g.getSh() : 1);
   if (run) // packs no pixel that it does not use
     rowPixels = columns;
-  int64_t rowBytes = 4 * rowPixels * depth;
+  int64_t rowBytes = target.elementBytes * rowPixels * depth;
   // Large weights pass by once a strip: longer strips then.
-  bool heavy = 4 * g.getKh() * g.getKw() * depth * lanesOfTile > target.l2Bytes / 4;
+  bool heavy =
+      target.elementBytes * g.getKh() * g.getKw() * depth * lanesOfTile > target.l2Bytes / 4;
   int64_t strip = std::clamp<int64_t>(target.l2Bytes / (heavy ? 2 : 4) / rowBytes, 1, rows);
   // A whole number of equal strips.
   strip = ceilDiv(rows, ceilDiv(rows, strip));

@@ -24,7 +24,11 @@ struct TargetFacts {
   bool tensorCores = false; ///< products of tf32 operands are allowed
   target::CpuCosts costs;
   target::GpuFacts device;
+  int64_t elementBytes = 4; ///< of operands, as they are stored
 };
+
+/// Sums of products are f32, whatever their operands are stored as.
+constexpr int64_t kSumBytes = 4;
 
 /// TargetFacts::batch of a function: of inference or of a training step.
 inline int64_t likelyBatch(llvm::StringRef function) {

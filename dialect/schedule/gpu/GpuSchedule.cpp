@@ -65,7 +65,7 @@ ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const Tar
     int64_t blocks = direct
                          ? ceilDiv(gpuFilterRows(g) * g.getOc(), gpu.getThreads())
                          : ceilDiv(gpuFilterRows(g), gpu.getRows()) * gpuColumnTiles(kind, g, gpu);
-    int64_t bytes = 4 * gpuFilterRows(g) * tile * g.getGroups();
+    int64_t bytes = kSumBytes * gpuFilterRows(g) * tile * g.getGroups();
     // Enough blocks, but few partial gradients. Few pixels: few chunks.
     chunks = std::min<int64_t>(ceilDiv(target.device.filterGradBlocks, blocks),
                                std::max<int64_t>(1, target.device.partialGradientBytes / bytes));

@@ -132,7 +132,8 @@ void CpuDevice::resolve(const NetcCommand &command, const Group &group) {
     else if (buffer.space == NETC_SPACE_ARENA_FIXED)
       operands[i] = arena.data() + group.fixedAt + buffer.offset;
     else
-      operands[i] = spaces.at(NetcSpace(buffer.space)) + buffer.offset + before;
+      operands[i] = spaces.at(NetcSpace(buffer.space)) +
+                    (isPerImage(buffer.space) ? group.batch : 1) * buffer.offset + before;
   }
 }
 

@@ -309,7 +309,7 @@ CUdeviceptr GpuDevice::address(const NetcProgram &program, const NetcBuffer &buf
   if (buffer.space == NETC_SPACE_ARENA_FIXED)
     return spaces[NETC_SPACE_ARENA_IMAGE].base + uint64_t(n) * program.arena_bytes_per_image +
            buffer.offset;
-  return spaces[buffer.space].base + buffer.offset;
+  return spaces[buffer.space].base + (isPerImage(buffer.space) ? uint64_t(n) : 1) * buffer.offset;
 }
 
 void GpuDevice::launch(const NetcProgram &program, const NetcCommand &command, int64_t n) {

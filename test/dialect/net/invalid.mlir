@@ -64,3 +64,27 @@ func.func @unknown_parameter() {
   %w = net.get_parameter @w : tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @target_of_another_shape(%x: tensor<?x4x2xf32>, %t: tensor<?x4x3xf32>) {
+  // expected-error @below {{expected a target of the prediction's type 'tensor<?x4x2xf32>', found 'tensor<?x4x3xf32>'}}
+  %l = net.regression_loss mse %x, %t : (tensor<?x4x2xf32>, tensor<?x4x3xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @losses_of_another_shape(%x: tensor<?x4x2xf32>, %t: tensor<?x4x2xf32>) {
+  // expected-error @below {{expected losses 'tensor<?x4xf32>', found 'tensor<?xf32>'}}
+  %l = net.regression_loss l1 %x, %t : (tensor<?x4x2xf32>, tensor<?x4x2xf32>) -> tensor<?xf32>
+  return
+}
+
+// -----
+
+func.func @labels_of_a_map(%x: tensor<?x4x8x8xf32>, %l: tensor<?xi64>) {
+  // expected-error @below {{expected labels 'tensor<?x8x8xi64>', found 'tensor<?xi64>'}}
+  %c = net.softmax_cross_entropy %x, %l : (tensor<?x4x8x8xf32>, tensor<?xi64>) -> tensor<?x64xf32>
+  return
+}

@@ -37,7 +37,7 @@ static std::vector<std::string> parameterNames(const Network &network) {
 
 static Shape shapeOf(const std::string &pipe) {
   Network network = elaborate(wrap("  return image | " + pipe));
-  return network.layers.empty() ? Shape() : network.layers[network.output].output;
+  return network.layers.empty() ? Shape() : network.layers[network.outputs[0].layer].output;
 }
 
 using Names = std::vector<std::string>;
@@ -156,8 +156,8 @@ TEST(Initializers, AreOverridden) {
 
 TEST(Language, PipesBindLoosest) {
   Network network = elaborate(wrap("  a = image | tanh\n  return a + image | relu"));
-  EXPECT_EQ(network.layers[network.output].kind, "relu");
-  EXPECT_EQ(network.layers[network.layers[network.output].inputs[0]].kind, "add");
+  EXPECT_EQ(network.layers[network.outputs[0].layer].kind, "relu");
+  EXPECT_EQ(network.layers[network.layers[network.outputs[0].layer].inputs[0]].kind, "add");
 }
 
 TEST(Language, LayersAndBlocksAreValues) {
@@ -209,7 +209,7 @@ TEST(Language, AuxiliaryHeadsAreMarked) {
 TEST(Language, GatesTakeOneByOne) {
   Network network =
       elaborate(wrap("  g = image | avgpool(global) | conv(3, k=1) | sigmoid\n  return g * image"));
-  const Layer &gate = network.layers[network.output];
+  const Layer &gate = network.layers[network.outputs[0].layer];
   EXPECT_EQ(gate.output, (Shape{3, 32, 32}));
   EXPECT_EQ(gate.inputs[0], 0) << "the full-sized tensor comes first";
 }

@@ -83,7 +83,7 @@ TEST_P(Models, HaveTheirParametersAndARecipe) {
   EXPECT_EQ(diagnostics, "");
   ASSERT_TRUE(network);
   EXPECT_EQ(countParameters(*network), GetParam().parameters);
-  EXPECT_EQ(network->layers[network->output].output.size(), 1u);
+  EXPECT_EQ(network->layers[network->outputs[0].layer].output.size(), 1u);
   EXPECT_TRUE(network->recipe.written);
   std::set<std::string> names;
   for (size_t i = 0; i < network->layers.size(); ++i) {

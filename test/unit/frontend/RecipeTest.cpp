@@ -35,7 +35,7 @@ TEST(Recipe, IsReadInFull) {
   EXPECT_EQ(recipe.eval[0].name, "center_crop");
   const auto &std_ = std::get<RecipeList>(recipe.normalize[0].named[1].second.value);
   EXPECT_DOUBLE_EQ(std::get<double>(std_[0].value), 0.25);
-  EXPECT_EQ(recipe.loss.named[0].first, "label_smoothing");
+  EXPECT_EQ(recipe.losses[0].call.named[0].first, "label_smoothing");
   EXPECT_DOUBLE_EQ(std::get<double>(recipe.optimizer.named[0].second.value), 0.1);
   EXPECT_EQ(recipe.optimizer.named[2].first, "nesterov");
   EXPECT_TRUE(std::get<bool>(recipe.optimizer.named[2].second.value));
@@ -62,7 +62,7 @@ TEST(Recipe, IterationsAreReckonedWith) {
 TEST(Recipe, DefaultsAreStated) {
   Recipe recipe = recipeOf(model);
   EXPECT_FALSE(recipe.written);
-  EXPECT_EQ(recipe.loss.name, "cross_entropy");
+  EXPECT_EQ(recipe.losses[0].call.name, "cross_entropy");
   EXPECT_EQ(recipe.optimizer.name, "sgd");
   EXPECT_EQ(std::get<std::string>(recipe.normalize[0].args[0].value), "auto");
 }
@@ -77,7 +77,7 @@ TEST(Recipe, NamesItsPositionalArguments) {
   auto name = [](const RecipeCall &call, size_t i) { return call.named.at(i).first; };
   EXPECT_EQ(name(recipe.normalize[0], 0), "mean");
   EXPECT_EQ(name(recipe.normalize[0], 1), "std");
-  EXPECT_EQ(name(recipe.loss, 0), "label_smoothing");
+  EXPECT_EQ(name(recipe.losses[0].call, 0), "label_smoothing");
   EXPECT_EQ(name(recipe.optimizer, 2), "weight_decay");
   EXPECT_EQ(name(recipe.optimizer, 3), "nesterov");
   EXPECT_EQ(name(recipe.schedule[0], 0), "to");

@@ -115,8 +115,8 @@ model c(classes=10) {
   return image | conv(classes, k=1)
 }
 )net",
-     "", "image=[3, 8]",
-     R"net(test.net:3:16: error: an input's shape is [channels, height, width] or [features], each from 1 to 65536; have the list [3, 8] from --set image
+     "", "image=[3, 8, 0]",
+     R"net(test.net:3:16: error: an input's shape is [channels, height, width], [features], [tokens, features] or four sizes, each from 1 to 65536; have the list [3, 8, 0] from --set image
     3 |   input image: [3, 8, 8]
       |                ^
   help: write input image: [3, 224, 224]; the batch is never written

@@ -225,32 +225,17 @@ model m {
       |                          ^
   help: it is the share of values that are dropped
 )net"},
-    {"input of two dimensions", R"net(net 1
+    {"input of a size of zero", R"net(net 1
 model m {
-  input image: [28, 28]
+  input image: [28, 28, 0]
   return image | relu
 }
 )net",
      "", "",
-     R"net(test.net:3:16: error: an input's shape is [channels, height, width] or [features], each from 1 to 65536; have the list [28, 28]
-    3 |   input image: [28, 28]
+     R"net(test.net:3:16: error: an input's shape is [channels, height, width], [features], [tokens, features] or four sizes, each from 1 to 65536; have the list [28, 28, 0]
+    3 |   input image: [28, 28, 0]
       |                ^
   help: write input image: [3, 224, 224]; the batch is never written
-)net"},
-    {"second input", R"net(net 1
-model m {
-  input image: [3, 8, 8]
-  input other: [3, 8, 8]
-  return image
-}
-)net",
-     "", "",
-     R"net(test.net:4:9: error: a model has one input; this is the second
-    4 |   input other: [3, 8, 8]
-      |         ^~~~~
-test.net:3:9: note: the first is here
-    3 |   input image: [3, 8, 8]
-      |         ^~~~~
 )net"},
     {"no input", R"net(net 1
 model m {

@@ -378,6 +378,7 @@ TEST(Statistics, AreExactAndIndependentOfWorkers) {
   ModelInfo info;
   info.channels = 3;
   info.height = info.width = 8;
+  info.inputs = {{"image", NETC_SPACE_INPUT, NETC_TYPE_F32, {3, 8, 8}}};
   std::vector<int64_t> samples{0, 1, 2, 3, 30, 39};
   StatisticsRequest request{true, true, true};
   PixelScaling one = computeStatistics(*data, samples, info, request, 1);
@@ -401,6 +402,7 @@ TEST(Statistics, AreTakenFromTheWeightsThatStoreThem) {
   ModelInfo info;
   info.channels = 3;
   info.height = info.width = 8;
+  info.inputs = {{"image", NETC_SPACE_INPUT, NETC_TYPE_F32, {3, 8, 8}}};
   auto data = openDataset("synthetic:20", Split::Train, {3, 8, 8, 4});
   Recipe recipe;
   recipe.normalize.automatic = true;

@@ -85,7 +85,8 @@ private:
     if (buffer.space == NETC_SPACE_ARENA_FIXED)
       return memory[NETC_SPACE_ARENA_IMAGE].data() + uint64_t(n) * program.arena_bytes_per_image +
              buffer.offset;
-    return memory[buffer.space].data() + buffer.offset;
+    return memory[buffer.space].data() +
+           (isPerImage(buffer.space) ? uint64_t(n) : 1) * buffer.offset;
   }
 
   const NetcModel *tables = nullptr;

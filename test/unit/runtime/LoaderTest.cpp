@@ -19,6 +19,7 @@ struct Fixture {
   explicit Fixture(const std::string &spec, int side = 8) {
     info.channels = 3;
     info.height = info.width = side;
+    info.inputs = {{"image", NETC_SPACE_INPUT, NETC_TYPE_F32, {3, side, side}}};
     info.classes = 10;
     info.recipe = R"({"augment":[{"name":"random_crop","args":[],"named":{"pad":2}},)"
                   R"({"name":"hflip","args":[],"named":{}}]})";

@@ -40,13 +40,16 @@ namespace {
 /// The toy's description with another program: input, doubled in the group's part, doubled again in
 /// the batch's, output.
 struct Doubling {
-  static constexpr uint64_t image = pixels * 4, f32 = NETC_BUFFER_F32,
-                            written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
+  static constexpr uint64_t image = pixels * 4;
+  static constexpr uint32_t written = NETC_BUFFER_WRITTEN;
+  static constexpr uint16_t f32 = NETC_TYPE_F32;
   NetcKernel kernels[2] = {{doubleKernel, "double", 0}, {firstKernel, "first", 0}};
-  NetcBuffer buffers[6] = {
-      {NETC_SPACE_INPUT, f32, 0, image, 0},        {NETC_SPACE_ARENA_GROUP, written, 64, image, 0},
-      {NETC_SPACE_ARENA_GROUP, f32, 64, image, 0}, {NETC_SPACE_ARENA_IMAGE, written, 0, image, 0},
-      {NETC_SPACE_ARENA_IMAGE, f32, 0, image, 0},  {NETC_SPACE_OUTPUT, written, 0, 40, 0}};
+  NetcBuffer buffers[6] = {{NETC_SPACE_INPUT, f32, 0, 0, image, 0},
+                           {NETC_SPACE_ARENA_GROUP, f32, written, 64, image, 0},
+                           {NETC_SPACE_ARENA_GROUP, f32, 0, 64, image, 0},
+                           {NETC_SPACE_ARENA_IMAGE, f32, written, 0, image, 0},
+                           {NETC_SPACE_ARENA_IMAGE, f32, 0, 0, image, 0},
+                           {NETC_SPACE_OUTPUT, f32, written, 0, 40, 0}};
   NetcCommand commands[3] = {{0, 0, 2, UINT32_MAX, 1, 1, 1, 0},
                              {0, 2, 2, UINT32_MAX, 1, 1, 1, 0},
                              {1, 4, 2, UINT32_MAX, 1, 1, 1, 0}};

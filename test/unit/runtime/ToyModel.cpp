@@ -134,43 +134,49 @@ static const NetcKernel kernels[] = {
 };
 
 // The arena: delta, a line an image; the losses, a line an image.
-static constexpr uint32_t readF32 = NETC_BUFFER_F32,
-                          written = NETC_BUFFER_F32 | NETC_BUFFER_WRITTEN;
+static constexpr uint16_t f32 = NETC_TYPE_F32, i64 = NETC_TYPE_I64;
+static constexpr uint32_t written = NETC_BUFFER_WRITTEN;
 static constexpr uint64_t imageBytes = features * 4, logitBytes = classes * 4, meanBytes = 4;
 static constexpr uint64_t filterBytes = features * classes * 4;
 static const NetcBuffer buffers[] = {
     // prepare: 0
-    {NETC_SPACE_PARAMETERS, readF32, 0, 0, filterBytes},
-    {NETC_SPACE_PREPARED, written, 0, 0, filterBytes},
+    {NETC_SPACE_PARAMETERS, f32, 0, 0, 0, filterBytes},
+    {NETC_SPACE_PREPARED, f32, written, 0, 0, filterBytes},
     // infer: 2
-    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
-    {NETC_SPACE_PREPARED, readF32, 0, 0, filterBytes},
-    {NETC_SPACE_PARAMETERS, readF32, biasAt, 0, logitBytes},
-    {NETC_SPACE_OUTPUT, written, 0, logitBytes, 0},
+    {NETC_SPACE_INPUT, f32, 0, 0, imageBytes, 0},
+    {NETC_SPACE_PREPARED, f32, 0, 0, 0, filterBytes},
+    {NETC_SPACE_PARAMETERS, f32, 0, biasAt, 0, logitBytes},
+    {NETC_SPACE_OUTPUT, f32, written, 0, logitBytes, 0},
     // forward: 6
-    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
-    {NETC_SPACE_PARAMETERS, readF32, 0, 0, filterBytes},
-    {NETC_SPACE_PARAMETERS, readF32, biasAt, 0, logitBytes},
-    {NETC_SPACE_LABELS, 0, 0, 8, 0},
-    {NETC_SPACE_OUTPUT, written, 0, logitBytes, 0},
-    {NETC_SPACE_ARENA_IMAGE, written, 0, 64, 0},
-    {NETC_SPACE_ARENA_IMAGE, written, 64, 4, 0},
+    {NETC_SPACE_INPUT, f32, 0, 0, imageBytes, 0},
+    {NETC_SPACE_PARAMETERS, f32, 0, 0, 0, filterBytes},
+    {NETC_SPACE_PARAMETERS, f32, 0, biasAt, 0, logitBytes},
+    {NETC_SPACE_LABELS, i64, 0, 0, 8, 0},
+    {NETC_SPACE_OUTPUT, f32, written, 0, logitBytes, 0},
+    {NETC_SPACE_ARENA_IMAGE, f32, written, 0, 64, 0},
+    {NETC_SPACE_ARENA_IMAGE, f32, written, 64, 4, 0},
     // loss: 13
-    {NETC_SPACE_ARENA_IMAGE, readF32, 64, 4, 0},
-    {NETC_SPACE_LOSS, written, 0, 0, 4},
-    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
-    {NETC_SPACE_PARAMETERS, written, meanAt, 0, meanBytes},
+    {NETC_SPACE_ARENA_IMAGE, f32, 0, 64, 4, 0},
+    {NETC_SPACE_LOSS, f32, written, 0, 0, 4},
+    {NETC_SPACE_INPUT, f32, 0, 0, imageBytes, 0},
+    {NETC_SPACE_PARAMETERS, f32, written, meanAt, 0, meanBytes},
     // backward: 17
-    {NETC_SPACE_ARENA_IMAGE, readF32, 0, 64, 0},
-    {NETC_SPACE_INPUT, readF32, 0, imageBytes, 0},
-    {NETC_SPACE_GRADIENTS, written, 0, 0, filterBytes},
-    {NETC_SPACE_GRADIENTS, written, biasAt, 0, logitBytes},
-    {NETC_SPACE_GRADIENTS, written, auxAt, 0, logitBytes},
+    {NETC_SPACE_ARENA_IMAGE, f32, 0, 0, 64, 0},
+    {NETC_SPACE_INPUT, f32, 0, 0, imageBytes, 0},
+    {NETC_SPACE_GRADIENTS, f32, written, 0, 0, filterBytes},
+    {NETC_SPACE_GRADIENTS, f32, written, biasAt, 0, logitBytes},
+    {NETC_SPACE_GRADIENTS, f32, written, auxAt, 0, logitBytes},
     // update: 22
-    {NETC_SPACE_PARAMETERS, written, 0, 0, parameterBytes},
-    {NETC_SPACE_GRADIENTS, readF32, 0, 0, parameterBytes},
-    {NETC_SPACE_STATE, written, 0, 0, parameterBytes},
-    {NETC_SPACE_HYPER, 0, 0, 0, sizeof(NetcHyper)},
+    {NETC_SPACE_PARAMETERS, f32, written, 0, 0, parameterBytes},
+    {NETC_SPACE_GRADIENTS, f32, 0, 0, 0, parameterBytes},
+    {NETC_SPACE_STATE, f32, written, 0, 0, parameterBytes},
+    {NETC_SPACE_HYPER, f32, 0, 0, 0, sizeof(NetcHyper)},
+};
+
+static const NetcTensor tensors[] = {
+    {"input", NETC_SPACE_INPUT, f32, 3, -1, {TOY_CHANNELS, TOY_SIDE, TOY_SIDE}, 0},
+    {"output", NETC_SPACE_OUTPUT, f32, 1, -1, {classes}, 0},
+    {"labels", NETC_SPACE_LABELS, i64, 0, 0, {}, 0},
 };
 
 static const NetcCommand prepareCommands[] = {{0, 0, 2, UINT32_MAX, features, 0, 0, 0}};
@@ -187,7 +193,8 @@ static const NetcCommand updateCommands[] = {{5, 22, 4, UINT32_MAX, parameterByt
 static const char json[] =
     R"({"model":")" TOY_NAME R"(","file":"toy.net","netc":"0.1.0","target":"cpu","cpu":"x86-64",
  "features":)" TOY_FEATURES R"(,"input":[)" TEXT(TOY_CHANNELS) "," TEXT(TOY_SIDE) "," TEXT(
-        TOY_SIDE) R"(],"classes":10,"mode":"both","flops_per_image":15680,
+        TOY_SIDE) R"(],"classes":10,"mode":"both",
+ "losses":[{"kind":"cross_entropy","output":0,"weight":1}],"flops_per_image":15680,
  "layers":[{"name":"fc","kind":"linear","output":[10],"parameters":7850,"flops":15680}],
  "parameters":[
   {"name":"fc.weight","shape":[10,)" TEXT(TOY_WIDTH) R"(],"offset":0,"trainable":true,"decay":true,
@@ -237,6 +244,8 @@ extern "C" const NetcModel netc_model = {
     nullptr,
     nullptr,
     0,
+    tensors,
+    sizeof tensors / sizeof *tensors,
 };
 
 extern "C" const NetcModel *const netc_models[] = {&netc_model, nullptr};

@@ -1,0 +1,136 @@
+//===- Losses.cpp - which loss is of which output -------------------------===//
+#include "frontend/elaborate/Recipes.h"
+
+#include "frontend/values/Value.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace netc::frontend {
+
+namespace {
+/// Settles the losses of one network.
+class LossSettler {
+public:
+  LossSettler(Network &network, const std::vector<Range> &ranges, const ModelRecipe *written,
+              Diagnostics &diags)
+      : network(network), ranges(ranges), written(written), diags(diags) {}
+  bool nameOutputs();
+  void checkShapes();
+
+private:
+  Diagnostic &error(size_t output, std::string message);
+  void checkScores(size_t output);
+  void checkSmoothing();
+  void checkMixing();
+
+  Network &network;
+  const std::vector<Range> &ranges;
+  const ModelRecipe *written;
+  Diagnostics &diags;
+};
+} // namespace
+
+static size_t indexOf(const Network &network, const std::string &name) {
+  size_t i = 0;
+  while (i < network.outputs.size() && network.outputs[i].name != name)
+    ++i;
+  return i;
+}
+
+/// False after an error.
+bool LossSettler::nameOutputs() {
+  for (LossTerm &term : network.recipe.losses) {
+    if (term.output.empty())
+      term.output = network.outputs[network.mainOutput()].name;
+    if (indexOf(network, term.output) < network.outputs.size())
+      continue;
+    std::vector<std::string> names;
+    for (const Output &output : network.outputs)
+      names.push_back(output.name);
+    diags
+        .error(written->loss,
+               fmt::format("a loss for '{}', but model '{}' has no such output{}", term.output,
+                           network.name, didYouMean(term.output, names)))
+        .suggest("its outputs are " + joinNames(names));
+    return false;
+  }
+  return true;
+}
+
+/// At the output, with a note on the loss that wants something else.
+Diagnostic &LossSettler::error(size_t output, std::string message) {
+  Diagnostic &diag = diags.error(ranges[output], std::move(message));
+  if (written && written->loss.line)
+    diag.note(written->loss, "the loss is chosen here");
+  return diag;
+}
+
+/// Cross entropy compares class scores: a vector, or a map or sequence of vectors.
+void LossSettler::checkScores(size_t output) {
+  const Shape &scores = network.layers[network.outputs[output].layer].output;
+  if (scores.size() == 4) {
+    error(output, fmt::format("cross_entropy wants class scores: a vector, an image or a "
+                              "sequence of them; have {}",
+                              spell(scores)))
+        .suggest("flatten it, or give it another loss: loss mse");
+  } else if (scores.size() == 3 && scores[1] == 1 && scores[2] == 1) {
+    // A map of one pixel is a vector that somebody forgot to flatten.
+    error(output,
+          fmt::format("a model returns class scores, a vector; have the image {}", spell(scores)))
+        .suggest("end it with x | flatten | linear(classes)");
+  }
+}
+
+/// The runtime has one number for all.
+void LossSettler::checkSmoothing() {
+  const RecipeValue *first = nullptr;
+  bool any = false;
+  for (const LossTerm &term : network.recipe.losses) {
+    if (term.call.name != "cross_entropy")
+      continue;
+    const RecipeValue *own = term.call.named.empty() ? nullptr : &term.call.named.front().second;
+    bool same = !any || (!own && !first) ||
+                (own && first && recipe::numberOf(*own).value_or(0) == recipe::numberOf(*first).value_or(0));
+    if (!same) {
+      diags.error(written->loss, "every cross_entropy of a model has the same label_smoothing");
+      return;
+    }
+    any = true;
+    first = own;
+  }
+}
+
+/// Mixed images have mixed labels: a distribution for each image.
+void LossSettler::checkMixing() {
+  bool mixes = std::any_of(
+      network.recipe.augment.begin(), network.recipe.augment.end(),
+      [](const RecipeCall &call) { return call.name == "mixup" || call.name == "cutmix"; });
+  if (!mixes)
+    return;
+  const std::vector<LossTerm> &losses = network.recipe.losses;
+  const Output &output = network.outputs[indexOf(network, losses[0].output)];
+  bool fits = losses.size() == 1 && losses[0].call.name == "cross_entropy" &&
+              network.layers[output.layer].output.size() == 1 && network.inputCount() == 1;
+  if (!fits)
+    diags.error(written->range, "mixup and cutmix want one image in, and cross_entropy on one "
+                                "vector of class scores");
+}
+
+void LossSettler::checkShapes() {
+  for (const LossTerm &term : network.recipe.losses)
+    if (term.call.name == "cross_entropy")
+      checkScores(indexOf(network, term.output));
+  checkSmoothing();
+  checkMixing();
+}
+
+void settleLosses(Network &network, const std::vector<Range> &ranges, const ModelRecipe *written,
+                  bool namesOnly, Diagnostics &diags) {
+  LossSettler settler(network, ranges, written, diags);
+  if (settler.nameOutputs() && !namesOnly)
+    settler.checkShapes();
+}
+
+} // namespace netc::frontend
