@@ -46,12 +46,16 @@ static bool areStrings(Attribute attribute) {
   return list && llvm::all_of(list, [](Attribute each) { return isa<StringAttr>(each); });
 }
 
+static bool areLosses(Attribute attribute) {
+  auto list = dyn_cast<ArrayAttr>(attribute);
+  return list && llvm::all_of(list, [](Attribute term) { return isa<LossAttr>(term); });
+}
+
 static const Row rows[] = {
     // From the front end.
     {"net.model", Holder::Module, "a string", is<StringAttr>},
     {"net.file", Holder::Module, "a string", is<StringAttr>},
-    {"net.input", Holder::Module, "an array of i64", is<DenseI64ArrayAttr>},
-    {"net.output", Holder::Module, "an array of i64", is<DenseI64ArrayAttr>},
+    {"net.losses", Holder::Module, "an array of #net.loss", areLosses},
     {"net.layers", Holder::Module, "an array of layers with names", areLayers},
     {"net.recipe", Holder::Module, "a string", is<StringAttr>},
     {"net.optimizer", Holder::Module, "a string", is<StringAttr>},
@@ -62,12 +66,15 @@ static const Row rows[] = {
     {"net.label_smoothing", Holder::Function, "an f64", isF64},
     {"net.soft_targets", Holder::Function, "a unit", is<UnitAttr>},
     // From passes.
+    {"net.ports", Holder::Module, "an array of #kern.port", is<ArrayAttr>},
+    {"net.left_out", Holder::Module, "an array of names", is<ArrayAttr>},
     {"net.state_slots", Holder::Module, "an i64", isI64},
     {"net.parameter_bytes", Holder::Module, "an i64", isI64},
     {"net.prepared_bytes", Holder::Module, "an i64", isI64},
     {"net.lean_step", Holder::Function, "an i64", isI64},
     {"net.left_out", Holder::Module, "an array of strings", areStrings},
     {"net.recomputed", Holder::Op, "a unit", is<UnitAttr>},
+    {kOperandType, Holder::Op, "a type", is<TypeAttr>},
 };
 
 static bool holds(Operation *op, Holder holder) {

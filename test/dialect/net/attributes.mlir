@@ -1,6 +1,6 @@
 // RUN: net-opt %s --split-input-file --verify-diagnostics
 
-module attributes {net.model = "a", net.input = array<i64: 3, 8, 8>, net.layers = [{name = "conv1"}], net.state_slots = 2 : i64} {
+module attributes {net.model = "a", net.losses = [#net.loss<mse, 0, 1.0>], net.layers = [{name = "conv1"}], net.state_slots = 2 : i64} {
 }
 
 // -----
