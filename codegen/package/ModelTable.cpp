@@ -89,8 +89,8 @@ LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
   auto bytes = static_cast<uint64_t>(kern::storageBytes(type));
   bool perImage = !type.hasStaticShape();
   buffers.push_back({static_cast<uint16_t>(buffer.getSpace()), static_cast<uint16_t>(*element),
-                     flags, static_cast<uint64_t>(buffer.getOffset()),
-                     perImage ? bytes : 0, perImage ? 0 : bytes});
+                     flags, static_cast<uint64_t>(buffer.getOffset()), perImage ? bytes : 0,
+                     perImage ? 0 : bytes});
   return success();
 }
 

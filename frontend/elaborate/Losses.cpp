@@ -92,7 +92,8 @@ void LossSettler::checkSmoothing() {
       continue;
     const RecipeValue *own = term.call.named.empty() ? nullptr : &term.call.named.front().second;
     bool same = !any || (!own && !first) ||
-                (own && first && recipe::numberOf(*own).value_or(0) == recipe::numberOf(*first).value_or(0));
+                (own && first &&
+                 recipe::numberOf(*own).value_or(0) == recipe::numberOf(*first).value_or(0));
     if (!same) {
       diags.error(written->loss, "every cross_entropy of a model has the same label_smoothing");
       return;

@@ -328,8 +328,8 @@ LogicalResult FusionLowering::lowerContraction() {
     return kern::ContractOp::create(
         k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{}, packed, extraTensors,
         destinations, c.kind, c.geometry, schedule,
-        kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target)),
-        kern::PoolingAttr(), withMoments);
+        kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target)), kern::PoolingAttr(),
+        withMoments);
   };
   kern::Grid grid;
   if (!terms.empty()) {

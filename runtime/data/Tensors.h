@@ -16,8 +16,8 @@ namespace netc::runtime {
 const Tensor &requireTensor(const Safetensors &file, const TensorInfo &wanted,
                             const std::vector<std::string> &names);
 
-/// How many samples a tensor of the file has, which must be `n` where that is not 0. Fails where its
-/// shape is not that of `wanted` behind the samples.
+/// How many samples a tensor of the file has, which must be `n` where that is not 0. Fails where
+/// its shape is not that of `wanted` behind the samples.
 int64_t checkTensor(const Safetensors &file, const Tensor &tensor, const TensorInfo &wanted,
                     int64_t n);
 
@@ -28,7 +28,8 @@ void readLabels(const Safetensors &file, const Tensor &labels, int64_t classes, 
 /// input has that name.
 std::vector<std::string> namesOf(const ModelInfo &info, const TensorInfo &input);
 
-/// What a data file holds for a loss: class indices where the executable makes distributions of them.
+/// What a data file holds for a loss: class indices where the executable makes distributions of
+/// them.
 TensorInfo targetInFile(const ModelInfo &info, const LossInfo &loss);
 
 /// Classes that a loss's output scores.

@@ -25,9 +25,9 @@ struct Quality {
 
 /// A batch of the executor's output beside what its losses compare it with.
 struct Compared {
-  const char *outputs;    ///< NETC_SPACE_OUTPUT
-  const int64_t *labels;  ///< NETC_SPACE_LABELS
-  const float *targets;   ///< NETC_SPACE_TARGETS
+  const char *outputs;   ///< NETC_SPACE_OUTPUT
+  const int64_t *labels; ///< NETC_SPACE_LABELS
+  const float *targets;  ///< NETC_SPACE_TARGETS
   int64_t n;
 };
 

@@ -10,9 +10,9 @@ namespace netc::runtime {
 
 /// Means over some consecutive steps of an epoch.
 struct CurvePoint {
-  int64_t step = 0; ///< done
+  int64_t step = 0;              ///< done
   double loss = 0, accuracy = 0; ///< accuracy, or the mean absolute error of values
-  double learningRate = 0; ///< of the last step
+  double learningRate = 0;       ///< of the last step
 };
 
 struct EpochRecord {
