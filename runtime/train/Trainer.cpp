@@ -155,7 +155,8 @@ void Training::describeRun() {
   print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
         info.trainableElements(), samples.size(), data->size(), options.data, recipe.batch,
         counted(recipe.epochs, "epoch"), executor.device().describe());
-  print("{}\n", describeClasses(*data, samples, info.classes));
+  if (info.classifies())
+    print("{}\n", describeClasses(*data, samples, info.classes));
   if (validation)
     print("validation: {} of {} images ({})\n", validated.size(), validation->size(),
           options.val.empty() ? options.data : options.val);
