@@ -7,7 +7,7 @@ func.func @forward(%x: tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32> {
 
 // -----
 
-// expected-error @below {{stage graph: dimension 2 of 'tensor<?x4x?x8xf32>' is dynamic}}
+// expected-error @below {{dimension 2 of 'tensor<?x4x?x8xf32>' is dynamic}}
 func.func @forward(%x: tensor<?x4x?x8xf32>) -> tensor<?x4x?x8xf32> {
   // expected-error @below {{stage graph: dimension 2 of 'tensor<?x4x?x8xf32>' is dynamic; only the batch may be}}
   %y = net.activation relu %x : tensor<?x4x?x8xf32>
