@@ -61,7 +61,7 @@ ROOMS = {
         "recipe": ["base", "exec"],
         "weights": ["base", "system", "exec"],
         "augment": ["base", "image", "exec", "recipe"],
-        "data": ["base", "system", "image", "recipe", "weights", "augment"],
+        "data": ["base", "system", "image", "exec", "recipe", "weights", "augment"],
         "reference": ["base", "system", "exec"],
         "evaluate": ["base", "exec", "augment", "data"],
         "report": ["base", "system", "image", "evaluate"],
