@@ -3,15 +3,13 @@
 
 What large windows compute is tested by numeric/kernels.py.
 """
-import os
 import pathlib
 import resource
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
-from compiled import NETC, Failed
+from compiled import NETC, Failed, call_measured
 from report import Report
 
 SECONDS, BYTES = 60, 1 << 30  # of processor time; resident
@@ -46,15 +44,10 @@ def compiled(image, layers, options):
         path = pathlib.Path(folder)
         (path / "m.net").write_text(f"net 1\nmodel m(classes=3) {{\n  input image: {image}\n"
                                     f"  return image | {layers} | avgpool(global) | flatten | fc: linear(classes)\n}}\n")
-        with open(path / "log", "w+") as log:
-            process = subprocess.Popen([NETC, path / "m.net", "--no-kernel-cache", *options], stdout=log, stderr=log, cwd=path,
-                                       preexec_fn=limit)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
-                log.seek(0)
-                raise Failed(f"{layers}: exit code {process.returncode}\n{log.read()[-2000:]}")
-    return [("seconds", used.ru_utime + used.ru_stime, SECONDS), ("MiB", used.ru_maxrss / 1024, BYTES >> 20)]
+        done = call_measured([NETC, path / "m.net", "--no-kernel-cache", *options], cwd=path, preexec_fn=limit)
+    if done.code != 0:
+        raise Failed(f"{layers}: exit code {done.code}\n{(done.out + done.log)[-2000:]}")
+    return [("seconds", done.seconds, SECONDS), ("MiB", done.peak / 2**20, BYTES >> 20)]
 
 
 def main():

@@ -57,10 +57,10 @@ def train(compiled):
     out = compiled.path / "run"
     words = [compiled.executable, "train", "--data", "fashion-mnist", "--val", f"synthetic:{BATCH}", "--limit", BATCH,
              "--threads", THREADS, "--out", out]
-    code, _, log, peak = call_measured(words)
-    if code:
-        raise Failed(f"{' '.join(map(str, words))}: exit code {code}\n{log}")
-    return [json.loads(line)["train_loss"] for line in (out / "metrics.jsonl").read_text().splitlines()], peak
+    done = call_measured(words)
+    if done.code:
+        raise Failed(f"{' '.join(map(str, words))}: exit code {done.code}\n{done.log}")
+    return [json.loads(line)["train_loss"] for line in (out / "metrics.jsonl").read_text().splitlines()], done.peak
 
 
 def promised(info):

@@ -15,9 +15,9 @@ BATCH = 24
 def train(executable, name, *options):
     """(exit code, standard error, weights, peak of resident bytes) of one step and a validation."""
     out = executable.path / name
-    code, _, text, peak = call_measured([executable.executable, "train", "--data", f"synthetic:{BATCH}", "--val", "synthetic:4",
-                                         "--batch", BATCH, "--epochs", 1, "--threads", 2, "--out", out, *options])
-    return code, text, out / "model.safetensors", peak
+    done = call_measured([executable.executable, "train", "--data", f"synthetic:{BATCH}", "--val", "synthetic:4",
+                          "--batch", BATCH, "--epochs", 1, "--threads", 2, "--out", out, *options])
+    return done.code, done.log, out / "model.safetensors", done.peak
 
 
 def bytes_in(text, before):

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import typing
 
 import safetensors
 
@@ -20,18 +21,27 @@ def call(command):
     return done.stdout
 
 
-def call_measured(command):
-    """Runs a command: (exit code, standard output, standard error, peak of resident bytes).
+class Measured(typing.NamedTuple):
+    """What a program did and took."""
+    code: int
+    out: str
+    log: str  # standard error
+    peak: int  # resident bytes
+    seconds: float  # of processor time
+
+
+def call_measured(command, **options):
+    """Runs a command; `options` are those of subprocess.Popen.
 
     A process inherits the peak of the one that starts it: whoever calls this keeps small.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=log)
+        process = subprocess.Popen([str(word) for word in command], stdout=out, stderr=log, **options)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
         log.seek(0)
-        return process.returncode, out.read(), log.read(), 1024 * used.ru_maxrss
+        return Measured(process.returncode, out.read(), log.read(), 1024 * used.ru_maxrss, used.ru_utime + used.ru_stime)
 
 
 class Executable:
