@@ -20,6 +20,13 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+/// The system refused: an Error that knows the reason's number (ENOSPC).
+class SystemError : public Error {
+public:
+  SystemError(const std::string &message, int number) : Error(message), number(number) {}
+  const int number;
+};
+
 /// The command line is wrong: exit code 2.
 class UsageError : public std::runtime_error {
 public:
@@ -31,6 +38,9 @@ template <typename... Args>
 [[noreturn]] void fail(fmt::format_string<Args...> format, Args &&...args) {
   throw Error(fmt::format(format, std::forward<Args>(args)...));
 }
+
+/// Throws a SystemError: "cannot write PATH: No space left on device".
+[[noreturn]] void failSystem(const char *what, const std::string &path, int number);
 
 /// Throws a UsageError with a formatted message.
 template <typename... Args>

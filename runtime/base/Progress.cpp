@@ -1,14 +1,12 @@
 //===- Progress.cpp - what a user sees while it runs ----------------------===//
 #include "runtime/base/Progress.h"
 
-#include "runtime/base/Error.h"
-#include "runtime/base/Utf8.h"
+#include "runtime/base/Output.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -17,9 +15,6 @@ namespace netc::runtime {
 static constexpr auto redrawEvery = std::chrono::milliseconds(100);
 static constexpr auto lineEvery = std::chrono::seconds(30);
 static constexpr size_t mostCells = 24, leastCells = 4;
-
-void note(const std::string &message) { fmt::print(stderr, "note: {}\n", printable(message)); }
-void warn(const std::string &message) { fmt::print(stderr, "warning: {}\n", printable(message)); }
 
 std::string clockTime(double seconds) {
   int64_t s = int64_t(std::clamp(seconds + 0.5, 0.0, 1e9));
@@ -73,21 +68,18 @@ void Progress::show(const std::string &title, int64_t done, int64_t total,
   last = now;
   double fraction = total > 0 ? std::clamp(double(done) / double(total), 0.0, 1.0) : 0;
   if (!terminal) {
-    fmt::print(stderr, "{}  {}/{}  {}\n", title, done, total, detail);
-    std::fflush(stderr);
+    tell("{}  {}/{}  {}\n", title, done, total, detail);
     return;
   }
   std::string text = progressLine(title, fraction, detail, terminalWidth());
-  fmt::print(stderr, "\r{}\033[K", text);
-  std::fflush(stderr);
+  tell("\r{}\033[K", text);
   drawn = true;
 }
 
 void Progress::clear() {
   if (!drawn)
     return;
-  fmt::print(stderr, "\r\033[K");
-  std::fflush(stderr);
+  tell("\r\033[K");
   drawn = false;
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/system/AtomicFile.h"
 #include "runtime/system/CpuFeatures.h"
+#include "runtime/weights/SoundWeights.h"
 
 #include <nlohmann/json.hpp>
 
@@ -161,6 +162,7 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   if (!info.classifies() && (options.perClass || options.worstFirst || !options.confusion.empty()))
     failUsage("{} gives {}: there are no classes to count", info.name,
               describeTensors(info.outputs));
+  requireSoundWeights(executor, path);
   Pipeline pipeline = data->isTensors()
                           ? Pipeline::forTensors(info)
                           : Pipeline::forEvaluation(
@@ -179,6 +181,10 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
   progress.clear();
   if (accuracy.images == 0)
     fail("{}: none of the {} images can be read", options.data, data->size());
+  if (accuracy.notFinite)
+    fail("{}: the scores of {} of {} images are not finite: values overflow in the network with "
+         "these weights",
+         path, std::min(accuracy.notFinite, accuracy.images), accuracy.images);
   if (!options.confusion.empty())
     writeConfusion(options.confusion, accuracy, metadata, *data);
   if (options.json) {

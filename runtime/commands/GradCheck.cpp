@@ -9,10 +9,12 @@
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
 #include "runtime/base/Progress.h"
+#include "runtime/base/Threads.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/reference/Reference.h"
 #include "runtime/system/CpuFeatures.h"
+#include "runtime/train/BatchStatistics.h"
 #include "runtime/train/Initialize.h"
 #include "runtime/weights/Weights.h"
 
@@ -244,9 +246,9 @@ static std::vector<Finding> checkAll(const Executor &executor, const Reference &
       next = chosen.size();
     }
   };
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < options.threads; ++i)
-    threads.emplace_back(work);
+  std::vector<std::thread> threads =
+      startThreads(std::max(1u, options.threads) - 1, [&](unsigned) { work(); });
+  work();
   for (std::thread &thread : threads)
     thread.join();
   if (failure)
@@ -288,6 +290,7 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
   if (info.outputs.size() > 1)
     fail("gradcheck wants a model with one output; {} gives {}", info.name,
          describeTensors(info.outputs));
+  requireBatchStatistics(info, options.batch, fmt::format("--batch {}", options.batch));
   reference::Graph graph = reference::readGraph(info);
   std::vector<size_t> chosen = choose(info, options.only);
   ThreadPool pool(options.threads);

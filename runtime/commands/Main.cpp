@@ -3,6 +3,7 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/base/Utf8.h"
+#include "runtime/base/Output.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/exec/Model.h"
 #include "runtime/system/CpuFeatures.h"
@@ -377,7 +378,7 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
   addBench(app, options.bench);
   addRun(app, options.run);
   if (argc <= 1) {
-    fmt::print(stderr, "{}", app.help());
+    writeStderr(app.help());
     return 2;
   }
   std::vector<std::string> known;
@@ -406,9 +407,10 @@ int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
   using namespace netc::runtime;
   auto report = [](const char *message, int code) {
     std::fflush(stdout);
-    fmt::print(stderr, "error: {}\n", printable(message));
+    tell("error: {}\n", printable(message));
     return code;
   };
+  reserveStandardFiles();
   try {
     int code = parseAndRun(chooseModel(models), argc, argv);
     if (std::fflush(stdout) != 0)
@@ -420,5 +422,7 @@ int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
     return report("out of memory", 1);
   } catch (const std::exception &error) {
     return report(error.what(), 1);
+  } catch (...) {
+    return report("internal error: an exception of unknown type", 1);
   }
 }

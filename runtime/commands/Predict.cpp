@@ -1,6 +1,7 @@
 //===- Predict.cpp - classes of image files -------------------------------===//
 #include "runtime/base/Error.h"
 #include "runtime/base/Utf8.h"
+#include "runtime/base/Output.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/commands/Preprocessing.h"
 #include "runtime/data/ClassLabels.h"
@@ -8,6 +9,7 @@
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/image/ImageFiles.h"
 #include "runtime/system/CpuFeatures.h"
+#include "runtime/weights/SoundWeights.h"
 
 #include <nlohmann/json.hpp>
 
@@ -139,6 +141,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   loadWeights(file, executor, false);
+  requireSoundWeights(executor, path);
   WeightsMetadata metadata = WeightsMetadata::decode(file);
   std::vector<std::string> names = metadata.classes;
   if (!options.labels.empty())
@@ -179,11 +182,13 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
       const std::string &image = images[first + size_t(i)].path;
       if (!job.errors[size_t(i)].empty()) {
         std::fflush(stdout);
-        fmt::print(stderr, "error: {}\n", printable(job.errors[size_t(i)]));
+        tell("error: {}\n", printable(job.errors[size_t(i)]));
         ++failed;
         continue;
       }
-      auto guesses = bestGuesses(executor.at<float>(info.scores(), n) + i * info.classes,
+      const float *logits = executor.at<float>(info.scores(), n) + i * info.classes;
+      requireFiniteLogits(logits, info.classes, path, image);
+      auto guesses = bestGuesses(logits,
                                  info.classes, top, names);
       if (options.json)
         fmt::print("{}\n",

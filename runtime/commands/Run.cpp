@@ -4,6 +4,7 @@
 #include "runtime/data/Tensors.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/system/CpuFeatures.h"
+#include "runtime/train/BatchStatistics.h"
 #include "runtime/weights/Weights.h"
 
 #include <vector>
@@ -78,6 +79,7 @@ int runOnce(const NetcModel &model, const RunOptions &options) {
   }
 
   readTargets(file, executor, n);
+  requireBatchStatistics(info, n, "--train of one image");
   executor.hyper().dropout = 0;
   executor.run(Program::Step, n);
   addOutputs();

@@ -4,6 +4,7 @@
 #include "runtime/augment/Mix.h"
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
+#include "runtime/base/Threads.h"
 #include "runtime/system/ThreadPool.h"
 
 #include <algorithm>
@@ -57,8 +58,7 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
       slot.batch.targets = reinterpret_cast<float *>(next + inputBytes + labelBytes);
     next += inputBytes + labelBytes + targetBytes;
   }
-  for (unsigned i = 0; i < std::max(1u, options.workers); ++i)
-    threads.emplace_back([this] { work(); });
+  threads = startThreads(std::max(1u, options.workers), [this](unsigned) { work(); });
 }
 
 Loader::~Loader() {
@@ -102,7 +102,10 @@ const Batch *Loader::next() {
   if (consumed >= batches())
     return nullptr;
   Slot &slot = slots[consumed % copies];
-  batchReady.wait(lock, [&] { return failure || slot.done == batchSize(consumed); });
+  auto isReady = [&] { return failure || slot.done == batchSize(consumed); };
+  while (threads.empty() && !isReady()) // the system granted none: who wants a batch prepares it
+    prepare(lock, ownWorkspace);
+  batchReady.wait(lock, isReady);
   if (failure)
     std::rethrow_exception(failure);
   inUse = true;
@@ -127,42 +130,59 @@ void Loader::work() {
     });
     if (stopping)
       return;
-    Slot &slot = slots[claimBatch % copies];
+    prepare(lock, workspace);
+  }
+}
+
+/// Claims some samples of the next batch and fills them in, the lock given back meanwhile.
+void Loader::prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &workspace) {
+  Slot &slot = slots[claimBatch % copies];
+  if (claimSample == 0) { // later claims find it written: workers read it outside the lock
     slot.batch.index = claimBatch;
     slot.batch.n = batchSize(claimBatch);
-    int64_t begin = claimSample;
-    int64_t end = std::min(slot.batch.n, begin + claimSize(data, info));
-    claimSample = end;
-    if (end == slot.batch.n) {
-      ++claimBatch;
-      claimSample = 0;
-    }
+  }
+  int64_t begin = claimSample;
+  int64_t end = std::min(slot.batch.n, begin + claimSize(data, info));
+  claimSample = end;
+  if (end == slot.batch.n) {
+    ++claimBatch;
+    claimSample = 0;
+  }
+  lock.unlock();
+  std::exception_ptr thrown;
+  try {
+    fill(slot, begin, end, workspace);
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  lock.lock();
+  if (thrown && !failure)
+    failure = thrown;
+  bool last = slot.done + (end - begin) == slot.batch.n;
+  if (last && !failure && options.softLabels) {
+    // Everything is there but not yet announced: nobody else touches the slot.
     lock.unlock();
-    std::exception_ptr thrown;
     try {
-      fill(slot, begin, end, workspace);
+      mixTargets(slot.batch);
     } catch (...) {
       thrown = std::current_exception();
     }
     lock.lock();
     if (thrown && !failure)
       failure = thrown;
-    bool last = slot.done + (end - begin) == slot.batch.n;
-    if (last && !failure && options.softLabels) {
-      // Everything is there but not yet announced: nobody else touches the slot.
-      lock.unlock();
-      MixBatch mixed{slot.batch.input, slot.batch.labels, slot.batch.targets, slot.batch.n,
-                     info.classes,     info.channels,     info.height,        info.width};
-      fillTargets(mixed);
-      Philox draw(options.seed, Stream::Mix, uint64_t(slot.batch.index), epoch);
-      if (!options.mix.empty())
-        mix(options.mix, draw, mixed);
-      lock.lock();
-    }
-    slot.done += end - begin;
-    if (last || failure)
-      batchReady.notify_all();
   }
+  slot.done += end - begin;
+  if (last || failure)
+    batchReady.notify_all();
+}
+
+void Loader::mixTargets(const Batch &batch) const {
+  MixBatch mixed{batch.input,  batch.labels,  batch.targets, batch.n,
+                 info.classes, info.channels, info.height,   info.width};
+  fillTargets(mixed);
+  Philox draw(options.seed, Stream::Mix, uint64_t(batch.index), epoch);
+  if (!options.mix.empty())
+    mix(options.mix, draw, mixed);
 }
 
 void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace) {

@@ -78,6 +78,8 @@ private:
   };
 
   void work();
+  void prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &workspace);
+  void mixTargets(const Batch &batch) const;
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
   void readSample(const Batch &batch, int64_t sample, int64_t i) const;
   void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
@@ -107,6 +109,7 @@ private:
   bool inUse = false, stopping = false;
   std::exception_ptr failure;
   std::vector<std::thread> threads;
+  AugmentWorkspace ownWorkspace; // where there are none
 };
 
 /// Workers that keep up without taking the cores from the step: one where an

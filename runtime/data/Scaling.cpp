@@ -42,6 +42,19 @@ static void reverseChannels(PixelScaling &scaling) {
   }
 }
 
+/// What a file stores must fit the model: its numbers are read by channel and by pixel.
+static void checkSizes(const PixelScaling &stored, const ModelInfo &info, const std::string &file) {
+  if (!stored.mean.empty() && int(stored.mean.size()) != info.channels)
+    fail("{}: metadata normalises {} channels, the model's input has {}", file, stored.mean.size(),
+         info.channels);
+  if (!stored.pixelMean.empty() && int64_t(stored.pixelMean.size()) != info.inputElements())
+    fail("{}: metadata holds a mean image of {} values, the model's input has {}", file,
+         stored.pixelMean.size(), info.inputElements());
+  if (!stored.pcaValues.empty() && int(stored.pcaValues.size()) != info.channels)
+    fail("{}: metadata holds {} colour components, the model's input has {} channels", file,
+         stored.pcaValues.size(), info.channels);
+}
+
 PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, const Dataset &data,
                                 const std::vector<int64_t> &samples, unsigned workers,
                                 const WeightsMetadata *stored) {
@@ -50,9 +63,12 @@ PixelScaling scalingForTraining(const Recipe &recipe, const ModelInfo &info, con
   request.moments = recipe.normalize.automatic || (subtract && !subtract->perPixel);
   request.pixelMean = subtract && subtract->perPixel;
   request.colors = computesColors(recipe);
-  if (stored && holds(*stored, request))
-    return {stored->mean,      stored->std,        stored->pixelMean,
-            stored->pcaValues, stored->pcaVectors, recipe.normalize.bgr};
+  if (stored && holds(*stored, request)) {
+    PixelScaling scaling{stored->mean,      stored->std,        stored->pixelMean,
+                         stored->pcaValues, stored->pcaVectors, recipe.normalize.bgr};
+    checkSizes(scaling, info, "checkpoint");
+    return scaling;
+  }
   PixelScaling scaling;
   if (request.moments || request.pixelMean || request.colors)
     scaling = computeStatistics(data, samples, info, request, workers);
@@ -84,12 +100,7 @@ PixelScaling scalingForEvaluation(const Recipe &recipe, const ModelInfo &info,
   scaling.bgr = orderByRecipe ? written.bgr : metadata.order == "bgr";
   spread(scaling.mean, info.channels);
   spread(scaling.std, info.channels);
-  if (!scaling.mean.empty() && int(scaling.mean.size()) != info.channels)
-    fail("{}: metadata normalises {} channels, the model's input has {}", weights,
-         scaling.mean.size(), info.channels);
-  if (!scaling.pixelMean.empty() && int64_t(scaling.pixelMean.size()) != info.inputElements())
-    fail("{}: metadata holds a mean image of {} values, the model's input has {}", weights,
-         scaling.pixelMean.size(), info.inputElements());
+  checkSizes(scaling, info, weights);
   bool computed = recipe.normalize.automatic || findMeanSubtraction(recipe);
   if (computed && metadata.mean.empty() && metadata.pixelMean.empty())
     warn(fmt::format("{} stores no mean and standard deviation, though the recipe computes them "

@@ -4,6 +4,7 @@
 #include "runtime/augment/Color.h"
 #include "runtime/augment/Geometry.h"
 #include "runtime/base/Error.h"
+#include "runtime/base/Threads.h"
 
 #include <algorithm>
 #include <array>
@@ -104,7 +105,6 @@ static Sums sumImages(const Dataset &data, const std::vector<int64_t> &samples,
   std::mutex mutex;
   std::exception_ptr failure;
   auto work = [&] {
-    Sums sums(info, request);
     Image image, scratch;
     auto choose = [&](int height, int width) {
       Geometry geometry(height, width);
@@ -112,6 +112,7 @@ static Sums sumImages(const Dataset &data, const std::vector<int64_t> &samples,
       return geometry.neededEighths();
     };
     try {
+      Sums sums(info, request);
       for (size_t i; (i = next.fetch_add(1)) < samples.size();) {
         try {
           data.load(samples[i], choose, image);
@@ -126,16 +127,15 @@ static Sums sumImages(const Dataset &data, const std::vector<int64_t> &samples,
           addMeanImage(image, info, scratch, sums);
         ++sums.images;
       }
+      std::lock_guard lock(mutex);
+      total.add(sums);
     } catch (...) {
       std::lock_guard lock(mutex);
       failure = std::current_exception();
     }
-    std::lock_guard lock(mutex);
-    total.add(sums);
   };
-  std::vector<std::thread> threads;
-  for (unsigned i = 1; i < workers; ++i)
-    threads.emplace_back(work);
+  std::vector<std::thread> threads =
+      startThreads(std::max(1u, workers) - 1, [&](unsigned) { work(); });
   work();
   for (std::thread &thread : threads)
     thread.join();

@@ -3,6 +3,7 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/data/Loader.h"
+#include "runtime/exec/Diagnosis.h"
 
 #include <algorithm>
 #include <cmath>
@@ -112,6 +113,7 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int
     }
     const float *logits = classifies ? executor.at<float>(info.scores(), ready->n) : nullptr;
     for (int64_t i = 0; i < ready->n && classifies; ++i, ++visit) {
+      result.notFinite += ready->labels[i] >= 0 && !allFinite(logits + i * classes, classes);
       softmax(logits + i * classes, classes, one.data());
       for (size_t c = 0; c < one.size(); ++c)
         sum[c] += one[c] / views;

@@ -23,6 +23,7 @@ struct Mistake {
 struct Accuracy {
   int64_t images = 0; ///< those that decoded
   int64_t corrupt = 0;
+  int64_t notFinite = 0; ///< views with a score that is no number
   int64_t correct = 0, correctOfFive = 0;
   double lossSum = 0; ///< cross-entropy, or the model's own losses
   /// Of a model that does not classify, in place of all that counts classes.

@@ -53,14 +53,20 @@ bool Recipe::hasTransform(TransformKind kind) const {
                      [&](const Transform &transform) { return transform.kind == kind; });
 }
 
+/// The nearest step; one beyond all runs stays there.
+static int64_t nearestStep(double step) {
+  constexpr double most = 0x1p62;
+  return step < most ? std::llround(step) : int64_t(most);
+}
+
 int64_t SchedulePoint::toStep(int64_t stepsPerEpoch, int64_t totalSteps) const {
   switch (unit) {
   case Unit::Epochs:
-    return std::llround(value * double(stepsPerEpoch));
+    return nearestStep(value * double(stepsPerEpoch));
   case Unit::Iterations:
-    return std::llround(value);
+    return nearestStep(value);
   case Unit::Fraction:
-    return std::llround(value * double(totalSteps));
+    return nearestStep(value * double(totalSteps));
   }
   __builtin_unreachable();
 }
@@ -204,8 +210,11 @@ static void checkNormalization(const Normalization &normalize, int channels) {
       fail("recipe: normalize has {} values, the input has {} channels", list->size(), channels);
   if (normalize.mean.empty() != normalize.std.empty())
     fail("recipe: normalize expects both mean and std");
+  for (float value : normalize.mean)
+    if (!std::isfinite(value))
+      fail("recipe: normalize: mean is {}, expected finite numbers", value);
   for (float value : normalize.std)
-    if (!(value > 0))
+    if (!(value > 0) || !std::isfinite(value))
       fail("recipe: normalize: std is {}, expected more than 0", value);
 }
 

@@ -2,6 +2,7 @@
 #include "runtime/recipe/RecipeOverride.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/ForeignJson.h"
 #include "runtime/recipe/RecipeCall.h"
 
 #include <algorithm>
@@ -50,7 +51,7 @@ static Json parseValue(const std::string &option, const std::string &text) {
       i = end;
     }
   }
-  Json value = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  Json value = tryForeignJson(json);
   if (value.is_discarded() || value.is_string() || value.is_null())
     throw UsageError(fmt::format(
         "--set {}: '{}' is no value: expected a number, true, false, iterations (32k) or a list",

@@ -1,6 +1,7 @@
 //===- Report.cpp - report.html: a run on one page ------------------------===//
 #include "runtime/report/Report.h"
 
+#include "runtime/base/ForeignJson.h"
 #include "runtime/base/Progress.h"
 #include "runtime/report/Chart.h"
 #include "runtime/report/Html.h"
@@ -52,7 +53,7 @@ static std::vector<Json> readMetrics(const std::string &path) {
     return records;
   std::istringstream lines(readFile(path));
   for (std::string line; std::getline(lines, line);)
-    if (Json json = Json::parse(line, nullptr, false); json.is_object())
+    if (Json json = tryForeignJson(line); json.is_object())
       records.push_back(std::move(json));
   return records;
 }

@@ -2,9 +2,9 @@
 #include "runtime/system/AtomicFile.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/system/FileLock.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <unistd.h>
@@ -20,10 +20,14 @@ static bool isSpecial(const std::string &path) {
 }
 
 AtomicFile::AtomicFile(std::string target) : path(std::move(target)) {
-  beside = isSpecial(path) ? path : path + ".tmp";
-  descriptor = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0)
-    fail("cannot write {}: {}", path, std::strerror(errno));
+  bool special = isSpecial(path), held = false;
+  beside = special ? path : path + ".tmp";
+  // What a process that died left there is written over, what another one is writing is not.
+  descriptor = special ? open(beside.c_str(), O_WRONLY | O_CLOEXEC) : openLocked(beside, held);
+  if (held)
+    fail("cannot write {}: another process is writing it", path);
+  if (descriptor < 0 || (!special && ftruncate(descriptor, 0) != 0))
+    failSystem("cannot write", path, errno);
 }
 
 AtomicFile::~AtomicFile() {
@@ -43,7 +47,7 @@ void AtomicFile::write(const void *data, uint64_t bytes) {
     if (done < 0 && errno == EINTR)
       continue;
     if (done < 0)
-      fail("cannot write {}: {}", path, std::strerror(errno));
+      failSystem("cannot write", path, errno);
     next += done;
     bytes -= uint64_t(done);
   }
@@ -62,9 +66,9 @@ static void syncFolder(const std::string &path) {
 void AtomicFile::commit() {
   // Pipes and terminals have nothing to flush to.
   if (fsync(descriptor) != 0 && beside != path)
-    fail("cannot write {}: {}", path, std::strerror(errno));
+    failSystem("cannot write", path, errno);
   if (beside != path && rename(beside.c_str(), path.c_str()) != 0)
-    fail("cannot rename {} to {}: {}", beside, path, std::strerror(errno));
+    failSystem("cannot write", path, errno);
   close(descriptor);
   descriptor = -1;
   if (beside != path)
@@ -77,19 +81,21 @@ void writeFileAtomically(const std::string &path, std::string_view text) {
   file.commit();
 }
 
-std::string readFile(const std::string &path) {
+std::string readFile(const std::string &path, uint64_t most) {
   int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)
-    fail("cannot read {}: {}", path, std::strerror(errno));
+    failSystem("cannot read", path, errno);
   std::string bytes;
   char chunk[1 << 16];
   ssize_t count;
-  while ((count = read(descriptor, chunk, sizeof chunk)) > 0)
+  while ((count = read(descriptor, chunk, sizeof chunk)) > 0 && bytes.size() <= most)
     bytes.append(chunk, size_t(count));
   int reason = errno;
   close(descriptor);
   if (count < 0)
-    fail("cannot read {}: {}", path, std::strerror(reason));
+    failSystem("cannot read", path, reason);
+  if (bytes.size() > most)
+    fail("{}: more than {} bytes", path, most);
   return bytes;
 }
 

@@ -35,8 +35,8 @@ private:
 /// Replaces `path` atomically by `text`.
 void writeFileAtomically(const std::string &path, std::string_view text);
 
-/// The bytes of `path`. Fails with an Error that names it.
-std::string readFile(const std::string &path);
+/// The bytes of `path`. Fails with an Error that names it, also where there are more than `most`.
+std::string readFile(const std::string &path, uint64_t most = UINT64_MAX);
 
 /// Makes `path` and its parents. Fails with an Error that names it.
 void makeFolder(const std::string &path);

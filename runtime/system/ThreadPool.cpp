@@ -1,6 +1,7 @@
 //===- ThreadPool.cpp - the persistent threads that run grids -------------===//
 #include "runtime/system/ThreadPool.h"
 
+#include "runtime/base/Threads.h"
 #include "runtime/system/ControlGroup.h"
 
 #include <linux/futex.h>
@@ -10,12 +11,15 @@
 
 #include <algorithm>
 #include <immintrin.h>
+#include <utility>
 
 namespace netc::runtime {
 
 // About 30 microseconds: longer than the gap between two commands of a step,
-// shorter than what an oversubscribed machine would notice.
-static constexpr int spins = 1500;
+// shorter than what another process on the core would notice.
+static constexpr int longSpin = 1500;
+// Of more threads than cores: whoever waits keeps another one from what it waits for.
+static constexpr int shortSpin = 20;
 // A claim takes this share of what is left for each thread: large runs of neighbours first, single
 // items in the end, so that threads end together whatever their speed (Polychronopoulos and Kuck,
 // 1987: guided self-scheduling).
@@ -43,10 +47,11 @@ unsigned availableCores() {
   return std::min(cores, quotaCores().value_or(cores));
 }
 
-ThreadPool::ThreadPool(unsigned threads) {
+ThreadPool::ThreadPool(unsigned threads)
+    : spins(threads > availableCores() ? shortSpin : longSpin) {
   flushDenormals();
-  for (unsigned i = 1; i < threads; ++i)
-    workers.emplace_back([this, i] { work(i); });
+  if (threads > 1)
+    workers = startThreads(threads - 1, [this](unsigned number) { work(number + 1); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -73,6 +78,18 @@ void ThreadPool::finishUnits(uint32_t count, uint32_t total) {
     wake(finished, 1);
 }
 
+void ThreadPool::runItems(Task run, void *argument, unsigned thread, int64_t begin,
+                          int64_t end) noexcept {
+  if (failed.load(std::memory_order_relaxed))
+    return;
+  try {
+    run(argument, thread, begin, end);
+  } catch (...) {
+    if (!failed.exchange(true))
+      failure = std::current_exception(); // the caller reads it after `finished`
+  }
+}
+
 void ThreadPool::drain(uint32_t generation, unsigned thread) {
   uint32_t done = 0, total = 0;
   uint64_t current = claim.load(std::memory_order_acquire);
@@ -90,7 +107,7 @@ void ThreadPool::drain(uint32_t generation, unsigned thread) {
       continue;
     total = totalOf(current);
     int64_t begin = nextOf(current) * unit;
-    run(argument, thread, begin, std::min(all, begin + taken * unit));
+    runItems(run, argument, thread, begin, std::min(all, begin + taken * unit));
     done += taken;
     current = claim.load(std::memory_order_acquire);
   }
@@ -153,6 +170,10 @@ void ThreadPool::run(int64_t count, Task function, void *argument) {
       sleepWhile(finished, now);
     callerSleeps.store(0, std::memory_order_relaxed);
     now = finished.load(std::memory_order_acquire);
+  }
+  if (failed.load(std::memory_order_relaxed)) {
+    failed.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(std::exchange(failure, nullptr));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -19,6 +20,7 @@ public:
   /// Computes items [begin, end) as thread `thread` (< size()).
   using Task = void (*)(void *context, unsigned thread, int64_t begin, int64_t end);
 
+  /// Fewer than `threads` where the system grants no more.
   explicit ThreadPool(unsigned threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
@@ -26,7 +28,8 @@ public:
 
   unsigned size() const { return unsigned(workers.size()) + 1; }
 
-  /// Returns when every item in [0, items) is done.
+  /// Returns when every item in [0, items) is done. What an item throws is thrown here, once no
+  /// thread works any more; items that had not begun are then left out.
   void run(int64_t items, Task task, void *context);
 
 private:
@@ -34,6 +37,7 @@ private:
   /// Claims and runs units of grid `generation` until none is left.
   void drain(uint32_t generation, unsigned thread);
   void finishUnits(uint32_t count, uint32_t total);
+  void runItems(Task run, void *argument, unsigned thread, int64_t begin, int64_t end) noexcept;
 
   // Generation, number of units and next unit in one word: a late worker cannot claim
   // a unit of a grid whose description it has not read, nor one beyond the last.
@@ -51,7 +55,10 @@ private:
   std::atomic<int64_t> items{0};
   std::atomic<int64_t> unitItems{0};
   std::atomic<bool> stopping{false};
+  std::atomic<bool> failed{false}; // an item of this grid threw
+  std::exception_ptr failure;      // what; written by the thread that set `failed`
 
+  const int spins; // looks for work, or for its end, before a thread sleeps
   std::vector<std::thread> workers;
 };
 

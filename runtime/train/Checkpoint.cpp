@@ -2,12 +2,16 @@
 #include "runtime/train/Checkpoint.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/ForeignJson.h"
 #include "runtime/system/AtomicFile.h"
 
 #include <nlohmann/json.hpp>
 #include <zlib.h>
 
 #include <algorithm>
+#include <cfloat>
+#include <charconv>
+#include <climits>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -19,6 +23,8 @@ namespace fs = std::filesystem;
 
 static constexpr int formatVersion = 3;
 static constexpr const char *indexName = "checkpoint.json";
+static constexpr uint64_t mostIndexBytes = 16 << 20; // of a description
+static constexpr int64_t mostSteps = int64_t(1) << 50;
 
 static std::string hex(uint64_t value) { return fmt::format("{:016x}", value); }
 
@@ -68,6 +74,25 @@ static Json describeFile(const std::string &name, const WrittenFile &file) {
   return {{"name", name}, {"bytes", file.bytes}, {"crc32", fmt::format("{:08x}", file.crc)}};
 }
 
+static Json describeQuality(const Quality &quality) {
+  return {{"correct", quality.correct},
+          {"scored", quality.scored},
+          {"absolute", quality.absolute},
+          {"values", quality.values}};
+}
+
+static Json describeCurve(const EpochCurve &curve) {
+  Json json = {{"points", pointsJson(curve.points)},
+               {"loss_sum", curve.lossSum},
+               {"correct", curve.correct},
+               {"images", curve.images},
+               {"epoch_images", curve.epochImages},
+               {"seconds", curve.seconds}};
+  if (curve.quality.scored || curve.quality.values)
+    json["quality"] = describeQuality(curve.quality);
+  return json;
+}
+
 static std::string weightsName(int64_t step) {
   return fmt::format("weights-{:09}.safetensors", step);
 }
@@ -115,14 +140,13 @@ void saveCheckpoint(const std::string &folder, const Executor &executor,
                       {"batch", position.batch},     {"loss_sum", position.lossSum},
                       {"correct", position.correct}, {"seen", position.seen}};
   if (const Quality &quality = position.quality; quality.scored || quality.values)
-    json["position"]["quality"] = {{"correct", quality.correct},
-                                   {"scored", quality.scored},
-                                   {"absolute", quality.absolute},
-                                   {"values", quality.values}};
+    json["position"]["quality"] = describeQuality(quality);
   json["plateau"] = {{"best", position.plateau.best},
                      {"epochs_since_best", position.plateau.epochsSinceBest},
                      {"scale", position.plateau.scale}};
   json["best"] = {{"top1", position.bestTop1}, {"epoch", position.bestEpoch}};
+  if (position.batch > 0)
+    json["curve"] = describeCurve(position.curve);
   json["kept"] = keeping;
   json["files"] = {{"weights", describeFile(weights, weightsFile)},
                    {"optimizer", describeFile(optimizer, optimizerFile)}};
@@ -139,70 +163,160 @@ void saveCheckpoint(const std::string &folder, const Executor &executor,
   removeOthers(folder, needed);
 }
 
+namespace {
+/// A file as the description has it.
+struct FileEntry {
+  std::string name, crc;
+  uint64_t bytes;
+};
+} // namespace
+
+static FileEntry readEntry(const Json &entry, const std::string &name) {
+  if (entry.at("name") != name)
+    fail("damaged: a file is named {}, expected {}",
+         entry["name"].dump(-1, ' ', false, Json::error_handler_t::replace), name);
+  return {name, entry.at("crc32").get<std::string>(), uint64_t(wholeNumber(entry, "bytes", 0))};
+}
+
 /// Checks size and checksum; returns the file's path.
-static std::string checkFile(const std::string &folder, const Json &entry) {
-  std::string path = folder + "/" + entry.at("name").get<std::string>();
-  std::string bytes = readFile(path);
-  uint64_t expected = entry.at("bytes").get<uint64_t>();
-  if (bytes.size() != expected)
-    fail("{}: {} bytes, the checkpoint expects {}", path, bytes.size(), expected);
-  std::string crc = checksumOf(bytes), expectedCrc = entry.at("crc32").get<std::string>();
-  if (crc != expectedCrc)
-    fail("{}: damaged: its checksum is {}, the checkpoint expects {}", path, crc, expectedCrc);
+static std::string checkFile(const std::string &folder, const FileEntry &entry) {
+  std::string path = folder + "/" + entry.name, bytes = readFile(path);
+  if (bytes.size() != entry.bytes)
+    fail("{}: {} bytes, the checkpoint expects {}", path, bytes.size(), entry.bytes);
+  if (std::string crc = checksumOf(bytes); crc != entry.crc)
+    fail("{}: damaged: its checksum is {}, the checkpoint expects {}", path, crc, entry.crc);
   return path;
+}
+
+static uint64_t readFingerprint(const Json &object) {
+  std::string text = object.at("fingerprint").get<std::string>();
+  uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc() || end != text.data() + text.size())
+    fail("a fingerprint is no hexadecimal number");
+  return value;
+}
+
+/// Of a model that does not classify.
+static Quality readQuality(const Json &json) {
+  auto found = json.find("quality");
+  if (found == json.end())
+    return {};
+  Quality quality;
+  quality.scored = wholeNumber(*found, "scored", 0);
+  quality.correct = wholeNumber(*found, "correct", 0, quality.scored);
+  quality.absolute = finiteNumber(*found, "absolute", 0, DBL_MAX);
+  quality.values = wholeNumber(*found, "values", 0);
+  return quality;
+}
+
+/// Of a run that was stopped within an epoch; executables of before wrote none.
+static EpochCurve readCurve(const Json &json, int64_t step) {
+  EpochCurve result;
+  auto found = json.find("curve");
+  if (found == json.end())
+    return result;
+  for (const Json &point : found->at("points")) {
+    Json named = {{"step", point.at(0)},
+                  {"loss", point.at(1)},
+                  {"accuracy", point.at(2)},
+                  {"lr", point.at(3)}};
+    result.points.push_back({wholeNumber(named, "step", 0, step),
+                             finiteNumber(named, "loss", -DBL_MAX, DBL_MAX),
+                             finiteNumber(named, "accuracy", 0, DBL_MAX),
+                             finiteNumber(named, "lr", 0, DBL_MAX)});
+  }
+  result.lossSum = finiteNumber(*found, "loss_sum", -DBL_MAX, DBL_MAX);
+  result.images = wholeNumber(*found, "images", 0);
+  result.correct = wholeNumber(*found, "correct", 0, result.images);
+  result.epochImages = wholeNumber(*found, "epoch_images", 0);
+  result.seconds = finiteNumber(*found, "seconds", 0, DBL_MAX);
+  result.quality = readQuality(*found);
+  return result;
+}
+
+/// The checksum tells of accidents; values are looked at all the same: the sum is easily made.
+static TrainingPosition readPosition(const Json &json) {
+  TrainingPosition result;
+  const Json &position = json.at("position"), &plateau = json.at("plateau"), &best = json.at("best");
+  result.step = wholeNumber(position, "step", 0, mostSteps);
+  result.epoch = wholeNumber(position, "epoch", 0, mostSteps);
+  result.batch = wholeNumber(position, "batch", 0, mostSteps);
+  result.lossSum = finiteNumber(position, "loss_sum", -DBL_MAX, DBL_MAX);
+  result.seen = wholeNumber(position, "seen", 0);
+  result.correct = wholeNumber(position, "correct", 0, result.seen);
+  result.plateau.best = finiteNumber(plateau, "best", -DBL_MAX, DBL_MAX);
+  result.plateau.epochsSinceBest = int(wholeNumber(plateau, "epochs_since_best", 0, INT_MAX));
+  result.plateau.scale = finiteNumber(plateau, "scale", 0, DBL_MAX);
+  result.bestTop1 = finiteNumber(best, "top1", -DBL_MAX, 1);
+  result.bestEpoch = wholeNumber(best, "epoch", 0, result.epoch);
+  result.quality = readQuality(position);
+  result.curve = readCurve(json, result.step);
+  return result;
+}
+
+static std::vector<int64_t> readKept(const Json &json, int64_t step) {
+  std::vector<int64_t> steps;
+  for (const Json &item : json.at("kept")) {
+    steps.push_back(wholeNumber({{"kept", item}}, "kept", 0, step));
+    if (steps.size() > 1 && steps[steps.size() - 2] >= steps.back())
+      fail("the steps that are kept do not rise");
+  }
+  return steps;
+}
+
+namespace {
+struct Description {
+  Checkpoint checkpoint;
+  FileEntry weights, optimizer;
+};
+} // namespace
+
+static Description readDescription(const std::string &text) {
+  Checkpoint result;
+  Json json = parseForeignJson(text);
+  if (int64_t format = wholeNumber(json, "format", 0); format != formatVersion)
+    fail("format {}, this executable reads format {}", format, formatVersion);
+  // Of the description without its checksum, however it is laid out.
+  std::string expected = json.at("crc32").get<std::string>();
+  json.erase("crc32");
+  if (std::string crc = checksumOf(json.dump()); crc != expected)
+    fail("damaged: its checksum is {}, expected {}", crc, expected);
+  const Json &model = json.at("model"), &data = json.at("data"), &files = json.at("files");
+  result.identity.model = model.at("name").get<std::string>();
+  result.identity.modelFingerprint = readFingerprint(model);
+  result.identity.data = data.at("kind").get<std::string>();
+  result.identity.images = wholeNumber(data, "images", 0);
+  result.identity.dataFingerprint = readFingerprint(data);
+  if (!json.at("recipe").is_object())
+    fail("damaged: its recipe is no object");
+  result.identity.recipe = json["recipe"].dump();
+  result.position = readPosition(json);
+  result.kept = readKept(json, result.position.step);
+  int64_t step = result.position.step;
+  return {result, readEntry(files.at("weights"), weightsName(step)),
+          readEntry(files.at("optimizer"), optimizerName(step))};
 }
 
 std::optional<Checkpoint> findCheckpoint(const std::string &folder, std::optional<int64_t> step) {
   std::string path = folder + "/" + (step ? keptName(*step) : indexName);
   if (!fs::exists(path))
     return std::nullopt;
-  Checkpoint result;
+  Description found;
   try {
-    Json json = Json::parse(readFile(path));
-    if (int format = json.at("format").get<int>(); format != formatVersion)
-      fail("{}: format {}, this executable reads format {}", path, format, formatVersion);
-    // Of the description without its checksum, however it is laid out.
-    std::string expected = json.at("crc32").get<std::string>();
-    json.erase("crc32");
-    if (std::string crc = checksumOf(json.dump()); crc != expected)
-      fail("{}: damaged: its checksum is {}, expected {}", path, crc, expected);
-    const Json &model = json.at("model"), &data = json.at("data");
-    result.identity.model = model.at("name").get<std::string>();
-    result.identity.modelFingerprint =
-        std::stoull(model.at("fingerprint").get<std::string>(), nullptr, 16);
-    result.identity.data = data.at("kind").get<std::string>();
-    result.identity.images = data.at("images").get<int64_t>();
-    result.identity.dataFingerprint =
-        std::stoull(data.at("fingerprint").get<std::string>(), nullptr, 16);
-    result.identity.recipe = json.at("recipe").dump();
-    const Json &position = json.at("position");
-    result.position.step = position.at("step").get<int64_t>();
-    result.position.epoch = position.at("epoch").get<int64_t>();
-    result.position.batch = position.at("batch").get<int64_t>();
-    result.position.lossSum = position.at("loss_sum").get<double>();
-    result.position.correct = position.at("correct").get<int64_t>();
-    result.position.seen = position.at("seen").get<int64_t>();
-    if (position.contains("quality")) {
-      const Json &quality = position.at("quality");
-      result.position.quality = {
-          quality.at("correct").get<int64_t>(), quality.at("scored").get<int64_t>(),
-          quality.at("absolute").get<double>(), quality.at("values").get<int64_t>()};
-    }
-    const Json &plateau = json.at("plateau");
-    result.position.plateau.best = plateau.at("best").get<double>();
-    result.position.plateau.epochsSinceBest = plateau.at("epochs_since_best").get<int>();
-    result.position.plateau.scale = plateau.at("scale").get<double>();
-    result.position.bestTop1 = json.at("best").at("top1").get<double>();
-    result.position.bestEpoch = json.at("best").at("epoch").get<int64_t>();
-    result.kept = json.at("kept").get<std::vector<int64_t>>();
-    result.weightsFile = checkFile(folder, json.at("files").at("weights"));
-    result.optimizerFile = checkFile(folder, json.at("files").at("optimizer"));
+    found = readDescription(readFile(path, mostIndexBytes));
+    if (step && found.checkpoint.position.step != *step)
+      fail("damaged: it is of step {}", found.checkpoint.position.step);
   } catch (const nlohmann::json::exception &error) {
     fail("{}: damaged: {}", path, error.what());
-  } catch (const std::logic_error &) {
-    fail("{}: damaged: a fingerprint is no hexadecimal number", path);
+  } catch (const SystemError &) {
+    throw;
+  } catch (const Error &error) {
+    fail("{}: {}", path, error.what());
   }
-  return result;
+  found.checkpoint.weightsFile = checkFile(folder, found.weights);
+  found.checkpoint.optimizerFile = checkFile(folder, found.optimizer);
+  return found.checkpoint;
 }
 
 void restoreCheckpoint(const Checkpoint &checkpoint, const Executor &executor) {

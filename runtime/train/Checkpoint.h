@@ -12,6 +12,7 @@
 #include "runtime/evaluate/Losses.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/recipe/Schedule.h"
+#include "runtime/train/Metrics.h"
 #include "runtime/weights/Weights.h"
 
 #include <optional>
@@ -26,7 +27,8 @@ struct TrainingPosition {
   int64_t batch = 0;  ///< batches done in the current epoch
   double lossSum = 0; ///< over the current epoch's images so far
   int64_t correct = 0, seen = 0;
-  Quality quality; ///< so far in the epoch, of a model that does not classify
+  Quality quality;  ///< so far in the epoch, of a model that does not classify
+  EpochCurve curve; ///< of the current epoch so far
   PlateauState plateau;
   /// On the validation images, of all epochs so far; -1: none validated. Top-1, or minus the loss
   /// of a model that does not classify.

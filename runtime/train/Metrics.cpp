@@ -2,13 +2,11 @@
 #include "runtime/train/Metrics.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/ForeignJson.h"
 #include "runtime/system/AtomicFile.h"
-
-#include <nlohmann/json.hpp>
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <sstream>
 
@@ -16,14 +14,22 @@ namespace netc::runtime {
 
 using Json = nlohmann::ordered_json;
 
+Json pointsJson(const std::vector<CurvePoint> &points) {
+  Json list = Json::array();
+  for (const CurvePoint &point : points)
+    list.push_back({point.step, point.loss, point.accuracy, point.learningRate});
+  return list;
+}
+
 void Metrics::begin(int64_t step) const {
   std::string kept;
   if (step > 0 && std::filesystem::exists(path)) {
     std::istringstream lines(readFile(path));
     for (std::string line; std::getline(lines, line);) {
       // A line cut off by a kill does not parse and goes.
-      Json json = Json::parse(line, nullptr, false);
-      if (json.is_object() && json.value("step", int64_t(0)) <= step)
+      Json json = tryForeignJson(line);
+      if (json.is_object() && json.contains("step") && json["step"].is_number_integer() &&
+          json["step"] <= step)
         kept += line + "\n";
     }
   }
@@ -61,17 +67,14 @@ void Metrics::append(const EpochRecord &record) const {
   json["seconds"] = record.seconds;
   if (record.validation)
     json["val_seconds"] = record.validationSeconds;
-  Json curve = Json::array();
-  for (const CurvePoint &point : record.curve)
-    curve.push_back({point.step, point.loss, point.accuracy, point.learningRate});
-  json["curve"] = std::move(curve);
-  std::FILE *file = std::fopen(path.c_str(), "a");
+  json["curve"] = pointsJson(record.curve);
+  std::FILE *file = std::fopen(path.c_str(), "ae");
   if (!file)
-    fail("cannot write {}: {}", path, std::strerror(errno));
+    failSystem("cannot write", path, errno);
   std::string line = json.dump() + "\n";
   bool written = std::fwrite(line.data(), 1, line.size(), file) == line.size();
   if ((std::fclose(file) != 0) | !written)
-    fail("cannot write {}: {}", path, std::strerror(errno));
+    failSystem("cannot write", path, errno);
 }
 
 } // namespace netc::runtime

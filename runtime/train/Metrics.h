@@ -4,7 +4,10 @@
 
 #include "runtime/evaluate/Evaluate.h"
 
+#include <nlohmann/json.hpp>
+
 #include <string>
+#include <vector>
 
 namespace netc::runtime {
 
@@ -15,6 +18,16 @@ struct CurvePoint {
   double learningRate = 0;       ///< of the last step
 };
 
+/// What an epoch gathers for its record, also across a stop in its middle.
+struct EpochCurve {
+  std::vector<CurvePoint> points;
+  double lossSum = 0;              ///< since the last point, over images
+  int64_t correct = 0, images = 0; ///< since the last point
+  Quality quality;                 ///< since the last point, of a model that does not classify
+  int64_t epochImages = 0;         ///< trained on in this epoch
+  double seconds = 0;              ///< spent on them
+};
+
 struct EpochRecord {
   int64_t epoch = 0, step = 0; ///< done
   double learningRate = 0;     ///< of the last step
@@ -23,8 +36,11 @@ struct EpochRecord {
   const Accuracy *validation = nullptr;
   double imagesPerSecond = 0, seconds = 0, validationSeconds = 0;
   int64_t corrupt = 0;           ///< training images that did not decode so far, in this process
-  std::vector<CurvePoint> curve; ///< of the steps of the epoch that this process ran
+  std::vector<CurvePoint> curve; ///< of the epoch's steps
 };
+
+/// [[step, loss, accuracy, learning rate], …]
+nlohmann::ordered_json pointsJson(const std::vector<CurvePoint> &points);
 
 /// One JSON object a line, one line an epoch.
 class Metrics {

@@ -8,12 +8,14 @@
 #include "runtime/system/AtomicFile.h"
 #include "runtime/system/CpuFeatures.h"
 #include "runtime/system/Memory.h"
+#include "runtime/train/BatchStatistics.h"
 #include "runtime/train/Initialize.h"
 
 #include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <utility>
 
 namespace netc::runtime {
 
@@ -32,10 +34,21 @@ static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The first signal asks for a save, the second one kills.
+/// Writing to a pipe whose reader is gone, or beyond a limit on files, fails from here on instead of
+/// killing the run before it is saved.
+static void surviveFailedWrites() {
+  for (int signal : {SIGPIPE, SIGXFSZ})
+    std::signal(signal, SIG_IGN);
+}
+
+/// The first signal asks for a save, the second one kills. Of a terminal that goes away a process
+/// hears twice, from the shell and from the system: that signal never kills. Under nohup it means
+/// nothing.
 static void watchSignals() {
-  struct sigaction action{};
+  struct sigaction action{}, before{};
   action.sa_handler = [](int) { interrupted = 1; };
+  if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
+    sigaction(SIGHUP, &action, nullptr);
   action.sa_flags = SA_RESETHAND;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
@@ -89,13 +102,20 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
          info.name);
   identity = {info.name,           info.fingerprint(), data->kind(), int64_t(samples.size()),
               data->fingerprint(), recipe.effective};
+  if (communicator.isRoot())
+    lock.emplace(options.out);
   if (options.resume)
     begun = findForResume();
   std::optional<WeightsMetadata> stored;
   if (begun) {
-    checkSameRun(begun->identity, begun->position.step);
+    try {
+      checkSameRun(*begun);
+    } catch (const nlohmann::json::exception &error) {
+      fail("{}: damaged: its recipe is none: {}", checkpointFolder, error.what());
+    }
     stored = WeightsMetadata::decode(Safetensors::read(begun->weightsFile));
   }
+  checkBatches();
   fitMemory();
   executor.reserve(recipe.batch, true, Loader::copies + 1);
 
@@ -166,7 +186,7 @@ void Training::describeRun() {
     note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),
                      std::count_if(info.parameters.begin(), info.parameters.end(),
                                    [](const ParameterInfo &p) { return p.trainable; })));
-  std::fflush(stdout);
+  flushOutput();
 }
 
 /// `saved`: there is a checkpoint of this run.
@@ -207,8 +227,6 @@ void Training::requirePlainRecipe() const {
 }
 
 int Training::run() {
-  if (communicator.isRoot())
-    makeFolder(options.out);
   initializeParameters(executor, recipe.seed);
   if (!options.weights.empty() && !begun)
     loadWeightsThatFit(Safetensors::read(weightsPath(options.weights)), executor);
@@ -242,8 +260,6 @@ bool Training::trainEpoch() {
   for (int64_t i : shuffledOrder(int64_t(samples.size()), recipe.seed, uint32_t(position.epoch)))
     order.push_back({samples[size_t(i)], 0});
   loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
-  curve.clear();
-  curveLoss = 0, curveCorrect = 0, curveQuality = {}, curveImages = 0, epochImages = 0;
   auto start = Clock::now();
   int64_t before = position.step;
   bool stops = isInterrupted();
@@ -255,7 +271,7 @@ bool Training::trainEpoch() {
     showProgress(position.step - before, start);
     stops = isInterrupted();
   }
-  epochSeconds = secondsSince(start);
+  position.curve.seconds += secondsSince(start);
   return !stops;
 }
 
@@ -345,6 +361,19 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
        position.epoch + 1, batch.index, rate, locateFault(executor, batch.n), lastCheckpoint());
 }
 
+/// The first batch of an epoch and the last one, which may be ragged.
+void Training::checkBatches() const {
+  int64_t images = int64_t(samples.size()), last = images - (stepsPerEpoch - 1) * recipe.batch;
+  if (recipe.epochs == 0 || images == 0)
+    return;
+  if (stepsPerEpoch > 1)
+    requireBatchStatistics(info, recipe.batch, fmt::format("batch {}", recipe.batch));
+  requireBatchStatistics(info, last,
+                         fmt::format("{} images in batches of {} leave a batch of {}: choose another "
+                                     "--batch or --limit",
+                                     images, recipe.batch, last));
+}
+
 /// Chooses a training step for the bytes that there are, or that the user grants, of the memory
 /// where it computes.
 void Training::fitMemory() {
@@ -378,21 +407,22 @@ void Training::update(const Batch &batch, double rate) {
 }
 
 void Training::addToCurve(double loss, int64_t correct, const Quality &quality, int64_t images) {
-  curveQuality.add(quality);
-  curveLoss += loss * double(images);
-  curveCorrect += correct;
-  curveImages += images;
-  epochImages += images;
+  EpochCurve &curve = position.curve;
+  curve.quality.add(quality);
+  curve.lossSum += loss * double(images);
+  curve.correct += correct;
+  curve.images += images;
+  curve.epochImages += images;
   // The same steps whether the run was stopped in between or not.
   int64_t every = std::max<int64_t>(1, (stepsPerEpoch + curvePoints - 1) / curvePoints);
   if (position.batch % every != 0 && position.batch != stepsPerEpoch)
     return;
-  double accuracy = curveQuality.values   ? curveQuality.meanAbsolute()
-                    : curveQuality.scored ? curveQuality.accuracy()
-                                          : double(curveCorrect) / double(curveImages);
-  curve.push_back(
-      {position.step, curveLoss / double(curveImages), accuracy, rateOf(position.step - 1)});
-  curveLoss = 0, curveCorrect = 0, curveQuality = {}, curveImages = 0;
+  double accuracy = curve.quality.values   ? curve.quality.meanAbsolute()
+                    : curve.quality.scored ? curve.quality.accuracy()
+                                           : double(curve.correct) / double(curve.images);
+  curve.points.push_back(
+      {position.step, curve.lossSum / double(curve.images), accuracy, rateOf(position.step - 1)});
+  curve.lossSum = 0, curve.correct = 0, curve.images = 0, curve.quality = {};
 }
 
 void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
@@ -410,7 +440,7 @@ void Training::showProgress(int64_t stepsHere, Clock::time_point start) {
           minutes < 1.5 ? fmt::format("{:.0f} s", std::ceil(minutes * 60))
                         : fmt::format("{:.0f} min", std::ceil(minutes)),
           left, double(recipe.batch) / perStep);
-    std::fflush(stdout);
+    flushOutput();
   }
   progress.show(fmt::format("epoch {}/{}", position.epoch + 1, recipe.epochs), position.batch,
                 stepsPerEpoch,
@@ -430,9 +460,8 @@ bool Training::validate() {
   record.trainLoss = position.lossSum / double(std::max<int64_t>(1, position.seen));
   record.trainAccuracy = double(position.correct) / double(std::max<int64_t>(1, position.seen));
   record.quality = position.quality;
-  record.seconds = epochSeconds;
-  record.imagesPerSecond = double(epochImages) / std::max(1e-9, epochSeconds);
-  record.curve = curve;
+  record.seconds = position.curve.seconds;
+  record.imagesPerSecond = double(position.curve.epochImages) / std::max(1e-9, record.seconds);
   double error = record.trainLoss;
   if (validation) {
     auto start = Clock::now();
@@ -447,6 +476,12 @@ bool Training::validate() {
         &corruptValidation);
     if (isInterrupted())
       return false;
+    if (lastAccuracy.notFinite) {
+      progress.clear();
+      warn(fmt::format("the scores of {} of {} validation images are not finite",
+                       std::min(lastAccuracy.notFinite, lastAccuracy.images),
+                       lastAccuracy.images));
+    }
     error = info.classifies() ? 1 - lastAccuracy.top1() : lastAccuracy.loss();
     validationSeconds = record.validationSeconds = secondsSince(start);
     double score = info.classifies() ? lastAccuracy.top1() : -lastAccuracy.loss();
@@ -462,6 +497,7 @@ bool Training::validate() {
   position.batch = 0;
   // Here and not when the next epoch begins: an interrupt in between saves the same bytes.
   position.lossSum = 0, position.correct = 0, position.seen = 0, position.quality = {};
+  const EpochCurve curve = std::exchange(position.curve, {});
   progress.clear();
   print("epoch {}/{}  {}", record.epoch, recipe.epochs, trained);
   if (validation && !info.classifies())
@@ -469,17 +505,14 @@ bool Training::validate() {
   else if (validation)
     print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
           lastAccuracy.top1() * 100);
-  print("  {:.1f} s{}\n", epochSeconds,
+  print("  {:.1f} s{}\n", record.seconds,
         validation ? fmt::format(" + validation {:.1f} s", validationSeconds) : std::string());
-  std::fflush(stdout);
+  flushOutput();
   record.corrupt = corrupt.count();
+  record.curve = curve.points;
   if (!communicator.isRoot())
     return true;
-  try {
-    metrics.append(record);
-  } catch (const Error &error) {
-    failToWrite(error);
-  }
+  writeFiles([&] { metrics.append(record); });
   report();
   return true;
 }
@@ -490,6 +523,7 @@ int train(const NetcModel &model, const TrainOptions &options) {
 }
 
 int train(const NetcModel &model, const TrainOptions &options, Communicator &communicator) {
+  surviveFailedWrites();
   return Training(model, options, communicator).run();
 }
 

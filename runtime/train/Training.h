@@ -13,12 +13,14 @@
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/recipe/Schedule.h"
+#include "runtime/system/FileLock.h"
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/Metrics.h"
 #include "runtime/train/Optimizer.h"
 #include "runtime/train/Trainer.h"
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,11 +41,13 @@ private:
   void describeRun();
   int finish(bool saved);
   void resume(const Checkpoint &checkpoint);
+  void checkPosition(const TrainingPosition &at) const;
   std::optional<Checkpoint> findForResume() const;
-  void checkSameRun(const RunIdentity &before, int64_t stepsDone) const;
+  void checkSameRun(const Checkpoint &checkpoint) const;
   bool trainEpoch();
   void step(const Batch &batch);
   void requireHealthy(const Batch &batch, float loss, double rate);
+  void checkBatches() const;
   void fitMemory();
   void update(const Batch &batch, double rate);
   /// The update that the batch after `batches` belongs to.
@@ -66,7 +70,9 @@ private:
   void showProgress(int64_t stepsHere, std::chrono::steady_clock::time_point start);
   bool validate();
   void save();
-  void writeFiles();
+  void writeRun();
+  void remakeFolder();
+  void writeFiles(const std::function<void()> &write);
   [[noreturn]] void failToWrite(const Error &error) const;
   void saveValidated(const std::string &path) const;
   void report() const;
@@ -74,17 +80,21 @@ private:
   std::string lastCheckpoint() const;
   void warnOfCorrupt() const;
   int stopInterrupted();
-  /// To stdout.
+  /// To stdout, where it can be written: training goes on without.
   template <typename... Args> void print(fmt::format_string<Args...> format, Args &&...args) {
     if (communicator.isRoot())
-      fmt::print(format, std::forward<Args>(args)...);
+      printText(fmt::format(format, std::forward<Args>(args)...));
   }
+  void printText(const std::string &text);
+  void flushOutput();
+  void noteLostOutput();
   /// As their namesakes outside.
   void note(const std::string &message) const;
   void warn(const std::string &message) const;
 
   const TrainOptions &options;
   Communicator &communicator;
+  std::optional<FolderLock> lock; // of `out`, of rank 0
   ModelInfo info;
   Recipe recipe;
   std::unique_ptr<Dataset> data, validation;
@@ -109,14 +119,9 @@ private:
   std::optional<int64_t> savedStep; // of the latest checkpoint of this run
   bool improved = false;            // the last epoch was the best so far
   int64_t firstStep = 0;            // of this process
-  double epochSeconds = 0;
-  double validationSeconds = 0; // of the last validation
-  int64_t epochImages = 0;      // trained on in this epoch by this process
-  std::vector<CurvePoint> curve;
-  double curveLoss = 0; // sums since its last point
-  int64_t curveCorrect = 0, curveImages = 0;
-  Quality curveQuality;
+  double validationSeconds = 0;     // of the last validation
   bool estimated = false;
+  bool outputLost = false; // stdout can't be written any more, which has been said
   Accuracy lastAccuracy;
 };
 

@@ -2,11 +2,17 @@
 #include "runtime/train/Training.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/Output.h"
 #include "runtime/report/Report.h"
+#include "runtime/system/AtomicFile.h"
 #include "runtime/weights/Weights.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
+#include <utility>
 
 namespace netc::runtime {
 
@@ -21,7 +27,8 @@ std::string Training::lastCheckpoint() const {
                             : std::string());
 }
 
-void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const {
+void Training::checkSameRun(const Checkpoint &checkpoint) const {
+  const RunIdentity &before = checkpoint.identity;
   if (before.model != identity.model || before.modelFingerprint != identity.modelFingerprint)
     fail("{}: the checkpoint is of {}, not of this {}: other layers, parameters or input",
          checkpointFolder, before.model, identity.model);
@@ -32,6 +39,7 @@ void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const 
     fail("{}: cannot go on with other data: the checkpoint's {} has {} images, {} has {}{}",
          checkpointFolder, before.data, before.images, options.data, identity.images,
          before.images == identity.images ? " with other contents" : "");
+  checkPosition(checkpoint.position);
   // A longer run is the same run as long as its past would have been the same.
   std::string epochs = compareRecipes(before.recipe, identity.recipe, false);
   if (epochs.empty())
@@ -39,7 +47,7 @@ void Training::checkSameRun(const RunIdentity &before, int64_t stepsDone) const 
   Recipe old = recipe;
   old.epochs = recipeEpochs(before.recipe);
   Schedule past(old, updateOf(stepsPerEpoch));
-  for (int64_t update = 0; update < updateOf(stepsDone); ++update)
+  for (int64_t update = 0; update < updateOf(checkpoint.position.step); ++update)
     if (past.learningRate(update) != schedule.learningRate(update))
       fail("{}: cannot go on with another recipe: {}, and the schedule depends on it",
            checkpointFolder, epochs);
@@ -63,6 +71,16 @@ std::optional<Checkpoint> Training::findForResume() const {
     fail("{}; an earlier checkpoint is kept: --resume --from-step {}", error.what(),
          steps[steps.size() - 2]);
   }
+}
+
+/// Step, epoch and batch must agree, and so must the images seen.
+void Training::checkPosition(const TrainingPosition &at) const {
+  bool agrees = at.batch <= stepsPerEpoch &&
+                __int128(at.epoch) * stepsPerEpoch + at.batch == at.step &&
+                at.seen == std::min(at.batch * recipe.batch, int64_t(samples.size()));
+  if (!agrees)
+    fail("{}: damaged: step {} cannot be batch {} of epoch {} with {} images seen",
+         checkpointFolder, at.step, at.batch, at.epoch + 1, at.seen);
 }
 
 void Training::resume(const Checkpoint &checkpoint) {
@@ -105,7 +123,7 @@ void Training::report() const {
       fmt::format("netc {}, for {} {}, from {}", info.compiler, info.target, info.cpu, info.file));
   try {
     writeReport(options.out + "/report.html", page);
-  } catch (const Error &error) {
+  } catch (const std::exception &error) {
     warn(error.what());
   }
 }
@@ -126,26 +144,63 @@ void Training::saveValidated(const std::string &path) const {
   saveWeights(path, executor, metadata);
 }
 
+static bool isFull(const Error &error) {
+  const auto *system = dynamic_cast<const SystemError *>(&error);
+  return system &&
+         (system->number == ENOSPC || system->number == EDQUOT || system->number == EFBIG);
+}
+
 /// A file of the run could not be written.
 void Training::failToWrite(const Error &error) const {
-  fail("{}; {}", error.what(),
-       savedStep ? fmt::format("the checkpoint of step {} in {} is whole: make room, then --resume",
-                               *savedStep, checkpointFolder)
-                 : std::string("this run has no checkpoint yet"));
+  if (!savedStep)
+    fail("{}; this run has no checkpoint yet", error.what());
+  if (!std::filesystem::exists(checkpointFolder + "/checkpoint.json"))
+    fail("{}; the checkpoint of step {} is no longer in {}", error.what(), *savedStep,
+         checkpointFolder);
+  fail("{}; the checkpoint of step {} in {} is whole: {}--resume", error.what(), *savedStep,
+       checkpointFolder, isFull(error) ? "make room, then " : "when that is mended, go on with ");
+}
+
+/// Somebody may have removed the run's folder: it costs what was in it, not what is to come.
+void Training::remakeFolder() {
+  if (lock->isHeld())
+    return;
+  lock->renew();
+  if (savedStep && std::filesystem::exists(checkpointFolder + "/checkpoint.json"))
+    return; // only the lock was removed
+  warn(fmt::format("{} was removed: it is made anew, without what earlier epochs left there",
+                   options.out));
+  savedStep.reset();
+  kept.clear();
+  position.bestTop1 = -1, position.bestEpoch = 0; // of those to come
+  writeFileAtomically(options.out + "/recipe.json", recipe.effective);
+}
+
+/// Writes files of the run; again where its folder was removed meanwhile.
+void Training::writeFiles(const std::function<void()> &write) {
+  static constexpr int attempts = 3;
+  for (int attempt = 1;; ++attempt)
+    try {
+      remakeFolder();
+      return write();
+    } catch (const Error &error) {
+      if (attempt == attempts || lock->isHeld())
+        failToWrite(error);
+    }
 }
 
 /// Whatever happens to a process afterwards, the files are there.
 void Training::save() {
   if (communicator.isRoot())
-    writeFiles();
+    writeRun();
   improved = false;
   savedStep = position.step;
   communicator.barrier();
 }
 
-void Training::writeFiles() {
+void Training::writeRun() {
   std::string best = options.out + "/best.safetensors";
-  try {
+  writeFiles([&] {
     // Before the checkpoint: killed in between, the epoch is trained and judged again.
     if (improved)
       saveValidated(best);
@@ -154,9 +209,23 @@ void Training::writeFiles() {
     saveCheckpoint(checkpointFolder, executor, position, identity, metadata, options.keep, kept);
     savedStep = position.step; // what an error below speaks of
     saveValidated(options.out + "/model.safetensors");
-  } catch (const Error &error) {
-    failToWrite(error);
-  }
+  });
+}
+
+void Training::noteLostOutput() {
+  if (!std::exchange(outputLost, true))
+    warn(fmt::format("cannot write to standard output: {}; training goes on",
+                     std::strerror(errno)));
+}
+
+void Training::printText(const std::string &text) {
+  if (!writeStdout(text))
+    noteLostOutput();
+}
+
+void Training::flushOutput() {
+  if (std::fflush(stdout) != 0)
+    noteLostOutput();
 }
 
 void Training::warnOfCorrupt() const {
@@ -173,9 +242,8 @@ int Training::stopInterrupted() {
   requireFinite();
   save();
   if (communicator.isRoot())
-    fmt::print(stderr,
-               "interrupted at step {}: saved in {}; the same command with --resume goes on\n",
-               position.step, checkpointFolder);
+    tell("interrupted at step {}: saved in {}; the same command with --resume goes on\n",
+         position.step, checkpointFolder);
   return 1;
 }
 

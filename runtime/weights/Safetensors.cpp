@@ -10,12 +10,14 @@
 #include "runtime/base/Error.h"
 #include "runtime/exec/Model.h"
 #include "runtime/system/AtomicFile.h"
+#include "runtime/weights/SafetensorsHeader.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace netc::runtime {
 
@@ -24,16 +26,20 @@ using Json = nlohmann::ordered_json;
 // The limit of the reference implementation.
 static constexpr uint64_t maxHeaderBytes = 100'000'000;
 
-static uint64_t dtypeBytes(const std::string &dtype) {
+/// Bits of an element; 0: no such type. Types of less than a byte are packed.
+static uint64_t dtypeBits(const std::string &dtype) {
   static constexpr struct {
     const char *name;
-    uint64_t bytes;
-  } sizes[] = {{"F64", 8},     {"I64", 8},     {"U64", 8}, {"F32", 4},  {"I32", 4},
-               {"U32", 4},     {"F16", 2},     {"I16", 2}, {"BF16", 2}, {"U16", 2},
-               {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
+    uint64_t bits;
+  } sizes[] = {{"F64", 64},        {"I64", 64},        {"U64", 64},    {"C64", 64},
+               {"F32", 32},        {"I32", 32},        {"U32", 32},    {"F16", 16},
+               {"I16", 16},        {"BF16", 16},       {"U16", 16},    {"F8_E4M3", 8},
+               {"F8_E5M2", 8},     {"F8_E8M0", 8},     {"I8", 8},      {"U8", 8},
+               {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"BOOL", 8},    {"F6_E2M3", 6},
+               {"F6_E3M2", 6},     {"F4", 4}};
   for (const auto &size : sizes)
     if (dtype == size.name)
-      return size.bytes;
+      return size.bits;
   return 0;
 }
 
@@ -46,30 +52,32 @@ int64_t Tensor::elements() const {
 
 /// Bytes of the tensor by dtype and shape; fails where they overflow.
 static uint64_t expectedBytes(const Tensor &tensor, const std::string &file) {
-  uint64_t bytes = dtypeBytes(tensor.dtype);
-  if (bytes == 0)
+  uint64_t bits = dtypeBits(tensor.dtype);
+  if (bits == 0)
     fail("{}: tensor {} has the unknown type {}", file, tensor.name, tensor.dtype);
   for (int64_t size : tensor.shape)
-    if (size < 0 || __builtin_mul_overflow(bytes, uint64_t(size), &bytes))
+    if (size < 0 || __builtin_mul_overflow(bits, uint64_t(size), &bits))
       fail("{}: tensor {} has the impossible shape {}", file, tensor.name,
            describeShape(tensor.shape));
-  return bytes;
+  if (bits % 8)
+    fail("{}: tensor {} of type {} and shape {} ends within a byte", file, tensor.name,
+         tensor.dtype, describeShape(tensor.shape));
+  return bits / 8;
 }
 
-static Tensor readEntry(const std::string &file, const std::string &name, const Json &entry,
-                        const char *data, uint64_t dataBytes) {
+static Tensor locate(const std::string &file, HeaderEntry entry, const char *data,
+                     uint64_t dataBytes) {
   Tensor tensor;
-  tensor.name = name;
-  tensor.dtype = entry.at("dtype").get<std::string>();
-  tensor.shape = entry.at("shape").get<std::vector<int64_t>>();
-  const Json &offsets = entry.at("data_offsets");
-  uint64_t begin = offsets.at(0).get<uint64_t>(), end = offsets.at(1).get<uint64_t>();
+  tensor.name = std::move(entry.name);
+  tensor.dtype = std::move(entry.dtype);
+  tensor.shape = std::move(entry.shape);
+  uint64_t begin = entry.offsets[0], end = entry.offsets[1];
   if (begin > end || end > dataBytes)
-    fail("{}: tensor {} lies at bytes {} to {} of {}: the file is truncated or damaged", file, name,
-         begin, end, dataBytes);
+    fail("{}: tensor {} lies at bytes {} to {} of {}: the file is truncated or damaged", file,
+         tensor.name, begin, end, dataBytes);
   uint64_t expected = expectedBytes(tensor, file);
   if (end - begin != expected)
-    fail("{}: tensor {} of type {} and shape {} has {} bytes, expected {}", file, name,
+    fail("{}: tensor {} of type {} and shape {} has {} bytes, expected {}", file, tensor.name,
          tensor.dtype, describeShape(tensor.shape), end - begin, expected);
   tensor.data = data + begin;
   tensor.bytes = end - begin;
@@ -114,19 +122,11 @@ Safetensors Safetensors::read(const std::string &path) {
   const char *header = result.bytes.data() + sizeof headerBytes;
   const char *data = header + headerBytes;
   uint64_t dataBytes = rest - headerBytes;
-  try {
-    Json json = Json::parse(header, data);
-    for (const auto &[name, entry] : json.items()) {
-      if (name == "__metadata__") {
-        result.meta = entry.get<std::map<std::string, std::string>>();
-        continue;
-      }
-      if (!result.index.emplace(name, result.list.size()).second)
-        fail("{}: tensor {} is there twice", path, name);
-      result.list.push_back(readEntry(path, name, entry, data, dataBytes));
-    }
-  } catch (const nlohmann::json::exception &error) {
-    fail("{}: bad safetensors header: {}", path, error.what());
+  SafetensorsHeader described = readSafetensorsHeader(header, data, path);
+  result.meta = std::move(described.metadata);
+  for (HeaderEntry &entry : described.entries) {
+    result.index.emplace(entry.name, result.list.size());
+    result.list.push_back(locate(path, std::move(entry), data, dataBytes));
   }
   checkLayout(path, result.list, data, dataBytes);
   return result;
@@ -178,10 +178,12 @@ WrittenFile writeSafetensors(const std::string &path, const std::vector<Tensor> 
   if (!metadata.empty())
     json["__metadata__"] = metadata;
   uint64_t offset = 0;
-  for (const Tensor &tensor : tensors) {
-    json[tensor.name] = {{"dtype", tensor.dtype},
-                         {"shape", tensor.shape},
-                         {"data_offsets", {offset, offset + tensor.bytes}}};
+  auto &entries = json.get_ref<Json::object_t &>();
+  for (const Tensor &tensor : tensors) { // names are distinct: `json[name]` would search for each
+    entries.push_back({tensor.name,
+                       {{"dtype", tensor.dtype},
+                        {"shape", tensor.shape},
+                        {"data_offsets", {offset, offset + tensor.bytes}}}});
     offset += tensor.bytes;
   }
   std::string header = json.dump();

@@ -2,15 +2,19 @@
 #include "runtime/weights/Weights.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/base/ForeignJson.h"
 #include "runtime/weights/TimmNames.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <string_view>
+#include <utility>
 
 namespace netc::runtime {
 
@@ -37,6 +41,23 @@ std::map<std::string, std::string> WeightsMetadata::encode() const {
   return meta;
 }
 
+/// Pixels are divided by `std`; nothing may make them infinite.
+static void checkNumbers(const WeightsMetadata &meta, const std::string &file) {
+  for (const auto &[name, list] :
+       {std::pair("mean", &meta.mean), {"std", &meta.std}, {"pixel_mean", &meta.pixelMean},
+        {"pca_values", &meta.pcaValues}, {"pca_vectors", &meta.pcaVectors}})
+    for (float value : *list)
+      if (!std::isfinite(value))
+        fail("{}: metadata netc.{} holds {}, expected finite numbers", file, name, value);
+  for (float value : meta.std)
+    if (!(value > 0))
+      fail("{}: metadata netc.std holds {}, expected more than 0", file, value);
+  size_t n = meta.pcaValues.size();
+  if (meta.pcaVectors.size() != n * n)
+    fail("{}: metadata has {} colour components of {} numbers, expected {}", file, n,
+         meta.pcaVectors.size(), n * n);
+}
+
 WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
   WeightsMetadata result;
   const auto &meta = file.metadata();
@@ -46,7 +67,7 @@ WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
   };
   auto list = [&]<typename T>(const char *key, std::vector<T> &into) {
     if (std::string value = text(key); !value.empty())
-      into = Json::parse(value).get<std::vector<T>>();
+      into = parseForeignJson(value).get<std::vector<T>>();
   };
   try {
     result.model = text("netc.model");
@@ -67,6 +88,7 @@ WeightsMetadata WeightsMetadata::decode(const Safetensors &file) {
   if (result.mean.size() != result.std.size())
     fail("{}: metadata has {} means and {} standard deviations", file.path(), result.mean.size(),
          result.std.size());
+  checkNumbers(result, file.path());
   return result;
 }
 
@@ -85,14 +107,15 @@ struct Mismatch {
 
 static bool isCounter(const std::string &name) { return name.ends_with("num_batches_tracked"); }
 
-/// The tensor of a parameter: under its name or, if the file has none such, timm's. timm's VGG has
-/// 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear layers [O, I H W]: the same
-/// numbers in the same order.
-static std::optional<Tensor> findTensor(const Safetensors &file, const ParameterInfo &parameter) {
-  if (const Tensor *tensor = file.find(parameter.name))
+/// The tensor of a parameter: under its name or, if the file has none such, timm's, both behind
+/// `prefix`. timm's VGG has 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear layers
+/// [O, I H W]: the same numbers in the same order.
+static std::optional<Tensor> findTensor(const Safetensors &file, const std::string &prefix,
+                                        const ParameterInfo &parameter) {
+  if (const Tensor *tensor = file.find(prefix + parameter.name))
     return *tensor;
   std::string other = timmName(parameter.name);
-  const Tensor *tensor = other.empty() ? nullptr : file.find(other);
+  const Tensor *tensor = other.empty() ? nullptr : file.find(prefix + other);
   if (!tensor)
     return std::nullopt;
   Tensor result = *tensor;
@@ -102,12 +125,50 @@ static std::optional<Tensor> findTensor(const Safetensors &file, const Parameter
   return result;
 }
 
-static Mismatch compare(const Safetensors &file, const ModelInfo &info, bool training) {
+static size_t countFound(const Safetensors &file, const std::string &prefix,
+                         const ModelInfo &info) {
+  return size_t(std::count_if(
+      info.parameters.begin(), info.parameters.end(),
+      [&](const ParameterInfo &p) { return findTensor(file, prefix, p).has_value(); }));
+}
+
+/// What every name of the file begins with, up to its last dot; empty where they differ.
+static std::string commonPrefix(const Safetensors &file) {
+  if (file.tensors().empty())
+    return {};
+  std::string_view common = file.tensors().front().name;
+  for (const Tensor &tensor : file.tensors()) {
+    auto [end, other] =
+        std::mismatch(common.begin(), common.end(), tensor.name.begin(), tensor.name.end());
+    common = common.substr(0, size_t(end - common.begin()));
+  }
+  size_t dot = common.rfind('.');
+  return dot == std::string_view::npos ? std::string() : std::string(common.substr(0, dot + 1));
+}
+
+/// Wrappers put a name of their own before all of a model's: "module." (DataParallel), "_orig_mod."
+/// (torch.compile), "model.". Where the model's names are found behind such a prefix only, and every
+/// tensor has it, it is left out.
+static std::string findPrefix(const Safetensors &file, const ModelInfo &info) {
+  std::string whole = commonPrefix(file), best;
+  size_t most = whole.empty() ? 0 : countFound(file, "", info);
+  if (most > 0)
+    return {};
+  for (size_t dot = whole.find('.'); dot != std::string::npos; dot = whole.find('.', dot + 1))
+    if (size_t found = countFound(file, whole.substr(0, dot + 1), info); found > most)
+      most = found, best = whole.substr(0, dot + 1);
+  if (!best.empty())
+    note(fmt::format("{}: every name begins with '{}', which is left out", file.path(), best));
+  return best;
+}
+
+static Mismatch compare(const Safetensors &file, const std::string &prefix, const ModelInfo &info,
+                        bool training) {
   Mismatch result;
   std::set<std::string> known(info.leftOut.begin(), info.leftOut.end());
   for (const ParameterInfo &parameter : info.parameters) {
     known.insert(parameter.name);
-    std::optional<Tensor> tensor = findTensor(file, parameter);
+    std::optional<Tensor> tensor = findTensor(file, prefix, parameter);
     if (tensor)
       known.insert(tensor->name);
     if (parameter.aux && !training)
@@ -177,13 +238,28 @@ private:
 };
 } // namespace
 
+/// Some of the file's names would fit behind a prefix that not all of them have.
+static std::string prefixHint(const Safetensors &file, const ModelInfo &info) {
+  for (const ParameterInfo &parameter : info.parameters)
+    for (const Tensor &tensor : file.tensors())
+      if (tensor.name.size() > parameter.name.size() && tensor.name.ends_with(parameter.name) &&
+          tensor.name[tensor.name.size() - parameter.name.size() - 1] == '.' &&
+          tensor.shape == parameter.shape)
+        return fmt::format("; {} fits {}: other tools put a prefix before names, which is left out "
+                           "where all tensors have it",
+                           tensor.name, parameter.name);
+  return "";
+}
+
 void loadWeights(const Safetensors &file, const Executor &executor, bool training) {
   const ModelInfo &info = executor.info();
-  if (Mismatch mismatch = compare(file, info, training); mismatch.any())
-    fail("{}: not the weights of {}: {}", file.path(), info.name, describe(mismatch));
+  std::string prefix = findPrefix(file, info);
+  if (Mismatch mismatch = compare(file, prefix, info, training); mismatch.any())
+    fail("{}: not the weights of {}: {}{}", file.path(), info.name, describe(mismatch),
+         mismatch.missing.empty() ? "" : prefixHint(file, info));
   ParameterCopies copies;
   for (const ParameterInfo &parameter : info.parameters) {
-    std::optional<Tensor> tensor = findTensor(file, parameter);
+    std::optional<Tensor> tensor = findTensor(file, prefix, parameter);
     // An auxiliary head's tensor that an inference run may do without.
     if (tensor && tensor->shape == parameter.shape)
       copies.add(*tensor, file.path(), executor.parameter(parameter));
@@ -193,19 +269,21 @@ void loadWeights(const Safetensors &file, const Executor &executor, bool trainin
 
 void loadWeightsThatFit(const Safetensors &file, const Executor &executor) {
   const ModelInfo &info = executor.info();
+  std::string prefix = findPrefix(file, info);
   size_t loaded = 0;
   ParameterCopies copies;
   for (const ParameterInfo &parameter : info.parameters) {
-    std::optional<Tensor> tensor = findTensor(file, parameter);
+    std::optional<Tensor> tensor = findTensor(file, prefix, parameter);
     if (!tensor || tensor->shape != parameter.shape)
       continue;
     copies.add(*tensor, file.path(), executor.parameter(parameter));
     ++loaded;
   }
   copies.run(executor.threads());
-  Mismatch mismatch = compare(file, info, true);
+  Mismatch mismatch = compare(file, prefix, info, true);
   if (loaded == 0)
-    fail("{}: no tensor fits {}: {}", file.path(), info.name, describe(mismatch));
+    fail("{}: no tensor fits {}: {}{}", file.path(), info.name, describe(mismatch),
+         prefixHint(file, info));
   if (mismatch.any())
     note(fmt::format("{}: {} of {} tensors loaded, the others start anew: {}", file.path(), loaded,
                      info.parameters.size(), describe(mismatch)));

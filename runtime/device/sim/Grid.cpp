@@ -1,6 +1,8 @@
 //===- Grid.cpp - the blocks of a launch on the cores ---------------------===//
 #include "runtime/device/sim/Grid.h"
 
+#include "runtime/base/Threads.h"
+
 #include <immintrin.h>
 
 #include <numeric>
@@ -20,8 +22,7 @@ private:
 } // namespace
 
 GridRunner::GridRunner(unsigned threads) : scratch(std::max(1u, threads)) {
-  for (unsigned worker = 1; worker < size(); ++worker)
-    workers.emplace_back([this, worker] { work(worker); });
+  workers = startThreads(size() - 1, [this](unsigned number) { work(number + 1); });
 }
 
 GridRunner::~GridRunner() {

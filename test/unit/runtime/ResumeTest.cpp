@@ -91,6 +91,34 @@ TEST(Resume, GoesOnAfterAnInterrupt) {
   expectSameFiles(folder / "whole", folder / "stopped");
 }
 
+/// The curves of all epochs of a run, as they lie in metrics.jsonl.
+static std::vector<std::string> curvesOf(const std::string &out) {
+  std::vector<std::string> curves;
+  std::istringstream lines(readFile(out + "/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);)
+    curves.push_back(nlohmann::json::parse(line)["curve"].dump());
+  return curves;
+}
+
+// Stopped within an epoch, a run goes on with the points of its curve and the sums between two of
+// them: report.html draws the epoch as if nothing had been.
+TEST(Resume, TheCurveOfAStoppedEpochIsWhole) {
+  ScratchFolder folder;
+  std::string command = toy + " train --data synthetic:20000 --epochs 2 --batch 16 --threads 1 --out ";
+  ASSERT_EQ(shell(command + folder / "whole").code, 0);
+  std::vector<std::string> arguments{toy,  "train",   "--data", "synthetic:20000",  "--epochs",
+                                     "2",  "--batch", "16",     "--out",            folder / "stopped",
+                                     "--resume", "--threads", "1"};
+  std::mt19937 random(11);
+  int stops = 0;
+  for (int attempt = 0; attempt < 8; ++attempt)
+    stops += runAndSignal(arguments, SIGINT, int(random() % 60000) + 60000) == 1;
+  EXPECT_GE(stops, 1);
+  ASSERT_EQ(shell(command + folder / "stopped --resume").code, 0);
+  EXPECT_EQ(curvesOf(folder / "whole"), curvesOf(folder / "stopped"));
+  EXPECT_EQ(contents(folder / "whole"), contents(folder / "stopped"));
+}
+
 TEST(Resume, WithoutACheckpointStartsAfresh) {
   ScratchFolder folder;
   Outcome outcome = shell(toy + run + folder / "a --resume");

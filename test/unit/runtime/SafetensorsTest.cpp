@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -84,6 +85,95 @@ TEST(Safetensors, RejectsBadHeaders) {
       readError(folder,
                 assemble(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", "1234")),
       "impossible shape [-1]");
+}
+
+static std::string entry(const std::string &fields) { return "{\"a\":{" + fields + "}}"; }
+
+TEST(Safetensors, NumbersAreIntegers) {
+  ScratchFolder folder;
+  auto error = [&](const std::string &shape, const std::string &offsets) {
+    return readError(folder, assemble(entry("\"dtype\":\"F32\",\"shape\":" + shape +
+                                            ",\"data_offsets\":" + offsets),
+                                      std::string(24, 'x')));
+  };
+  EXPECT_EQ(error("[6, 1]", "[0, 24]"), "");
+  EXPECT_HAS(error("[6.9, 1]", "[0, 24]"), "tensor a shape is 6.9, expected a list of integers");
+  EXPECT_HAS(error("[6.0, 1]", "[0, 24]"), "tensor a shape is 6.0, expected a list of integers");
+  EXPECT_HAS(error("[\"6\", 1]", "[0, 24]"), "shape is \"6\"");
+  EXPECT_HAS(error("[[6]]", "[0, 24]"), "shape is a list");
+  EXPECT_HAS(error("6", "[0, 24]"), "shape is 6");
+  EXPECT_HAS(error("null", "[0, 24]"), "shape is null");
+  EXPECT_HAS(error("[6, -0]", "[0, 0]"), "shape is -0");
+  EXPECT_HAS(error("[18446744073709551615]", "[0, 24]"), "shape is 18446744073709551615");
+  EXPECT_HAS(error("[6, 1]", "[-0.5, 24]"), "tensor a data_offsets is -0.5, expected a list of two");
+  EXPECT_HAS(error("[6, 1]", "[0.0, 24]"), "data_offsets is 0.0");
+  EXPECT_HAS(error("[6, 1]", "[-24, 0]"), "data_offsets is -24");
+  EXPECT_HAS(error("[6, 1]", "[0, 24, 24]"), "data_offsets has too many numbers");
+  EXPECT_HAS(error("[6, 1]", "[0]"), "tensor a has 1 data_offsets, expected 2");
+  EXPECT_HAS(error("[6, 1]", "{\"0\": 24}"), "data_offsets is an object");
+  EXPECT_HAS(error("[6, 1]", "[1e400, 24]"), "bad safetensors header");
+}
+
+TEST(Safetensors, NamesAreThereOnce) {
+  ScratchFolder folder;
+  std::string a = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
+  EXPECT_HAS(readError(folder, assemble("{\"a\":" + a + ",\"a\":" + a + "}", "1234")),
+             "tensor a is there twice");
+  std::string twice = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
+  for (const char *field :
+       {R"(,"dtype":"F32")", R"(,"shape":[1])", R"(,"data_offsets":[0,4])"})
+    EXPECT_HAS(readError(folder, assemble(entry(twice + field), "1234")), "is there twice");
+  EXPECT_HAS(readError(folder, assemble(R"({"__metadata__":{"k":"1","k":"2"}})", "")),
+             "__metadata__ k is there twice");
+  EXPECT_HAS(readError(folder, assemble(R"({"__metadata__":{},"__metadata__":{}})", "")),
+             "__metadata__ is there twice");
+  EXPECT_HAS(readError(folder, assemble(R"({"__metadata__":{"k":1}})", "")),
+             "__metadata__ is 1, expected text by name");
+  // Fields that nobody reads may be anything.
+  EXPECT_EQ(readError(folder, assemble(entry(twice + R"(,"x":[{"y":[1.5,null]}],"z":true)"), "1234")),
+            "");
+}
+
+TEST(Safetensors, TypesOfLessThanAByteArePacked) {
+  ScratchFolder folder;
+  auto error = [&](const std::string &type, int elements, int bytes) {
+    return readError(folder, assemble(entry(fmt::format(R"("dtype":"{}","shape":[{}],"data_offsets":[0,{}])",
+                                                        type, elements, bytes)),
+                                      std::string(size_t(bytes), 'x')));
+  };
+  EXPECT_EQ(error("F4", 6, 3), "");
+  EXPECT_EQ(error("F6_E2M3", 4, 3), "");
+  EXPECT_EQ(error("C64", 2, 16), "");
+  EXPECT_EQ(error("F8_E8M0", 5, 5), "");
+  EXPECT_HAS(error("F4", 5, 3), "ends within a byte");
+  EXPECT_HAS(error("F4", 6, 6), "has 6 bytes, expected 3");
+}
+
+// A tree of it would take gigabytes, and a search for each name hours.
+TEST(Safetensors, TimeAndMemoryAreBoundedByTheHeader) {
+  ScratchFolder folder;
+  auto start = std::chrono::steady_clock::now();
+  std::string header = "{";
+  for (int i = 0; i < 160'000; ++i)
+    header += fmt::format(R"({}"layer.{}.weight":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+                          i ? "," : "", i);
+  EXPECT_EQ(readError(folder, assemble(header + "}", "")), "");
+  for (const char *where : {"", R"({"a":)", R"({"a":{"x":)", R"({"__metadata__":)"}) {
+    std::string deep = where + std::string(4'000'000, *where ? '[' : '{');
+    EXPECT_HAS(readError(folder, assemble("{" + deep.substr(1), "")), "bad safetensors header");
+  }
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 6); // of the first alone 12.9 before
+
+  std::vector<Tensor> tensors;
+  float zero = 0;
+  for (int i = 0; i < 40'000; ++i)
+    tensors.push_back(f32Tensor(fmt::format("layer.{}.weight", i), {1}, &zero));
+  start = std::chrono::steady_clock::now();
+  writeSafetensors(folder / "many", tensors, {});
+  seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 3);
+  EXPECT_EQ(Safetensors::read(folder / "many").tensors().size(), 40'000u);
 }
 
 TEST(Safetensors, RejectsOverlapsAndHoles) {

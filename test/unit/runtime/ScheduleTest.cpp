@@ -35,6 +35,20 @@ TEST(Schedule, StepsAtEpochsIterationsAndFractions) {
   EXPECT_NEAR(rate(fractions, 750), 0.01, 1e-12);
 }
 
+// Beyond all runs: the rate must not drop at step 0, as it does where a product overflows.
+TEST(Schedule, PointsFarBeyondTheRunAreNeverReached) {
+  std::string far = R"([{"name":"step","args":[[{"iterations":1000000000000}]],"named":{}}])";
+  EXPECT_DOUBLE_EQ(rate(far, 0), 1);
+  SchedulePoint point{SchedulePoint::Unit::Epochs, 1e6};
+  EXPECT_EQ(point.toStep(INT64_MAX, INT64_MAX), int64_t(1) << 62);
+  EXPECT_HAS(errorOf([] {
+               withSchedule(R"([{"name":"step","args":[[{"iterations":9.3e21}]],"named":{}}])");
+             }),
+             "at is ");
+  EXPECT_HAS(errorOf([] { withSchedule(R"([{"name":"step","args":[],"named":{"every":0}}])"); }),
+             "every is 0");
+}
+
 TEST(Schedule, WarmupComposes) {
   std::string text =
       R"([{"name":"warmup","args":[2],"named":{}},{"name":"cosine","args":[],"named":{}}])";
