@@ -21,9 +21,6 @@ import tempfile
 
 import machine
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "test/harness"))
-import safetensors
-
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ENVIRONMENTS = {"torch": [["torch", "numpy", "onnx", "onnxscript", "pillow"], ["--no-deps", "torchvision"]],
                 "onnxruntime": [["onnxruntime", "numpy"]], "openvino": [["openvino", "numpy"]],
@@ -47,6 +44,15 @@ def set_up(folder):
         for packages in steps:
             done = subprocess.run([python, "-m", "pip", "install", "--no-cache-dir", "--quiet", *packages])
             print(f"{name}: {'ready' if done.returncode == 0 else 'could not be installed'}", flush=True)
+
+
+def load_tensors(path):
+    """Read here, not above: --setup makes environments with a Python that may lack numpy."""
+    harness = str(ROOT / "test/harness")
+    if harness not in sys.path:
+        sys.path.insert(0, harness)
+    import safetensors
+    return safetensors.load(path)
 
 
 class Unavailable(Exception):
@@ -82,7 +88,7 @@ class Peer:
 
     def logits(self, path):
         self.ask(f"logits {path}")
-        return safetensors.load(path)["output"]
+        return load_tensors(path)["output"]
 
     def round(self, iterations):
         return statistics.median(self.ask(f"run {iterations}")["ms"])
@@ -110,7 +116,7 @@ class Netc:
     def logits(self, path):
         self.call("run", "--weights", self.folder / "weights.safetensors", "--in", self.folder / "input.safetensors", "--out", path,
                   "--threads", self.options.threads)
-        return safetensors.load(path)["output"]
+        return load_tensors(path)["output"]
 
     def round(self, iterations):
         options = self.options
@@ -144,7 +150,7 @@ def open_contestants(options, folder):
             missing[title] = str(why)
     if options.train:
         return found, missing
-    wanted = safetensors.load(folder / "input.safetensors")["logits"]
+    wanted = load_tensors(folder / "input.safetensors")["logits"]
     for title, contestant in list(found):
         error = float(abs(contestant.logits(folder / "output.safetensors") - wanted).max() / abs(wanted).max())
         if not error <= AGREE:
