@@ -129,6 +129,7 @@ Network Elaborator::run(const Definition &model, const Bindings &set, bool anyOu
   checkNames();
   if (!anyOutput)
     checkHeads();
+  findProbabilities();
   settleBiases();
   dropUnused();
   return std::move(network);
@@ -156,6 +157,7 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
         const ModelRecipe *written = findRecipe(program, *model, recipes);
         network.recipe = recipeFor(written, first[channelAxis(first)], overridden, diags);
         settleLosses(network, elaborator.outputRanges(), written, options.anyOutput, diags);
+        elaborator.warnOfProbabilities(network.recipe);
       }
       if (!diags.hasErrors())
         result = std::move(network);

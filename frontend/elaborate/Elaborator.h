@@ -37,6 +37,8 @@ public:
   Network run(const Definition &model, const Bindings &set, bool anyOutput);
   /// Where the model's results stand in the file, one an output.
   const std::vector<Range> &outputRanges() const { return resultRanges; }
+  /// After `run`: a warning where the loss makes probabilities of what are probabilities.
+  void warnOfProbabilities(const Recipe &recipe);
   /// An expression outside of any block: a recipe's or the command line's.
   Value evaluateAlone(const Expr &expr);
 
@@ -122,6 +124,7 @@ private:
   // Finish.cpp
   void checkNames();
   void checkHeads();
+  void findProbabilities();
   void settleBiases();
   void dropUnused();
 
@@ -139,6 +142,12 @@ private:
   std::unordered_map<std::string, Claim> names;
   std::vector<Claim> heads; ///< where network.auxiliaries are
   std::vector<Range> resultRanges;
+  /// A softmax or sigmoid at the end of an output, or, without a name, of an auxiliary head.
+  struct Probabilities {
+    std::string output, kind;
+    Claim claim;
+  };
+  std::vector<Probabilities> probabilities;
   Bindings overrides; ///< `--set` of input shapes
   int64_t fuel = maxSteps;
   int depth = 0;

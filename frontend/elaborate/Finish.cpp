@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace netc::frontend {
 
 /// `reached[i]`: layer i's value flows into one of `roots`.
@@ -57,6 +59,47 @@ void Elaborator::checkHeads() {
                            spell(scores), spell(head)),
                heads[i].stack)
         .suggest("end it with x | flatten | linear(classes)");
+  }
+}
+
+/// Layers that change no class's rank, behind which an output's real end is looked for.
+static bool passesThrough(const Layer &layer) {
+  return std::holds_alternative<DropoutAttrs>(layer.attrs) ||
+         std::holds_alternative<FlattenAttrs>(layer.attrs);
+}
+
+/// Outputs that are probabilities already, where the loss and everything that shows results take the
+/// softmax of what the model returns.
+void Elaborator::findProbabilities() {
+  auto look = [&](const std::string &output, int at) {
+    while (passesThrough(network.layers[at]))
+      at = network.layers[at].inputs.front();
+    const Layer &layer = network.layers[at];
+    const auto *activation = std::get_if<ActivationAttrs>(&layer.attrs);
+    if (std::holds_alternative<SoftmaxAttrs>(layer.attrs) ||
+        (activation && activation->kind == ActivationKind::Sigmoid))
+      probabilities.push_back({output, layer.kind, {layerRanges[at], layer.stack}});
+  };
+  for (const Output &output : network.outputs)
+    look(output.name, output.layer);
+  for (const AuxiliaryHead &head : network.auxiliaries)
+    look("", head.value);
+}
+
+void Elaborator::warnOfProbabilities(const Recipe &recipe) {
+  for (const Probabilities &end : probabilities) {
+    bool scored = std::any_of(recipe.losses.begin(), recipe.losses.end(), [&](const LossTerm &t) {
+      return t.call.name == "cross_entropy" && (end.output.empty() || t.output == end.output);
+    });
+    if (scored)
+      diags
+          .warning(end.claim.range,
+                   fmt::format("the output ends in '{}', and the loss cross_entropy takes the "
+                               "softmax of it: that of probabilities, not of scores",
+                               end.kind),
+                   end.claim.stack)
+          .suggest(fmt::format(
+              "leave '{}' out: train, eval and predict take the softmax themselves", end.kind));
   }
 }
 

@@ -272,6 +272,36 @@ model m {
     4 |   y = image | conv(3, k=3)
       |               ^~~~
 )net"},
+    {"softmax before the loss", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  x = image | flatten
+  aux(x | linear(10) | softmax, weight=0.3)
+  return x | linear(10) | softmax | dropout
+}
+)net",
+     "", "",
+     R"net(test.net:6:27: warning: the output ends in 'softmax', and the loss cross_entropy takes the softmax of it: that of probabilities, not of scores
+    6 |   return x | linear(10) | softmax | dropout
+      |                           ^~~~~~~
+  help: leave 'softmax' out: train, eval and predict take the softmax themselves
+test.net:5:24: warning: the output ends in 'softmax', and the loss cross_entropy takes the softmax of it: that of probabilities, not of scores
+    5 |   aux(x | linear(10) | softmax, weight=0.3)
+      |                        ^~~~~~~
+  help: leave 'softmax' out: train, eval and predict take the softmax themselves
+)net"},
+    {"sigmoid before the loss, softmax within", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image | flatten | softmax | linear(10) | sigmoid
+}
+)net",
+     "", "",
+     R"net(test.net:4:51: warning: the output ends in 'sigmoid', and the loss cross_entropy takes the softmax of it: that of probabilities, not of scores
+    4 |   return image | flatten | softmax | linear(10) | sigmoid
+      |                                                   ^~~~~~~
+  help: leave 'sigmoid' out: train, eval and predict take the softmax themselves
+)net"},
 };
 
 class ShapeErrors : public ::testing::TestWithParam<ErrorCase> {};
