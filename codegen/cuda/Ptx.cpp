@@ -2,6 +2,7 @@
 #include "codegen/cuda/Ptx.h"
 
 #include "codegen/common/ScalarPipeline.h"
+#include "codegen/common/TemporaryFile.h"
 #include "dialect/target/Target.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -133,8 +134,8 @@ namespace {
 /// A file that goes with the object.
 struct TemporaryFile {
   llvm::SmallString<128> path;
-  bool open(llvm::StringRef suffix) {
-    return !llvm::sys::fs::createTemporaryFile("netc", suffix, path);
+  std::error_code open(llvm::StringRef suffix) {
+    return llvm::sys::fs::createTemporaryFile("netc", suffix, path);
   }
   std::string contents() const {
     auto buffer = llvm::MemoryBuffer::getFile(path);
@@ -150,9 +151,9 @@ struct TemporaryFile {
 FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, StringRef ptx,
                                             unsigned chip) {
   TemporaryFile input, output, log;
-  if (!input.open("ptx") || !output.open("cubin") || !log.open("log"))
-    return source.emitError("cannot create a temporary file for ptxas"), failure();
   std::error_code error;
+  if ((error = input.open("ptx")) || (error = output.open("cubin")) || (error = log.open("log")))
+    return source.emitError() << temporaryFileError(error), failure();
   {
     llvm::raw_fd_ostream out(input.path, error);
     out << ptx;

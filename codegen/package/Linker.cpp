@@ -1,6 +1,8 @@
 //===- Linker.cpp - object and runtime to an executable -------------------===//
 #include "codegen/package/Linker.h"
 
+#include "codegen/common/TemporaryFile.h"
+
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -45,10 +47,10 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
   std::string driver = findDriver(error);
   if (driver.empty())
     return false;
-  std::string partial = (output + ".partial").str();
+  std::string partial = partialName(output);
   SmallString<128> log;
-  if (sys::fs::createTemporaryFile("netc-link", "log", log)) {
-    error = "cannot create a temporary file for the linker's messages";
+  if (std::error_code failure = sys::fs::createTemporaryFile("netc-link", "log", log)) {
+    error = temporaryFileError(failure);
     return false;
   }
   SmallVector<StringRef> arguments{driver};

@@ -1,5 +1,6 @@
 //===- Driver.cpp - from options to a result ------------------------------===//
 #include "codegen/common/Explain.h"
+#include "codegen/common/TemporaryFile.h"
 #include "codegen/package/Compile.h"
 #include "codegen/package/Linker.h"
 #include "codegen/package/ModelTable.h"
@@ -59,7 +60,7 @@ static int writeFile(const std::string &path, llvm::StringRef text) {
   bool special = isSpecial(path);
   if (!special && llvm::sys::fs::is_directory(path))
     return fail("cannot write " + path + ": it is a folder");
-  std::string written = special ? path : path + ".partial";
+  std::string written = special ? path : partialName(path);
   std::error_code error;
   {
     llvm::raw_fd_ostream out(written, error);
@@ -232,7 +233,7 @@ std::unique_ptr<llvm::raw_fd_ostream> Objects::create(llvm::StringRef suffix) {
   int descriptor;
   if (std::error_code error =
           llvm::sys::fs::createTemporaryFile("netc", suffix, descriptor, path)) {
-    fail("cannot create a temporary file: " + error.message());
+    fail(temporaryFileError(error));
     return nullptr;
   }
   paths.push_back(std::string(path));
@@ -323,7 +324,8 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
     if (!runPasses(*module, Stage::Kern, options, one))
       return kFailed;
     if (options.explain && index == 0)
-      llvm::outs() << explain(*module);
+      if (int code = writeStdout(explain(*module)))
+        return code;
     auto number = static_cast<unsigned>(index);
     tables.push_back(ModelSymbols(model, number).table);
     double start = now();
@@ -368,7 +370,8 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
   if (!runPasses(*module, stage, options, target))
     return kFailed;
   if (options.explain && stage == Stage::Kern)
-    llvm::outs() << explain(*module);
+    if (int code = writeStdout(explain(*module)))
+      return code;
   if (options.emit == "json")
     return writeText(options,
                      modelJson(*module, target.cpu, target.gpu ? &*target.gpu : nullptr) + "\n");

@@ -3,6 +3,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <iostream>
 
 using namespace netc;
@@ -10,7 +13,11 @@ using namespace netc;
 static int finish(CLI::App &app, const CLI::ParseError &error) {
   if (error.get_exit_code() == 0) {
     app.exit(error);
-    return kDone;
+    std::cout.flush();
+    if (std::cout && std::fflush(stdout) == 0)
+      return kDone;
+    std::cerr << "netc: error: cannot write to standard output: " << std::strerror(errno) << "\n";
+    return kFailed;
   }
   std::cerr << "netc: " << error.what() << "\nnetc: see netc --help\n";
   return kUsage;

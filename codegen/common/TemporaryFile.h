@@ -1,0 +1,21 @@
+//===- TemporaryFile.h - files that go with an object -----------*- C++ -*-===//
+#ifndef NETC_CODEGEN_COMMON_TEMPORARYFILE_H
+#define NETC_CODEGEN_COMMON_TEMPORARYFILE_H
+
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+#include <system_error>
+
+namespace netc {
+
+/// Why a temporary file could not be made: names the folder, and where its name comes from.
+std::string temporaryFileError(std::error_code error);
+
+/// Where what becomes `path` is written until it is whole: beside it, under a name that no other
+/// process uses.
+std::string partialName(llvm::StringRef path);
+
+} // namespace netc
+
+#endif // NETC_CODEGEN_COMMON_TEMPORARYFILE_H
