@@ -256,8 +256,7 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
       if (pixels <= 1)
         return self(self, index + 1);
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(pixels));
-      k.choose(
-          same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
+      k.choose(same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
     };
     overPieces([&] {
       k.loop(k.c(0), end, p, tileAt(p));

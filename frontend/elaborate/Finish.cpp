@@ -68,8 +68,8 @@ static bool passesThrough(const Layer &layer) {
          std::holds_alternative<FlattenAttrs>(layer.attrs);
 }
 
-/// Outputs that are probabilities already, where the loss and everything that shows results take the
-/// softmax of what the model returns.
+/// Outputs that are probabilities already, where the loss and everything that shows results take
+/// the softmax of what the model returns.
 void Elaborator::findProbabilities() {
   auto look = [&](const std::string &output, int at) {
     while (passesThrough(network.layers[at]))

@@ -19,8 +19,8 @@ nlohmann::ordered_json parseForeignJson(std::string_view text);
 /// As above; a discarded value in place of the exception.
 nlohmann::ordered_json tryForeignJson(std::string_view text);
 
-/// `object[name]` as an integer from `low` to `high`, written as one: 6.9 and "3" are none. Throws an
-/// Error that says what it is.
+/// `object[name]` as an integer from `low` to `high`, written as one: 6.9 and "3" are none. Throws
+/// an Error that says what it is.
 int64_t wholeNumber(const nlohmann::ordered_json &object, const char *name, int64_t low,
                     int64_t high = INT64_MAX);
 

@@ -2,8 +2,8 @@
 #include "runtime/commands/Main.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/base/Utf8.h"
 #include "runtime/base/Output.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/exec/Model.h"
 #include "runtime/system/CpuFeatures.h"

@@ -1,7 +1,7 @@
 //===- Predict.cpp - classes of image files -------------------------------===//
 #include "runtime/base/Error.h"
-#include "runtime/base/Utf8.h"
 #include "runtime/base/Output.h"
+#include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/commands/Preprocessing.h"
 #include "runtime/data/ClassLabels.h"
@@ -188,8 +188,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
       }
       const float *logits = executor.at<float>(info.scores(), n) + i * info.classes;
       requireFiniteLogits(logits, info.classes, path, image);
-      auto guesses = bestGuesses(logits,
-                                 info.classes, top, names);
+      auto guesses = bestGuesses(logits, info.classes, top, names);
       if (options.json)
         fmt::print("{}\n",
                    describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -82,12 +82,9 @@ static Json describeQuality(const Quality &quality) {
 }
 
 static Json describeCurve(const EpochCurve &curve) {
-  Json json = {{"points", pointsJson(curve.points)},
-               {"loss_sum", curve.lossSum},
-               {"correct", curve.correct},
-               {"images", curve.images},
-               {"epoch_images", curve.epochImages},
-               {"seconds", curve.seconds}};
+  Json json = {{"points", pointsJson(curve.points)}, {"loss_sum", curve.lossSum},
+               {"correct", curve.correct},           {"images", curve.images},
+               {"epoch_images", curve.epochImages},  {"seconds", curve.seconds}};
   if (curve.quality.scored || curve.quality.values)
     json["quality"] = describeQuality(curve.quality);
   return json;
@@ -221,10 +218,9 @@ static EpochCurve readCurve(const Json &json, int64_t step) {
                   {"loss", point.at(1)},
                   {"accuracy", point.at(2)},
                   {"lr", point.at(3)}};
-    result.points.push_back({wholeNumber(named, "step", 0, step),
-                             finiteNumber(named, "loss", -DBL_MAX, DBL_MAX),
-                             finiteNumber(named, "accuracy", 0, DBL_MAX),
-                             finiteNumber(named, "lr", 0, DBL_MAX)});
+    result.points.push_back(
+        {wholeNumber(named, "step", 0, step), finiteNumber(named, "loss", -DBL_MAX, DBL_MAX),
+         finiteNumber(named, "accuracy", 0, DBL_MAX), finiteNumber(named, "lr", 0, DBL_MAX)});
   }
   result.lossSum = finiteNumber(*found, "loss_sum", -DBL_MAX, DBL_MAX);
   result.images = wholeNumber(*found, "images", 0);
@@ -238,7 +234,8 @@ static EpochCurve readCurve(const Json &json, int64_t step) {
 /// The checksum tells of accidents; values are looked at all the same: the sum is easily made.
 static TrainingPosition readPosition(const Json &json) {
   TrainingPosition result;
-  const Json &position = json.at("position"), &plateau = json.at("plateau"), &best = json.at("best");
+  const Json &position = json.at("position"), &plateau = json.at("plateau"),
+             &best = json.at("best");
   result.step = wholeNumber(position, "step", 0, mostSteps);
   result.epoch = wholeNumber(position, "epoch", 0, mostSteps);
   result.batch = wholeNumber(position, "batch", 0, mostSteps);

@@ -34,8 +34,8 @@ static double secondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Writing to a pipe whose reader is gone, or beyond a limit on files, fails from here on instead of
-/// killing the run before it is saved.
+/// Writing to a pipe whose reader is gone, or beyond a limit on files, fails from here on instead
+/// of killing the run before it is saved.
 static void surviveFailedWrites() {
   for (int signal : {SIGPIPE, SIGXFSZ})
     std::signal(signal, SIG_IGN);
@@ -368,10 +368,11 @@ void Training::checkBatches() const {
     return;
   if (stepsPerEpoch > 1)
     requireBatchStatistics(info, recipe.batch, fmt::format("batch {}", recipe.batch));
-  requireBatchStatistics(info, last,
-                         fmt::format("{} images in batches of {} leave a batch of {}: choose another "
-                                     "--batch or --limit",
-                                     images, recipe.batch, last));
+  requireBatchStatistics(
+      info, last,
+      fmt::format("{} images in batches of {} leave a batch of {}: choose another "
+                  "--batch or --limit",
+                  images, recipe.batch, last));
 }
 
 /// Chooses a training step for the bytes that there are, or that the user grants, of the memory
@@ -479,8 +480,7 @@ bool Training::validate() {
     if (lastAccuracy.notFinite) {
       progress.clear();
       warn(fmt::format("the scores of {} of {} validation images are not finite",
-                       std::min(lastAccuracy.notFinite, lastAccuracy.images),
-                       lastAccuracy.images));
+                       std::min(lastAccuracy.notFinite, lastAccuracy.images), lastAccuracy.images));
     }
     error = info.classifies() ? 1 - lastAccuracy.top1() : lastAccuracy.loss();
     validationSeconds = record.validationSeconds = secondsSince(start);

@@ -214,8 +214,8 @@ void Training::writeRun() {
 
 void Training::noteLostOutput() {
   if (!std::exchange(outputLost, true))
-    warn(fmt::format("cannot write to standard output: {}; training goes on",
-                     std::strerror(errno)));
+    warn(
+        fmt::format("cannot write to standard output: {}; training goes on", std::strerror(errno)));
 }
 
 void Training::printText(const std::string &text) {

@@ -31,11 +31,11 @@ static uint64_t dtypeBits(const std::string &dtype) {
   static constexpr struct {
     const char *name;
     uint64_t bits;
-  } sizes[] = {{"F64", 64},        {"I64", 64},        {"U64", 64},    {"C64", 64},
-               {"F32", 32},        {"I32", 32},        {"U32", 32},    {"F16", 16},
-               {"I16", 16},        {"BF16", 16},       {"U16", 16},    {"F8_E4M3", 8},
-               {"F8_E5M2", 8},     {"F8_E8M0", 8},     {"I8", 8},      {"U8", 8},
-               {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"BOOL", 8},    {"F6_E2M3", 6},
+  } sizes[] = {{"F64", 64},        {"I64", 64},        {"U64", 64}, {"C64", 64},
+               {"F32", 32},        {"I32", 32},        {"U32", 32}, {"F16", 16},
+               {"I16", 16},        {"BF16", 16},       {"U16", 16}, {"F8_E4M3", 8},
+               {"F8_E5M2", 8},     {"F8_E8M0", 8},     {"I8", 8},   {"U8", 8},
+               {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"BOOL", 8}, {"F6_E2M3", 6},
                {"F6_E3M2", 6},     {"F4", 4}};
   for (const auto &size : sizes)
     if (dtype == size.name)

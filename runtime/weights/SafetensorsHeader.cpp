@@ -14,8 +14,8 @@ namespace netc::runtime {
 static constexpr size_t mostDimensions = 1024, mostDepth = 64;
 
 namespace {
-/// Takes the header as it is parsed. No tree is made of it: its length alone bounds time and memory,
-/// and a name that is there twice is seen.
+/// Takes the header as it is parsed. No tree is made of it: its length alone bounds time and
+/// memory, and a name that is there twice is seen.
 class Reader : public nlohmann::json_sax<nlohmann::json> {
 public:
   explicit Reader(const std::string &path) : path(path) {}
@@ -52,11 +52,11 @@ private:
   }
 
   const std::string &path;
-  size_t depth = 0;      // brackets that are open; 1: the header, 2: an entry or the metadata
+  size_t depth = 0; // brackets that are open; 1: the header, 2: an entry or the metadata
   bool inMetadata = false;
   std::string metaKey;
-  Field field = Other;   // of the entry
-  unsigned fields = 0;   // that the entry has had
+  Field field = Other; // of the entry
+  unsigned fields = 0; // that the entry has had
   std::unordered_set<std::string> names;
 };
 } // namespace
@@ -76,15 +76,16 @@ bool Reader::reject(const std::string &value) const {
   if (depth >= 2 && !inMetadata && field == Other)
     return true;
   bad(fmt::format("{} is {}, expected {}", where(), value.substr(0, 40),
-                  depth < 2         ? "an object"
-                  : inMetadata      ? "text by name"
-                  : field == Dtype  ? "text"
-                  : field == Shape  ? "a list of integers"
-                                    : "a list of two integers from 0 on"));
+                  depth < 2        ? "an object"
+                  : inMetadata     ? "text by name"
+                  : field == Dtype ? "text"
+                  : field == Shape ? "a list of integers"
+                                   : "a list of two integers from 0 on"));
 }
 
 bool Reader::open(bool isObject) {
-  bool fits = depth < 2 ? isObject : !inMetadata && (field == Other || (isList() && depth == 2 && !isObject));
+  bool fits = depth < 2 ? isObject
+                        : !inMetadata && (field == Other || (isList() && depth == 2 && !isObject));
   if (!fits)
     return reject(isObject ? "an object" : "a list");
   if (++depth > mostDepth)
@@ -111,7 +112,10 @@ bool Reader::key(std::string &name) {
   }
   if (depth > 2)
     return true;
-  field = name == "dtype" ? Dtype : name == "shape" ? Shape : name == "data_offsets" ? Offsets : Other;
+  field = name == "dtype"          ? Dtype
+          : name == "shape"        ? Shape
+          : name == "data_offsets" ? Offsets
+                                   : Other;
   if (fields & field)
     bad(fmt::format("{} is there twice", where()));
   fields |= field;
@@ -153,7 +157,8 @@ bool Reader::number_integer(int64_t value) {
 
 bool Reader::end_object() {
   if (depth == 2 && !inMetadata) {
-    for (auto [which, name] : {std::pair(Dtype, "dtype"), {Shape, "shape"}, {Offsets, "data_offsets"}})
+    for (auto [which, name] :
+         {std::pair(Dtype, "dtype"), {Shape, "shape"}, {Offsets, "data_offsets"}})
       if (!(fields & which))
         bad(fmt::format("tensor {} has no {}", entry().name, name));
     if (entry().offsets.size() != 2)

@@ -43,9 +43,11 @@ std::map<std::string, std::string> WeightsMetadata::encode() const {
 
 /// Pixels are divided by `std`; nothing may make them infinite.
 static void checkNumbers(const WeightsMetadata &meta, const std::string &file) {
-  for (const auto &[name, list] :
-       {std::pair("mean", &meta.mean), {"std", &meta.std}, {"pixel_mean", &meta.pixelMean},
-        {"pca_values", &meta.pcaValues}, {"pca_vectors", &meta.pcaVectors}})
+  for (const auto &[name, list] : {std::pair("mean", &meta.mean),
+                                   {"std", &meta.std},
+                                   {"pixel_mean", &meta.pixelMean},
+                                   {"pca_values", &meta.pcaValues},
+                                   {"pca_vectors", &meta.pcaVectors}})
     for (float value : *list)
       if (!std::isfinite(value))
         fail("{}: metadata netc.{} holds {}, expected finite numbers", file, name, value);
@@ -108,8 +110,8 @@ struct Mismatch {
 static bool isCounter(const std::string &name) { return name.ends_with("num_batches_tracked"); }
 
 /// The tensor of a parameter: under its name or, if the file has none such, timm's, both behind
-/// `prefix`. timm's VGG has 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear layers
-/// [O, I H W]: the same numbers in the same order.
+/// `prefix`. timm's VGG has 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear
+/// layers [O, I H W]: the same numbers in the same order.
 static std::optional<Tensor> findTensor(const Safetensors &file, const std::string &prefix,
                                         const ParameterInfo &parameter) {
   if (const Tensor *tensor = file.find(prefix + parameter.name))
@@ -127,9 +129,10 @@ static std::optional<Tensor> findTensor(const Safetensors &file, const std::stri
 
 static size_t countFound(const Safetensors &file, const std::string &prefix,
                          const ModelInfo &info) {
-  return size_t(std::count_if(
-      info.parameters.begin(), info.parameters.end(),
-      [&](const ParameterInfo &p) { return findTensor(file, prefix, p).has_value(); }));
+  return size_t(
+      std::count_if(info.parameters.begin(), info.parameters.end(), [&](const ParameterInfo &p) {
+        return findTensor(file, prefix, p).has_value();
+      }));
 }
 
 /// What every name of the file begins with, up to its last dot; empty where they differ.
@@ -147,8 +150,8 @@ static std::string commonPrefix(const Safetensors &file) {
 }
 
 /// Wrappers put a name of their own before all of a model's: "module." (DataParallel), "_orig_mod."
-/// (torch.compile), "model.". Where the model's names are found behind such a prefix only, and every
-/// tensor has it, it is left out.
+/// (torch.compile), "model.". Where the model's names are found behind such a prefix only, and
+/// every tensor has it, it is left out.
 static std::string findPrefix(const Safetensors &file, const ModelInfo &info) {
   std::string whole = commonPrefix(file), best;
   size_t most = whole.empty() ? 0 : countFound(file, "", info);

@@ -79,11 +79,11 @@ static std::string run(const std::string &out, const std::string &more) {
 
 TEST(FolderLock, TwoTrainersWithOneOut) {
   ScratchFolder folder;
-  Outcome outcome =
-      shell(run(folder / "out", "--epochs 60") + " & first=$!; while [ ! -e " +
-            folder / "out/best.safetensors ]; do sleep 0.01; done; " +
-            run(folder / "out", "--epochs 1") + "; second=$?; kill -INT $first; wait $first; "
-            "echo first $? second $second");
+  Outcome outcome = shell(run(folder / "out", "--epochs 60") + " & first=$!; while [ ! -e " +
+                          folder / "out/best.safetensors ]; do sleep 0.01; done; " +
+                          run(folder / "out", "--epochs 1") +
+                          "; second=$?; kill -INT $first; wait $first; "
+                          "echo first $? second $second");
   EXPECT_HAS(outcome.out, "first 1 second 1");
   EXPECT_HAS(outcome.err, folder / "out is in use: process ");
   EXPECT_HAS(outcome.err, "interrupted at step ");
@@ -98,8 +98,8 @@ TEST(FolderLock, ARunWhoseFolderIsRemovedSavesInANewOne) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_HAS(outcome.err, "warning: " + folder / "out was removed: it is made anew");
   EXPECT_EQ(outcome.err.find("make room"), std::string::npos) << outcome.err;
-  for (const char *name : {"model.safetensors", "recipe.json", "metrics.jsonl",
-                           "checkpoint/checkpoint.json"})
+  for (const char *name :
+       {"model.safetensors", "recipe.json", "metrics.jsonl", "checkpoint/checkpoint.json"})
     EXPECT_TRUE(std::filesystem::exists(folder / "out/" + name)) << name;
   EXPECT_EQ(shell(run(folder / "out", "--epochs 12 --resume")).code, 0);
 }

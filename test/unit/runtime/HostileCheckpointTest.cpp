@@ -27,8 +27,8 @@ struct HostileCheckpoint : testing::Test {
   }
 
   static std::string checksum(const std::string &text) {
-    return fmt::format("{:08x}", uint32_t(crc32_z(0, reinterpret_cast<const Bytef *>(text.data()),
-                                                  text.size())));
+    return fmt::format(
+        "{:08x}", uint32_t(crc32_z(0, reinterpret_cast<const Bytef *>(text.data()), text.size())));
   }
 
   /// Resumes from the description as `change` leaves it, with the checksum that belongs to it.
@@ -147,5 +147,6 @@ TEST(ForeignJson, WholeNumbersAreWrittenAsSuch) {
   EXPECT_EQ(wholeNumber(json, "a", 0), 5);
   for (const char *name : {"b", "c", "d", "e"})
     EXPECT_HAS(errorOf([&] { wholeNumber(json, name, 0); }), "expected an integer from 0 on");
-  EXPECT_HAS(errorOf([&] { wholeNumber(json, "a", 0, 4); }), "a is 5, expected an integer from 0 to 4");
+  EXPECT_HAS(errorOf([&] { wholeNumber(json, "a", 0, 4); }),
+             "a is 5, expected an integer from 0 to 4");
 }

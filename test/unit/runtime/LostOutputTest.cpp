@@ -65,8 +65,8 @@ private:
 } // namespace
 
 static std::vector<std::string> longRun(const std::string &out) {
-  return {toy,  "train",   "--data", "synthetic:3000", "--epochs", "400", "--batch",
-          "32", "--out",   out,      "--threads",      "1",        "--workers", "1"};
+  return {toy,  "train", "--data", "synthetic:3000", "--epochs", "400",       "--batch",
+          "32", "--out", out,      "--threads",      "1",        "--workers", "1"};
 }
 
 // A warning on stderr, and an error: a note, then an exception.
@@ -88,8 +88,8 @@ TEST(LostOutput, AFullStdoutIsAnErrorExceptInTraining) {
   for (const char *stdoutTo : {">/dev/full", ">&-"}) {
     EXPECT_EQ(shell(toy + " info " + stdoutTo).code, 1) << stdoutTo;
     EXPECT_EQ(shell(toy + " --help " + stdoutTo).code, 1) << stdoutTo;
-    Outcome trained = shell(toy + " train --data synthetic:100 --epochs 2 --out " +
-                            folder / "out " + stdoutTo);
+    Outcome trained =
+        shell(toy + " train --data synthetic:100 --epochs 2 --out " + folder / "out " + stdoutTo);
     EXPECT_EQ(trained.code, 1) << stdoutTo;
     EXPECT_HAS(trained.err, "cannot write to standard output");
     EXPECT_HAS(readFile(folder / "out/metrics.jsonl"), "\"epoch\":2,");
@@ -102,8 +102,7 @@ TEST(LostOutput, MessagesDoNotEndInTheRunsFiles) {
   ScratchFolder folder;
   ASSERT_EQ(shell(toy + " train --data synthetic:100 --epochs 1 --out " + folder / "a").code, 0);
   ASSERT_EQ(
-      shell(toy + " train --data synthetic:100 --epochs 1 --out " + folder / "b 2>&- >&-")
-          .code,
+      shell(toy + " train --data synthetic:100 --epochs 1 --out " + folder / "b 2>&- >&-").code,
       1); // stdout
   EXPECT_EQ(contents(folder / "a"), contents(folder / "b"));
 }
@@ -125,9 +124,9 @@ TEST(LostOutput, AnInterruptWithoutAReaderStillSaves) {
     child.closeReader();
     child.signal(signal);
     EXPECT_EQ(child.wait(), 1) << signal;
-    Outcome resumed =
-        shell("timeout -s INT 2 " + toy + " train --data synthetic:3000 --epochs 400 --batch 32 --out " +
-              folder / "out --resume");
+    Outcome resumed = shell("timeout -s INT 2 " + toy +
+                            " train --data synthetic:3000 --epochs 400 --batch 32 --out " +
+                            folder / "out --resume");
     EXPECT_HAS(resumed.out, "resuming at step ");
   }
 }
@@ -153,8 +152,8 @@ TEST(LostOutput, NohupIsRespected) {
 // A file that would grow beyond `ulimit -f` fails with a message; the signal would kill.
 TEST(LostOutput, ALimitOnFilesIsAnError) {
   ScratchFolder folder;
-  Outcome outcome =
-      shell("ulimit -f 8; " + toy + " train --data synthetic:100 --epochs 1 --out " + folder / "out");
+  Outcome outcome = shell("ulimit -f 8; " + toy + " train --data synthetic:100 --epochs 1 --out " +
+                          folder / "out");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_HAS(outcome.err, "File too large");
 }

@@ -101,16 +101,28 @@ TEST(Optimizer, TheNormalizationCanBeSet) {
 
 // What the language refuses in a file is refused on the command line.
 TEST(Optimizer, ValuesOutOfRangeAreTheCommandLinesFault) {
-  for (const char *set :
-       {"optimizer.lr=-1", "optimizer.beta1=1", "optimizer.beta2=1.5",
-        "optimizer.weight_decay=-0.1", "schedule.step.factor=-1", "schedule.step.at=[20k, 10k]",
-        "schedule.step.at=[1, 0.5]", "augment.random_crop.pad=-1", "augment.random_crop.pad=1.5",
-        "augment.random_crop.size=0", "augment.random_crop.size=4294967328",
-        "augment.random_crop.size=[8, -1]", "augment.random_crop.size=18446744073709551615",
-        "schedule.step.every=0", "schedule.step.every=0.0", "schedule.step.every=0k",
-        "schedule.step.at=[9223372036854775807k]", "schedule.step.at=[9223372036854775807]",
-        "schedule.step.at=[1e300]", "batch=18446744073709551615", "epochs=1099511627777",
-        "normalize.mean=1e300"}) {
+  for (const char *set : {"optimizer.lr=-1",
+                          "optimizer.beta1=1",
+                          "optimizer.beta2=1.5",
+                          "optimizer.weight_decay=-0.1",
+                          "schedule.step.factor=-1",
+                          "schedule.step.at=[20k, 10k]",
+                          "schedule.step.at=[1, 0.5]",
+                          "augment.random_crop.pad=-1",
+                          "augment.random_crop.pad=1.5",
+                          "augment.random_crop.size=0",
+                          "augment.random_crop.size=4294967328",
+                          "augment.random_crop.size=[8, -1]",
+                          "augment.random_crop.size=18446744073709551615",
+                          "schedule.step.every=0",
+                          "schedule.step.every=0.0",
+                          "schedule.step.every=0k",
+                          "schedule.step.at=[9223372036854775807k]",
+                          "schedule.step.at=[9223372036854775807]",
+                          "schedule.step.at=[1e300]",
+                          "batch=18446744073709551615",
+                          "epochs=1099511627777",
+                          "normalize.mean=1e300"}) {
     RecipeOverrides overrides;
     overrides.set = {set};
     EXPECT_THROW(parseRecipe(modelWith(adam), overrides), UsageError) << set;

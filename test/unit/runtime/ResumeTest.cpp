@@ -104,11 +104,12 @@ static std::vector<std::string> curvesOf(const std::string &out) {
 // them: report.html draws the epoch as if nothing had been.
 TEST(Resume, TheCurveOfAStoppedEpochIsWhole) {
   ScratchFolder folder;
-  std::string command = toy + " train --data synthetic:20000 --epochs 2 --batch 16 --threads 1 --out ";
+  std::string command =
+      toy + " train --data synthetic:20000 --epochs 2 --batch 16 --threads 1 --out ";
   ASSERT_EQ(shell(command + folder / "whole").code, 0);
-  std::vector<std::string> arguments{toy,  "train",   "--data", "synthetic:20000",  "--epochs",
-                                     "2",  "--batch", "16",     "--out",            folder / "stopped",
-                                     "--resume", "--threads", "1"};
+  std::vector<std::string> arguments{
+      toy,  "train", "--data",           "synthetic:20000", "--epochs",  "2", "--batch",
+      "16", "--out", folder / "stopped", "--resume",        "--threads", "1"};
   std::mt19937 random(11);
   int stops = 0;
   for (int attempt = 0; attempt < 8; ++attempt)

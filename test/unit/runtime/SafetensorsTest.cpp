@@ -105,7 +105,8 @@ TEST(Safetensors, NumbersAreIntegers) {
   EXPECT_HAS(error("null", "[0, 24]"), "shape is null");
   EXPECT_HAS(error("[6, -0]", "[0, 0]"), "shape is -0");
   EXPECT_HAS(error("[18446744073709551615]", "[0, 24]"), "shape is 18446744073709551615");
-  EXPECT_HAS(error("[6, 1]", "[-0.5, 24]"), "tensor a data_offsets is -0.5, expected a list of two");
+  EXPECT_HAS(error("[6, 1]", "[-0.5, 24]"),
+             "tensor a data_offsets is -0.5, expected a list of two");
   EXPECT_HAS(error("[6, 1]", "[0.0, 24]"), "data_offsets is 0.0");
   EXPECT_HAS(error("[6, 1]", "[-24, 0]"), "data_offsets is -24");
   EXPECT_HAS(error("[6, 1]", "[0, 24, 24]"), "data_offsets has too many numbers");
@@ -120,8 +121,7 @@ TEST(Safetensors, NamesAreThereOnce) {
   EXPECT_HAS(readError(folder, assemble("{\"a\":" + a + ",\"a\":" + a + "}", "1234")),
              "tensor a is there twice");
   std::string twice = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
-  for (const char *field :
-       {R"(,"dtype":"F32")", R"(,"shape":[1])", R"(,"data_offsets":[0,4])"})
+  for (const char *field : {R"(,"dtype":"F32")", R"(,"shape":[1])", R"(,"data_offsets":[0,4])"})
     EXPECT_HAS(readError(folder, assemble(entry(twice + field), "1234")), "is there twice");
   EXPECT_HAS(readError(folder, assemble(R"({"__metadata__":{"k":"1","k":"2"}})", "")),
              "__metadata__ k is there twice");
@@ -130,16 +130,18 @@ TEST(Safetensors, NamesAreThereOnce) {
   EXPECT_HAS(readError(folder, assemble(R"({"__metadata__":{"k":1}})", "")),
              "__metadata__ is 1, expected text by name");
   // Fields that nobody reads may be anything.
-  EXPECT_EQ(readError(folder, assemble(entry(twice + R"(,"x":[{"y":[1.5,null]}],"z":true)"), "1234")),
-            "");
+  EXPECT_EQ(
+      readError(folder, assemble(entry(twice + R"(,"x":[{"y":[1.5,null]}],"z":true)"), "1234")),
+      "");
 }
 
 TEST(Safetensors, TypesOfLessThanAByteArePacked) {
   ScratchFolder folder;
   auto error = [&](const std::string &type, int elements, int bytes) {
-    return readError(folder, assemble(entry(fmt::format(R"("dtype":"{}","shape":[{}],"data_offsets":[0,{}])",
-                                                        type, elements, bytes)),
-                                      std::string(size_t(bytes), 'x')));
+    return readError(
+        folder, assemble(entry(fmt::format(R"("dtype":"{}","shape":[{}],"data_offsets":[0,{}])",
+                                           type, elements, bytes)),
+                         std::string(size_t(bytes), 'x')));
   };
   EXPECT_EQ(error("F4", 6, 3), "");
   EXPECT_EQ(error("F6_E2M3", 4, 3), "");
@@ -155,8 +157,9 @@ TEST(Safetensors, TimeAndMemoryAreBoundedByTheHeader) {
   auto start = std::chrono::steady_clock::now();
   std::string header = "{";
   for (int i = 0; i < 160'000; ++i)
-    header += fmt::format(R"({}"layer.{}.weight":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
-                          i ? "," : "", i);
+    header +=
+        fmt::format(R"({}"layer.{}.weight":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+                    i ? "," : "", i);
   EXPECT_EQ(readError(folder, assemble(header + "}", "")), "");
   for (const char *where : {"", R"({"a":)", R"({"a":{"x":)", R"({"__metadata__":)"}) {
     std::string deep = where + std::string(4'000'000, *where ? '[' : '{');

@@ -26,8 +26,8 @@ TEST(ScarceThreads, StartsAllWhereItCan) {
 TEST(ScarceThreads, FewerThreadsAreANote) {
   ScratchFolder folder;
   std::string train = toy + " train --data synthetic:300 --epochs 1 --batch 32 --out ";
-  for (const char *threads : {"--threads 64 --workers 1", "--threads 1 --workers 64",
-                              "--threads 1024 --workers 1024"}) {
+  for (const char *threads :
+       {"--threads 64 --workers 1", "--threads 1 --workers 64", "--threads 1024 --workers 1024"}) {
     Outcome outcome = shell(fewThreads + train + folder / "out " + threads);
     EXPECT_TRUE(outcome.code == 0 || outcome.code == 1) << threads << ": " << outcome.code;
     EXPECT_HAS(outcome.err, "threads could be started (Resource temporarily unavailable)");

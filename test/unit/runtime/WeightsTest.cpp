@@ -1,7 +1,7 @@
 // Weights that other tools named, and weights that give no result.
+#include "runtime/weights/Weights.h"
 #include "runtime/base/Error.h"
 #include "runtime/train/BatchStatistics.h"
-#include "runtime/weights/Weights.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
@@ -56,13 +56,14 @@ struct ForeignWeights : testing::Test {
 
 TEST_F(ForeignWeights, APrefixOfEveryNameIsLeftOut) {
   std::string expected = eval(trained).out;
-  for (std::string prefix : {"_orig_mod.", "module.", "model.", "module._orig_mod.", "net.encoder."}) {
+  for (std::string prefix :
+       {"_orig_mod.", "module.", "model.", "module._orig_mod.", "net.encoder."}) {
     rename([&](const std::string &name) { return prefix + name; });
     Outcome outcome = eval(changed);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, expected);
-    EXPECT_HAS(outcome.err, "note: " + changed + ": every name begins with '" + prefix +
-                                "', which is left out");
+    EXPECT_HAS(outcome.err,
+               "note: " + changed + ": every name begins with '" + prefix + "', which is left out");
     Outcome from = shell(toy + " train --data synthetic:200 --epochs 0 --weights " + changed +
                          " --out " + folder / "from");
     EXPECT_EQ(from.code, 0) << from.err;
@@ -73,7 +74,8 @@ TEST_F(ForeignWeights, APrefixOfEveryNameIsLeftOut) {
 }
 
 TEST_F(ForeignWeights, APrefixOfSomeNamesIsAHint) {
-  rename([](const std::string &name) { return name == "fc.bias" ? "head.bias" : "module." + name; });
+  rename(
+      [](const std::string &name) { return name == "fc.bias" ? "head.bias" : "module." + name; });
   Outcome outcome = eval(changed);
   EXPECT_EQ(outcome.code, 1);
   EXPECT_HAS(outcome.err, "module.fc.weight fits fc.weight");
@@ -90,7 +92,8 @@ TEST_F(ForeignWeights, WhatGivesNoResultIsSaid) {
   ASSERT_EQ(shell(toy + " augment --data synthetic:9 --rows 1 --columns 1 --out " + image).code, 0);
   auto expectRefused = [&](const std::string &part) {
     for (const std::string &command :
-         {toy + " eval --data synthetic:200", toy + " predict " + image, toy + " predict --json " + image}) {
+         {toy + " eval --data synthetic:200", toy + " predict " + image,
+          toy + " predict --json " + image}) {
       Outcome outcome = shell(command + " --weights " + changed);
       EXPECT_EQ(outcome.code, 1) << command << outcome.out;
       EXPECT_HAS(outcome.err, part);
@@ -137,7 +140,8 @@ TEST_F(ForeignWeights, MetadataHoldsNumbersThatCanBeUsed) {
   EXPECT_HAS(errorWith("netc.std", "[1e300]"), "metadata netc.std holds inf");
   EXPECT_HAS(errorWith("netc.mean", "[1e300]"), "metadata netc.mean holds inf");
   EXPECT_HAS(errorWith("netc.mean", "[\"1\"]"), "bad metadata");
-  EXPECT_HAS(errorWith("netc.pca_values", "[1, 2]"), "2 colour components of 0 numbers, expected 4");
+  EXPECT_HAS(errorWith("netc.pca_values", "[1, 2]"),
+             "2 colour components of 0 numbers, expected 4");
   std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
   EXPECT_HAS(errorWith("netc.classes", deep), "bad metadata");
 }
@@ -145,8 +149,13 @@ TEST_F(ForeignWeights, MetadataHoldsNumbersThatCanBeUsed) {
 TEST_F(ForeignWeights, TypesThatNobodyAskedForAreLeftOut) {
   Safetensors file = Safetensors::read(trained);
   std::string zeros(64, '\0');
-  for (auto [type, bytes] : {std::pair("F8_E8M0", 8), {"C64", 64}, {"F4", 4}, {"F6_E2M3", 6},
-                             {"F6_E3M2", 6}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}}) {
+  for (auto [type, bytes] : {std::pair("F8_E8M0", 8),
+                             {"C64", 64},
+                             {"F4", 4},
+                             {"F6_E2M3", 6},
+                             {"F6_E3M2", 6},
+                             {"F8_E4M3FNUZ", 8},
+                             {"F8_E5M2FNUZ", 8}}) {
     std::vector<Tensor> tensors = file.tensors();
     tensors.push_back({"scales", type, {8}, zeros.data(), uint64_t(bytes)});
     writeSafetensors(changed, tensors, file.metadata());
@@ -159,7 +168,8 @@ TEST_F(ForeignWeights, TypesThatNobodyAskedForAreLeftOut) {
     tensors.back().bytes = uint64_t(bytes) * 10 / 8;
     if (std::string(type) != "F4" && bytes * 10 % 8)
       continue;
-    std::erase_if(tensors, [&](const Tensor &t) { return t.name == "fc.bias" && t.dtype == "F32"; });
+    std::erase_if(tensors,
+                  [&](const Tensor &t) { return t.name == "fc.bias" && t.dtype == "F32"; });
     writeSafetensors(changed, tensors, file.metadata());
     Outcome needed = eval(changed);
     EXPECT_EQ(needed.code, 1);
