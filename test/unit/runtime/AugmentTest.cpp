@@ -5,6 +5,7 @@
 #include "runtime/base/Error.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/data/Statistics.h"
+#include "test/unit/runtime/ImageModel.h"
 #include "test/unit/runtime/Scratch.h"
 #include "test/unit/runtime/TestImages.h"
 
@@ -167,9 +168,7 @@ TEST(Statistics, MeanImageOfScaledDecodes) {
   request.waves = true;
   std::string jpeg = makeJpeg(request);
   writeFileAtomically(folder / "cat/a.jpg", jpeg);
-  ModelInfo info;
-  info.channels = 3;
-  info.height = info.width = 64;
+  ModelInfo info = imageModel(3, 64, 64);
   StatisticsRequest wanted;
   wanted.pixelMean = true;
   auto data = openDataset("imagefolder:" + folder.path, Split::Train, {3, 64, 64, 1});
@@ -184,10 +183,7 @@ TEST(Statistics, MeanImageOfScaledDecodes) {
 }
 
 static ModelInfo colorModel(const std::string &normalize) {
-  ModelInfo info;
-  info.channels = 3;
-  info.height = info.width = 1;
-  info.classes = 10;
+  ModelInfo info = imageModel(3, 1, 1);
   info.recipe = R"({"normalize":)" + normalize + "}";
   return info;
 }
@@ -261,10 +257,7 @@ TEST(Normalize, UnitsThatCannotBeArePointedOut) {
 static Pipeline makePipeline(const std::string &augment, int channels, int side,
                              Pipeline::SourceSize source, bool training = true,
                              const std::string &eval = "") {
-  ModelInfo info;
-  info.channels = channels;
-  info.height = info.width = side;
-  info.classes = 10;
+  ModelInfo info = imageModel(channels, side, side);
   info.recipe = R"({"augment":[)" + augment + R"(],"eval":[)" + eval + "]}";
   Recipe recipe = parseRecipe(info, {});
   return training ? Pipeline::forTraining(recipe, info, {}, source)
@@ -375,10 +368,7 @@ TEST(Mix, TargetsAreDistributionsThatFollowThePixels) {
 TEST(Statistics, AreExactAndIndependentOfWorkers) {
   DataShape shape{3, 8, 8, 4};
   auto data = openDataset("synthetic:40", Split::Train, shape);
-  ModelInfo info;
-  info.channels = 3;
-  info.height = info.width = 8;
-  info.inputs = {{"image", NETC_SPACE_INPUT, NETC_TYPE_F32, {3, 8, 8}}};
+  ModelInfo info = imageModel(3, 8, 8);
   std::vector<int64_t> samples{0, 1, 2, 3, 30, 39};
   StatisticsRequest request{true, true, true};
   PixelScaling one = computeStatistics(*data, samples, info, request, 1);
@@ -399,10 +389,7 @@ TEST(Statistics, AreExactAndIndependentOfWorkers) {
 
 // A run that goes on takes what it computed from its checkpoint.
 TEST(Statistics, AreTakenFromTheWeightsThatStoreThem) {
-  ModelInfo info;
-  info.channels = 3;
-  info.height = info.width = 8;
-  info.inputs = {{"image", NETC_SPACE_INPUT, NETC_TYPE_F32, {3, 8, 8}}};
+  ModelInfo info = imageModel(3, 8, 8);
   auto data = openDataset("synthetic:20", Split::Train, {3, 8, 8, 4});
   Recipe recipe;
   recipe.normalize.automatic = true;

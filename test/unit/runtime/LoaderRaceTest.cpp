@@ -2,6 +2,8 @@
 #include "runtime/base/Error.h"
 #include "runtime/data/Loader.h"
 
+#include "test/unit/runtime/ImageModel.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,10 +29,7 @@ public:
 } // namespace
 
 TEST(LoaderRace, WorkersShareABatch) {
-  ModelInfo info;
-  info.channels = 3;
-  info.height = info.width = 8;
-  info.classes = 10;
+  ModelInfo info = imageModel(3, 8, 8);
   Recipe recipe;
   Pipeline pipeline = Pipeline::forEvaluation(recipe, info, {}, {8, 8}, 1);
   Colors data;

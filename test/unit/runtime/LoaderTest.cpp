@@ -1,6 +1,7 @@
 #include "runtime/data/Loader.h"
 
 #include "runtime/base/Error.h"
+#include "test/unit/runtime/ImageModel.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
@@ -129,9 +130,7 @@ private:
 /// The numbers of the images that an epoch over `samples` delivers.
 static std::vector<int> delivered(const BrokenSet &data, const std::vector<int64_t> &samples,
                                   unsigned workers, uint32_t epoch, uint64_t seed = 0) {
-  ModelInfo info;
-  info.channels = info.height = info.width = 1;
-  info.classes = 10;
+  ModelInfo info = imageModel(1, 1, 1);
   info.recipe = "{}";
   Pipeline pipeline = Pipeline::forTraining(parseRecipe(info, {}), info, {}, {});
   LoaderOptions options;
