@@ -44,9 +44,9 @@ int64_t checkTensor(const Safetensors &file, const Tensor &tensor, const TensorI
   int64_t have = own.empty() ? 0 : own.front();
   bool fits = have > 0 && (n == 0 || have == n) && own == wanted.batchShape(have);
   if (!fits)
-    fail("{}: tensor '{}' has shape {}, expected {} with N {}", file.path(), tensor.name,
-         describeShape(tensor.shape), wantedShape(wanted),
-         n ? fmt::format("{}", n) : std::string("at least 1"));
+    fail("{}: tensor '{}' has shape {}, expected {}", file.path(), tensor.name,
+         describeShape(tensor.shape),
+         n ? describeShape(wanted.batchShape(n)) : wantedShape(wanted) + ", N at least 1");
   return have;
 }
 

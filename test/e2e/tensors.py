@@ -146,7 +146,7 @@ class Denoise:
             ("the recipe's augment and eval cannot be applied to them",
              self.refusal(*self.train, "--out", self.folder / "no", executable=augmented)),
             ("there are no classes to count", self.refusal("eval", *self.data, *weights, "--per-class")),
-            ("tensor 'mask' has shape [2, 1, 12, 10], expected [N, 1, 12, 10] with N 3",
+            ("tensor 'mask' has shape [2, 1, 12, 10], expected [3, 1, 12, 10]",
              self.refusal("eval", "--data", f"tensors:{self.folder / 'short.safetensors'}", *weights)),
             ("expected the file, as tensors:FILE.safetensors", self.refusal("eval", "--data", "tensors", *weights)),
         ]

@@ -11,7 +11,8 @@ TEST(Evaluate, OneClassIsRefused) {
   ModelInfo info;
   info.name = "detector";
   info.classes = 1;
-  info.recipe = R"({"loss":{"name":"cross_entropy","args":[],"named":{}}})";
+  info.outputs = {{"output", NETC_SPACE_OUTPUT, NETC_TYPE_F32, {1}}};
+  info.losses = {{LossKind::CrossEntropy, 0, 0, 1}};
   EXPECT_HAS(errorOf([&] { requireSeveralClasses(info, "predict"); }),
              "detector has one class, whose probability is always 100%: there is nothing to "
              "predict");
