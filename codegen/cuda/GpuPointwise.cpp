@@ -236,6 +236,8 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
   constexpr int64_t kColumns = 8, kRows = 32;
   int64_t channels = kern::shapedType(op.getOuts()[0]).getDimSize(0);
   k.threads = op.getPartials() ? kColumns * kRows : 32;
+  if (op.getPartials())
+    k.blocksPerProcessor = 4; // up to 64 registers: where ptxas chooses by itself it spills
   int64_t own = op.getPartials() ? kColumns : 32;
   k.grid = {(channels + own - 1) / own, 0, 1};
   Value t = k.thread();

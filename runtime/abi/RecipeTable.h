@@ -99,6 +99,21 @@ inline std::string_view checkComponents(const Arguments &arguments) {
   return values && square ? "" : "expected n values with n vectors of n numbers, or neither";
 }
 
+/// Pixels are 0 to `scale`: mean and std are divided by it.
+inline std::string_view checkScale(const Arguments &arguments) {
+  const Value *scale = find(arguments, "scale");
+  double by = scale ? numberOf(*scale).value_or(1) : 1;
+  auto fits = [&](const Value &value) {
+    double divided = numberOf(value).value_or(0) / by;
+    return fitsFloat(divided) && (divided == 0 || float(divided) != 0);
+  };
+  for (std::string_view name : {"mean", "std"})
+    if (const Value *value = find(arguments, name))
+      if (std::holds_alternative<List>(value->value) ? !isList(*value, fits) : !fits(*value))
+        return "expected mean and std that are numbers of single precision when divided by scale";
+  return {};
+}
+
 } // namespace detail
 
 inline constexpr Call augmentations[] = {
@@ -133,7 +148,8 @@ inline constexpr Call evaluations[] = {
 inline constexpr Call normalizations[] = {
     {"normalize",
      {detail::needed("mean", Type::Numbers), detail::needed("std", Type::Positives),
-      detail::number("scale", Type::Positive, 1), detail::optional("order", Type::Order)}},
+      detail::number("scale", Type::Positive, 1), detail::optional("order", Type::Order)},
+     detail::checkScale},
 };
 
 inline constexpr Call losses[] = {

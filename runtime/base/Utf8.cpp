@@ -58,4 +58,10 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
+std::string printableLines(std::string_view text) {
+  size_t end = text.find("\n  ");
+  std::string shown = printable(text.substr(0, end));
+  return end == text.npos ? shown : shown + "\n" + printableLines(text.substr(end + 1));
+}
+
 } // namespace netc::runtime

@@ -14,6 +14,9 @@ size_t utf8Length(std::string_view text);
 /// the characters that turn the direction of writing are spelled out, as in "\\x1b".
 std::string printable(std::string_view text);
 
+/// The same for a message of several lines: a line break stays where two spaces follow it.
+std::string printableLines(std::string_view text);
+
 } // namespace netc::runtime
 
 #endif // NETC_RUNTIME_BASE_UTF8_H

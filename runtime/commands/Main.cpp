@@ -407,7 +407,7 @@ int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
   using namespace netc::runtime;
   auto report = [](const char *message, int code) {
     std::fflush(stdout);
-    tell("error: {}\n", printable(message));
+    tell("error: {}\n", printableLines(message));
     return code;
   };
   reserveStandardFiles();

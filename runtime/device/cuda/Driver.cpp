@@ -139,6 +139,8 @@ void cuda::checkCuda(const CudaDriver &driver, CUresult result, const char *acti
     name = "unknown error";
   if (driver.getErrorString(result, &text) != CUDA_SUCCESS || !text)
     text = "no description";
-  const char *report = driver.lastReport();
-  fail("{}: {} ({} {}){}{}", action, text, name, int(result), *report ? "\n" : "", report);
+  std::string report; // each of its lines below the message, indented
+  for (const char *c = driver.lastReport(); *c; ++c)
+    report += report.empty() ? fmt::format("\n  {}", *c) : *c == '\n' ? "\n  " : std::string(1, *c);
+  fail("{}: {} ({} {}){}", action, text, name, int(result), report);
 }

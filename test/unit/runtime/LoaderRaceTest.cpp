@@ -30,6 +30,8 @@ public:
 
 TEST(LoaderRace, WorkersShareABatch) {
   ModelInfo info = imageModel(3, 8, 8);
+  info.softLabels = true;
+  info.targets = {{"targets", NETC_SPACE_TARGETS, NETC_TYPE_F32, {10}}};
   Recipe recipe;
   Pipeline pipeline = Pipeline::forEvaluation(recipe, info, {}, {8, 8}, 1);
   Colors data;
