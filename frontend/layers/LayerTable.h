@@ -1,8 +1,8 @@
 //===- LayerTable.h - the layers of the language ----------------*- C++ -*-===//
 //
-// A row a layer: its arguments and the function that checks them and infers
-// the shape. Layers that belong together lie in one file: ConvLayers,
-// PoolLayers, PointwiseLayers, ShapeLayers.
+// One row per layer: its arguments and the function that checks them and infers
+// the shape. Related layers share a file: ConvLayers, PoolLayers,
+// PointwiseLayers, ShapeLayers.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_FRONTEND_LAYERS_LAYERTABLE_H
@@ -38,7 +38,7 @@ struct Draft {
 struct LayerKind {
   const char *name;
   std::vector<ParamSpec> params; ///< without the tensor
-  /// Nothing: an error was reported.
+  /// Returns nothing after reporting an error.
   std::optional<Draft> (*build)(LayerCall &call);
   bool manyInputs = false; ///< concat: any number of tensors, or one list of them
 };
@@ -123,7 +123,11 @@ std::optional<Draft> buildConv(LayerCall &call);
 std::optional<Draft> buildLinear(LayerCall &call);
 std::optional<Draft> buildBatchNorm(LayerCall &call);
 std::optional<Draft> buildLrn(LayerCall &call);
-std::optional<Draft> buildActivation(LayerCall &call);
+std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind);
+/// The builder in an activation's row, which names the kind: a row cannot leave it out.
+template <ActivationKind Kind> std::optional<Draft> buildActivation(LayerCall &call) {
+  return buildActivation(call, Kind);
+}
 std::optional<Draft> buildSoftmax(LayerCall &call);
 std::optional<Draft> buildDropout(LayerCall &call);
 std::optional<Draft> buildIdentity(LayerCall &call);

@@ -5,26 +5,10 @@
 
 namespace netc::frontend {
 
-static ActivationKind activationKind(std::string_view name) {
-  if (name == "relu")
-    return ActivationKind::Relu;
-  if (name == "relu6")
-    return ActivationKind::Relu6;
-  if (name == "leaky_relu")
-    return ActivationKind::LeakyRelu;
-  if (name == "tanh")
-    return ActivationKind::Tanh;
-  if (name == "sigmoid")
-    return ActivationKind::Sigmoid;
-  if (name == "silu")
-    return ActivationKind::Silu;
-  return ActivationKind::HardSwish;
-}
-
-std::optional<Draft> buildActivation(LayerCall &call) {
+std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind) {
   ActivationAttrs attrs;
-  attrs.kind = activationKind(call.kind.name);
-  if (attrs.kind == ActivationKind::LeakyRelu) {
+  attrs.kind = kind;
+  if (kind == ActivationKind::LeakyRelu) {
     auto slope = call.number("slope", attrs.slope);
     if (!slope)
       return std::nullopt;

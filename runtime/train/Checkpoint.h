@@ -1,9 +1,9 @@
 //===- Checkpoint.h - where a run can be taken up again ---------*- C++ -*-===//
 //
 // DIR/checkpoint holds weights-STEP.safetensors, optimizer-STEP.safetensors and
-// checkpoint.json. The last is written last, by rename, and names the other two
-// with sizes and checksums: at every moment it describes files that are whole.
-// Those of the last epochs' ends stay, each described by checkpoint-STEP.json.
+// checkpoint.json. checkpoint.json is written last, by rename, and names the other two
+// with sizes and checksums, so it always describes complete files. The checkpoints of
+// the last epochs are kept, each described by checkpoint-STEP.json.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_TRAIN_CHECKPOINT_H
@@ -22,7 +22,7 @@ namespace netc::runtime {
 
 /// Everything that a run remembers beside parameters and optimizer state.
 struct TrainingPosition {
-  int64_t step = 0;   ///< optimizer steps done
+  int64_t step = 0;   ///< batches done; one optimizer update takes `accumulate` of them
   int64_t epoch = 0;  ///< epochs done
   int64_t batch = 0;  ///< batches done in the current epoch
   double lossSum = 0; ///< over the current epoch's images so far

@@ -33,7 +33,7 @@ struct FormatOptions {
   bool checkOnly = false;
 };
 
-/// Exit codes of LANGUAGE.md.
+/// Exit codes, as docs/reference/netc.md lists them.
 enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2 };
 
 /// Parses the command line; returns an exit code if there is nothing left to do, else -1.
