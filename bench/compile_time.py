@@ -77,7 +77,7 @@ def main():
     table = "\n".join(rows)
     (options.docs / "compile-time.md").write_text(f"""# Compile time against depth
 
-Seconds from a `.net` file to a linked executable that trains, evaluates and predicts. Kernels are made once a
+Seconds from a `.net` file to a linked executable that trains, evaluates and predicts. Kernels are compiled once per
 signature, so depth adds entries to a table and hardly any code: 1202 layers take {deep:.2f} times the time of 20, and
 ResNet-152 {deep152:.2f} times that of ResNet-50.
 
@@ -87,10 +87,10 @@ ResNet-152 {deep152:.2f} times that of ResNet-50.
 |---|---|---|---|---|---|---|---|
 {table}
 
-Seconds and CPU seconds are those without the kernel cache; the next two columns are with it: each model once, in this order, from an empty cache,
-and then all of them once more.
+"seconds" and "CPU seconds" are without the kernel cache. "after those above": with the cache, empty at first, each model once in this order.
+"again": all of them once more.
 
-Taken by `bench/compile_time.py` on a {machine.sentence(about)}; median of {options.rounds}, the models taking turns.
+Measured with `bench/compile_time.py` on a {machine.sentence(about)}; median of {options.rounds} rounds, each of which compiles every model once.
 {options.note + chr(10) if options.note else ""}The CIFAR networks take 32x32 images, the ImageNet ones 224x224.
 """)
     if options.json:

@@ -99,7 +99,7 @@ def main():
     (options.docs / "degradation.md").write_text(f"""# Degradation
 
 He et al. (2015) found that a plain network of 56 layers trains worse than one of 20, on the training set itself, and
-that identity shortcuts remove that: their figures 1 and 6. `bench/degradation.py` repeats it in small.
+that identity shortcuts remove this effect (their figures 1 and 6). `bench/degradation.py` repeats the experiment on a smaller scale.
 
 ![training error against epochs](degradation.svg)
 
@@ -111,7 +111,7 @@ the mean over the epoch, on augmented images.
 
 {seen(results)}
 
-This is one seed, {options.epochs} epochs and a smaller task than CIFAR-10 for 64,000 iterations: it shows how optimisation starts,
+This is one run with one seed, {options.epochs} epochs and a smaller task than CIFAR-10 for 64,000 iterations: it shows how optimisation starts,
 not where it ends, and differences of a point or less mean nothing. Run it longer with
 `bench/degradation.py --limit 0 --epochs 20`.
 """)

@@ -25,14 +25,14 @@ netc {compile}
 ./resnet20 {train}
 ```
 
-The recipe is the file's own: crops of padded images, mirrored at random, SGD with momentum 0.9 and weight decay 1e-4, batch 128, learning
+The recipe is that of the model file: crops of padded images, mirrored at random, SGD with momentum 0.9 and weight decay 1e-4, batch 128, learning
 rate 0.1 divided by ten at half and at three quarters, here epochs 15 and 22.5 of 30. Seed 0, 269,434 parameters.
 
 **{last:.2f} %** of the 10,000 test images after the last epoch, {best:.2f} % after epoch {best_epoch}, the best. Training error {error:.2f} %.
 
 ![error against epochs](fashion-mnist.svg)
 
-`bench/fashion_mnist.py` repeats it. On one instruction set the bits repeat too; another one rounds otherwise, and ends some tenths away.
+`bench/fashion_mnist.py` repeats it. With the same instruction set the results are the same to the bit; another one rounds differently and ends a few tenths of a percent away.
 """
 
 

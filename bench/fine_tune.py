@@ -100,7 +100,7 @@ def main():
 `bench/fine_tune.py`: resnet20 (`models/resnet_cifar.net`) learns five classes of Fashion-MNIST ({', '.join(NAMES[:5])}) from
 {options.pretrain:,} images in {options.pretrain_epochs} epochs ({before[-1][1]:.1f}% of the test images of these classes), then the other five
 ({', '.join(NAMES[5:])}) from {options.images} images: from scratch, and from those weights with the trunk frozen
-(`--weights … --freeze 'conv1.*' --freeze 'bn1.*' --freeze 'layer*'`: only the new head learns). Same steps, images, batch ({options.batch}),
+(`--weights … --freeze 'conv1.*' --freeze 'bn1.*' --freeze 'layer*'`: only the new head is trained). Both use the same steps, images, batch ({options.batch}),
 order and recipe.
 
 ![test accuracy against steps](fine-tuning.svg)

@@ -68,22 +68,22 @@ def main():
         call(model, "train", "--data", data, *common, "--epochs", 2, "--lr", 0, "--workers", arguments.threads, "--out", work / "run")
         steps.append(measure_step())  # the second epoch counts: the first one meets fresh memory, as the warm-up of `bench` does
         epoch = json.loads((work / "run" / "metrics.jsonl").read_text().splitlines()[-1])
-    alone = min(steps)  # ms an image
+    alone = min(steps)  # ms per image
     decoding = 1e3 / decode["images_per_s"]
     together = 1e3 / epoch["images_per_s"]
     over = (together - decoding - alone) / alone
-    lines = ["| | ms an image |", "|---|---|",
+    lines = ["| | ms per image |", "|---|---|",
              f"| training step alone (`bench --train`; before and after: {steps[0]:.2f}, {steps[1]:.2f}) | {alone:.2f} |",
              f"| decoding and augmentation alone (`bench --data`) | {decoding:.2f} |",
              f"| training from the folder | {together:.2f} |",
-             f"| beyond the sum of both | {together - decoding - alone:+.2f} ({over:+.1%} of the step) |"]
+             f"| more than the sum of both | {together - decoding - alone:+.2f} ({over:+.1%} of the step) |"]
     print("\n".join(lines))
     if arguments.docs:
         (arguments.docs / "input.md").write_text(f"""# Input beside the training step
 
 `bench/input.py`: resnet18 at 224 x 224, batch {arguments.batch}, from {arguments.images} JPEGs of 500 x 375 (the recipe of `models/resnet.net`:
-random resized crop, flip, PCA jitter), on {arguments.threads} threads of a {machine.sentence(here)}. The cores do both, so the sum of step
-and decoding is the least that training can cost; the goal is at most 5% of the step beyond it.
+random resized crop, flip, PCA jitter), on {arguments.threads} threads of a {machine.sentence(here)}. The same cores run the step
+and decode, so training takes at least the sum of both; the goal is at most 5% of the step more.
 
 """ + "\n".join(lines) + "\n")
 
