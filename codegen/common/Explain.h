@@ -8,10 +8,10 @@
 
 namespace netc {
 
-/// The tables of `--explain`, one a program of the planned module: a row a launch with its
-/// source line, the layers in it, the algorithm, MFLOP and KiB an image. For the training step
-/// also a row a layer: where it is computed, and whether it is saved for the backward pass or
-/// computed again.
+/// The tables of `--explain`, one per program of the planned module. Each has one row per launch:
+/// source line, layers, algorithm, MFLOP and KiB per image. The training step has a second table
+/// with one row per layer: where it is computed, and whether the backward pass uses its saved value
+/// or recomputes it.
 std::string explain(mlir::ModuleOp module);
 
 } // namespace netc

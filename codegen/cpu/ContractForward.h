@@ -14,8 +14,8 @@ struct TileShape {
   int64_t tapsH, tapsW;
 };
 
-/// One axis of a strided input gradient at one residue: output i + pad = S q + residue meets taps
-/// k = residue + S t, t < taps, at cotangent q - t.
+/// One axis of a strided input gradient at one residue: output i + pad = S q + residue is
+/// multiplied with taps k = residue + S t, t < taps, and cotangent q - t.
 struct Residue {
   int64_t taps, firstTap; ///< firstTap: of the flipped window, where t = taps - 1
 };
@@ -79,12 +79,12 @@ private:
   kern::ScheduleAttr s;
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
   bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
-  int64_t prefetches = 0; ///< lines of the next weights that an iteration of a tile asks for
+  int64_t prefetches = 0; ///< cache lines of the next weights, per iteration of a tile
   llvm::SmallVector<unsigned>
-      streams; ///< operands of which a tile asks for some of the next item's pixels
+      streams; ///< operands of the next item that the tiles of this one prefetch
   int64_t streamLines = 0,
           streamSteps =
-              0; ///< lines a tile of each; iterations of the tile that ask, 0: all at once
+              0; ///< cache lines of each per tile; iterations that prefetch, 0: all at once
   Value nextInput, firstTile; ///< first element of the next item, first channel tile of this one
   Value weights, hyper;
   Values lhs;

@@ -32,7 +32,7 @@ constexpr int64_t kMostUnrolled = 128;
 
 /// The grid item loop's view of a launch.
 struct Launch {
-  Values buffers; ///< one pointer an operand of the kern op, then the hyper block if it is read
+  Values buffers; ///< one pointer per operand of the kern op, then the hyper block if it is read
   Value scratch, images, begin, end;
 };
 
@@ -127,7 +127,7 @@ public:
   void overChannels(int64_t channels, llvm::function_ref<void(Value, int64_t)> body);
 
   /// A private function `name_suffix` that is never inlined, made once for each suffix.
-  /// `noalias` tells for each argument whether nothing else points there.
+  /// `noalias`: for each argument, whether no other argument points to the same memory.
   mlir::func::FuncOp helper(llvm::StringRef suffix, mlir::TypeRange arguments,
                             llvm::ArrayRef<bool> noalias,
                             llvm::function_ref<void(KernelEmitter &, ValueRange)> body);
@@ -141,7 +141,7 @@ public:
   mlir::ModuleOp module;
   std::string name;
   int64_t lanes;
-  uint64_t scratchBytes = 0; ///< a thread's, told to the runtime
+  uint64_t scratchBytes = 0; ///< per thread; the runtime allocates it
 };
 
 /// Clones a kern region on vectors of `lanes`; returns what it yields.

@@ -12,7 +12,7 @@
 
 namespace netc::cpu {
 
-/// A compiled-once kernel and what the runtime is told about it.
+/// A kernel that is compiled once, and the sizes that the runtime needs to call it.
 struct KernelInfo {
   std::string name;
   uint64_t scratchBytes = 0;

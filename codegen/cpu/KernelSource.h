@@ -1,4 +1,4 @@
-//===- KernelSource.h - a launch by itself, as text -------------*- C++ -*-===//
+//===- KernelSource.h - the source of one kernel, as text -------*- C++ -*-===//
 #ifndef NETC_CODEGEN_CPU_KERNELSOURCE_H
 #define NETC_CODEGEN_CPU_KERNELSOURCE_H
 
@@ -12,11 +12,10 @@
 namespace netc::cpu {
 
 /// All that the kernel of a launch (a kern op on memrefs) depends on, beside the target: the op
-/// with operands of its own, as the text of a module. Launches that share a kernel have the same
-/// text.
+/// with fresh operands, as the text of a module. Launches that share a kernel have the same text.
 std::string kernelSource(kern::KernelOpInterface launch);
 
-/// A launch read back, in a context of the reader's.
+/// A launch parsed from its text, in the MLIR context of the thread that compiles it.
 struct ParsedLaunch {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   kern::KernelOpInterface op; ///< null: the text is no launch

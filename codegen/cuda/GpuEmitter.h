@@ -31,7 +31,7 @@ struct GpuFeatures {
   bool tensorTf32 = true; ///< mma.sync on tf32: sm_80 and newer
 };
 
-/// One kernel's parameters: a pointer an operand of the kern op, then the hyper block if it is
+/// One kernel's parameters: one pointer per operand of the kern op, then the hyper block if it is
 /// read.
 struct Launch {
   Values buffers;
@@ -121,7 +121,7 @@ public:
   /// The `count` f32 values of `body` where `p`, zeros elsewhere, where nothing of it is done.
   Values where(Value p, int64_t count, llvm::function_ref<Values()> body);
 
-  /// Combines one value a thread over the block in a fixed tree; every thread gets the result.
+  /// Combines one value per thread over the block in a fixed tree; every thread gets the result.
   /// `threads` is a power of two. Has barriers: all threads must come here.
   Value blockReduce(Value own, int64_t threads, llvm::function_ref<Value(Value, Value)> combine);
 

@@ -11,7 +11,7 @@
 
 namespace netc::cuda {
 
-/// What the runtime is told about a kernel.
+/// What the runtime needs to launch a kernel.
 struct GpuKernelInfo {
   std::string name;
   int64_t threads = 0;     ///< a block

@@ -3,7 +3,7 @@
 // A block of threads multiplies tiles A [rows, depth] and B [depth, columns] in shared memory,
 // stage by stage, and keeps the product in registers: f32 multiply-adds, or mma.sync.m16n8k8 on
 // tf32 operands. Rows in shared memory are swizzled: 16-byte chunks are permuted within a row so
-// that neither copies nor ldmatrix nor FMA's reads nor the fragments' scalar reads meet in a bank.
+// that copies, ldmatrix, the reads of FMA and the scalar reads of fragments have no bank conflicts.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_CUDA_GPUTILE_H

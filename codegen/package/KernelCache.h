@@ -1,9 +1,9 @@
 //===- KernelCache.h - machine code of kernels, kept in a folder -*- C++ -*-===//
 //
-// A file a kernel, named by a hash of all that its code depends on: its source, the target, the
-// compiler. Each holds its source and a checksum; what is damaged counts as absent. Files appear
-// whole, by renaming, so several netc may share the folder. Beyond a size the files that have gone
-// longest without use are removed.
+// One file per kernel, named by a hash of everything that its code depends on: its source, the
+// target, the compiler. A file contains the source and a checksum; a damaged file is treated as
+// absent. Files are created by renaming, so several netc processes may share the folder. Above a
+// limit on their total size, the least recently used files are removed.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_PACKAGE_KERNELCACHE_H
@@ -17,7 +17,7 @@
 
 namespace netc {
 
-/// A kernel's machine code and what the runtime is told about it.
+/// A kernel's machine code, and the sizes that the runtime needs to call it.
 struct KernelCode {
   uint64_t scratchBytes = 0;
   std::string object; ///< an object file

@@ -1,8 +1,8 @@
 //===- KernelObjects.h - kernels to object files, on all cores --*- C++ -*-===//
 //
-// Each kernel is compiled by itself, from its source alone: threads have an MLIR context each, a
-// kernel has an LLVM context. So its bytes do not depend on what else is compiled, where, or
-// whether it was found in the cache.
+// Each kernel is compiled independently, from its source alone: every thread has its own MLIR
+// context, every kernel its own LLVM context. Its bytes therefore do not depend on which other
+// kernels are compiled, on which thread, or on whether it came from the cache.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_PACKAGE_KERNELOBJECTS_H

@@ -19,8 +19,8 @@ class Module;
 
 namespace netc {
 
-/// What an executable is told about its model, as JSON (docs/reference/abi.md). `gpu`: null for the
-/// CPU.
+/// The JSON description of a model that its executable contains (docs/reference/abi.md). `gpu`:
+/// null for the CPU.
 std::string modelJson(mlir::ModuleOp module, const CpuTarget &target,
                       const cuda::GpuTarget *gpu = nullptr);
 

@@ -57,7 +57,7 @@ struct UpdateScalars {
   mlir::ValueRange parameter; ///< kParameterHyperWords
   mlir::ValueRange norms;     ///< of the parameter, of its gradient; empty unless needsNorms
   mlir::Value gradient, value;
-  mlir::ValueRange state; ///< one a slot
+  mlir::ValueRange state; ///< one per slot
 };
 
 } // namespace netc

@@ -1,4 +1,4 @@
-//===- Interfaces.h - what the drivers know of an op ------------*- C++ -*-===//
+//===- Interfaces.h - op interfaces that the passes use ---------*- C++ -*-===//
 #ifndef NETC_DIALECT_INTERFACES_INTERFACES_H
 #define NETC_DIALECT_INTERFACES_INTERFACES_H
 

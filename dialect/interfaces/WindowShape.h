@@ -1,7 +1,7 @@
 //===- WindowShape.h - sizes of sliding windows -----------------*- C++ -*-===//
 //
-// The one place that knows how many positions a window has; the front end and
-// the dialect both ask it. Plain arithmetic, no MLIR.
+// The only place that computes how many positions a window has; front end and
+// dialect both use it. Plain arithmetic, no MLIR.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_DIALECT_INTERFACES_WINDOWSHAPE_H

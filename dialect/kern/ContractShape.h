@@ -1,7 +1,7 @@
 //===- ContractShape.h - what a contraction's schedule says -----*- C++ -*-===//
 //
 // Pure functions of a contraction's geometry and schedule: which form of an algorithm it means, the
-// shapes of packed weights, the blocks of a launch. Ops, lowering and kernels ask them;
+// shapes of packed weights, the blocks of a launch. Ops, lowering and kernels use them;
 // dialect/schedule/ chooses the schedules.
 //
 //===----------------------------------------------------------------------===//
@@ -22,7 +22,8 @@ bool poolsOnStore(ScheduleAttr schedule, PoolingAttr pool);
 bool isLanewise(GeometryAttr geometry, int64_t lanes);
 
 /// Whether a strided input gradient is computed by residues of its rows and columns modulo the
-/// stride, each a dense convolution of its own taps, rather than over a spread-out cotangent.
+/// stride, each a dense convolution of its own taps, rather than over a cotangent with zeros
+/// inserted.
 bool isByResidue(ContractKind kind, GeometryAttr geometry, int64_t lanes);
 
 /// Input channels that an item of a filter gradient by Winograd's algorithm takes; divides them. 0:

@@ -23,7 +23,7 @@ def Kern_Dialect : Dialect {
   let hasOperationAttrVerify = 1;
 }
 
-/// What the drivers of bufferization, planning and code generation know of a kernel.
+/// What bufferization, planning and code generation need to know of a kernel.
 def KernelOpInterface : OpInterface<"KernelOpInterface"> {
   let cppNamespace = "::netc::kern";
   let methods = [
@@ -59,9 +59,9 @@ def Kern_ScheduleAttr : AttrDef<Kern_Dialect, "Schedule"> {
   let mnemonic = "schedule";
   let summary = "how a contraction is tiled; chosen by dialect/schedule/cpu/Schedule.cpp";
   let description = [{
-    lanes: floats a vector. tile_pixels x tile_vectors accumulators a micro-kernel. strip_rows: output rows
-    (flat: pixels) a grid item. channel_block: output channels a grid item. chunks: partial sums of a filter
-    gradient, independent of threads. flat: the pixels of all images are one list (1x1, stride 1, no padding).
+    lanes: floats per vector. A micro-kernel has tile_pixels x tile_vectors accumulators. strip_rows: output rows
+    (flat: pixels) per grid item. channel_block: output channels per grid item. chunks: number of partial sums of a
+    filter gradient, independent of threads. flat: the pixels of all images are one list (1x1, stride 1, no padding).
     winograd: edge m of the output tiles of F(m x m, 3x3), 0: direct. The tiles of all images are one list then,
     strip_rows counts tiles, and tile_pixels of them share a micro-kernel.
   }];
@@ -81,9 +81,9 @@ def Kern_GpuScheduleAttr : AttrDef<Kern_Dialect, "GpuSchedule"> {
   let summary = "how a contraction is tiled on a GPU; chosen by dialect/schedule/gpu/GpuSchedule.cpp";
   let description = [{
     A block of `threads` computes rows x columns of the product (implicit GEMM: rows are pixels, of a filter gradient
-    taps and input channels; columns are output channels), `depth` of the reduction at a time. direct: a thread
-    an output, for tiny groups; fma: f32 in registers, thread_rows rows a thread; mma: tf32 tensor cores, thread_rows rows a
-    warp. stages: of the copy pipeline, where operands are copied as they are.
+    taps and input channels; columns are output channels), `depth` of the reduction at a time. direct: one thread
+    per output, for small groups; fma: f32 in registers, thread_rows rows per thread; mma: tf32 tensor cores, thread_rows
+    rows per warp. stages: of the copy pipeline, if operands are copied unchanged.
   }];
   let parameters = (ins EnumParameter<Kern_GpuAlgorithm>:$algorithm, "int64_t":$rows, "int64_t":$columns, "int64_t":$depth,
       "int64_t":$threads, "int64_t":$thread_rows, "int64_t":$stages);
@@ -214,9 +214,9 @@ def Kern_CoverageAttr : AttrDef<Kern_Dialect, "Coverage"> {
 def Kern_ReduceOp : Kern_KernelOp<"reduce"> {
   let summary = "adds partial sums in a fixed order in f64 and maps them to channel vectors";
   let description = [{
-    The region takes the number of images (f64), the sums (f64) and one f32 a vector, and yields one f32 an out.
+    The region takes the number of images (f64), the sums (f64) and one f32 per vector, and yields one f32 per output.
     There are ceil(N rows_per_image / rows_per_item) rows of partials. No partials: only vectors are mapped.
-    `moments`: rows are [pivot, sum, sum of squares about it] of the pixels that the attribute says. They are joined
+    `moments`: rows are [pivot, sum, sum of squares about it] of the pixels that the attribute states. They are combined
     about row 0's pivot (Chan, Golub and LeVeque 1979): the region's sums are p, sum (x - p), sum (x - p)^2.
   }];
   let arguments = (ins Optional<Kern_Buffer>:$partials, Variadic<Kern_Buffer>:$vectors, Variadic<Kern_Buffer>:$outs,
@@ -335,7 +335,7 @@ def Kern_MeanLossOp : Kern_UnaryKernel<"mean_loss"> {
 }
 
 def Kern_CopyOp : Kern_UnaryKernel<"copy"> {
-  let summary = "copies f32 elements; `size` an image, or in all where the type is static";
+  let summary = "copies f32 elements; `size` per image, or in total if the type is static";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, UnitAttr:$per_image);
 }
 
@@ -377,11 +377,11 @@ def Kern_ReshapeOp : Kern_Op<"reshape", [Pure, DeclareOpInterfaceMethods<ViewLik
 
 def Kern_SectionAttr : AttrDef<Kern_Dialect, "Section"> {
   let mnemonic = "section";
-  let summary = "launches that a group of images passes before the next group begins";
+  let summary = "launches that run for a group of images before the next group";
   let description = [{
-    A function's `sections`, an array of these, covers its launches in order. Of the arena the section uses batch_bytes
-    an image of the batch (arena_image), then group_bytes an image of the group (arena_group). live_bytes: most bytes an
-    image that are alive at one of the launches. weight_bytes: what each group reads beside. See NetcSection of
+    A function's `sections`, an array of these, covers its launches in order. The section uses batch_bytes of the arena
+    per image of the batch (arena_image), and then group_bytes per image of the group (arena_group). live_bytes: most bytes
+    per image that are alive at one of the launches. weight_bytes: weights that each group reads again. See NetcSection of
     runtime/abi/Abi.h.
   }];
   let parameters = (ins "int64_t":$launches, "int64_t":$batch_bytes, "int64_t":$group_bytes, "int64_t":$live_bytes,
@@ -416,7 +416,7 @@ def Kern_PortAttr : AttrDef<Kern_Dialect, "Port"> {
 }
 
 def Kern_BufferOp : Kern_Op<"buffer", [Pure]> {
-  let summary = "a buffer at a byte offset of a space; where a space holds what each image has, the offset is an image's";
+  let summary = "a buffer at a byte offset of a space; in a space with data of each image, the offset is per image";
   let arguments = (ins Kern_SpaceAttr:$space, I64Attr:$offset);
   let results = (outs Kern_Buffer:$result);
   let assemblyFormat = "$space $offset attr-dict `:` type($result)";

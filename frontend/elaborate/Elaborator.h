@@ -1,7 +1,8 @@
 //===- Elaborator.h - from the tree to a network ----------------*- C++ -*-===//
 //
-// Runs a model's body: blocks are inlined, loops unrolled, layers named and
-// their shapes inferred. An error poisons the value it concerns and goes on.
+// Evaluates a model's body: blocks are inlined, loops unrolled, layers named and
+// their shapes inferred. After an error, the value concerned becomes Poison and
+// evaluation continues.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_FRONTEND_ELABORATE_ELABORATOR_H
@@ -33,9 +34,9 @@ public:
   Elaborator(const Program &program, Diagnostics &diags) : program(program), diags(diags) {}
 
   /// Runs `model` with parameters and input shapes from `set`. The network is
-  /// complete but for its recipe; worthless after an error.
+  /// complete except for its recipe; not usable after an error.
   Network run(const Definition &model, const Bindings &set, bool anyOutput);
-  /// Where the model's results stand in the file, one an output.
+  /// Where the model's results are written in the file, one range per output.
   const std::vector<Range> &outputRanges() const { return resultRanges; }
   /// After `run`: a warning where the loss makes probabilities of what are probabilities.
   void warnOfProbabilities(const Recipe &recipe);
@@ -130,7 +131,7 @@ private:
 
   const Program &program;
   Diagnostics &diags;
-  Diagnostic silenced; ///< swallows what may follow from another error
+  Diagnostic silenced; ///< receives errors that may be consequences of another, and is not shown
   Network network;
   std::vector<Activation> activations; ///< outermost first
   std::vector<Range> layerRanges;

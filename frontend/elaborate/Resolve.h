@@ -6,8 +6,8 @@
 
 namespace netc::frontend {
 
-/// Reports names that nothing binds and arguments that a callee doesn't have, in all
-/// blocks and models, called or not. Runs after elaboration, whose messages know more.
+/// Reports unbound names and arguments that a callee does not have, in all blocks and
+/// models, called or not. Runs after elaboration, whose messages are more precise.
 void resolveNames(const Program &program, Diagnostics &diags);
 
 } // namespace netc::frontend

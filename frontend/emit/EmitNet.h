@@ -10,9 +10,9 @@
 namespace netc::frontend {
 
 /// The module of `network`: its parameters, `func @forward(inputs) -> (outputs, auxiliary heads…)`
-/// and, as attributes, what the executable is told about it:
+/// and, as attributes, its description for the executable:
 ///   net.model, net.file (strings), net.losses, net.name of each input and output,
-///   net.layers (one dictionary a layer: name, kind, output, flops, line),
+///   net.layers (one dictionary per layer: name, kind, output, flops, line),
 ///   net.recipe (JSON, see docs/reference/abi.md), net.optimizer, net.nesterov, net.average.
 /// Locations lead from the layer's name through the blocks to the .net line.
 mlir::OwningOpRef<mlir::ModuleOp> emitNet(mlir::MLIRContext &context, const Network &network);

@@ -63,7 +63,7 @@ struct BoundArgument {
   Range range;
 };
 
-/// What a layer's builder may ask of the network under construction.
+/// The parts of the network under construction that a layer's builder may use.
 class LayerContext {
 public:
   virtual ~LayerContext() = default;

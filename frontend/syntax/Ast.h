@@ -167,8 +167,8 @@ struct ReturnStmt {
 struct ExprStmt {
   ExprPtr value;
 };
-/// A statement in error: nobody knows the values of its targets, nor its own. Blind: nor of any
-/// variable, as where a loop could not be read.
+/// Stands for a statement with an error: the values of its targets, and its own, are unknown.
+/// Blind: so are those of all variables, for example if a loop could not be parsed.
 struct HoleStmt {
   std::vector<Target> targets;
   bool blind = false;

@@ -1,8 +1,8 @@
 //===- Diagnostics.h - errors with source lines and carets ------*- C++ -*-===//
 //
 // Holds the sources of a run and the messages about them. Several errors are
-// collected and rendered together; an error at a place that has one already is
-// dropped, so a block that is wrong sixteen times over is told once.
+// collected and rendered together. A second error at the same place is dropped, so
+// a block with an error that is instantiated sixteen times is reported once.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_FRONTEND_SYNTAX_DIAGNOSTICS_H
@@ -67,7 +67,7 @@ public:
 
   bool hasErrors() const { return errors != 0; }
   int errorCount() const { return errors; }
-  /// True once so many errors are there that looking for more helps nobody.
+  /// True once there are so many errors that the search for more stops.
   bool full() const { return errors >= maxErrors; }
   std::string render() const;
   SourceLocation locate(Range at) const;
@@ -82,7 +82,7 @@ private:
   std::deque<Source> sources;
   std::deque<Diagnostic> diagnostics;
   std::set<std::tuple<bool, uint32_t, uint32_t, uint32_t>> told; ///< errors and warnings apart
-  Diagnostic dropped; ///< swallows notes to repeated errors
+  Diagnostic dropped; ///< receives notes of dropped errors, and is not shown
   int errors = 0;
 };
 

@@ -12,7 +12,7 @@
 
 namespace netc::frontend {
 
-/// Parses a whole file. What is in error is left out of the tree; ask `diags`.
+/// Parses a whole file. Parts with errors are left out of the tree; `diags` has the errors.
 File parseFile(uint32_t file, Diagnostics &diags);
 
 /// Parses one expression that fills the source (`--set NAME=VALUE`); null on error.
@@ -107,7 +107,7 @@ private:
   size_t position = 0;
   int depth = 0;       ///< of nested expressions and bodies
   size_t silentTo = 0; ///< tokens before this one stand in a bracket reported as unclosed
-  Diagnostic silenced; ///< swallows the errors there
+  Diagnostic silenced; ///< receives the errors there, and is not shown
 };
 
 } // namespace netc::frontend

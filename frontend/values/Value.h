@@ -26,7 +26,7 @@ struct InitScheme {
 };
 
 /// A value of the language. Poison stands for a value whose computation was
-/// reported as an error: whatever it flows into stays silent.
+/// reported as an error; operations on it report nothing more.
 struct Value {
   struct Poison {};
   struct Nothing {}; ///< what a statement gives
@@ -62,7 +62,7 @@ Value makeList(std::vector<Value> items);
 std::string_view nameOf(const LayerKind &kind);
 std::string_view nameOf(const Function &function);
 
-/// "the integer 3", "the list [3, 5]"; tensors are described by whoever knows shapes.
+/// "the integer 3", "the list [3, 5]"; tensors are described where shapes are known.
 std::string describe(const Value &value);
 /// As it would be written: "3", "[3, 5]".
 std::string spell(const Value &value);

@@ -34,7 +34,7 @@ public:
   mlir::IRMapping values;                        ///< net value -> kern tensor
   llvm::DenseMap<mlir::Value, PartialSums> sums; ///< channel sums not yet added up
 
-  /// The kern tensor of `value`; adds up partial sums where a reader wants the vector.
+  /// The kern tensor of `value`; adds up partial sums if a reader needs the vector.
   mlir::Value get(mlir::Value value);
   void set(mlir::Value value, mlir::Value lowered) { values.map(value, lowered); }
 

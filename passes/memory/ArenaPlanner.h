@@ -18,14 +18,14 @@ struct Lifetime {
 };
 
 struct ArenaPlan {
-  std::vector<int64_t> offsets; ///< bytes, one a lifetime
+  std::vector<int64_t> offsets; ///< bytes, one per lifetime
   int64_t size = 0;             ///< bytes of the arena
   int64_t peak = 0;             ///< most bytes alive at once: no plan can be smaller
 };
 
 /// Sizes must be multiples of the alignment that offsets should have. Runs in
-/// n log n; tries dearer orders only while the result is over 2% above the peak
-/// and there are at most a few thousand buffers.
+/// n log n. Quadratic placements are tried only if the result is more than 2% above
+/// the peak and there are at most a few thousand buffers.
 ArenaPlan planArena(const std::vector<Lifetime> &lifetimes);
 
 } // namespace netc::memory

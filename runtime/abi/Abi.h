@@ -22,7 +22,7 @@ enum NetcSpace {
   NETC_SPACE_ARENA_IMAGE = 0, ///< arena; the offset is multiplied by the batch
   NETC_SPACE_ARENA_FIXED = 1, ///< arena; whatever does not grow with the batch
   NETC_SPACE_PARAMETERS = 2,  ///< parameters and running statistics, as users see them
-  NETC_SPACE_GRADIENTS = 3,   ///< one gradient a trainable parameter, same offsets as PARAMETERS
+  NETC_SPACE_GRADIENTS = 3,   ///< a gradient per trainable parameter, same offsets as PARAMETERS
   NETC_SPACE_STATE = 4,       ///< optimizer state (momentum), first slot at PARAMETERS' offsets,
                               ///< the next at parameter_bytes plus those offsets, and so on
   NETC_SPACE_PREPARED = 5,    ///< what `prepare` computes from parameters (packed, folded weights)
@@ -30,10 +30,10 @@ enum NetcSpace {
   NETC_SPACE_LABELS = 7,      ///< i64 class indices
   NETC_SPACE_OUTPUT = 8,      ///< the model's outputs
   NETC_SPACE_LOSS = 9,        ///< f32 [1], mean over the batch, auxiliary heads included
-  NETC_SPACE_HYPER = 10,   ///< NetcHyper, then a NetcParameterHyper a parameter in the JSON's order
-  NETC_SPACE_TARGETS = 11, ///< f32 values that a loss compares an output with; of cross entropy,
-                           ///< where mixup or cutmix are to work, a distribution a row, which the
-                           ///< runtime makes
+  NETC_SPACE_HYPER = 10,   ///< NetcHyper, then one NetcParameterHyper per parameter, in JSON order
+  NETC_SPACE_TARGETS = 11, ///< f32 values that a loss compares an output with; for cross entropy
+                           ///< with mixup or cutmix, one distribution per row, which the runtime
+                           ///< computes
   NETC_SPACE_ACCUMULATED = 12, ///< sums of gradients over batches, same offsets as GRADIENTS
   NETC_SPACE_ARENA_GROUP = 13, ///< arena, within a section; the offset is multiplied by the group
   NETC_SPACE_COUNT = 14
@@ -164,11 +164,11 @@ typedef struct {
   uint64_t group_bytes_per_image;
   uint64_t live_bytes_per_image; ///< most that are alive at one of its launches, input and output
                                  ///< included
-  uint64_t weight_bytes;         ///< that each group reads beside
+  uint64_t weight_bytes;         ///< read again by each group
 } NetcSection;
 
-/// Arena bytes a batch of n needs: n * arena_bytes_per_image + arena_bytes_fixed, at most where
-/// there are sections.
+/// A batch of n needs n * arena_bytes_per_image + arena_bytes_fixed bytes of arena, or less if the
+/// program has sections.
 typedef struct {
   const NetcCommand *commands;
   uint64_t command_count; ///< 0: left out (`--mode infer` has no step)

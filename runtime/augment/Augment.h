@@ -19,7 +19,7 @@ struct PixelScaling {
   std::vector<float> mean, std;  ///< by channel; empty: 0 and 1
   std::vector<float> pixelMean;  ///< [C, H, W]; empty: 0
   std::vector<float> pcaValues;  ///< C standard deviations of colour, for PcaJitter
-  std::vector<float> pcaVectors; ///< [C, C], a component a row, red first
+  std::vector<float> pcaVectors; ///< [C, C], one component per row, red first
   bool bgr = false;              ///< the input's channels are blue, green, red
 };
 

@@ -20,7 +20,7 @@ public:
   using std::runtime_error::runtime_error;
 };
 
-/// The system refused: an Error that knows the reason's number (ENOSPC).
+/// A system call failed: an Error with the value of errno (ENOSPC).
 class SystemError : public Error {
 public:
   SystemError(const std::string &message, int number) : Error(message), number(number) {}

@@ -1,7 +1,7 @@
 //===- Output.h - text for the user that may not arrive ---------*- C++ -*-===//
 //
-// A terminal that is closed, a pipe whose reader is gone or a full disk behind
-// stderr must not cost a run its result.
+// A closed terminal, a closed pipe or a full disk behind stderr must not end a run
+// before its result is saved.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_BASE_OUTPUT_H

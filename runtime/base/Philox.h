@@ -2,7 +2,7 @@
 //
 // Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
 // SC 2011). Every draw is a pure function of (seed, stream, item, epoch, index):
-// no state is shared, so the same numbers come out whichever thread asks.
+// no state is shared, so the numbers do not depend on which thread draws them.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_BASE_PHILOX_H

@@ -29,7 +29,7 @@ ClassLabels readClassLabels(const std::string &file, int64_t classes);
 std::unique_ptr<Dataset> mapToClasses(std::unique_ptr<Dataset> data, const ClassLabels &labels);
 
 /// "2 classes: cat 40, dog 38": how many of `samples` each class has, for a terminal; of many
-/// classes the first ones and the span. `modelClasses` is told where it is another number.
+/// classes the first ones and the range of counts. `modelClasses` is added if it differs.
 std::string describeClasses(const Dataset &data, const std::vector<int64_t> &samples,
                             int64_t modelClasses);
 

@@ -18,7 +18,7 @@
 
 namespace netc::runtime {
 
-/// A batch that lies ready. Valid until the next call of Loader::next.
+/// A prepared batch. Valid until the next call of Loader::next.
 struct Batch {
   float *input = nullptr;    ///< [n, C, H, W], or what NETC_SPACE_INPUT holds
   int64_t *labels = nullptr; ///< [n]; -1: an image that did not decode (evaluation only)
@@ -43,7 +43,7 @@ struct LoaderOptions {
   std::vector<Transform> mix; ///< Mixup, Cutmix
   /// Where batches lie, if it gives memory; else in the loader's own.
   std::function<std::shared_ptr<char>(uint64_t bytes)> allocate;
-  CorruptImages *corrupt = nullptr; ///< hears of images that do not decode; null: the loader's own
+  CorruptImages *corrupt = nullptr; ///< records images that do not decode; null: the loader's own
 };
 
 /// Worker threads decode and augment the batches of an epoch ahead of the
@@ -116,8 +116,8 @@ private:
 /// image costs microseconds, all cores where it is decoded or large.
 unsigned defaultWorkers(const Dataset &data, const ModelInfo &info);
 
-/// 0 .. count-1 in the order of one epoch of training; the same for everyone
-/// who knows seed and epoch.
+/// 0 .. count-1 in the order of one epoch of training; a function of seed and
+/// epoch.
 std::vector<int64_t> shuffledOrder(int64_t count, uint64_t seed, uint32_t epoch);
 
 } // namespace netc::runtime

@@ -1,6 +1,7 @@
 //===- Accelerator.h - memory and kernels that are not the CPU's *- C++ -*-===//
 //
-// What a MirroredDevice asks of a GPU, or of whatever else has memory of its own.
+// The operations that a MirroredDevice needs from a GPU, or from another device with its own
+// memory.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_DEVICE_ACCELERATOR_H
@@ -50,8 +51,8 @@ public:
   virtual void download(NetcSpace space, void *to, uint64_t bytes) = 0;
   virtual void zero(NetcSpace space, uint64_t offset, uint64_t bytes) = 0;
 
-  /// Copies to a place of its own, beside what was started; a later useAhead makes it the space's
-  /// contents for what is started after it.
+  /// Copies to a separate buffer while started programs run; a later useAhead makes it the space's
+  /// contents for programs started after that.
   virtual void uploadAhead(NetcSpace space, const void *from, uint64_t bytes) = 0;
   virtual void useAhead(NetcSpace space, uint64_t bytes) = 0;
 

@@ -1,8 +1,8 @@
 //===- Device.h - where a model's programs run ------------------*- C++ -*-===//
 //
-// What the executor asks of the machine that computes: the CPU of this machine
-// (cpu/), an NVIDIA GPU (cuda/) or a simulated one (sim/). An executable for the CPU links
-// the first alone; the others are made by NetcGpu::open.
+// The interface of the executor to the machine that computes: this machine's CPU (cpu/), an
+// NVIDIA GPU (cuda/) or a simulated one (sim/). An executable for the CPU links only the first;
+// NetcGpu::open creates the others.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_DEVICE_DEVICE_H
@@ -30,7 +30,7 @@ public:
   virtual std::string describe() const = 0;
   /// Whether programs compute in this machine's memory, so that what they read can be counted here.
   virtual bool usesMachineMemory() const = 0;
-  /// Whether a watched run takes longer than one that nobody watches.
+  /// Whether a run with a `Watch` takes longer than one without.
   virtual bool watchingCosts() const = 0;
 
   //===--- Memory ---------------------------------------------------------===//
@@ -55,42 +55,42 @@ public:
   /// Zeroed room for ACCUMULATED, once.
   virtual void reserveAccumulation() = 0;
 
-  /// Memory for batches that come and go faster than from elsewhere; null where all memory is as
-  /// good, or where there is none to be had. It must not outlive the device, nor a batch in it
-  /// change before the run that uses it is through.
+  /// Memory from which batches are copied faster to the device; null if all memory is equally fast,
+  /// or if none is left. It must not outlive the device, and a batch in it must not change before
+  /// the run that uses it has finished.
   virtual std::shared_ptr<char> batchMemory(uint64_t bytes) = 0;
 
   //===--- Spaces ---------------------------------------------------------===//
 
-  /// A space in this machine's memory, to read and to write until the next run: take the pointer
-  /// anew after it. Null where the model has no such space.
+  /// A space in this machine's memory, for reading and writing until the next run; the pointer is
+  /// invalid after it. Null if the model has no such space.
   virtual char *at(NetcSpace space) = 0;
   /// Whether `at` costs nothing: the newest contents lie in this machine's memory.
   virtual bool isAtHand(NetcSpace space) const = 0;
   /// Points a space at other memory of this machine.
   virtual void bind(NetcSpace space, void *memory) = 0;
-  /// Announces the contents that `space` is to have in a later run, for a batch of n, so that they
-  /// travel while what was started goes on. They are used if the space is bound to `memory` then,
-  /// and must not have changed.
+  /// Starts copying the contents that `space` will have in a later run, for a batch of n, while
+  /// started programs run. The copy is used if the space is bound to `memory` at that time; the
+  /// contents must not change until then.
   virtual void sendAhead(NetcSpace space, const void *memory, int64_t n) = 0;
   /// Zeroes a part of a space, where it lies.
   virtual void clear(NetcSpace space, uint64_t offset, uint64_t bytes) = 0;
-  /// Zeroes the arena: what an earlier run left would be taken for the next one's.
+  /// Zeroes the arena, so that values of an earlier run are not taken for those of the next.
   virtual void clearArena() = 0;
-  /// Two spaces of one size change places.
+  /// Exchanges two spaces of the same size.
   virtual void exchange(NetcSpace one, NetcSpace other) = 0;
 
   //===--- Runs -----------------------------------------------------------===//
 
-  /// Runs `program` on a batch of n, at most the reserved one, or begins to. `watch`: null where
-  /// nobody is to be told. `which`: what it is, so that the spaces it reads are brought up to date.
+  /// Runs `program` on a batch of n, at most the reserved one; it may return before the end (see
+  /// `wait`). `watch` may be null. `which` determines the spaces that must be copied first.
   virtual void run(Program which, const NetcProgram &program, int64_t n, const Watch *watch) = 0;
 
   /// Within Watch::after: operand `index` of the command that is done, in this machine's memory
   /// until the next call.
   virtual const char *operand(uint32_t index) = 0;
 
-  /// Waits until what `run` has begun is through.
+  /// Waits until the programs that `run` started have finished.
   virtual void wait() = 0;
 };
 

@@ -12,7 +12,7 @@ public:
   /// Makes zeroed PARAMETERS, HYPER and LOSS.
   void load(const SpaceSizes &sizes);
 
-  /// Bytes that `reserve` needs in all, batches that lie ready elsewhere included.
+  /// Bytes that `reserve` needs in total, prepared batches in other memory included.
   static uint64_t need(const Reservation &reservation);
   /// Bytes that it has.
   uint64_t held() const;

@@ -1,8 +1,8 @@
 //===- MirroredDevice.h - a device with memory of its own -------*- C++ -*-===//
 //
-// A space that both sides see is copied when the other side wants it: to the accelerator
-// before a run if the host may have written it, back when the host asks for it after a run
-// that wrote it.
+// Host and accelerator each have a copy of a space. It is copied to the accelerator before a
+// run if the host may have written it, and back when the host accesses it after a run that
+// wrote it.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_DEVICE_MIRROREDDEVICE_H

@@ -14,12 +14,12 @@ enum class Program { Prepare, Infer, Step, Update, Norm, Accumulate };
 inline constexpr Program allPrograms[] = {Program::Prepare, Program::Infer, Program::Step,
                                           Program::Update,  Program::Norm,  Program::Accumulate};
 
-/// What is to be known of the commands of a run.
+/// How the commands of a run are observed.
 struct Watch {
   /// Each command's wall time is added to its entry; null: not measured.
   std::vector<double> *seconds = nullptr;
   /// Called with a command's index when the command is done, once for each group of images; false
-  /// stops the run. Empty: nobody is told.
+  /// stops the run. May be empty.
   std::function<bool(uint64_t command)> after;
 };
 

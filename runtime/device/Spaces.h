@@ -17,14 +17,14 @@ struct SpaceSize {
   uint64_t bytes(int64_t n) const { return saturatingMulAdd(uint64_t(n), perImage, fixed); }
 };
 
-/// By NetcSpace; 0 for the parts of the arena, whose size the programs tell.
+/// By NetcSpace; 0 for the parts of the arena, whose size the programs determine.
 using SpaceSizes = std::array<SpaceSize, NETC_SPACE_COUNT>;
 
 /// What room is made for.
 struct Reservation {
   int64_t batch = 1;
   bool training = false;
-  int inputCopies = 1;                       ///< batches of input that lie ready at once
+  int inputCopies = 1;                       ///< batches of input in memory at the same time
   std::vector<const NetcProgram *> programs; ///< those that will run: one arena serves each
   SpaceSizes spaces{};                       ///< 0 for a space that is not needed
 };

@@ -29,7 +29,8 @@ struct Accuracy {
   /// Of a model that does not classify, in place of all that counts classes.
   Quality quality;
   std::vector<int64_t> classImages, classCorrect;
-  /// [classes, classes], a label a row, a guess a column; empty beyond `mostConfusionClasses`.
+  /// [classes, classes], one row per label, one column per prediction; empty beyond
+  /// `mostConfusionClasses`.
   std::vector<int64_t> confusion;
   /// Those where the right class was given the least probability, worst first; at most `worstKept`.
   std::vector<Mistake> worst;
@@ -55,8 +56,8 @@ std::vector<int64_t> spreadSamples(int64_t all, int64_t count);
 
 /// Runs `prepare` and then `infer` over `data` in batches of up to `batch` (reserved
 /// by the caller, with Loader::copies of input). Several views of an image: their
-/// probabilities are averaged. `progress` hears the images done; returning false
-/// stops, and the result then is incomplete. `corrupt`: as LoaderOptions::corrupt.
+/// probabilities are averaged. `progress` is called with the number of images done; if it
+/// returns false, evaluation stops with an incomplete result. `corrupt`: as LoaderOptions::corrupt.
 Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int64_t> &samples,
                   const Pipeline &pipeline, int64_t batch, unsigned workers,
                   const std::function<bool(int64_t)> &progress, CorruptImages *corrupt = nullptr);

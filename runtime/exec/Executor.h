@@ -11,40 +11,40 @@
 
 namespace netc::runtime {
 
-/// A model on its device: names what lies in the spaces, knows what memory they need, and runs the
-/// programs. Not thread-safe: one thread drives it.
+/// A model on its device: gives typed access to the spaces, computes the memory that they need, and
+/// runs the programs. Not thread-safe.
 class Executor {
 public:
-  /// Fails where the tables are inconsistent. Parameters are there (zeros) at once. The device is
-  /// that of the tables; on the CPU `pool` computes.
+  /// Fails if the tables are inconsistent. Parameters exist at once and are zero. The tables name
+  /// the device; on the CPU, `pool` computes.
   Executor(const NetcModel &model, const ModelInfo &info, ThreadPool &pool);
 
   /// Bytes that a batch of `batch` needs; `training`: step and update too; `inputCopies`: batches
-  /// of input that lie ready at once.
+  /// of input in memory at the same time.
   MemoryUse need(int64_t batch, bool training, int inputCopies) const;
 
-  /// Makes room for batches of up to `batch` images. Fails, before allocating, where there is too
-  /// little memory: says what is needed and what there is. Drops the contents of everything but
-  /// PARAMETERS, STATE, GRADIENTS, ACCUMULATED.
+  /// Allocates memory for batches of up to `batch` images. If there is too little, it fails before
+  /// it allocates, with the bytes needed and available. Only PARAMETERS, STATE, GRADIENTS and
+  /// ACCUMULATED keep their contents.
   void reserve(int64_t batch, bool training, int inputCopies = 1);
 
-  /// What training takes, with the step in use, of the memory where the device computes.
+  /// Bytes of the device's memory that training needs with the step in use.
   uint64_t stepNeed(int64_t batch, int inputCopies) const;
-  /// What there is of that memory.
+  /// Bytes of that memory that are available.
   uint64_t stepMemory() const;
-  /// Chooses the fastest training step that needs at most `budget` bytes; the leanest where none
-  /// does. Call it before `reserve`.
+  /// Chooses the fastest training step that needs at most `budget` bytes, or, if there is none, the
+  /// one that needs least. Call it before `reserve`.
   void fitStep(int64_t batch, int inputCopies, uint64_t budget);
-  /// Of NetcModel::lean_steps the one in use, counted from 1; 0: the step as it is.
+  /// The entry of NetcModel::lean_steps in use, counted from 1; 0: the ordinary step.
   uint64_t leanStep() const { return lean; }
 
-  /// Makes room to add up gradients over batches; they are zero until `accumulate` runs.
+  /// Allocates sums of gradients over batches; they are zero until `accumulate` runs.
   void reserveAccumulation();
-  /// GRADIENTS and ACCUMULATED change places.
+  /// Exchanges GRADIENTS and ACCUMULATED.
   void swapAccumulated();
 
-  /// Runs one program on a batch of n <= the reserved one, or begins to: see Device::wait. Where
-  /// `watch` has `seconds`, they are resized as needed.
+  /// Runs one program on a batch of n <= the reserved one; it may return before the end (see
+  /// Device::wait). Resizes `seconds` of `watch` as needed.
   void run(Program program, int64_t n, const Watch *watch = nullptr);
 
   bool has(Program program) const { return table(program).command_count != 0; }

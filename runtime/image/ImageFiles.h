@@ -29,7 +29,7 @@ struct LeftOut {
 
 /// What a folder holds, and those below it. Hidden files and folders are left out everywhere.
 struct FoundFiles {
-  /// By name. Links that lead nowhere are among them: whoever reads them says so.
+  /// Sorted by name. Includes links to nothing; reading them reports the error.
   std::vector<std::string> images;
   LeftOut others;  ///< files whose names are no image's
   LeftOut hidden;  ///< files and folders whose names begin with a dot

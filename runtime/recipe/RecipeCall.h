@@ -16,15 +16,15 @@ namespace netc::runtime {
 std::optional<recipe::Value> toRecipeValue(const nlohmann::ordered_json &json);
 
 /// `random_crop(32, pad=4)` as an executable holds it, checked against the recipes' table.
-/// Arguments stand by name or by place; a name goes before a place. Fails with an Error that names
-/// the clause, the call and the argument.
+/// Arguments are given by name or by position; names take precedence. Fails with an Error that
+/// names the clause, the call and the argument.
 class RecipeCall {
 public:
   RecipeCall(const nlohmann::ordered_json &call, std::string_view clause);
 
   const std::string &name() const { return callName; }
 
-  // Arguments as the table knows them; its default where nothing is given.
+  // Arguments of the table's types; the table's default if not given.
   double number(std::string_view argument);
   int integer(std::string_view argument);
   bool flag(std::string_view argument);
@@ -36,7 +36,7 @@ public:
   std::optional<SchedulePoint> point(std::string_view argument);
   std::vector<SchedulePoint> points(std::string_view argument);
 
-  /// Fails where the table has an argument that was not read: a fault of the runtime.
+  /// Fails if the table has an argument that was not read, which is a fault of the runtime.
   void finish() const;
   [[noreturn]] void reject(const std::string &reason) const;
 

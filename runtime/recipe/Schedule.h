@@ -23,9 +23,9 @@ public:
   /// Of step 0, 1, …
   double learningRate(int64_t step) const;
 
-  /// Tells a plateau schedule how the epoch went. The epoch that is the `patience`-th in a row
-  /// without a lower error lowers the rate, as Keras's ReduceLROnPlateau; PyTorch's waits one epoch
-  /// more.
+  /// Gives a plateau schedule the validation error of an epoch. The epoch that is the `patience`-th
+  /// in a row without a lower error lowers the rate, as Keras's ReduceLROnPlateau; PyTorch's waits
+  /// one epoch more.
   void endEpoch(double validationError);
 
   PlateauState plateau;

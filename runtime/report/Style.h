@@ -4,7 +4,7 @@
 
 namespace netc::runtime {
 
-/// Colours that also the colour-blind tell apart; light and dark as the system is.
+/// Colours that colour-blind readers can distinguish; light or dark as the system's theme.
 inline constexpr const char *reportStyle = R"css(
 :root { color-scheme: light dark;
   --page: #f6f7f9; --card: #ffffff; --ink: #1d2430; --quiet: #626d7c; --rule: #dfe3e8; --hit: 34 139 84; --miss: 206 59 50;

@@ -9,7 +9,7 @@
 namespace netc::runtime {
 
 /// Writes `path` beside its place and renames it there on commit, both flushed
-/// to disk: whoever reads `path` sees the old bytes or the new ones, whenever
+/// to disk: readers of `path` see the old bytes or the new ones, whenever
 /// the process is killed. Errors name the file and the system's reason.
 class AtomicFile {
 public:

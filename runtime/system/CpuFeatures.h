@@ -8,7 +8,7 @@
 namespace netc::runtime {
 
 /// Whether the processor and the operating system offer `feature` (an LLVM
-/// name). A name that this table does not know counts as offered.
+/// name). A name that is not in this table is taken as offered.
 bool hasCpuFeature(const std::string &feature);
 
 /// Fails with an Error that names what is missing. Asks the kernel for AMX

@@ -13,8 +13,8 @@ namespace netc::runtime {
 /// threads that it makes later.
 class EventCounter {
 public:
-  /// `type` and `config` as in perf_event_attr. Null where the machine, or whoever runs it, does
-  /// not have the event; `why` then says what the kernel said.
+  /// `type` and `config` as in perf_event_attr. Null if the processor or the
+  /// system does not offer the event; `why` is then the kernel's reason.
   static std::unique_ptr<EventCounter> open(uint32_t type, uint64_t config, std::string &why);
   ~EventCounter();
   EventCounter(const EventCounter &) = delete;
@@ -23,7 +23,7 @@ public:
   /// Events since it was opened, scaled to the whole time where counters had to be shared; 0 where
   /// it never ran.
   double count() const;
-  /// Whether it has run at all: a counter may be granted and never get its turn.
+  /// Whether it has counted at all: the kernel may grant a counter and never schedule it.
   bool hasRun() const;
 
 private:

@@ -6,8 +6,8 @@
 
 namespace netc::runtime {
 
-/// Opens `path` for writing (it is made where it is missing) and locks it: whoever dies gives the
-/// lock back. The descriptor, or -1 with `held` where another process has the lock, or -1 and
+/// Opens `path` for writing (it is made where it is missing) and locks it; the lock ends with
+/// the process. The descriptor, or -1 with `held` where another process has the lock, or -1 and
 /// errno. On file systems that know no locks the file is only opened.
 int openLocked(const std::string &path, bool &held);
 

@@ -42,7 +42,7 @@ struct EpochRecord {
 /// [[step, loss, accuracy, learning rate], …]
 nlohmann::ordered_json pointsJson(const std::vector<CurvePoint> &points);
 
-/// One JSON object a line, one line an epoch.
+/// One JSON object per line, one line per epoch.
 class Metrics {
 public:
   explicit Metrics(std::string path) : path(std::move(path)) {}

@@ -13,7 +13,7 @@ namespace netc::runtime {
 /// `*` any characters, `?` one: "layer1.*", "*.bias".
 bool matches(const std::string &pattern, const std::string &name);
 
-/// Drives `update` (and `norm`, `accumulate` where the recipe wants them).
+/// Runs `update`, and `norm` and `accumulate` if the recipe needs them.
 class Optimizer {
 public:
   /// Sets every parameter's own factors. Fails where a pattern names no parameter, or the
@@ -23,14 +23,14 @@ public:
   /// Starts the moving average at the weights as they are.
   void startAverage();
 
-  /// Hears the gradients of one batch, of `weight` (its share of the update's images), the last of
-  /// them if `last`.
+  /// Adds the gradients of one batch, times `weight` (its share of the update's images). `first`,
+  /// `last`: whether it is the first or last batch of the update.
   void accumulate(double weight, bool first, bool last);
 
   /// Update number `step` (from 0) at learning rate `rate`.
   void update(int64_t step, double rate, int64_t n);
 
-  /// While it lives, PARAMETERS are the moving average, if the recipe keeps one.
+  /// During its lifetime PARAMETERS are the moving average, if the recipe has one.
   class Averaged {
   public:
     explicit Averaged(const Optimizer &optimizer);

@@ -1,9 +1,9 @@
 //===- Schedule.h - shapes and a target to tile sizes -----------*- C++ -*-===//
 //
-// Pure: the same shapes and target give the same schedule. It lies in the dialect
-// because kernels' partial sums are sized by it, so lowering, planning and code
-// generation all need the one answer. What a schedule, once chosen, says of shapes and
-// grids is in dialect/kern/ContractShape.h.
+// Pure functions: the same shapes and target give the same schedule. They lie in dialect/
+// because the schedule determines the size of partial sums, so lowering, planning and code
+// generation need the same result. The shapes and grids that follow from a chosen schedule are in
+// dialect/kern/ContractShape.h.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_DIALECT_SCHEDULE_CPU_SCHEDULE_H
@@ -42,11 +42,11 @@ TargetFacts cpuFacts(int64_t lanes, int64_t registers);
 ScheduleAttr scheduleContraction(ContractKind kind, GeometryAttr geometry,
                                  const TargetFacts &target);
 
-/// Whether a pool should compute what it reads, a few multiply-adds an element, at each of its
-/// windows.
+/// Whether a pool should compute its operand on load (a few multiply-adds per element), for each of
+/// its windows again.
 bool computesOnLoad(GeometryAttr pool);
 
-/// What is worth timing where a machine is at hand: scheduleContraction's answer first, then other
+/// The candidates that `--tune` times: the result of scheduleContraction first, then other
 /// algorithms and tiles.
 llvm::SmallVector<ScheduleAttr> scheduleCandidates(ContractKind kind, GeometryAttr geometry,
                                                    const TargetFacts &target);

@@ -7,8 +7,8 @@
 namespace netc::runtime::sim {
 
 /// Shared memory has 32 banks of 4-byte words and moves one word of each in a pass. A warp's access
-/// takes 32 lanes at once up to 4 bytes a lane, 16 of 8 bytes, 8 of 16 bytes; lanes that name one
-/// word share it. Two words of one bank are a conflict: they need another pass.
+/// handles 32 lanes at once at up to 4 bytes per lane, 16 at 8 bytes, 8 at 16 bytes; lanes with the
+/// same word share it. Two words of one bank are a conflict: they need another pass.
 struct BankUse {
   uint64_t passes = 0;
   uint64_t conflicts = 0; ///< passes beyond one for all lanes that go at once

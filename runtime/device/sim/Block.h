@@ -1,8 +1,8 @@
 //===- Block.h - one block of threads as it runs ----------------*- C++ -*-===//
 //
-// A warp's lanes that are at one place form a group; the group with the least
-// program counter runs, so that lanes that parted meet again where LLVM lays out
-// the join. Instructions that name lanes (.sync) wait until those are at hand.
+// Lanes of a warp with the same program counter form a group. The group with the least
+// program counter runs, so diverged lanes reconverge where LLVM places the join.
+// Instructions with a member mask (.sync) wait until those lanes have arrived.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_DEVICE_SIM_BLOCK_H

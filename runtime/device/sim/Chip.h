@@ -19,7 +19,7 @@ struct Chip {
 /// Fails with an Error that lists the chips there are.
 const Chip &findChip(unsigned number);
 
-/// What cuDeviceGetAttribute says; false where the simulator does not know it.
+/// The result of cuDeviceGetAttribute; false if the simulator does not implement the attribute.
 bool chipAttribute(const Chip &chip, cuda::CUdevice_attribute attribute, int &value);
 
 constexpr unsigned sharedWithoutOptIn = 48 * 1024, maximumThreadsPerBlock = 1024;

@@ -71,8 +71,8 @@ struct CUgraphExec_st {
 
 namespace netc::runtime::sim {
 
-/// Objects that handles point to, in the order in which they were made: what is
-/// not in here is no handle.
+/// Objects that handles point to, in the order of their creation. A pointer that is not in here is
+/// not a valid handle.
 template <typename T> class Handles {
 public:
   T *add(std::unique_ptr<T> object) {

@@ -1,9 +1,10 @@
 //===- Shadow.h - who touched which bytes -----------------------*- C++ -*-===//
 //
-// Races are found by happens-before, not by luck: each word of shared memory holds
-// stamps of its last accesses, and a warp knows up to which clock of each other
-// warp barriers have ordered it. After Flanagan and Freund, FastTrack: Efficient
-// and Precise Dynamic Race Detection, PLDI 2009, with at most two readers kept.
+// Races are found by the happens-before relation, so they do not depend on the order of
+// this run: each word of shared memory has the clocks of its last accesses, and each warp
+// a vector of the clocks up to which barriers have ordered the other warps before it. After
+// Flanagan and Freund, FastTrack: Efficient and Precise Dynamic Race Detection, PLDI 2009, with at
+// most two readers kept.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_DEVICE_SIM_SHADOW_H
@@ -43,7 +44,7 @@ struct SharedVerdict {
 /// Of one block; 16 bytes for each 4 bytes of shared memory.
 class SharedShadow {
 public:
-  /// Everything unwritten, nobody has touched anything.
+  /// Resets all bytes to unwritten and not accessed.
   void reset(uint64_t bytes);
   /// Keeps what is written, forgets by whom.
   void forgetStamps();

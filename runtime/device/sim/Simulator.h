@@ -1,7 +1,7 @@
 //===- Simulator.h - a GPU simulated on the CPU -----------------*- C++ -*-===//
 //
 // Stands behind the table of the CUDA driver API: loads PTX text, runs its
-// kernels on the cores of this machine and checks what hardware does not tell.
+// kernels on the cores of this machine and checks for faults that hardware does not report.
 // docs/reference/simulator.md says what is simulated and how.
 //
 //===----------------------------------------------------------------------===//
@@ -38,7 +38,7 @@ struct SimulatorOptions {
   uint64_t instructionLimit = uint64_t(1) << 32;
   /// Device memory in bytes; reserved, not touched, before it is allocated.
   uint64_t memoryBytes = uint64_t(16) << 30;
-  /// Keeps what takeProfile() tells; counts accesses to shared memory with `checks` only.
+  /// Records what takeProfile() returns; counts accesses to shared memory with `checks` only.
   bool profile = false;
 };
 
