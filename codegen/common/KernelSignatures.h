@@ -7,10 +7,11 @@
 namespace netc {
 
 /// Numbers the distinct signatures among launches: op, operand types, attributes, regions.
-/// Launches that differ only in where their operands lie share one, so depth is free.
+/// Launches that differ only in the buffers of their operands share one, so more layers add no
+/// code.
 class KernelSignatures {
 public:
-  /// The number of the launch's signature, and whether it was not known.
+  /// The number of the launch's signature, and whether it is new.
   std::pair<unsigned, bool> insert(kern::KernelOpInterface launch);
 
 private:

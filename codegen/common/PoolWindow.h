@@ -13,8 +13,8 @@ struct Span {
   mlir::Value low, high;
 };
 
-/// The larger of what a max pool has and a further value: a NaN replaces what was there and stays,
-/// as in PyTorch.
+/// The larger of a max pool's value so far and a further value. A NaN replaces any value and is
+/// kept, as in PyTorch.
 inline mlir::Value poolMax(mlir::OpBuilder &b, mlir::Location loc, mlir::Value best,
                            mlir::Value x) {
   using namespace mlir;

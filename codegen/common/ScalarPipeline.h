@@ -12,7 +12,7 @@ class TargetMachine;
 namespace netc {
 
 /// LLVM's passes over kernels, for one module after the other. Kernels are vectorised and unrolled
-/// by netc: only the scalar clean-up is wanted.
+/// by netc, so only scalar passes run.
 class ScalarPipeline {
 public:
   enum class Kind {

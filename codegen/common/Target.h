@@ -23,7 +23,7 @@ struct CpuTarget {
 };
 
 /// The level named by `--cpu`: x86-64-v2, -v3, -v4, or native: the best that this
-/// machine runs. Features are named, not a CPU: its name may promise too little.
+/// machine supports. LLVM gets the features, not the name of the CPU, which may imply fewer.
 std::optional<CpuTarget> lookupCpuTarget(llvm::StringRef name);
 
 /// Whether this machine has all that `target` uses.
@@ -32,7 +32,7 @@ bool hostRuns(const CpuTarget &target);
 /// Levels separated by commas, best first, each once. False: `error` names the one that is unknown.
 bool parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error);
 
-/// The names that lookupCpuTarget knows, for messages.
+/// The names that lookupCpuTarget accepts, for messages.
 std::string cpuTargetNames();
 
 } // namespace netc

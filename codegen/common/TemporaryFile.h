@@ -12,8 +12,8 @@ namespace netc {
 /// Why a temporary file could not be made: names the folder, and where its name comes from.
 std::string temporaryFileError(std::error_code error);
 
-/// Where what becomes `path` is written until it is whole: beside it, under a name that no other
-/// process uses.
+/// The temporary file that is renamed to `path` when it is complete: in the same folder, under a
+/// name that no other process uses.
 std::string partialName(llvm::StringRef path);
 
 } // namespace netc

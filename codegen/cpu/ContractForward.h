@@ -41,7 +41,7 @@ private:
                         llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
   void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
   void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid, Value index);
-  /// Whether columns of the window and channels lie side by side, in the source and in the packed
+  /// Whether columns of the window and channels are contiguous, in the source and in the packed
   /// weights.
   bool isMerged() const {
     return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC;
@@ -78,7 +78,7 @@ private:
   kern::GeometryAttr g;
   kern::ScheduleAttr s;
   bool forward, flat, packed, lanewise; ///< packed: the input goes through scratch
-  bool isRun;                           ///< 1x1: pixels side by side, whatever their rows
+  bool isRun;                           ///< 1x1: pixels are contiguous, across rows too
   int64_t prefetches = 0; ///< cache lines of the next weights, per iteration of a tile
   llvm::SmallVector<unsigned>
       streams; ///< operands of the next item that the tiles of this one prefetch
@@ -90,8 +90,9 @@ private:
   Values lhs;
   Epilogue epilogue;
   int64_t inH, inW, inC, outH, outW, outC; ///< of this direction
-  int64_t groupIn, groupOut, tile, tiles;  ///< channels a group, channels a tile, tiles a group
-  int64_t stride, strideW;                 ///< between source pixels in the strip
+  int64_t groupIn, groupOut, tile,
+      tiles;               ///< channels per group, channels per tile, tiles per group
+  int64_t stride, strideW; ///< between source pixels in the strip
   int64_t columns;
   int64_t pitch; ///< floats between the source pixels of a tile's strip
   bool byResidue;
@@ -106,7 +107,7 @@ private:
   } current;                     ///< piece
 };
 
-/// Steps of the reduction that an iteration of a micro-kernel takes.
+/// Steps of the reduction in one iteration of a micro-kernel.
 int64_t unrollOf(int64_t run);
 
 } // namespace netc::cpu

@@ -7,7 +7,7 @@
 namespace netc::cpu {
 
 /// Bias, skip-add, activation, dropout and channel sums on accumulators, of kern.contract forward
-/// and input_grad. A micro-kernel receives `argumentsAt` its first pixel and hands them to `emit`.
+/// and input_grad. A micro-kernel gets `argumentsAt` of its first pixel and passes them to `emit`.
 class Epilogue {
 public:
   Epilogue(kern::ContractOp op, const Launch &launch);
@@ -20,7 +20,7 @@ public:
   Values argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination = {});
   llvm::SmallVector<Type> argumentTypes(KernelEmitter &k);
 
-  /// Asks for what `emit` will read at these pixels, `floats` channels each.
+  /// Prefetches what `emit` will read at these pixels, `floats` channels each.
   void prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats,
                 llvm::ArrayRef<int64_t> offsets);
 

@@ -1,8 +1,8 @@
 //===- KernelEmitter.h - vocabulary of the CPU kernels ----------*- C++ -*-===//
 //
-// Kernels see bare pointers: the batch is dynamic, so the bare-pointer memref
-// convention is out, and descriptors make LLVM hoist a base pointer for each access
-// and spill them. Indices are i64 in elements; arithmetic carries nsw.
+// Kernels use bare pointers. MLIR's bare-pointer convention for memrefs requires static
+// shapes, and the batch is dynamic; with descriptors, LLVM hoists one base pointer per
+// access and spills them. Indices are i64 in elements; arithmetic has nsw.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_CPU_KERNELEMITTER_H
@@ -26,8 +26,9 @@ using mlir::Value;
 using mlir::ValueRange;
 using Values = llvm::SmallVector<mlir::Value>;
 
-/// Steps that an emitter writes out one by one; more of them are a loop, so that no size of a model
-/// makes code or compile time large. The windows and strides in use (AlexNet's 11x11) stay below.
+/// The most steps that an emitter unrolls. More of them become a loop, so that code size and
+/// compile time are bounded for every model. Common windows and strides (AlexNet's 11x11) need
+/// fewer.
 constexpr int64_t kMostUnrolled = 128;
 
 /// The grid item loop's view of a launch.
@@ -36,7 +37,7 @@ struct Launch {
   Value scratch, images, begin, end;
 };
 
-/// Builds one kernel; a thin vocabulary over arith, vector, scf and llvm.
+/// Builds one kernel from operations of arith, vector, scf and llvm.
 class KernelEmitter {
 public:
   KernelEmitter(mlir::OpBuilder builder, mlir::Location loc, mlir::ModuleOp module,
@@ -73,8 +74,8 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
-  /// Stores a vector past the caches; `pointer` is a multiple of its bytes. Call fenceStreams
-  /// before other threads read.
+  /// Stores a vector without filling the caches; `pointer` is a multiple of its bytes. Call
+  /// fenceStreams before other threads read.
   void streamVector(Value vector, Value pointer);
   void fenceStreams();
   /// Lane by lane whether `x` is NaN.
@@ -105,9 +106,9 @@ public:
   /// Copies `count` floats.
   void copy(Value to, Value from, Value count);
   Value loadPointer(Value table, int64_t index);
-  /// Asks for the line at `pointer` to come to the second cache; any address will do.
+  /// Prefetches the line at `pointer` to L2; any address is allowed.
   void prefetch(Value pointer);
-  /// The same, to the first cache.
+  /// The same, to L1.
   void prefetchNear(Value pointer);
 
   // Control.

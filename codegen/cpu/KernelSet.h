@@ -26,14 +26,14 @@ KernelInfo emitKernel(mlir::ModuleOp code, kern::KernelOpInterface launch, std::
 /// Loads the dialects that kernels are emitted in.
 void loadKernelDialects(mlir::MLIRContext &context);
 
-/// The distinct kernels of a program in one module: launches that differ only in where their
-/// operands lie share one, so depth is free.
+/// The distinct kernels of a program in one module: launches that differ only in the buffers of
+/// their operands share one, so more layers add no code.
 class KernelSet {
 public:
   /// `lanes`: f32 lanes of the target's vectors.
   KernelSet(mlir::MLIRContext &context, int64_t lanes);
 
-  /// The kernel of a launch (a kern op on memrefs); emitted on first sight.
+  /// The kernel of a launch (a kern op on memrefs); emitted when it is first asked for.
   unsigned get(kern::KernelOpInterface launch);
 
   const std::vector<KernelInfo> &kernels() const { return infos; }

@@ -7,7 +7,7 @@
 namespace netc::cpu {
 
 /// One operand of a sweep. Full: the pointer is at pixel 0, channel 0 of the run and moves
-/// by `pitch` a pixel; otherwise it is at channel 0 and does not move.
+/// by `pitch` per pixel; otherwise it is at channel 0 and does not move.
 struct SweepInput {
   Value pointer;
   bool moves = true;

@@ -18,7 +18,7 @@ struct ModelSymbols {
   std::string table;  ///< "netc_resnet18_model", "netc_resnet18_model_1", …: the NetcModel
 };
 
-/// A part of a C identifier for any name, another one for another name: letters, digits and '_'
+/// A part of a C identifier for any name, different for different names: letters, digits and '_'
 /// stay, other bytes become "_x2d", and so does a '_' that would be read as the begin of such.
 std::string mangle(std::string_view name);
 

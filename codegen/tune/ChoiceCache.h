@@ -11,14 +11,14 @@
 
 namespace netc::tune {
 
-/// Choices by kind, batch and geometry, read from a JSON file and written back in whole. What lies
-/// there and does not parse, or is of another version, is timed anew; a file that cannot be read or
-/// written is a warning.
+/// Choices by kind, batch and geometry, read from a JSON file and written back in whole. Entries
+/// that do not parse, or are of another version, are timed again; a file that cannot be read or
+/// written causes a warning.
 class ChoiceCache {
 public:
   ChoiceCache(mlir::MLIRContext *context, std::string file);
 
-  /// What is asked for: a choice without its schedule.
+  /// The key of a choice: everything but its schedule.
   static mlir::Attribute keyOf(kern::ContractKind kind, int64_t batch, kern::GeometryAttr geometry);
 
   /// Null where nothing is known.
@@ -32,8 +32,8 @@ public:
 
   /// All of them, for a module's `kern.choices`.
   mlir::ArrayAttr choices() const;
-  /// Keeps what another netc has written there meanwhile. The first failure is a warning and the
-  /// last attempt.
+  /// Merges what another netc process has written in the meantime. The first failure is a warning,
+  /// and no further attempt is made.
   void save();
 
 private:

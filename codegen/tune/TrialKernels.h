@@ -23,7 +23,7 @@ namespace netc::tune {
 using KernelFn = void (*)(char *const *buffers, char *scratch, int64_t n, int64_t begin,
                           int64_t end);
 
-/// A compiled launch with memory of its own.
+/// A compiled launch with its own memory.
 struct TrialLaunch {
   kern::KernelOpInterface op;
   unsigned kernel = 0;
@@ -55,7 +55,7 @@ private:
 
   std::vector<std::unique_ptr<char, Free>> memory; ///< of operands, launch by launch, then scratch
   std::vector<std::pair<const char *, size_t>>
-      activations; ///< what layers before have just written, and its bytes
+      activations; ///< what the layers before have just written, and its size
   std::vector<std::vector<char *>> operands;
   char *scratch = nullptr;
 };
@@ -69,7 +69,7 @@ public:
           const CpuTarget &target);
   ~TrialKernels();
 
-  /// One a schedule, in their order.
+  /// One per schedule, in their order.
   llvm::MutableArrayRef<Trial> trials() { return all; }
 
 private:

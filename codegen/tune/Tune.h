@@ -1,8 +1,8 @@
 //===- Tune.h - schedules timed on this machine -----------------*- C++ -*-===//
 //
 // For each distinct contraction the candidates of dialect/schedule/cpu/Schedule.h are compiled in
-// process and timed beside each other. What was found is kept in a file, so that a
-// machine times a shape once. All candidates compute the same up to rounding.
+// process and timed in turns. Results are kept in a file, so that a machine times each
+// shape once. All candidates compute the same up to rounding.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_TUNE_TUNE_H
@@ -19,7 +19,7 @@ namespace netc {
 
 struct TuneOptions {
   std::string cacheFile; ///< what was found before, and where to keep what is found; empty: neither
-  /// Hears how many of how many contractions are done.
+  /// Called with the number of contractions done and in total.
   std::function<void(size_t done, size_t all)> progress = [](size_t, size_t) {};
 };
 

@@ -33,39 +33,39 @@ llvm::ArrayRef<CpuLevel> cpuLevels();
 /// The caches that kernels of so many lanes may count on.
 const CpuLevel &levelOfLanes(int64_t lanes);
 
-/// What schedules reckon with on any x86-64 core. They compare costs of two tiles or algorithms on
-/// one core, so ratios matter, not absolute speed.
+/// Costs that schedules assume for any x86-64 core. They compare costs of two tiles or algorithms
+/// on one core, so ratios matter, not absolute speed.
 struct CpuCosts {
-  /// Vector operations a cycle and cycles until a product may be added to. Intel, Optimization
+  /// Vector operations per cycle, and the latency of a multiply-add in cycles. Intel, Optimization
   /// Reference Manual (Haswell to Sapphire Rapids: ports 0 and 1, later 0 and 5; two load ports;
   /// latency 4, Haswell's 5); AMD, Software Optimization Guides for families 17h and 19h (the same
   /// throughputs, latency 4 to 5).
   double fmasPerCycle = 2, loadsPerCycle = 2, fmaLatency = 4;
-  /// Bytes a cycle that one core reads in sequence: weights that no cache holds, and the last
-  /// cache. Measured on the AVX-512 server that this project was tuned on: some 15 and 30 GB/s at
-  /// 3 GHz.
+  /// Bytes per cycle that one core reads sequentially from memory (weights that no cache holds) and
+  /// from the last-level cache. Measured on the AVX-512 server that this project was tuned on: some
+  /// 15 and 30 GB/s at 3 GHz.
   double memoryBytesPerCycle = 5, lastCacheBytesPerCycle = 10;
-  /// Cycles that Winograd's transforms take a value of a vector: timed on the same server.
+  /// Cycles of Winograd's transforms per vector value: timed on the same server.
   int64_t transformCycles = 5;
   /// Numbers of threads that one image's work is divided evenly for, ascending: the machines
   /// without a GPU that networks are run on are laptops and small virtual machines of 2 and 4
   /// cores. Other numbers of threads work too, with more idle time at the end of a layer.
   std::array<int64_t, 2> balancedThreads{2, 4};
-  /// Items that a batch's launch should have at least: eight a thread on four threads, so that the
-  /// last items end together (runtime/system/ThreadPool.h hands out shrinking runs).
+  /// The least number of items that a batch's launch should have: eight per thread on four threads,
+  /// so that threads end together (runtime/system/ThreadPool.h assigns runs of decreasing length).
   int64_t itemsOfBatch = 32;
-  /// Images that a training step sees at least; weights are shared by so many. Small on purpose:
-  /// what is chosen for 8 holds for 128 as well, but not the other way round.
+  /// The least batch that schedules of a training step assume; so many images share the weights. It
+  /// is small because what is chosen for 8 also suits 128, but not the reverse.
   int64_t trainingBatch = 8;
   /// Partial gradients of all chunks together, bytes: they are written and read again, so they
-  /// stay in a core's second cache (1 or 2 MiB) or a share of the last.
+  /// stay in a core's L2 (1 or 2 MiB) or its share of the last-level cache.
   int64_t partialGradientBytes = 2 << 20;
-  /// A result at least so large goes to memory directly: no cache would keep it, and an ordinary
-  /// store reads each line first. Measured at 36 MiB, the transformed filters of 512 channels; 9
-  /// MiB stay in the last cache until they are read.
+  /// A result of at least this size is stored without filling caches: no cache would keep it, and
+  /// an ordinary store reads each line first. Measured at 36 MiB, the transformed filters of 512
+  /// channels; 9 MiB stay in the last cache until they are read.
   int64_t streamedBytes = 16 << 20;
-  /// Weights of a piece of the reduction: half of the smallest first cache, 32 KiB; the other half
-  /// is the pixels'.
+  /// Weights of a piece of the reduction: half of the smallest L1, 32 KiB; the other half is for
+  /// pixels.
   int64_t pieceBytes = 16 << 10;
 };
 
@@ -74,8 +74,8 @@ struct GpuFacts {
   /// Blocks that fill the largest chip twice: an H100 SXM5 has 132 multiprocessors (NVIDIA H100
   /// Tensor Core GPU Architecture, table 1); an A100 has 108.
   int64_t blocksToFill = 2 * 132;
-  /// Blocks of a filter gradient, about two a multiprocessor of an A100 or H100, a power of two so
-  /// that the chunks of sums are even.
+  /// Blocks of a filter gradient, about two per multiprocessor of an A100 or H100, a power of two
+  /// so that the chunks of sums are even.
   int64_t filterGradBlocks = 256;
   /// Images of a batch that tall tiles are chosen for.
   int64_t batch = 32;
@@ -88,7 +88,7 @@ struct GpuFacts {
   int64_t partialGradientBytes = 64 << 20;
 };
 
-/// A chip that machine code can be made for: compute capabilities that CUDA 12 knows.
+/// A chip that machine code can be made for: the compute capabilities of CUDA 12.
 struct GpuChip {
   unsigned number; ///< 10 * major + minor
   bool asyncCopy;  ///< cp.async: PTX ISA, "sm_80 or higher"

@@ -38,7 +38,7 @@ public:
   Network run(const Definition &model, const Bindings &set, bool anyOutput);
   /// Where the model's results are written in the file, one range per output.
   const std::vector<Range> &outputRanges() const { return resultRanges; }
-  /// After `run`: a warning where the loss makes probabilities of what are probabilities.
+  /// After `run`: a warning if the loss applies softmax to values that are probabilities already.
   void warnOfProbabilities(const Recipe &recipe);
   /// An expression outside of any block: a recipe's or the command line's.
   Value evaluateAlone(const Expr &expr);

@@ -21,7 +21,7 @@ public:
 
 private:
   std::string prefix;
-  std::unordered_map<std::string, int> counts; ///< unlabelled ones so far, a kind
+  std::unordered_map<std::string, int> counts; ///< unlabelled ones so far, by kind
 };
 
 } // namespace netc::frontend

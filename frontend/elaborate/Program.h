@@ -23,7 +23,8 @@ public:
   const Definition *find(const std::string &name) const;
   /// The file named on the command line first, then its imports.
   const std::deque<File> &files() const { return loaded; }
-  /// Every definition and import that was written is there, if with holes: names can be judged.
+  /// Every definition and import of the files is known (some may contain errors), so unbound names
+  /// can be reported.
   bool whole() const { return complete; }
 
 private:

@@ -13,7 +13,7 @@ struct ModelRecipe {
   Range range;
   Range normalize;  ///< its `normalize`, where it has one
   Range loss;       ///< its `loss`, where it has one
-  bool own = false; ///< from the main file, which overrules its imports
+  bool own = false; ///< from the main file, which takes precedence over its imports
 };
 
 /// Checks all recipes of all files, whichever model is wanted.
@@ -28,8 +28,9 @@ const ModelRecipe *findRecipe(const Program &program, const Definition &model,
 /// changed the input's shape, for which the recipe was not written.
 Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden, Diagnostics &diags);
 
-/// Gives each term of the loss the output that it is of, and checks that the one fits the other.
-/// `ranges`: where the outputs stand. `namesOnly`: the shapes need not fit, nothing is trained.
+/// Assigns each term of the loss to its output, and checks that the loss fits the output's shape.
+/// `ranges`: where the outputs are written. `namesOnly`: nothing is trained, so shapes need not
+/// fit.
 void settleLosses(Network &network, const std::vector<Range> &ranges, const ModelRecipe *written,
                   bool namesOnly, Diagnostics &diags);
 

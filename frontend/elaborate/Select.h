@@ -12,7 +12,7 @@ namespace netc::frontend {
 const Definition *selectModel(const Program &program, const ElaborateOptions &options,
                               Diagnostics &diags);
 
-/// Evaluates --set and refuses names that the model doesn't know.
+/// Evaluates --set and refuses names that the model does not have.
 Bindings readSettings(const Program &program, const Definition &model,
                       const ElaborateOptions &options, Diagnostics &diags);
 

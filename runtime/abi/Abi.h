@@ -68,8 +68,8 @@ static inline uint64_t netc_type_bytes(uint32_t type) {
 }
 
 /// A named input or output of the model, or what a loss compares an output with. INPUT, OUTPUT,
-/// LABELS and TARGETS hold one tensor behind the other, each of all images: in a batch of n this
-/// one begins at n * offset, and image i of it at i times the bytes of its shape from there.
+/// LABELS and TARGETS store one tensor after the other, each with all images: in a batch of n this
+/// one begins at n * offset, and its image i at i times the bytes of its shape from there.
 typedef struct {
   const char *name; ///< of labels and targets as data files call them
   uint32_t space;   ///< INPUT, OUTPUT, LABELS or TARGETS
@@ -100,8 +100,8 @@ typedef struct {
   float one_minus_beta2; ///< Adam, rounded once
   float gradient_norm;   ///< written by `norm`
   float label_smoothing; ///< of the loss, 0 to 1
-  uint32_t first_image;  ///< where this batch's first image stands in the batch of all processes:
-                         ///< dropout draws by that place
+  uint32_t first_image;  ///< index of this batch's first image in the batch of all processes, by
+                         ///< which dropout draws its numbers
   float reserved[14];
 } NetcHyper;
 
@@ -155,9 +155,9 @@ typedef struct {
 } NetcCommand;
 
 /// Launches that may run for a group of images before the next group begins (depth first), so that
-/// what they hand on stays in a cache. Images do not see each other: the bits are the same for any
-/// group. While it runs, a batch of n in groups of g takes n * batch_bytes_per_image of the arena
-/// and g * group_bytes_per_image behind them.
+/// values between launches stay in a cache. Images are independent, so the bits are the same for
+/// any group. While it runs, a batch of n in groups of g takes n * batch_bytes_per_image of the
+/// arena and after them g * group_bytes_per_image.
 typedef struct {
   uint64_t command_count;
   uint64_t batch_bytes_per_image;
@@ -179,8 +179,8 @@ typedef struct {
   uint64_t section_count;
 } NetcProgram;
 
-/// How a kernel is launched on a GPU: one block of `threads` an item of the command's grid, with
-/// parameters: a device pointer a buffer, then the batch as i32.
+/// How a kernel is launched on a GPU: one block of `threads` per item of the command's grid, with
+/// parameters: one device pointer per buffer, then the batch as i32.
 typedef struct {
   uint32_t threads;
   uint32_t shared_bytes; ///< dynamic shared memory
@@ -195,7 +195,7 @@ typedef struct {
   const NetcGpuKernel *kernels; ///< as many as NetcModel::kernels
 } NetcGpuImage;
 
-/// What an executable for a GPU has beside the tables.
+/// What an executable for a GPU has in addition to the tables.
 typedef struct {
   const NetcGpuImage *images; ///< ascending by chip
   uint64_t image_count;
@@ -220,8 +220,8 @@ typedef struct {
   uint64_t state_bytes;
   uint64_t prepared_bytes;
   const NetcGpu *gpu;            ///< null: kernels are functions of this executable
-  const NetcProgram *lean_steps; ///< `step` in ever less memory, computing again what it does not
-                                 ///< keep: the same bits
+  const NetcProgram *lean_steps; ///< versions of `step`, each in less memory: they recompute what
+                                 ///< they do not keep, with the same bits
   uint64_t lean_step_count;
   const NetcTensor *tensors; ///< inputs, outputs and targets, each kind in its order
   uint64_t tensor_count;

@@ -33,10 +33,10 @@ struct Image {
   }
 };
 
-/// Files that claim more pixels are taken for damage, or an attack.
+/// Files that claim more pixels are refused as damaged or hostile.
 inline constexpr uint64_t mostPixels = 1ull << 28;
 
-/// Told the size of an image in its file (upright), says how many eighths of it
+/// Gets the size of an image in its file (upright) and returns how many eighths of it
 /// are enough (1 to 8): JPEG decoding is cheaper at 1/2, 1/4, 1/8. May be empty.
 using ScaleChooser = std::function<int(int height, int width)>;
 

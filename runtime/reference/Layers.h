@@ -13,7 +13,7 @@ struct Operand {
 };
 
 /// Computes one node for n images, batch norm with the batch's statistics, dropout
-/// off. `out` has the node's size. Fails with an Error on an operation it doesn't know.
+/// off. `out` has the node's size. Fails with an Error on an operation that it does not implement.
 void computeNode(const Node &node, const std::vector<Operand> &inputs, int64_t n, double *out);
 
 /// Mean cross entropy of logits [n, classes], labels smoothed as PyTorch does.

@@ -13,7 +13,7 @@ struct Series {
   std::vector<std::pair<double, double>>
       points;          ///< x ascending; values that are not finite leave a gap
   int color = 1;       ///< 1 to 4: a colour of the page's palette
-  bool marked = false; ///< a dot a point, with its value to be read by pointing at it
+  bool marked = false; ///< one dot per point, which shows its value when pointed at
   bool faint = false;
 };
 

@@ -21,7 +21,7 @@ struct ReportInput {
   std::vector<std::pair<std::string, std::string>> environment; ///< name, value
 };
 
-/// What can be said of this machine: processor, cores, memory, system.
+/// Description of this machine: processor, cores, memory, system.
 std::vector<std::pair<std::string, std::string>> describeMachine();
 
 /// Writes a page that needs nothing else, atomically: curves, recipe,

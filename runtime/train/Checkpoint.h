@@ -20,7 +20,7 @@
 
 namespace netc::runtime {
 
-/// Everything that a run remembers beside parameters and optimizer state.
+/// The state of a run besides parameters and optimizer state.
 struct TrainingPosition {
   int64_t step = 0;   ///< batches done; one optimizer update takes `accumulate` of them
   int64_t epoch = 0;  ///< epochs done

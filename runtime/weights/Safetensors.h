@@ -47,7 +47,7 @@ private:
 /// `file` and the tensor.
 void convertToF32(const Tensor &tensor, const std::string &file, float *out);
 
-/// What a write left behind, for a checkpoint's list of files.
+/// Size and checksum of a written file, for a checkpoint's list of files.
 struct WrittenFile {
   uint64_t bytes = 0;
   uint32_t crc = 0;

@@ -10,7 +10,7 @@
 
 namespace netc::runtime {
 
-/// What a prediction needs beside the tensors; kept in the file's metadata.
+/// What a prediction needs besides the tensors; stored in the file's metadata.
 struct WeightsMetadata {
   std::string model;
   std::string data;                 ///< data kind that it was trained on
