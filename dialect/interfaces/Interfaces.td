@@ -1,4 +1,4 @@
-//===- Interfaces.td - what the drivers know of an op ---------------------===//
+//===- Interfaces.td - op interfaces that the passes use ------------------===//
 //
 // Graph passes, autodiff and fusion name an interface and never a concrete op.
 //
@@ -12,7 +12,7 @@ include "mlir/IR/OpBase.td"
 def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::netc";
   let description = [{
-    An op that builds its own adjoint. The reverse sweep hands it the cotangents of
+    An op that builds its own adjoint. The reverse sweep passes it the cotangents of
     its results (null where a result is not used) and a sink that adds a cotangent
     to a value. An op that has no gradient carries the trait `NotDifferentiable`;
     an op on the path from a parameter to the loss with neither is an error.
@@ -29,7 +29,7 @@ def NotDifferentiable : NativeOpTrait<"NotDifferentiable"> {
   let cppNamespace = "::netc";
 }
 
-/// May stand in @forward: what the front end makes of a layer.
+/// May be used in @forward: the front end creates it from a layer.
 def ModelOp : NativeOpTrait<"ModelOp"> {
   let cppNamespace = "::netc";
 }
@@ -42,7 +42,7 @@ def KeepsLogicalOrder : NativeOpTrait<"KeepsLogicalOrder"> {
 def LossOpInterface : OpInterface<"LossOpInterface"> {
   let cppNamespace = "::netc";
   let description = [{
-    Where the reverse sweep starts: a loss has no cotangent, it finds its constant weight in the mean
+    The reverse sweep starts here: a loss has no cotangent; its constant weight is an attribute of the mean
     loss that reads it.
   }];
   let methods = [
@@ -57,7 +57,7 @@ def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
   let description = [{
     An op whose result at [n, c, h, w] depends on its operands there only. Operands
     of lower rank are broadcast: [C] over images and pixels, [N, C, 1, 1] over pixels.
-    It says its formula once, on scalars; fusion, CPU and GPU kernels reuse it.
+    It defines its formula once, on scalars; fusion, CPU and GPU kernels reuse it.
   }];
   let methods = [
     InterfaceMethod<"Builds the formula on f32 scalars: one per operand, then the random number if it takes one.",

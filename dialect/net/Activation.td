@@ -15,7 +15,7 @@ def Net_ActivationKindAttr : EnumAttr<Net_Dialect, Net_ActivationKind, "activati
 def Net_ActivationOp : Net_Op<"activation", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
-  let summary = "a unary nonlinearity; formulas and derivatives stand in one table";
+  let summary = "a unary nonlinearity; formulas and derivatives are in one table";
   let arguments = (ins Net_ActivationKindAttr:$kind, Net_Tensor:$input, DefaultValuedAttr<F64Attr, "0.0">:$slope);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$kind $input attr-dict `:` type($input)";

@@ -21,10 +21,10 @@ def Net_UnflattenOp : Net_Op<"unflatten", [Pure, NotDifferentiable, KeepsLogical
 def Net_MoveOp : Net_Op<"move", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "a window of the input, strided or spread out, elsewhere zero";
   let description = [{
-    result[n, c, h, w] = input[n, c + channel_offset, h', w'] with h' = (h up? ...): for each spatial axis
-    s = i * stride + offset, and the value is input[s / spread] where `spread` divides s and the index lies
-    inside, else 0. Subsample, zero padding (also of channels), slices of channels and their adjoints are
-    all moves: stride and spread change places, offsets change sign. A vector [N, F] is an image of one pixel.
+    result[n, c, h, w] = input[n, c + channel_offset, h', w']. On each spatial axis, output index i gives
+    s = i * stride + offset and reads input index s / spread; the result is 0 if `spread` does not divide s or the
+    index is outside the input. Subsample, zero padding (also of channels), slices of channels and their adjoints are
+    all moves: an adjoint exchanges stride and spread and negates the offsets. A vector [N, F] is an image of one pixel.
   }];
   let arguments = (ins Net_Tensor:$input, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$spreads,
       DenseI64ArrayAttr:$offsets, I64Attr:$channel_offset);
