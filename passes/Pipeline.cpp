@@ -1,7 +1,7 @@
 //===- Pipeline.cpp - the order of the passes -----------------------------===//
 //
-// The only place that knows the order, and why it is this one. A stage verifier ends
-// each stage, also in release builds.
+// The only place that determines the order, with the reasons for it. Stage verifiers
+// run in release builds too.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Pipeline.h"
@@ -10,21 +10,20 @@
 using namespace mlir;
 using namespace netc;
 
-/// Derives the functions and makes them complete: forward, loss, backward, update.
+/// Derives @infer and @step from @forward and completes them: loss, backward pass, update.
 static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createBuildInference());
   if (options.training)
     pm.addPass(createBuildTraining());
   else
     pm.addPass(createDropAuxiliary());
-  // Inference first: it forgets that its coefficients come from statistics, so folding may touch
-  // them.
+  // Inference first: there, coefficients are constants, so they may be folded into weights.
   pm.addPass(createExpandBatchNormInference());
   pm.addPass(createFoldBatchNorm());
   if (!options.training)
     return;
-  // Expanded before autodiff: the parts' adjoint is that of the whole, and each part can fuse by
-  // itself.
+  // Expanded before autodiff: the adjoint of the parts is that of the whole, and each part can fuse
+  // separately.
   pm.addPass(createExpandBatchNorm());
   pm.addPass(createAutodiff());
   BuildUpdateOptions update;
@@ -33,7 +32,7 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   update.average = options.average;
   pm.addPass(createBuildUpdate(update));
   pm.addPass(createVerifyTraining());
-  // A tenth of the whole step is three tenths of its forward third; then all there is.
+  // A tenth of the whole step is three tenths of its forward pass, a third of it; then everything.
   BuildLeanStepsOptions lean;
   lean.shares = {0.3, 1.0};
   pm.addPass(createBuildLeanSteps(lean));
@@ -46,8 +45,8 @@ static void buildPrecisionStage(OpPassManager &pm, const PipelineOptions &option
   pm.addPass(createAssignPrecision(precision));
 }
 
-/// Layout before fusion: a conversion is a border that no kernel crosses, so those that cancel must
-/// be gone.
+/// Layout before fusion: a kernel cannot span a conversion, so those that cancel must be removed
+/// first.
 static void buildFusedStage(OpPassManager &pm) {
   pm.addPass(createMaterializeLayouts());
   pm.addPass(createElideLayouts());
@@ -61,13 +60,13 @@ static void buildKernStage(OpPassManager &pm, const PipelineOptions &options) {
   lower.registers = options.registers;
   lower.gpu = options.gpu;
   pm.addPass(createLowerToKern(lower));
-  // Still on tensors: what a launch depends on is in plain sight.
+  // Still on tensors, where the operands of a launch show its dependences.
   if (!options.gpu)
     pm.addPass(createFusePooling());
   pm.addPass(createHoistPrepare());
   pm.addPass(createBufferize());
   PlanMemoryOptions plan;
-  plan.depthFirst = !options.gpu; // a GPU wants whole batches
+  plan.depthFirst = !options.gpu; // a GPU needs whole batches to fill it
   pm.addPass(createPlanMemory(plan));
   pm.addPass(createVerifyPlan());
 }

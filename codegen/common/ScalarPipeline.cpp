@@ -25,7 +25,7 @@ static llvm::PipelineTuningOptions withoutVectorizers() {
   return tuning;
 }
 
-/// A pipeline and what its passes know of the module at hand.
+/// A pipeline, and the analyses of its passes for the current module.
 struct ScalarPipeline::Passes {
   Passes(llvm::TargetMachine &machine, Kind kind) : builder(&machine, withoutVectorizers()) {
     builder.registerModuleAnalyses(modules);

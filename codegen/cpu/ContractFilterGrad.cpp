@@ -355,8 +355,8 @@ func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {
   });
 }
 
-/// A tile asks for its share of the operands of the next strip, that their memory's time hides
-/// behind products.
+/// Each tile prefetches its share of the next strip's operands, so that memory traffic overlaps
+/// with products.
 void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row) {
   if (g.getGroups() > 1)
     return;

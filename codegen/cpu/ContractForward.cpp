@@ -81,8 +81,8 @@ void ForwardEmitter::choosePieces() {
       piece = steps, pieces = all / steps;
 }
 
-/// What a tile asks for ahead of time: as few lines as bring all of it by the end of an item's
-/// tiles.
+/// Chooses how many lines each tile prefetches: as few as suffice for all operands of the next item
+/// to be requested by the last tile of this one.
 void ForwardEmitter::choosePrefetches() {
   auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   int64_t steps = piece ? piece : inC, iterations = steps / unrollOf(steps);
@@ -208,7 +208,7 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
   Value first = k.mul(row, rows);
   Value total = k.mul(launch.images, outH * outW);
   Value count = k.min(k.c(rows), k.sub(total, first));
-  // Behind the last item lies what nobody wants.
+  // After the last item there is nothing to prefetch: take its own pixels again.
   Value next = k.add(first, rows);
   nextInput = k.mul(k.select(k.less(next, total), next, first), inC);
   firstTile = k.mul(block, s.getChannelBlock() / tile);
@@ -394,7 +394,7 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
     source = k.at(source, current.source), weight = k.at(weight, current.weight);
   Values arguments{source, weight};
   if (prefetches) {
-    // Each tile asks for some of the weights that come next.
+    // Each tile prefetches some of the next weights.
     int64_t each = steps / unrollOf(steps) * prefetches * 16;
     Value done = k.mul(k.div(index, pixelsOfTile()), each),
           next = k.c(piece ? piece * tile : tileFloats);

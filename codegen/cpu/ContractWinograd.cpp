@@ -160,8 +160,8 @@ void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count)
     Value weight = k.at(weightAt, k.mul(point, input.channels * tile));
     Value to = k.at(products, k.mul(point, productPitch));
     auto callRows = [&](int64_t rows, Value row) {
-      // The first micro-kernels ask for the next point's weights, a line a step each; to the others
-      // it is all there.
+      // The first micro-kernels prefetch the next point's weights, one line per step; the others
+      // need not.
       Value ahead = k.add(k.mul(k.div(row, p), input.channels * 16), input.channels * tile);
       ahead = k.at(weight, k.select(k.less(row, k.c(tile / 16 * p)), ahead, k.c(0)));
       k.call(productFunction(rows, vectors),

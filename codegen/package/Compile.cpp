@@ -46,7 +46,7 @@ public:
     return objects->codeOf(symbols[kernel]).scratchBytes;
   }
 
-  /// Compiles them; `code` is told their symbols.
+  /// Compiles them and declares their symbols in `code`.
   std::string compile(KernelObjects &into, const CpuTarget &target, llvm::Module &code) {
     objects = &into;
     std::string error;

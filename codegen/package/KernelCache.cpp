@@ -22,7 +22,7 @@ using llvm::StringRef;
 static constexpr StringRef kMagic = "netck001";
 static constexpr StringRef kSuffix = ".kernel";
 static constexpr size_t kHead = 8 + 8 + 8 + 8;
-/// Partial files of a netc that was killed; older ones are nobody's any more.
+/// Partial files older than this belong to a netc process that was killed.
 static constexpr std::chrono::hours kAbandoned(1);
 
 KernelCache::KernelCache(std::string folder, uint64_t mostBytes)

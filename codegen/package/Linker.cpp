@@ -12,7 +12,7 @@
 
 using namespace llvm;
 
-/// A C++ driver: it knows where the C library and its start files lie. Empty: `error` says why
+/// A C++ driver, which finds the C library and its start files. Empty: `error` says why
 /// there is none.
 static std::string findDriver(std::string &error) {
   if (const char *chosen = std::getenv("NETC_LINKER")) {

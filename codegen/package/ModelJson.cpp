@@ -1,4 +1,4 @@
-//===- ModelJson.cpp - what an executable is told about its model ---------===//
+//===- ModelJson.cpp - the JSON description in an executable --------------===//
 #include "codegen/package/ModelTable.h"
 
 #include "dialect/net/NetDialect.h"

@@ -20,7 +20,7 @@ std::vector<Frame> Elaborator::frames() const {
 }
 
 Diagnostic &Elaborator::error(Range at, std::string message) {
-  stopped = stopped || diags.full(); // no further error is shown: more work helps nobody
+  stopped = stopped || diags.full(); // no further error would be shown
   return diags.error(at, std::move(message), frames());
 }
 

@@ -124,7 +124,7 @@ void Resolver::visitName(const std::string &name, Range at) {
   diags.error(at, fmt::format("unknown name '{}'{}", name, didYouMean(name, known)));
 }
 
-/// The parameters of a callee that is no variable; nothing where it can't be told.
+/// The parameters of a callee that is no variable; nothing if they are unknown.
 std::optional<std::vector<std::string>> Resolver::paramsOf(const std::string &callee) const {
   if (bound.count(callee))
     return std::nullopt;

@@ -49,7 +49,7 @@ Value Elaborator::runStatement(const Stmt &stmt) {
   return {Value::Nothing{}};
 }
 
-/// A statement in error was told already: what it would have given stays unknown.
+/// A statement with an error has been reported; its values stay unknown.
 void Elaborator::fall(const HoleStmt &hole) {
   for (const Target &target : hole.targets)
     current().variables[target.name] = Value::poison();
@@ -134,7 +134,7 @@ Value Elaborator::runIf(const IfExpr &expr) {
       return runBody(arm.body);
     if (holds)
       continue;
-    // Nobody knows which branch is meant: all are looked at, none counts.
+    // The condition is unknown: all branches are checked, and none takes effect.
     ++speculative;
     for (const IfExpr::Arm &each : expr.arms)
       runBody(each.body);

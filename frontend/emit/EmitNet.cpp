@@ -37,7 +37,7 @@ private:
 
   const Network &network;
   OpBuilder b;
-  std::vector<Value> values; ///< one a layer
+  std::vector<Value> values; ///< one per layer
   int64_t dropouts = 0;      ///< numbers them: their masks differ
 };
 } // namespace

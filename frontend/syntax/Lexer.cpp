@@ -256,8 +256,8 @@ uint32_t Lexer::indentation(uint32_t token) const {
   return out.tokens[first].column;
 }
 
-/// The bracket that is left open at the end is seldom the one whose partner was forgotten:
-/// indentation tells which.
+/// The bracket that is open at the end is seldom the one whose partner was forgotten; the
+/// indentation shows which one it is.
 void Lexer::noteIndentation(uint32_t opening, Diagnostic &diag) {
   auto inside = std::find_if(suspects.begin(), suspects.end(),
                              [&](const Suspect &each) { return each.opening > opening; });

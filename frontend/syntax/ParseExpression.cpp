@@ -259,7 +259,7 @@ ExprPtr Parser::parseLiteral() {
     if (!readNumber(digits, value) || (iterations && value > INT64_MAX / 1000)) {
       error(range, "this integer does not fit into 64 bits");
       advance();
-      return makeExpr(range, std::monostate()); // nobody knows its value
+      return makeExpr(range, std::monostate()); // its value is unknown
     }
     advance();
     if (iterations)

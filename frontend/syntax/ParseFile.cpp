@@ -237,7 +237,7 @@ void Parser::checkReturns(Definition &def, bool unread) {
           fmt::format("{} '{}' returns nothing", def.isModel ? "model" : "block", def.name))
         .suggest("its last line must be 'return value'");
   if (diags.errorCount() != before)
-    def.body.statements.push_back({def.body.close, HoleStmt{}}); // nobody knows the result
+    def.body.statements.push_back({def.body.close, HoleStmt{}}); // the result is unknown
 }
 
 bool Parser::parseTrain(File &out) {

@@ -1,7 +1,7 @@
 //===- Autodiff.cpp - reverse-mode differentiation of @step ---------------===//
 //
-// One reverse sweep that knows no op: each op with a cotangent builds its adjoint
-// through DifferentiableOpInterface, and what it hands back is added up. Cotangents
+// One reverse sweep that names no op: each op with a cotangent builds its adjoint
+// through DifferentiableOpInterface, and the cotangents that it returns are added up. Cotangents
 // that reach a parameter become net.set_gradient; those of images are dropped.
 //
 //===----------------------------------------------------------------------===//

@@ -1,7 +1,7 @@
 //===- BuildUpdate.cpp - the optimizer's step as @update ------------------===//
 //
-// One op a parameter, in the order of the file. Kept apart from @step so that gradients can be
-// read, clipped or accumulated in between: @norm and @accumulate do that, where the runtime wants
+// One op per parameter, in the order of the file. Kept apart from @step so that gradients can be
+// read, clipped or accumulated in between: @norm and @accumulate do that, if the runtime needs
 // them.
 //
 //===----------------------------------------------------------------------===//

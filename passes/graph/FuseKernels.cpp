@@ -86,7 +86,7 @@ bool Fuser::canInline(OpOperand &use) {
 }
 
 /// Whether `value` is never stored but computed again at each reader. The chain
-/// must end in values that are stored anyway: a join that nobody else reads is
+/// must end in values that are stored anyway: a join with no other reader is
 /// better stored after its activation than before.
 bool Fuser::isRecomputed(Value value) {
   Operation *op = value.getDefiningOp();

@@ -508,9 +508,9 @@ static void placeParameters(ModuleOp module) {
   module->setAttr("net.parameter_bytes", b.getI64IntegerAttr(offset));
 }
 
-/// What the losses compare outputs with, whether or not a training step is there: evaluation wants
-/// it too. Named `labels` where it is classes, else `targets`; where several outputs have one,
-/// `labels.OUTPUT`. In the order of the step's arguments, and so in their places.
+/// What the losses compare outputs with, whether or not there is a training step, because
+/// evaluation needs it too. Named `labels` where it is classes, else `targets`; where several
+/// outputs have one, `labels.OUTPUT`. In the order of the step's arguments, and so in their places.
 static SmallVector<kern::PortAttr> targetPorts(ModuleOp module, ArrayRef<kern::PortAttr> outputs,
                                                bool soft) {
   llvm::SetVector<std::pair<int64_t, int64_t>> wanted; // output, and 1 for classes

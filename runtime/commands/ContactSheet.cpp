@@ -67,7 +67,7 @@ private:
 };
 } // namespace
 
-/// `sample`, or the next one that decodes; `corrupt` hears of the others and remembers them.
+/// `sample`, or the next one that decodes; `corrupt` records the others.
 static int64_t nextReadable(const Dataset &data, int64_t sample, CorruptImages &corrupt) {
   Image image;
   for (int64_t attempt = 0; attempt < data.size(); ++attempt) {

@@ -57,7 +57,7 @@ static void printGuesses(const std::string &image, const std::vector<Guess> &gue
     fmt::print("  {:6.2f}%  {}\n", guess.probability * 100, printable(guess.label));
 }
 
-/// Many images: a row an image; all but the last column aligned.
+/// Many images: one row per image; all but the last column aligned.
 static void printRow(const std::string &image, size_t imageWidth, size_t labelWidth,
                      const std::vector<Guess> &guesses) {
   std::string row = fmt::format("{:<{}}", printable(image), imageWidth);

@@ -160,7 +160,7 @@ void Loader::prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &works
     failure = thrown;
   bool last = slot.done + (end - begin) == slot.batch.n;
   if (last && !failure && options.softLabels) {
-    // Everything is there but not yet announced: nobody else touches the slot.
+    // The slot is complete but not yet announced, so no other thread accesses it.
     lock.unlock();
     try {
       mixTargets(slot.batch);

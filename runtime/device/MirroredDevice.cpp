@@ -184,7 +184,7 @@ void MirroredDevice::send(Program which, int64_t n) {
 
 void MirroredDevice::run(Program which, const NetcProgram &program, int64_t n, const Watch *watch) {
   send(which, n);
-  // Before the run: whoever watches it reads what its commands write.
+  // Before the run, because Watch::after reads what its commands write.
   if (which == Program::Infer || which == Program::Step)
     batchOnDevice = n;
   for (NetcSpace space : outputsOf(which))

@@ -15,7 +15,7 @@ namespace netc::runtime {
 
 MappedFile::MappedFile(const std::string &path) {
   struct stat status;
-  // A pipe is opened once, by readFile: whoever writes to it would find it closed.
+  // A pipe is opened only once, by readFile: closing it here would end its writer.
   bool isFile = stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   if (int descriptor = isFile ? open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1; descriptor >= 0) {
     if (fstat(descriptor, &status) == 0 && status.st_size > 0) {

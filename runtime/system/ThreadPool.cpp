@@ -18,7 +18,7 @@ namespace netc::runtime {
 // About 30 microseconds: longer than the gap between two commands of a step,
 // shorter than what another process on the core would notice.
 static constexpr int longSpin = 1500;
-// Of more threads than cores: whoever waits keeps another one from what it waits for.
+// With more threads than cores, a spinning thread takes the core from the one it waits for.
 static constexpr int shortSpin = 20;
 // A claim takes this share of what is left for each thread: large runs of neighbours first, single
 // items in the end, so that threads end together whatever their speed (Polychronopoulos and Kuck,

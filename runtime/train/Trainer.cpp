@@ -41,9 +41,9 @@ static void surviveFailedWrites() {
     std::signal(signal, SIG_IGN);
 }
 
-/// The first signal asks for a save, the second one kills. Of a terminal that goes away a process
-/// hears twice, from the shell and from the system: that signal never kills. Under nohup it means
-/// nothing.
+/// The first signal requests a save, the second one kills. SIGHUP never kills, because a process
+/// gets it twice when a terminal closes, from the shell and from the system. Under nohup it is
+/// ignored.
 static void watchSignals() {
   struct sigaction action{}, before{};
   action.sa_handler = [](int) { interrupted = 1; };

@@ -71,7 +71,7 @@ std::string Reader::where() const {
                      depth > 1 ? parts[field] : "");
 }
 
-/// A value of a kind that does not belong where it stands; true where nobody reads it.
+/// A value of a kind that is not valid at its place; true if the place is not read.
 bool Reader::reject(const std::string &value) const {
   if (depth >= 2 && !inMetadata && field == Other)
     return true;

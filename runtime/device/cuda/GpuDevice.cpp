@@ -236,7 +236,7 @@ void *GpuDevice::pin(uint64_t bytes) {
 }
 
 void GpuDevice::unpin(void *memory) {
-  // Also where a fault ended the context: whoever gives memory back has no use for another error.
+  // Errors are ignored: a fault may have ended the context, and it was reported then.
   driver.streamSynchronize(copies);
   driver.streamSynchronize(stream);
   driver.memFreeHost(memory);

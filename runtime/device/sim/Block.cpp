@@ -146,8 +146,8 @@ void Block::start(uint64_t blockNumber) {
   fenced = synchronised = false;
   for (Barrier &barrier : barriers)
     barrier = Barrier();
-  if (context
-          .checks) { // what nobody has written shows: NaN as f32, far out of bounds as an address
+  if (context.checks) { // unwritten values show in results: NaN as f32, far out of bounds as an
+                        // address
     std::memset(static_cast<void *>(scratch.registers.data()), 0x7f, registerLines * 64);
     std::memset(static_cast<void *>(scratch.shared.data()), 0x7f, warps[0].sharedBytes);
     std::memset(static_cast<void *>(scratch.local.data()), 0x7f, localLines * 64);
