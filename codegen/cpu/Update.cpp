@@ -45,7 +45,7 @@ void netc::cpu::emitUpdate(KernelEmitter &k, kern::UpdateOp op, const Launch &la
 }
 
 void netc::cpu::emitSumSquares(KernelEmitter &k, kern::SumSquaresOp op, const Launch &launch) {
-  // A vector of partial sums a thread, in scratch: lanes stay apart until the block is done.
+  // One vector of partial sums per thread, in scratch: lanes stay separate until the block is done.
   k.scratchBytes = std::max<uint64_t>(k.scratchBytes, 4 * k.lanes);
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     k.storeVector(k.zeros(), launch.scratch);

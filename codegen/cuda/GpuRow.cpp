@@ -1,6 +1,6 @@
 //===- GpuRow.cpp - functions of one pixel's channels on the GPU ----------===//
 //
-// Softmax and cross entropy: a block a row, its threads take every 128th class, then a
+// Softmax and cross entropy: one block per row; its threads take every 128th class, then a
 // fixed tree. LRN: a thread a channel, which reads the windows that it needs.
 //
 //===----------------------------------------------------------------------===//

@@ -1,7 +1,7 @@
 //===- PlanMemory.cpp - place every kern.alloc in the arena ---------------===//
 //
 // Lifetimes run from the first to the last launch that touches a buffer or a view of
-// it. Buffers with a batch dimension are planned in bytes an image, so that one plan
+// it. Buffers with a batch dimension are planned in bytes per image, so that one plan
 // serves every batch: offsets, like sizes, are multiplied by it. Inference is cut into
 // sections that a few images at a time may pass: see SectionPlanner.h.
 //

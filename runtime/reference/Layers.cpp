@@ -204,7 +204,7 @@ static void softmaxChannels(const Node &node, const Operand &in, int64_t n, doub
     }
 }
 
-/// Equal shapes, or one value a channel on the right.
+/// Equal shapes, or one value per channel on the right.
 static void gate(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
   Size size = sizeOf(node.shape);
   bool broadcast = sizeOf(*in[1].shape).image() != size.image();
