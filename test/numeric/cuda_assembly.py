@@ -135,7 +135,7 @@ def instruction_mix(path, precision):
         wide = len(re.findall(r"ld\.global\S*\.v4|cp\.async\.cg\.shared\.global \[[^]]*\], \[[^]]*\], 16", loop))
         if scalar or not wide:
             narrow.append(name)
-    print(f"    {path.name}: {contractions} contractions, mma a stage: {dict(kinds)}, over 3 channels: {' '.join(narrow)}")
+    print(f"    {path.name}: {contractions} contractions, mma per stage: {dict(kinds)}, over 3 channels: {' '.join(narrow)}")
     return [("contractions off their tile: " + "; ".join(wrong[:3]), len(wrong), 0.5),
             # conv1 in inference, in training, computed again by leaner steps, and its filter gradient.
             ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 4.5),
@@ -151,7 +151,7 @@ def print_table(ptxas, path, chip):
         loops = main_loops(body) if name.endswith("_contract") else []
         kind = name.split("_", 1)[1] + (" (copies)" if "cp.async" in body else "")
         rows[kind, bounds[name][0] if "contract" in kind else 0, loops[0].count("mma.sync") if loops else 0].append(name)
-    print("| kernel | kernels | threads | registers | shared bytes | mma a stage |\n|---|---|---|---|---|---|")
+    print("| kernel | kernels | threads | registers | shared bytes | mma per stage |\n|---|---|---|---|---|---|")
     for (kind, _, products), names in sorted(rows.items()):
         span = lambda values: f"{min(values)}-{max(values)}" if min(values) != max(values) else str(min(values))
         print(f"| {kind} | {len(names)} | {span([bounds[name][0] for name in names])} | {span([properties[name][1] for name in names])} | "
