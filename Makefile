@@ -46,6 +46,7 @@ lint:
 	@tools/install-packages.sh lint
 	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) --target NetcDialectIncGen NetcPassesIncGen
 	@tools/lint.sh $(BUILD) $(LINT_BASE)
 
 # Leaves $(BUILD)/gpu-kit: what a machine with an NVIDIA GPU runs, without netc (docs/reference/cuda.md). Compiles for half an hour the first time.
