@@ -99,19 +99,21 @@ inline std::string_view checkComponents(const Arguments &arguments) {
   return values && square ? "" : "expected n values with n vectors of n numbers, or neither";
 }
 
-/// Pixels are 0 to `scale`: mean and std are divided by it.
+/// Pixels are 0 to `scale`: mean and std are divided by it, and std stays above 0.
 inline std::string_view checkScale(const Arguments &arguments) {
   const Value *scale = find(arguments, "scale");
   double by = scale ? numberOf(*scale).value_or(1) : 1;
-  auto fits = [&](const Value &value) {
-    double divided = numberOf(value).value_or(0) / by;
-    return fitsFloat(divided) && (divided == 0 || float(divided) != 0);
+  auto fits = [&](const Value &value) { return fitsFloat(numberOf(value).value_or(0) / by); };
+  auto isAbove = [&](const Value &value) {
+    return fits(value) && float(numberOf(value).value_or(0) / by) > 0;
   };
-  for (std::string_view name : {"mean", "std"})
-    if (const Value *value = find(arguments, name))
-      if (std::holds_alternative<List>(value->value) ? !isList(*value, fits) : !fits(*value))
-        return "expected mean and std that are numbers of single precision when divided by scale";
-  return {};
+  auto all = [](const Value *value, auto good) {
+    return !value ||
+           (std::holds_alternative<List>(value->value) ? isList(*value, good) : good(*value));
+  };
+  return all(find(arguments, "mean"), fits) && all(find(arguments, "std"), isAbove)
+             ? ""
+             : "expected mean and std that are numbers of single precision when divided by scale";
 }
 
 } // namespace detail

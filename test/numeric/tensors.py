@@ -206,7 +206,7 @@ def refuses():
     cases = [("no tensor 'mask', expected mask [N, 1, 4, 4] of type F32; the file has image", {"image": image}, False),
              ("tensor 'mask' has shape [3, 1, 4, 4], expected [2, 1, 4, 4]", {"image": image, "mask": image[[0, 1, 1]]}, False),
              ("no tensor 'targets', expected targets [N, 1, 4, 4] of type F32", {"image": image, "mask": image}, True),
-             ("tensor 'targets' has shape [2, 4, 4], expected [N, 1, 4, 4]", {"image": image, "mask": image, "targets": image[:, 0]}, True)]
+             ("tensor 'targets' has shape [2, 4, 4], expected [2, 1, 4, 4]", {"image": image, "mask": image, "targets": image[:, 0]}, True)]
     return [(f"no word of: {text}", int(text not in message(inputs, train)), 0.5) for text, inputs, train in cases]
 
 
