@@ -103,6 +103,14 @@ class Builder:
             forms += ["sim-" + precision for precision in network.forms if not precision.endswith("-ptx")]
         return forms
 
+    def executable(self, job):
+        """Its path, or the error: the others are made all the same, and all errors shown at once."""
+        _, network, form = job
+        try:
+            return self.netc_says(network, *self.options_of(form))
+        except RuntimeError as error:
+            return error
+
     def collect(self):
         """(name, network, what the manifest holds besides)."""
         for name, network, net in table.of_kernels():
@@ -136,7 +144,9 @@ class Builder:
         with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
             abouts = list(pool.map(lambda entry: {**({} if "drawn" in entry[2] else self.describe(entry[1])), **entry[2]}, chosen))
             work = [(name, network, form) for name, network, _ in chosen for form in self.forms_of(network)]
-            made = list(pool.map(lambda job: self.netc_says(job[1], *self.options_of(job[2])), work))
+            made = list(pool.map(self.executable, work))
+        if broken := [f"{name} for {form}: {error}" for (name, _, form), error in zip(work, made) if isinstance(error, RuntimeError)]:
+            sys.exit("\n".join([*broken, f"{len(broken)} of {len(work)} executables could not be made"]))
         manifest = {"kit": self.version(), "chips": CHIPS, "precisions": list(table.PRECISIONS), "kernel_bound": table.cuda_kernels.kernels.BOUND,
                     "tf32_logits": TF32_LOGITS, "speed": table.SPEED, "networks": {}}
         with tempfile.TemporaryDirectory(dir=self.cache) as folder:
