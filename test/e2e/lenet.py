@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """From a model file to accuracy on real images: train, evaluate, predict, resume after a kill, determinism, bad input."""
 import gzip
-import hashlib
 import json
 import pathlib
 import shutil
@@ -16,22 +15,11 @@ import zlib
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from compiled import MODELS, NETC, Failed, call
 from report import Report
+from runs import files_of, same_files
 
 IMAGES = pathlib.Path("/usr/share/datasets/fashion-mnist")
 TRAIN = ["train", "--data", "fashion-mnist", "--limit", "6000", "--epochs", "4"]
 ACCURACY = 0.70  # of four epochs over a tenth of the data; 0.74 in practice
-
-
-def files_of(folder):
-    """What a run leaves that must not depend on threads or interruptions."""
-    names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in ("metrics.jsonl", "report.html")]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
-
-
-def same_files(left, right):
-    a, b = files_of(left), files_of(right)
-    different = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-    return [("files that differ: " + " ".join(different), len(different), 0.5), ("no files at all", 0 if a else 1, 0.5)]
 
 
 class Lenet:

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 """Training on tensors:FILE: an image-to-image network with two inputs under mse learns, is evaluated and resumed; what does not fit is refused."""
-import hashlib
 import json
 import pathlib
 import sys
@@ -12,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
 from compiled import NETC, Failed, call
 from report import Report
+from runs import same_files
 
 MODEL = """net 1
 
@@ -39,17 +39,6 @@ def make_data(path, count, seed):
     mask = (rng.random((count, 1, 12, 10)) < 0.5).astype(numpy.float32)
     blurred = (numpy.roll(image, 1, 3) + image + numpy.roll(image, -1, 3)) / 3
     safetensors.save(path, {"image": image, "mask": mask, "targets": (mask * image + (1 - mask) * blurred).astype(numpy.float32)})
-
-
-def files_of(folder):
-    names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in ("metrics.jsonl", "report.html")]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in names}
-
-
-def same_files(left, right):
-    a, b = files_of(left), files_of(right)
-    different = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
-    return [("files that differ: " + " ".join(different), len(different), 0.5), ("no files at all", 0 if a else 1, 0.5)]
 
 
 class Denoise:
