@@ -1,9 +1,8 @@
 //===- GpuContract.cpp - convolution and linear layers on the GPU ---------===//
 //
 // Implicit GEMM, forward and backward-data: rows are output pixels, columns output
-// channels, the depth (tap, input channel). A block of threads has one tile (GpuTile);
-// operands go through shared memory: by cp.async with zero fill where x is read as it is,
-// else through registers, where the prologue is applied; padding is zero after it.
+// channels, the depth (tap, input channel). A block of threads has one tile (GpuTile), whose
+// operands go through shared memory (GpuStaging); padding is zero after the prologue.
 //
 // Backward-data reads flipped, transposed weights. Strided, a block's pixels are of one
 // residue modulo the stride and meet the taps of that residue alone. Tiny groups: a thread
@@ -12,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/GpuKernels.h"
 #include "codegen/cuda/GpuMoments.h"
-#include "codegen/cuda/GpuTile.h"
+#include "codegen/cuda/GpuStaging.h"
 #include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
@@ -23,12 +22,14 @@ namespace {
 /// A row of the product: an output pixel and where its window begins in the source.
 struct Row {
   Value valid, image, pixel;
-  Value h, w; ///< of tap 0, may be outside; null where the source pixel is the output pixel
+  Value h, w;   ///< of tap 0, may be outside; null where the source pixel is the output pixel
+  Value source; ///< pixel of tap 0, may be outside
 };
 
 /// A place in the depth.
 struct Depth {
   Value valid, tapH, tapW, channel; ///< channel of the group
+  Value channelValid;               ///< null: always
   Value weightRow;                  ///< of the group's packed weights
 };
 
@@ -40,13 +41,31 @@ public:
 private:
   void placeBlock();
   Row rowAt(Value row);
-  Depth depthAt(Value at);
+  /// `offset` behind the stage that begins at `begin`.
+  Depth depthAt(Value begin, Value offset);
+  Value sourceAt(Value image, Value h, Value w);
   /// Whether source pixel of `row` at `depth` exists, and its index.
   std::pair<Value, Value> source(const Row &row, const Depth &depth);
   Values emitDirect(SmallVectorImpl<Fragment> &fragments);
-  Values emitTiled(GpuTile &tile);
+  StagedOperand stagePixels(GpuTile &product);
+  StagedOperand stageWeights(GpuTile &product);
   void emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread, int64_t rowGroups,
                     Value rowGroup);
+  /// Neighbours of a fragment that are stored together.
+  struct Part {
+    const Fragment *fragment;
+    int64_t first, width;
+  };
+  /// What a thread has added of its rows.
+  struct Sums {
+    SmallVector<Values> values; ///< [term][column]
+    Values columns;             ///< of fragments, by their columnIndex
+    Value rowCount;             ///< of rows that exist
+    bool isFirst = true;        ///< the fragment at hand is the first of its columns
+  };
+  Value columnOf(const Part &part);
+  Values storeParts(ArrayRef<Part> parts, const Row &row, Value p);
+  void addParts(ArrayRef<Part> parts, ValueRange values, const Row &row, Sums &sums);
   void storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups, Value rowGroup);
   void storeMoments(ArrayRef<Values> moments, ArrayRef<Value> columns, Value rowCount,
                     int64_t rowGroups, Value rowGroup);
@@ -107,6 +126,9 @@ ContractEmitter::ContractEmitter(GpuEmitter &k, kern::ContractOp op, const Launc
 void ContractEmitter::placeBlock() {
   k.threads = s.getThreads();
   k.blocksPerProcessor = kern::gpuBlocksPerProcessor(s);
+  if (terms >=
+      4) // sums of four products for each of a thread's columns: half of the registers spill
+    k.blocksPerProcessor = std::max<int64_t>(1, k.blocksPerProcessor / 2);
   k.grid = op.getGrid();
   int64_t tiles = kern::gpuColumnTiles(op.getKind(), g, s);
   Value block = k.block();
@@ -149,6 +171,7 @@ Row ContractEmitter::rowAt(Value row) {
     result.pixel = k.add(k.mul(k.add(k.mul(image, outH), h), outW), w);
     result.h = k.div(k.add(h, g.getPt()), g.getSh()),
     result.w = k.div(k.add(w, g.getPl()), g.getSw());
+    result.source = sourceAt(image, result.h, result.w);
     return result;
   }
   result.valid = k.less(index, totalRows);
@@ -165,18 +188,28 @@ Row ContractEmitter::rowAt(Value row) {
     result.h = k.add(h, g.getPt() - g.getDh() * (g.getKh() - 1));
     result.w = k.add(w, g.getPl() - g.getDw() * (g.getKw() - 1));
   }
+  result.source = sourceAt(result.image, result.h, result.w);
   return result;
 }
 
-Depth ContractEmitter::depthAt(Value at) {
+Value ContractEmitter::sourceAt(Value inImage, Value h, Value w) {
+  return k.add(k.mul(k.add(k.mul(inImage, inH), h), inW), w);
+}
+
+Depth ContractEmitter::depthAt(Value begin, Value offset) {
   Depth d;
+  Value at = k.add(begin, offset);
   d.valid = k.less(at, depthEnd);
+  // A stage that lies within one tap has the same one for all threads, and channels that exist,
+  // past the end too.
+  bool together = groupIn % s.getDepth() == 0;
+  d.channelValid = together ? Value() : d.valid;
   if (taps == 1) {
     d.tapH = d.tapW = k.c(0);
-    d.channel = at;
+    d.channel = together ? k.add(k.rem(begin, groupIn), offset) : at;
   } else {
-    Value tap = k.div(at, groupIn);
-    d.channel = k.rem(at, groupIn);
+    Value tap = k.div(together ? begin : at, groupIn);
+    d.channel = together ? k.add(k.rem(begin, groupIn), offset) : k.rem(at, groupIn);
     d.tapH = k.div(tap, g.getKw()), d.tapW = k.rem(tap, g.getKw());
     if (residues) {
       // A residue has the most taps or one less; zero taps have no depth at all.
@@ -200,26 +233,24 @@ std::pair<Value, Value> ContractEmitter::source(const Row &row, const Depth &dep
   Value valid = k.both(row.valid, depth.valid);
   if (pointwise)
     return {valid, row.pixel};
-  auto along = [&](Value first, Value tap, int64_t dilation, int64_t stride, int64_t size) {
-    if (residues) {
-      Value at = k.sub(first, tap);
-      valid = k.both(valid, k.inside(at, size));
-      return at;
-    }
-    Value at = k.add(first, k.mul(tap, dilation));
-    if (forward || stride == 1) {
-      valid = k.both(valid, k.inside(at, size));
-      return at;
-    }
+  if (!forward && !residues && (g.getSh() > 1 || g.getSw() > 1)) {
     // Dilated and strided: stride - 1 zeros lie between the cotangent's pixels.
-    Value positive = k.max(at, k.c(0));
-    valid = k.both(
-        valid, k.both(k.inside(at, (size - 1) * stride + 1), k.equal(k.rem(positive, stride), 0)));
-    return k.div(positive, stride);
-  };
-  Value h = along(row.h, depth.tapH, g.getDh(), g.getSh(), inH);
-  Value w = along(row.w, depth.tapW, g.getDw(), g.getSw(), inW);
-  return {valid, k.add(k.mul(k.add(k.mul(row.image, inH), h), inW), w)};
+    auto along = [&](Value first, Value tap, int64_t dilation, int64_t stride, int64_t size) {
+      Value at = k.add(first, k.mul(tap, dilation)), positive = k.max(at, k.c(0));
+      valid = k.both(valid, k.both(k.inside(at, (size - 1) * stride + 1),
+                                   k.equal(k.rem(positive, stride), 0)));
+      return k.div(positive, stride);
+    };
+    Value h = along(row.h, depth.tapH, g.getDh(), g.getSh(), inH);
+    Value w = along(row.w, depth.tapW, g.getDw(), g.getSw(), inW);
+    return {valid, sourceAt(row.image, h, w)};
+  }
+  // Taps lie at multiples of the dilation; those of a residue behind each other, backwards.
+  int64_t stepH = residues ? -1 : g.getDh(), stepW = residues ? -1 : g.getDw();
+  Value h = k.add(row.h, k.mul(depth.tapH, stepH)), w = k.add(row.w, k.mul(depth.tapW, stepW));
+  valid = k.both(valid, k.both(k.inside(h, inH), k.inside(w, inW)));
+  Value offset = k.add(k.mul(depth.tapH, stepH * inW), k.mul(depth.tapW, stepW));
+  return {valid, k.add(row.source, offset)};
 }
 
 //===----------------------------------------------------------------------===//
@@ -238,7 +269,7 @@ Values ContractEmitter::emitDirect(SmallVectorImpl<Fragment> &fragments) {
   Block *prologue = kern::blockOf(op.getLhsPrologue());
   Values sums =
       k.reduce(k.c(0), depthEnd, 1, Values(count, k.number(0)), [&](Value at, ValueRange acc) {
-        Depth depth = depthAt(at);
+        Depth depth = depthAt(at, k.c(0));
         Value index = k.add(k.mul(k.add(k.mul(own, taps * groupIn), depth.weightRow), tile), lane);
         Value w = k.loadGuarded(inside, weights, index, 1)[0];
         Value from = k.add(k.mul(own, groupIn), depth.channel);
@@ -259,153 +290,168 @@ Values ContractEmitter::emitDirect(SmallVectorImpl<Fragment> &fragments) {
   return sums;
 }
 
-Values ContractEmitter::emitTiled(GpuTile &product) {
-  Block *prologue = kern::blockOf(op.getLhsPrologue());
-  int64_t depth = s.getDepth(), columns = s.getColumns(), threads = s.getThreads();
-  int64_t width = chunkWidth(groupIn);
-  bool async = !prologue && width == 4 && k.features.asyncCopy;
-  bool rounds = product.isMma() && !async;
-  Value t = k.thread();
-  // A: this thread has one place in the depth and every `rowStep`-th row.
-  int64_t across = depth / width, rowStep = threads / across, rowCount = s.getRows() / rowStep;
-  Value aDepth = k.mul(k.rem(t, across), width), aRow = k.div(t, across);
+/// Chunks of A: this thread has one place in the depth and every `step`-th row.
+StagedOperand ContractEmitter::stagePixels(GpuTile &product) {
+  StagedOperand a;
+  a.formula = kern::blockOf(op.getLhsPrologue());
+  a.inputs = lhs, a.channels = inC, a.hyper = hyper;
+  a.width = chunkWidth(groupIn);
+  int64_t across = s.getDepth() / a.width, step = s.getThreads() / across;
+  a.count = s.getRows() / step;
+  Value t = k.thread(), depth = k.mul(k.rem(t, across), a.width), first = k.div(t, across);
   SmallVector<Row> rows;
-  for (int64_t i = 0; i < rowCount; ++i)
-    rows.push_back(rowAt(k.add(aRow, i * rowStep)));
-  // B: one chunk of four columns and every `bStep`-th row of weights.
-  int64_t chunks = columns / 4, bStep = std::min(threads / chunks, depth), bCount = depth / bStep;
-  Value bColumn = k.mul(k.rem(t, chunks), 4), bRow = k.div(t, chunks);
-  Value bOn = bStep * chunks < threads ? k.less(t, bStep * chunks) : Value();
-  Value n = k.add(firstColumn, bColumn);
-  Value bInside = tile % columns ? k.less(n, tile) : Value();
-  Value ofGroup = k.mul(group, taps * groupIn), channelOfGroup = k.mul(group, groupIn);
+  for (int64_t i = 0; i < a.count; ++i)
+    rows.push_back(rowAt(k.add(first, i * step)));
+  Value channelOfGroup = k.mul(group, groupIn);
+  a.chunk = [=, this](Value at, int64_t i) {
+    Depth d = depthAt(at, depth);
+    auto [valid, pixel] = source(rows[i], d);
+    return Chunk{valid, pixel, rows[i].image, k.add(channelOfGroup, d.channel), d.channelValid};
+  };
+  a.place = [=, this, &product](Value base, int64_t i) {
+    return product.placeOfA(base, k.add(first, i * step), depth);
+  };
+  return a;
+}
 
-  auto overA = [&](Value at,
-                   llvm::function_ref<void(int64_t, const Row &, Value, Value, Value)> body) {
-    Depth d = depthAt(k.add(at, aDepth));
-    Value channel = k.add(channelOfGroup, d.channel);
-    for (auto [i, row] : llvm::enumerate(rows)) {
-      auto [valid, pixel] = source(row, d);
-      body(static_cast<int64_t>(i), row, valid, pixel, channel);
-    }
+/// Chunks of B: one chunk of four columns and every `step`-th row of weights.
+StagedOperand ContractEmitter::stageWeights(GpuTile &product) {
+  StagedOperand b;
+  b.inputs.pointers = {weights}, b.inputs.accesses = {Access::Full};
+  b.channels = tile, b.rounded = product.isMma(); // kern.pack has rounded them
+  int64_t chunks = s.getColumns() / b.width;
+  int64_t step = std::min(s.getThreads() / chunks, s.getDepth());
+  b.count = s.getDepth() / step;
+  Value t = k.thread(), column = k.mul(k.rem(t, chunks), b.width), first = k.div(t, chunks);
+  b.on = step * chunks < s.getThreads() ? k.less(t, step * chunks) : Value();
+  Value n = k.add(firstColumn, column), inside = tile % s.getColumns() ? k.less(n, tile) : Value();
+  Value ofGroup = k.mul(group, taps * groupIn);
+  b.chunk = [=, this](Value at, int64_t i) {
+    Depth d = depthAt(at, k.add(first, i * step));
+    return Chunk{k.both(d.valid, inside), k.add(ofGroup, d.weightRow), Value(), n, Value()};
   };
-  auto overB = [&](Value at, llvm::function_ref<void(int64_t, Value, Value)> body) {
-    for (int64_t i = 0; i < bCount; ++i) {
-      Depth d = depthAt(k.add(k.add(at, bRow), i * bStep));
-      Value valid = k.both(d.valid, bInside);
-      body(i, valid, k.add(k.mul(k.add(ofGroup, d.weightRow), tile), n));
-    }
+  b.place = [=, this, &product](Value base, int64_t i) {
+    return product.placeOfB(base, k.add(first, i * step), column);
   };
-  auto aPlace = [&](Value a, int64_t i) {
-    return product.placeOfA(a, k.add(aRow, i * rowStep), aDepth);
-  };
-  auto bPlace = [&](Value b, int64_t i) {
-    return product.placeOfB(b, k.add(bRow, i * bStep), bColumn);
-  };
-
-  auto load = [&](Value at) {
-    Values loaded;
-    overA(at, [&](int64_t, const Row &row, Value valid, Value pixel, Value channel) {
-      for (Values &lane :
-           emitFormulaAt(k, prologue, lhs, valid, pixel, row.image, inC, channel, width, hyper))
-        loaded.push_back(prologue ? k.select(valid, lane[0], k.number(0)) : lane[0]);
-    });
-    overB(at, [&](int64_t, Value valid, Value offset) {
-      loaded.append(k.loadGuarded(k.both(valid, bOn), weights, offset, 4));
-    });
-    if (rounds)
-      for (Value &value : loaded)
-        value = roundToTf32(k, value);
-    return loaded;
-  };
-  auto store = [&](ValueRange loaded, Value a, Value b) {
-    for (int64_t i = 0; i < rowCount; ++i)
-      k.storeChunk(loaded.slice(i * width, width), aPlace(a, i));
-    k.when(bOn, [&] {
-      for (int64_t i = 0; i < bCount; ++i)
-        k.storeChunk(loaded.slice(rowCount * width + 4 * i, 4), bPlace(b, i));
-    });
-  };
-  auto copy = [&](Value at, Value a, Value b) {
-    overA(at, [&](int64_t i, const Row &, Value valid, Value pixel, Value channel) {
-      copyAsync(k, aPlace(a, i), lhs.pointers[0], k.element(pixel, inC, channel), valid);
-    });
-    k.when(bOn, [&] {
-      overB(at, [&](int64_t i, Value valid, Value offset) {
-        copyAsync(k, bPlace(b, i), weights, offset, valid);
-      });
-    });
-  };
-  Value iterations = k.ceilDiv(depthEnd, depth);
-  return runStages(k, product, s, k.c(0), iterations, async, {load, store, copy});
+  return b;
 }
 
 //===----------------------------------------------------------------------===//
 // Epilogue
 //===----------------------------------------------------------------------===//
 
+/// Values of full operands that an epilogue has in registers at once, beside the sums.
+static constexpr int64_t kEpilogueLoads = 16;
+
 void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread,
                                    int64_t rowGroups, Value rowGroup) {
-  Block *epilogue = kern::blockOf(op.getEpilogue());
   int64_t whole = static_cast<int64_t>(fragments[0].values.size());
   int64_t limit = direct ? outC : groupOut; // of columns
   int64_t width = groupOut % whole == 0 ? whole : 1;
   bool mayEnd = limit % s.getColumns() != 0;
-  SmallVector<Values> sums(partialRows, Values(columnsOfThread * whole, k.number(0)));
-  Values columns(columnsOfThread);
-  Value lastRow, rowCount = k.number(0);
-  Row row;
-  for (const Fragment &fragment : fragments) {
-    bool isFirst = !columns[fragment.columnIndex]; // of the thread's rows
-    columns[fragment.columnIndex] = fragment.column;
-    if (fragment.row != lastRow)
-      row = rowAt(lastRow = fragment.row);
-    if (op.getMoments() && fragment.columnIndex == 0)
-      rowCount = k.fadd(rowCount, k.select(row.valid, k.number(1), k.number(0)));
-    for (int64_t begin = 0; begin < whole; begin += width) {
-      Value n = k.add(k.add(firstColumn, fragment.column), begin);
-      Value p = mayEnd ? k.both(row.valid, k.less(n, limit)) : row.valid;
-      Value channel = k.add(k.mul(group, groupOut), n);
-      // Under a branch: the destination may be one of the operands, so what is masked must not be
-      // read either.
-      Values parts = k.where(p, terms * width, [&] {
-        SmallVector<Values> loaded =
-            loadInputs(k, extra, {}, row.pixel, row.image, outC, channel, width);
-        Values stored, summed(terms * width);
-        for (int64_t lane = 0; lane < width; ++lane) {
-          Values arguments{fragment.values[begin + lane]};
-          for (Values &values : loaded)
-            arguments.push_back(values[lane]);
-          RandomSource random;
-          if (hyper)
-            random = {hyper, k.add(k.element(row.pixel, outC, channel), lane)};
-          Values results =
-              epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
-          stored.push_back(results[0]);
-          for (int64_t term = 0; term < terms; ++term)
-            summed[term * width + lane] = results[1 + term];
-        }
-        k.storeChunk(stored, k.at(output, k.element(row.pixel, outC, channel)));
-        return summed;
-      });
-      for (int64_t lane = 0; lane < width; ++lane) {
-        int64_t index = fragment.columnIndex * whole + begin + lane;
-        if (op.getMoments()) {
-          Value pivot = isFirst ? parts[lane] : sums[0][index];
-          Moments total =
-              addValue(k, {pivot, sums[1][index], sums[2][index]}, parts[lane], row.valid);
-          sums[0][index] = pivot, sums[1][index] = total.sum, sums[2][index] = total.squares;
-          continue;
-        }
-        for (int64_t term = 0; term < terms; ++term)
-          sums[term][index] = k.fadd(sums[term][index], parts[term * width + lane]);
-      }
+  Sums sums{SmallVector<Values>(partialRows, Values(columnsOfThread * whole, k.number(0))),
+            Values(columnsOfThread), k.number(0)};
+  // Fragments of one row together, so that their loads are under way at the same time; as many as
+  // registers have room for. Where columns end, each has a condition of its own.
+  int64_t loads = std::max<int64_t>(1, llvm::count(extra.accesses, Access::Full) * width);
+  size_t together = mayEnd ? 1 : std::max<int64_t>(1, kEpilogueLoads / loads);
+  for (size_t begin = 0; begin < fragments.size();) {
+    size_t end = begin + 1;
+    while (end < fragments.size() && fragments[end].row == fragments[begin].row)
+      ++end;
+    Row row = rowAt(fragments[begin].row);
+    SmallVector<Part> parts;
+    for (const Fragment &fragment : fragments.slice(begin, end - begin))
+      for (int64_t first = 0; first < whole; first += width)
+        parts.push_back({&fragment, first, width});
+    for (ArrayRef<Part> rest = parts; !rest.empty();) {
+      ArrayRef<Part> now = rest.take_front(std::min(rest.size(), together));
+      Value p = row.valid;
+      if (mayEnd)
+        p = k.both(p, k.less(columnOf(now[0]), limit));
+      addParts(now, storeParts(now, row, p), row, sums);
+      rest = rest.drop_front(now.size());
     }
+    begin = end;
   }
   if (op.getMoments())
-    storeMoments(sums, columns, rowCount, rowGroups, rowGroup);
+    storeMoments(sums.values, sums.columns, sums.rowCount, rowGroups, rowGroup);
   else if (terms)
-    storeSums(sums, columns, rowGroups, rowGroup);
+    storeSums(sums.values, sums.columns, rowGroups, rowGroup);
+}
+
+Value ContractEmitter::columnOf(const Part &part) {
+  return k.add(k.add(firstColumn, part.fragment->column), part.first);
+}
+
+/// Stores the epilogue's result of `parts` of `row` where `p`. Returns the terms,
+/// [part][term][lane]. Under a branch: the destination may be one of the operands, so what is
+/// masked must not be read either. All loads come before the first store: no part reads what
+/// another writes.
+Values ContractEmitter::storeParts(ArrayRef<Part> parts, const Row &row, Value p) {
+  Block *epilogue = kern::blockOf(op.getEpilogue());
+  int64_t width = parts[0].width;
+  return k.where(p, terms * width * static_cast<int64_t>(parts.size()), [&] {
+    SmallVector<SmallVector<Values>> loaded;
+    Values channels, stored, summed;
+    for (const Part &part : parts) {
+      channels.push_back(k.add(k.mul(group, groupOut), columnOf(part)));
+      loaded.push_back(
+          loadInputs(k, extra, {}, row.pixel, row.image, outC, channels.back(), width));
+    }
+    for (auto [part, inputs, channel] : llvm::zip(parts, loaded, channels)) {
+      Values terms(this->terms * width);
+      for (int64_t lane = 0; lane < width; ++lane) {
+        Values arguments{part.fragment->values[part.first + lane]};
+        for (Values &values : inputs)
+          arguments.push_back(values[lane]);
+        RandomSource random;
+        if (hyper)
+          random = {hyper, k.add(k.element(row.pixel, outC, channel), lane)};
+        Values results =
+            epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
+        stored.push_back(results[0]);
+        for (int64_t term = 0; term < this->terms; ++term)
+          terms[term * width + lane] = results[1 + term];
+      }
+      summed.append(terms);
+    }
+    for (auto [index, channel] : llvm::enumerate(channels))
+      k.storeChunk(ValueRange(stored).slice(index * width, width),
+                   k.at(output, k.element(row.pixel, outC, channel)));
+    return summed;
+  });
+}
+
+/// Adds the terms of `parts`, which storeParts gave, to the thread's sums.
+void ContractEmitter::addParts(ArrayRef<Part> parts, ValueRange values, const Row &row,
+                               Sums &sums) {
+  for (const Part &part : parts) {
+    const Fragment &fragment = *part.fragment;
+    Value &column = sums.columns[fragment.columnIndex];
+    if (part.first == 0) {
+      sums.isFirst = !column;
+      column = fragment.column;
+      if (op.getMoments() && fragment.columnIndex == 0)
+        sums.rowCount = k.fadd(sums.rowCount, k.select(row.valid, k.number(1), k.number(0)));
+    }
+    for (int64_t lane = 0; lane < part.width; ++lane) {
+      int64_t index =
+          fragment.columnIndex * static_cast<int64_t>(fragment.values.size()) + part.first + lane;
+      if (op.getMoments()) {
+        Value pivot = sums.isFirst ? values[lane] : sums.values[0][index];
+        Moments total = addValue(k, {pivot, sums.values[1][index], sums.values[2][index]},
+                                 values[lane], row.valid);
+        sums.values[0][index] = pivot, sums.values[1][index] = total.sum,
+        sums.values[2][index] = total.squares;
+        continue;
+      }
+      for (int64_t term = 0; term < terms; ++term)
+        sums.values[term][index] =
+            k.fadd(sums.values[term][index], values[term * part.width + lane]);
+    }
+    values = values.drop_front(terms * part.width);
+  }
 }
 
 /// Term `term` of this block's row of partial sums at `column` of its tile.
@@ -483,10 +529,9 @@ void ContractEmitter::emit() {
     emitEpilogue(fragments, 1, s.getThreads() / s.getColumns(), k.div(k.thread(), s.getColumns()));
     return;
   }
-  bool async =
-      !kern::blockOf(op.getLhsPrologue()) && chunkWidth(groupIn) == 4 && k.features.asyncCopy;
-  GpuTile product(k, s, /*deepRows=*/true, /*rounds=*/async);
-  Values accumulators = emitTiled(product);
+  GpuTile product(k, s, /*deepRows=*/true);
+  Values accumulators = runStages(k, product, s, k.c(0), k.ceilDiv(depthEnd, s.getDepth()),
+                                  stagePixels(product), stageWeights(product));
   emitEpilogue(product.fragments(accumulators), product.columnsOfThread(), product.rowGroups(),
                product.rowGroup());
 }

@@ -142,6 +142,10 @@ void GpuEmitter::finish(ModuleOp module) {
   OpBuilder top = OpBuilder::atBlockBegin(module.getBody());
   bool dynamic = sharedPeak > target::GpuFacts().staticSharedBytes;
   dynamicBytes = dynamic ? sharedPeak : 0;
+  // Registers need no room for blocks that shared memory has none for.
+  int64_t fit =
+      target::GpuFacts().sharedBytes / (sharedPeak + target::GpuFacts().sharedBytesOfBlock);
+  blocksPerProcessor = std::min(blocksPerProcessor, std::max<int64_t>(1, fit));
   auto type = LLVM::LLVMArrayType::get(f32(), dynamic ? 0 : sharedPeak / 4);
   LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false,
                          dynamic ? LLVM::Linkage::External : LLVM::Linkage::Internal,

@@ -7,7 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/GpuKernels.h"
-#include "codegen/cuda/GpuTile.h"
+#include "codegen/cuda/GpuStaging.h"
 #include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
@@ -31,8 +31,20 @@ private:
   std::pair<Value, Value> source(const Pixel &pixel, Value tapH, Value tapW);
   void rangeOf(Value chunk);
   void emitDirect();
+
+  // Tiles.
+  struct Share { ///< of a tile, one thread's: one place across, every `step`-th pixel
+    int64_t width, step;
+    Value column, first, on, inside;
+  };
+  void placeBlock();
+  Share share(int64_t size, int64_t width, Value begin, int64_t limit);
+  StagedOperand stage(const Share &own, Region &prologue, const FormulaInputs &inputs,
+                      int64_t channels);
+  Pixel pixelOf(Value at, const Share &own, int64_t i);
+  StagedOperand stageInput(GpuTile &product);
+  StagedOperand stageCotangent(GpuTile &product);
   void emitTiled();
-  bool copies(bool ofX);
 
   GpuEmitter &k;
   kern::ContractOp op;
@@ -41,6 +53,7 @@ private:
   const Launch &launch;
   FormulaInputs x, dy;
   Value output, hyper, low, high; ///< pixels [low, high) are this block's
+  Value chunk, group, firstRow, firstColumn;
   int64_t groupIn, groupOut, tile, rowsOfGroup, gradSize, chunks;
   bool pointwise;
 };
@@ -125,113 +138,87 @@ void FilterGradEmitter::emitDirect() {
   });
 }
 
-/// Whether an operand may be copied as it is.
-bool FilterGradEmitter::copies(bool ofX) {
-  Block *prologue = kern::blockOf(ofX ? op.getLhsPrologue() : op.getRhsPrologue());
-  return !prologue && chunkWidth(ofX ? groupIn : groupOut) == 4;
+/// Which tile of dW and which chunk of the pixels this block has.
+void FilterGradEmitter::placeBlock() {
+  int64_t rowTiles = (rowsOfGroup + s.getRows() - 1) / s.getRows(),
+          columnTiles = kern::gpuColumnTiles(op.getKind(), g, s);
+  Value block = k.block(), rest = k.rem(block, rowTiles * columnTiles);
+  chunk = k.div(block, rowTiles * columnTiles);
+  Value rowTile = k.div(rest, columnTiles), columnTile = k.rem(rest, columnTiles);
+  int64_t ofGroup = columnTiles / g.getGroups();
+  group = k.div(columnTile, ofGroup);
+  firstColumn = k.mul(k.rem(columnTile, ofGroup), s.getColumns());
+  firstRow = k.mul(rowTile, s.getRows());
+  rangeOf(chunk);
+}
+
+/// `size` places of a tile from `begin` on, of `limit` that there are, in chunks of `width`.
+FilterGradEmitter::Share FilterGradEmitter::share(int64_t size, int64_t width, Value begin,
+                                                  int64_t limit) {
+  Share own;
+  int64_t across = size / width;
+  own.width = width;
+  own.step = std::min(s.getThreads() / across, s.getDepth());
+  Value t = k.thread();
+  own.column = k.mul(k.rem(t, across), width), own.first = k.div(t, across);
+  own.on = own.step * across < s.getThreads() ? k.less(t, own.step * across) : Value();
+  own.inside = limit % size ? k.less(k.add(begin, own.column), limit) : Value();
+  return own;
+}
+
+/// What A and B have in common; the caller says where chunks come from and lie.
+StagedOperand FilterGradEmitter::stage(const Share &own, Region &prologue,
+                                       const FormulaInputs &inputs, int64_t channels) {
+  StagedOperand operand;
+  operand.formula = kern::blockOf(prologue);
+  operand.inputs = inputs, operand.channels = channels, operand.hyper = hyper;
+  operand.width = own.width, operand.count = s.getDepth() / own.step, operand.on = own.on;
+  return operand;
+}
+
+Pixel FilterGradEmitter::pixelOf(Value at, const Share &own, int64_t i) {
+  Pixel p = pixelAt(k.add(k.add(at, own.first), i * own.step));
+  p.valid = k.both(p.valid, own.inside);
+  return p;
+}
+
+StagedOperand FilterGradEmitter::stageInput(GpuTile &product) {
+  Share own = share(s.getRows(), chunkWidth(groupIn), firstRow, rowsOfGroup);
+  StagedOperand a = stage(own, op.getLhsPrologue(), x, g.getIc());
+  Value row = k.add(firstRow, own.column), tap = k.div(row, groupIn);
+  Value tapH = k.div(tap, g.getKw()), tapW = k.rem(tap, g.getKw());
+  Value channel = k.add(k.mul(group, groupIn), k.rem(row, groupIn));
+  a.chunk = [=, this](Value at, int64_t i) {
+    Pixel p = pixelOf(at, own, i);
+    auto [valid, pixel] = source(p, tapH, tapW);
+    return Chunk{valid, pixel, p.image, channel, own.inside};
+  };
+  a.place = [=, this, &product](Value base, int64_t i) {
+    return product.placeOfA(base, own.column, k.add(own.first, i * own.step));
+  };
+  return a;
+}
+
+StagedOperand FilterGradEmitter::stageCotangent(GpuTile &product) {
+  Share own = share(s.getColumns(), chunkWidth(groupOut), firstColumn, groupOut);
+  StagedOperand b = stage(own, op.getRhsPrologue(), dy, g.getOc());
+  Value channel = k.add(k.add(k.mul(group, groupOut), firstColumn), own.column);
+  b.chunk = [=, this](Value at, int64_t i) {
+    Pixel p = pixelOf(at, own, i);
+    return Chunk{p.valid, p.index, p.image, channel, own.inside};
+  };
+  b.place = [=, this, &product](Value base, int64_t i) {
+    return product.placeOfB(base, k.add(own.first, i * own.step), own.column);
+  };
+  return b;
 }
 
 void FilterGradEmitter::emitTiled() {
-  int64_t rowTiles = (rowsOfGroup + s.getRows() - 1) / s.getRows(),
-          columnTiles = kern::gpuColumnTiles(op.getKind(), g, s);
-  Value block = k.block();
-  Value chunk = k.div(block, rowTiles * columnTiles), rest = k.rem(block, rowTiles * columnTiles);
-  Value rowTile = k.div(rest, columnTiles), columnTile = k.rem(rest, columnTiles);
-  int64_t ofGroup = columnTiles / g.getGroups();
-  Value group = k.div(columnTile, ofGroup),
-        firstColumn = k.mul(k.rem(columnTile, ofGroup), s.getColumns());
-  Value firstRow = k.mul(rowTile, s.getRows());
-  rangeOf(chunk);
-
-  bool async = copies(true) && copies(false) && k.features.asyncCopy;
-  GpuTile product(k, s, /*deepRows=*/false, /*rounds=*/async);
-  bool rounds = product.isMma() && !async;
-  Block *lhs = kern::blockOf(op.getLhsPrologue()), *rhs = kern::blockOf(op.getRhsPrologue());
-  int64_t depth = s.getDepth(), threads = s.getThreads();
-  Value t = k.thread();
-  // Both operands: one chunk across, every `step`-th pixel.
-  struct Part {
-    int64_t width, step, count;
-    Value column, first, on, inside;
-  };
-  auto divide = [&](int64_t size, int64_t width, Value begin, int64_t limit) {
-    Part part;
-    int64_t across = size / width;
-    part.width = width;
-    part.step = std::min(threads / across, depth), part.count = depth / part.step;
-    part.column = k.mul(k.rem(t, across), width), part.first = k.div(t, across);
-    part.on = part.step * across < threads ? k.less(t, part.step * across) : Value();
-    part.inside = limit % size ? k.less(k.add(begin, part.column), limit) : Value();
-    return part;
-  };
-  Part a = divide(s.getRows(), chunkWidth(groupIn), firstRow, rowsOfGroup);
-  Part b = divide(s.getColumns(), chunkWidth(groupOut), firstColumn, groupOut);
-  Value row = k.add(firstRow, a.column), tap = k.div(row, groupIn);
-  Value tapH = k.div(tap, g.getKw()), tapW = k.rem(tap, g.getKw());
-  Value inChannel = k.add(k.mul(group, groupIn), k.rem(row, groupIn));
-  Value outChannel = k.add(k.add(k.mul(group, groupOut), firstColumn), b.column);
-
-  auto pixelOf = [&](Value at, const Part &part, int64_t i) {
-    Pixel p = pixelAt(k.add(k.add(at, part.first), i * part.step));
-    p.valid = k.both(p.valid, k.both(part.inside, part.on));
-    return p;
-  };
-  auto placeOfA = [&](Value to, int64_t i) {
-    return product.placeOfA(to, a.column, k.add(a.first, i * a.step));
-  };
-  auto placeOfB = [&](Value to, int64_t i) {
-    return product.placeOfB(to, k.add(b.first, i * b.step), b.column);
-  };
-  auto load = [&](Value at) {
-    Values loaded;
-    auto take = [&](Block *formula, const FormulaInputs &inputs, Value valid, Value pixel,
-                    Value image, int64_t channels, Value channel, int64_t width) {
-      for (Values &lane :
-           emitFormulaAt(k, formula, inputs, valid, pixel, image, channels, channel, width, hyper))
-        loaded.push_back(formula ? k.select(valid, lane[0], k.number(0)) : lane[0]);
-    };
-    for (int64_t i = 0; i < a.count; ++i) {
-      Pixel p = pixelOf(at, a, i);
-      auto [valid, pixel] = source(p, tapH, tapW);
-      take(lhs, x, valid, pixel, p.image, g.getIc(), inChannel, a.width);
-    }
-    for (int64_t i = 0; i < b.count; ++i) {
-      Pixel p = pixelOf(at, b, i);
-      take(rhs, dy, p.valid, p.index, p.image, g.getOc(), outChannel, b.width);
-    }
-    if (rounds)
-      for (Value &value : loaded)
-        value = roundToTf32(k, value);
-    return loaded;
-  };
-  auto store = [&](ValueRange loaded, Value toA, Value toB) {
-    k.when(a.on, [&] {
-      for (int64_t i = 0; i < a.count; ++i)
-        k.storeChunk(loaded.slice(i * a.width, a.width), placeOfA(toA, i));
-    });
-    k.when(b.on, [&] {
-      for (int64_t i = 0; i < b.count; ++i)
-        k.storeChunk(loaded.slice(a.count * a.width + i * b.width, b.width), placeOfB(toB, i));
-    });
-  };
-  auto copy = [&](Value at, Value toA, Value toB) {
-    k.when(a.on, [&] {
-      for (int64_t i = 0; i < a.count; ++i) {
-        auto [valid, pixel] = source(pixelOf(at, a, i), tapH, tapW);
-        copyAsync(k, placeOfA(toA, i), x.pointers[0], k.element(pixel, g.getIc(), inChannel),
-                  valid);
-      }
-    });
-    k.when(b.on, [&] {
-      for (int64_t i = 0; i < b.count; ++i) {
-        Pixel p = pixelOf(at, b, i);
-        copyAsync(k, placeOfB(toB, i), dy.pointers[0], k.element(p.index, g.getOc(), outChannel),
-                  p.valid);
-      }
-    });
-  };
-  Value iterations = k.ceilDiv(k.sub(high, low), depth);
-  Values accumulators = runStages(k, product, s, low, iterations, async, {load, store, copy});
+  placeBlock();
+  GpuTile product(k, s, /*deepRows=*/false);
+  Value iterations = k.ceilDiv(k.sub(high, low), s.getDepth());
+  Values accumulators =
+      runStages(k, product, s, low, iterations, stageInput(product), stageCotangent(product));
   for (const Fragment &fragment : product.fragments(accumulators)) {
     Value m = k.add(firstRow, fragment.row), n = k.add(firstColumn, fragment.column), p;
     if (rowsOfGroup % s.getRows())

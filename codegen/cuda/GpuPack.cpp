@@ -1,5 +1,6 @@
 //===- GpuPack.cpp - weights between the user's order and the kernels' ----===//
 #include "codegen/cuda/GpuKernels.h"
+#include "codegen/cuda/GpuTile.h"
 
 using namespace mlir;
 using namespace netc;
@@ -28,6 +29,8 @@ void netc::cuda::emitPack(GpuEmitter &k, kern::PackOp op, const Launch &launch) 
     Value value = k.loadGuarded(valid, launch.buffers[0], from, 1)[0];
     if (scaled)
       value = k.fmul(value, k.loadGuarded(valid, launch.buffers[1], o, 1)[0]);
+    if (op.getTf32())
+      value = roundToTf32(k, value);
     k.store(value, k.at(launch.buffers.back(), item));
   });
 }

@@ -5,8 +5,8 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cuda;
 
-GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows, bool rounds)
-    : k(k), s(s), deepRows(deepRows), rounds(rounds) {
+GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows)
+    : k(k), s(s), deepRows(deepRows) {
   Value t = k.thread();
   if (!isMma()) {
     threadColumns = s.getRows() * s.getColumns() / (s.getThreads() * s.getThreadRows());
@@ -52,8 +52,9 @@ Values GpuTile::zeros() {
   return Values(count, k.number(0));
 }
 
-Values GpuTile::multiply(Value a, Value b, ValueRange accumulators) {
-  return isMma() ? multiplyMma(a, b, accumulators) : multiplyFma(a, b, accumulators);
+Values GpuTile::multiply(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end) {
+  return isMma() ? multiplyMma(a, b, accumulators, begin, end)
+                 : multiplyFma(a, b, accumulators, begin, end);
 }
 
 //===----------------------------------------------------------------------===//
@@ -69,10 +70,10 @@ Value GpuTile::columnOffset(int64_t j) {
   return k.add(k.mul(tx, 4), j * (4 * s.getColumns() / threadColumns));
 }
 
-Values GpuTile::multiplyFma(Value a, Value b, ValueRange accumulators) {
+Values GpuTile::multiplyFma(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end) {
   int64_t rows = s.getThreadRows(), chunks = threadColumns / 4;
   constexpr int64_t kStep = 4;
-  return k.reduce(k.c(0), k.c(s.getDepth()), kStep, accumulators, [&](Value depth, ValueRange acc) {
+  return k.reduce(k.c(begin), k.c(end), kStep, accumulators, [&](Value depth, ValueRange acc) {
     Values next(acc.begin(), acc.end());
     SmallVector<Values> deep;
     if (deepRows)
@@ -107,25 +108,19 @@ Value netc::cuda::roundToTf32(GpuEmitter &k, Value x) {
   return arith::BitcastOp::create(k.b, k.loc, k.f32(), bits);
 }
 
-Value GpuTile::rounded(Value x) {
-  if (rounds)
-    x = roundToTf32(k, x);
-  return arith::BitcastOp::create(k.b, k.loc, k.i32(), x);
-}
-
 /// Fragments of m16n8k8 (PTX ISA, "Matrix fragments for mma.m16n8k8"): with g = lane / 4 and q =
 /// lane % 4, A holds (g, q), (g + 8, q), (g, q + 4), (g + 8, q + 4); B (q, g), (q + 4, g); C (g,
 /// 2q), (g, 2q + 1), (g + 8, 2q), (g + 8, 2q + 1).
-Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
+Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end) {
   Values next(accumulators.begin(), accumulators.end());
   int64_t down = s.getThreadRows() / 16, across = warpColumns / 8;
   auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.i32()));
   auto fourFloats =
       LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.f32()));
-  auto asFloat = [&](Value bits) -> Value {
-    return arith::BitcastOp::create(k.b, k.loc, k.f32(), bits);
+  auto bitsAt = [&](Value place) -> Value {
+    return arith::BitcastOp::create(k.b, k.loc, k.i32(), k.load(place));
   };
-  for (int64_t depth = 0; depth < s.getDepth(); depth += 8) {
+  for (int64_t depth = begin; depth < end; depth += 8) {
     SmallVector<Values> x, y;
     for (int64_t i = 0; i < down; ++i) {
       Values operand;
@@ -137,12 +132,11 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
             NVVM::MMALayout::row, NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8),
             NVVM::LdStMatrixEltType::B16);
         for (int64_t part = 0; part < 4; ++part)
-          operand.push_back(
-              rounded(asFloat(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part))));
+          operand.push_back(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part));
       } else {
         for (int64_t part = 0; part < 4; ++part) {
           Value row = k.add(k.add(warpRow, i * 16 + part % 2 * 8), quad);
-          operand.push_back(rounded(k.load(placeOfA(a, row, k.add(lane4, depth + part / 2 * 4)))));
+          operand.push_back(bitsAt(placeOfA(a, row, k.add(lane4, depth + part / 2 * 4))));
         }
       }
       x.push_back(operand);
@@ -151,7 +145,7 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators) {
       Values operand;
       for (int64_t part = 0; part < 2; ++part) {
         Value column = k.add(k.add(warpColumn, j * 8), quad);
-        operand.push_back(rounded(k.load(placeOfB(b, k.add(lane4, depth + part * 4), column))));
+        operand.push_back(bitsAt(placeOfB(b, k.add(lane4, depth + part * 4), column)));
       }
       y.push_back(operand);
     }
@@ -200,67 +194,4 @@ int64_t GpuTile::rowGroups() const {
 }
 Value GpuTile::rowGroup() {
   return isMma() ? k.add(k.mul(k.div(k.thread(), 32 * warpsAcross), 8), quad) : ty;
-}
-
-//===----------------------------------------------------------------------===//
-// Stages
-//===----------------------------------------------------------------------===//
-
-void netc::cuda::copyAsync(GpuEmitter &k, Value to, Value base, Value offset, Value p) {
-  Value zero = offset.getType().isInteger(64) ? k.wideConstant(0) : k.c(0);
-  Value from = k.at(base, p ? k.select(p, offset, zero) : offset);
-  Value bytes = p ? k.select(p, k.c(16), k.c(0)) : k.c(16);
-  NVVM::CpAsyncOp::create(k.b, k.loc, to, from, 16, NVVM::LoadCacheModifierKind::CG, bytes);
-}
-
-/// Two buffers: while one is multiplied, the next stage is on its way to registers.
-static Values runThroughRegisters(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s,
-                                  Value first, Value iterations, const StageSource &source) {
-  Value memory = k.shared(4 * 2 * tile.stageFloats());
-  auto stage = [&](Value index) { return k.at(memory, k.mul(index, tile.stageFloats())); };
-  source.store(source.load(first), memory, k.at(memory, tile.aFloats()));
-  k.barrier();
-  return k.reduce(k.c(0), iterations, 1, tile.zeros(), [&](Value i, ValueRange accumulators) {
-    Value current = arith::AndIOp::create(k.b, k.loc, i, k.c(1)), other = k.sub(k.c(1), current);
-    // Past the end it reads zeros.
-    Values loaded = source.load(k.add(first, k.mul(k.add(i, 1), s.getDepth())));
-    Value a = stage(current);
-    Values next = tile.multiply(a, k.at(a, tile.aFloats()), accumulators);
-    Value to = stage(other);
-    source.store(loaded, to, k.at(to, tile.aFloats()));
-    k.barrier();
-    return next;
-  });
-}
-
-/// A ring of stages; copies run stages - 1 ahead.
-static Values runCopies(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first,
-                        Value iterations, const StageSource &source) {
-  int64_t stages = s.getStages();
-  Value memory = k.shared(4 * stages * tile.stageFloats());
-  auto issue = [&](Value i) {
-    Value a = k.at(memory, k.mul(k.rem(i, stages), tile.stageFloats()));
-    source.copy(k.add(first, k.mul(i, s.getDepth())), a, k.at(a, tile.aFloats()));
-    NVVM::CpAsyncCommitGroupOp::create(k.b, k.loc);
-  };
-  for (int64_t i = 0; i < stages - 1; ++i)
-    issue(k.c(i));
-  Values result =
-      k.reduce(k.c(0), iterations, 1, tile.zeros(), [&](Value i, ValueRange accumulators) {
-        NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, static_cast<int32_t>(stages - 2));
-        k.barrier(); // stage i has landed for all, and all have read stage i - 1, whose place is
-                     // next
-        issue(k.add(i, stages - 1));
-        Value a = k.at(memory, k.mul(k.rem(i, stages), tile.stageFloats()));
-        return tile.multiply(a, k.at(a, tile.aFloats()), accumulators);
-      });
-  NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, 0);
-  k.barrier();
-  return result;
-}
-
-Values netc::cuda::runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first,
-                             Value iterations, bool async, const StageSource &source) {
-  return async ? runCopies(k, tile, s, first, iterations, source)
-               : runThroughRegisters(k, tile, s, first, iterations, source);
 }

@@ -69,7 +69,8 @@ static LogicalResult lowerToLlvm(ModuleOp kernels) {
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
-  // Places in the model file become .loc lines: for the simulator's reports and for NVIDIA's tools.
+  // Places in the model file become .loc lines: for the simulator's reports, and for
+  // NVIDIA's tools where the driver compiles the PTX.
   LLVM::DIScopeForLLVMFuncOpPassOptions lines;
   lines.emissionKind = LLVM::DIEmissionKind::DebugDirectivesOnly;
   pm.addPass(LLVM::createDIScopeForLLVMFuncOpPass(lines));
@@ -164,7 +165,9 @@ FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, St
     }
   }
   std::string arch = "-arch=sm_" + std::to_string(chip);
-  StringRef arguments[] = {ptxas, arch, "-O3", "-o", output.path, input.path};
+  // Without .loc's tables, which hold the PTX once more: they double machine code's size.
+  StringRef arguments[] = {ptxas, arch,        "-O3",     "--suppress-debug-info",
+                           "-o",  output.path, input.path};
   std::optional<StringRef> redirects[] = {StringRef(""), log.path.str(), log.path.str()};
   if (llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects) != 0)
     return source.emitError() << "ptxas failed for sm_" << chip << ": " << log.contents(),

@@ -256,9 +256,9 @@ class Kern_UnaryKernel<string mnemonic> : Kern_KernelOp<mnemonic> {
 
 def Kern_PackOp : Kern_UnaryKernel<"pack"> {
   let summary = "weights [O, I/G, KH, KW] to tiles [G, blocks, KH, KW, I/G, T]; transposed: [G, blocks, KH, KW, O/G, T] over I, flipped";
-  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero. `winograd` m: each 3x3 filter becomes G g G^T, [1, blocks, m + 2, m + 2, depth, T].";
+  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero. `winograd` m: each 3x3 filter becomes G g G^T, [1, blocks, m + 2, m + 2, depth, T]. `tf32`: elements are rounded to tf32, on GPUs.";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed,
-      UnitAttr:$lanewise, DefaultValuedAttr<I64Attr, "0">:$winograd, I64Attr:$lanes);
+      UnitAttr:$lanewise, DefaultValuedAttr<I64Attr, "0">:$winograd, I64Attr:$lanes, UnitAttr:$tf32);
 }
 
 def Kern_UnpackOp : Kern_UnaryKernel<"unpack"> {

@@ -71,19 +71,29 @@ struct CpuCosts {
 
 /// A GPU by NVIDIA.
 struct GpuFacts {
-  /// Blocks that fill the largest chip twice: an H100 SXM5 has 132 multiprocessors (NVIDIA H100
-  /// Tensor Core GPU Architecture, table 1); an A100 has 108.
-  int64_t blocksToFill = 2 * 132;
-  /// Blocks of a filter gradient, about two per multiprocessor of an A100 or H100, a power of two
-  /// so that the chunks of sums are even.
-  int64_t filterGradBlocks = 256;
-  /// Images of a batch that tall tiles are chosen for.
-  int64_t batch = 32;
+  /// Multiprocessors of the largest chip, an H100 SXM5 (NVIDIA H100 Tensor Core GPU Architecture,
+  /// table 1); an A100 has 108.
+  int64_t processors = 132;
+  /// Blocks that fill it twice.
+  int64_t blocksToFill = 2 * processors;
+  /// Waves of blocks that a filter gradient may be divided into, and the stages that a block's
+  /// beginning and end take as long as: read off an H100 (docs/gpu-results.md).
+  int64_t waves = 4, stagesOfBlock = 12;
+  /// Images of a batch that tall tiles are chosen for, in inference and in training: a GPU that
+  /// trains at less than 128 images is idle half of the time in most layers of ResNet-50.
+  int64_t batch = 32, trainingBatch = 128;
   /// Threads that a multiprocessor holds at once where each has 255 registers: 65,536 registers
   /// (CUDA C++ Programming Guide, technical specifications by compute capability).
   int64_t threadsAtFullRegisters = 256;
+  /// Shared memory of an H100's multiprocessor, and what the system takes of it for each block (the
+  /// same guide).
+  int64_t sharedBytes = 228 << 10, sharedBytesOfBlock = 1 << 10;
   /// Shared memory of a block that needs no opt-in at launch (the same guide).
   int64_t staticSharedBytes = 48 << 10;
+  /// Shared memory of a tile's stages, bytes: two blocks fit a multiprocessor of an A100 (164 KiB;
+  /// CUDA C++ Programming Guide, technical specifications). Tiles of several copied operands take
+  /// three stages, up to 96 KiB: a block may have 99 KiB on the smallest chips with cp.async.
+  int64_t stageBytes = 80 << 10;
   /// Partial gradients of all chunks together, bytes: of some GB that the smallest card has.
   int64_t partialGradientBytes = 64 << 20;
 };

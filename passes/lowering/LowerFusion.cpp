@@ -265,11 +265,14 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
     inputs = {k.get(filter)};
   auto type =
       RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
+  kern::GpuScheduleAttr gpu =
+      kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target));
   return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs,
                               ValueRange{k.empty(type, fusion.getLoc())}, c.geometry.getGroups(),
                               c.kind == kern::ContractKind::InputGrad,
                               kern::isLanewise(c.geometry, schedule.getLanes()),
-                              schedule.getWinograd(), schedule.getLanes())
+                              schedule.getWinograd(), schedule.getLanes(),
+                              gpu && gpu.getAlgorithm() == kern::GpuAlgorithm::Mma)
       .getResult(0);
 }
 

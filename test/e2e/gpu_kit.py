@@ -60,7 +60,7 @@ def copy_of(kit, folder):
     """Unpacked, so that faults can be planted in its files."""
     copy = folder / "copy"
     shutil.copytree(kit, copy)
-    for archive in ("small", "kernels"):
+    for archive in ("networks", "kernels"):
         with tarfile.open(copy / f"{archive}.tar.xz") as packed:
             packed.extractall(copy / "files")
     return copy

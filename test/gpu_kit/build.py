@@ -40,6 +40,7 @@ STAY = {"build.py", "networks.py"}
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 SLICES = {"data": (6000, 1000), "data-small": (64, 32)}
 PRESET = {False: 6, True: 1}  # of xz, for the whole kit and for the simulator's
+DICTIONARY = 256 << 20  # bytes of LZMA2's window: executables of one network, CUDA's for two chips and precisions, are 40 MB each
 TF32_LOGITS = 2e-2  # of the simulator's word, by norm: sums of a few rounded layers differ where a rounding tips
 
 
@@ -99,9 +100,13 @@ class Builder:
         forms = ["cpu"] if network.cpu else []
         if not self.sim:
             forms += ["cuda-" + precision for precision in network.forms]
-        if network.sim or network.archive == "small" and not self.sim or self.simulate_all and network.archive != "speed":
+        if network.sim or network.group == "small" and not self.sim or self.simulate_all and network.group != "speed":
             forms += ["sim-" + precision for precision in network.forms if not precision.endswith("-ptx")]
         return forms
+
+    def travels(self, network, form):
+        """The simulator's word travels as arrays; its executables where `check.py --sim` runs them."""
+        return not form.startswith("sim-") or network.sim or self.simulate_all
 
     def executable(self, job):
         """Its path, or the error: the others are made all the same, and all errors shown at once."""
@@ -151,33 +156,34 @@ class Builder:
                     "tf32_logits": TF32_LOGITS, "speed": table.SPEED, "networks": {}}
         with tempfile.TemporaryDirectory(dir=self.cache) as folder:
             files = pathlib.Path(folder)
-            archives = {name: [] for name in ("small", "kernels", "steps", "speed")}
+            archives = {name: [] for name in ("kernels", "networks")}
             for (name, network, _), about in zip(chosen, abouts):
                 manifest["networks"][name] = {**about, "executables": {}}
             for (name, network, form), path in zip(work, made):
-                inside = f"{name}/{form}"
-                manifest["networks"][name]["executables"][form] = inside
-                archives[network.archive].append((inside, path))
+                if self.travels(network, form):
+                    manifest["networks"][name]["executables"][form] = f"{name}/{form}"
+                    archives["kernels" if network.group == "kernels" else "networks"].append((f"{name}/{form}", path))
             for name, about in manifest["networks"].items():
                 if "word_images" in about:
-                    about["word"] = self.the_word(name, about, files, archives, dict(archives["small"]))
-            slice_data(files, archives["small"])
+                    simulated = {form: path for (other, _, form), path in zip(work, made) if other == name and form.startswith("sim-")}
+                    about["word"] = self.the_word(name, about, files, archives["networks"], simulated)
+            slice_data(files, archives["networks"])
             self.write(manifest, archives)
         size = sum(path.stat().st_size for path in self.out.rglob("*") if path.is_file())
         print(f"{self.out}: {len(work)} executables, {size / 2**20:.1f} MiB, {time.monotonic() - begin:.0f} s")
         if size > MOST_BYTES:
             sys.exit(f"the kit may have {MOST_BYTES >> 20} MiB")
 
-    def the_word(self, name, about, files, archives, paths):
+    def the_word(self, name, about, files, entries, simulated):
         """{precision: {"arrays": file, "checksums"}} of what the simulator computes."""
         found = {}
-        for form in [form for form in about["executables"] if form.startswith("sim-")]:
+        for form, path in simulated.items():
             with tempfile.TemporaryDirectory() as folder:
-                arrays = word.compute(Executable(paths[about["executables"][form]], folder), name, about)
+                arrays = word.compute(Executable(path, folder), name, about)
             inside = f"word/{name.removeprefix('word/')}-{form}.safetensors"
             (files / inside).parent.mkdir(exist_ok=True)
             safetensors.save(files / inside, arrays)
-            archives["small"].append((inside, files / inside))
+            entries.append((inside, files / inside))
             found[form.removeprefix("sim-")] = {"arrays": inside, "checksums": {key: draw.checksum(value) for key, value in arrays.items()}}
         return found
 
@@ -201,14 +207,20 @@ class Builder:
             list(pool.map(lambda item: self.pack(*item), archives.items()))
 
     def pack(self, name, entries):
-        """Solid: executables share their runtime, so files of one kind follow each other."""
-        filters = [{"id": lzma.FILTER_LZMA2, "preset": PRESET[self.sim], "dict_size": 64 << 20}]
+        """Solid: the executables of one network share kernels, all of them the runtime; PTX and machine code come in words of 16 bytes."""
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": PRESET[self.sim], "dict_size": DICTIONARY, "pb": 4}]
         with lzma.open(self.out / f"{name}.tar.xz", "w", filters=filters) as stream, tarfile.open(fileobj=stream, mode="w|") as archive:
-            for inside, path in sorted(entries, key=lambda entry: (entry[0].rsplit("/", 1)[1], entry[0])):
+            for inside, path in sorted(entries, key=alike):
                 member = tarfile.TarInfo(inside)
                 member.size, member.mode = path.stat().st_size, 0o755 if os.access(path, os.X_OK) else 0o644
                 with open(path, "rb") as file:
                     archive.addfile(member, file)
+
+
+def alike(entry):
+    """Sorts what shares most next to each other: by target, then by network, whichever step it belongs to."""
+    network, form = entry[0].rsplit("/", 1)
+    return form.split("-")[0], network.rsplit("/", 1)[-1], form
 
 
 def drawn(parameter):

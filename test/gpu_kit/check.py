@@ -30,14 +30,14 @@ from rows import FAIL, INFO, LATE, PASS, SKIP
 
 # name: (module of steps/, seconds of nine minutes, archives that it reads)
 STEPS = {
-    "device": ("device", 45, ["small"]),
+    "device": ("device", 45, ["networks"]),
     "kernels": ("kernels", 110, ["kernels"]),
-    "word": ("word", 30, ["small"]),
-    "steps": ("whole_steps", 75, ["steps"]),
-    "end": ("end_to_end", 80, ["small"]),
-    "sanitizers": ("sanitizers", 60, ["small"]),
-    "speed": ("speed", 150, ["speed", "small"]),
-    "time": ("where_time_goes", 45, ["speed", "small"]),
+    "word": ("word", 30, ["networks"]),
+    "steps": ("whole_steps", 75, ["networks"]),
+    "end": ("end_to_end", 80, ["networks"]),
+    "sanitizers": ("sanitizers", 60, ["networks"]),
+    "speed": ("speed", 150, ["networks"]),
+    "time": ("where_time_goes", 45, ["networks"]),
 }
 NOMINAL = 540  # seconds that the limits above are meant for
 LEAST = 4  # seconds that a step is started with

@@ -89,22 +89,22 @@ class Network:
     """`source` is a file or a text; `forms` the executables besides the CPU's: precisions, and `f32-ptx`, without machine code."""
     source: object
     options: tuple = ()
-    archive: str = "small"
+    group: str = "small"
     forms: tuple = PRECISIONS
     cpu: bool = True
     sim: bool = False  # also for the simulator: what `check.py --sim` runs
 
 
-def zoo(file, model, archive, *options, **others):
-    return Network(MODELS / file, ("--model", model, *options), archive, **others)
+def zoo(file, model, group, *options, **others):
+    return Network(MODELS / file, ("--model", model, *options), group, **others)
 
 
 def of_kernels():
     """(name, network, the Net that it is made from, or None)."""
     for name, net in cuda_kernels.cases():
-        yield "kernels/" + name, Network(net.text(), archive="kernels", sim=name in ("lrn", "shapes")), net
+        yield "kernels/" + name, Network(net.text(), group="kernels", sim=name in ("lrn", "shapes")), net
     for name in tensor_cores.CASES:
-        yield "kernels/tf32_" + name, Network(tensor_cores.text(name), archive="kernels", forms=("tf32",), cpu=False, sim=name == "k3"), None
+        yield "kernels/tf32_" + name, Network(tensor_cores.text(name), group="kernels", forms=("tf32",), cpu=False, sim=name == "k3"), None
 
 
 def of_whole_steps():

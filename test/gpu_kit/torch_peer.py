@@ -1,8 +1,9 @@
 """PyTorch beside netc: a process that answers lines of JSON, so that its failures and its memory are its own.
 
-{"prepare": CONTESTANT, "model", "train", "batch", "precision"} makes a step and warms it up, {"time": N} gives N times in
-milliseconds, {"drop": true} frees it. What cannot be done is answered with {"error"}.
+{"prepare": CONTESTANT, "model", "train", "batch", "precision"} makes a step and warms it up, {"time": N, "contestant"} gives N
+times in milliseconds, {"drop": true} frees all. What cannot be done is answered with {"error"}.
 """
+import gc
 import json
 import os
 import sys
@@ -45,8 +46,19 @@ def set_precision(precision):
 
 
 class Contestant:
-    def __init__(self, name, model, train, batch, precision):
+    """A model with one way to run it. `of`: an eager one, whose model and memory it shares."""
+
+    def __init__(self, name, model, train, batch, precision, of=None):
         self.gpu = torch.cuda.is_available()
+        if of:
+            self.__dict__.update(of.__dict__)
+        else:
+            self.make(name, model, train, batch, precision)
+        if name == "CUDA graph":
+            self.capture()
+        self.wait()
+
+    def make(self, name, model, train, batch, precision):
         device = "cuda" if self.gpu else "cpu"
         set_precision(precision)
         torch.backends.cudnn.benchmark = True
@@ -57,17 +69,13 @@ class Contestant:
         self.labels = torch.randint(classes, (batch,), device=device)
         if train:
             self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
-        self.forward = self.model
+        self.forward = torch.compile(self.model) if name == "compile" else self.model
         if self.gpu:
             torch.cuda.reset_peak_memory_stats()
         self.once = self.step if train else self.infer
-        if name == "compile":
-            self.forward = torch.compile(self.model)
         for _ in range(WARM_UPS):
             self.once()
-        if name == "CUDA graph":
-            self.capture()
-        self.wait()
+        self.reserved = torch.cuda.max_memory_reserved() if self.gpu else None
 
     def wait(self):
         if self.gpu:
@@ -112,26 +120,26 @@ class Contestant:
             times.append(1e3 * (time.perf_counter() - begin))
         return times
 
-    def memory(self):
-        return torch.cuda.max_memory_reserved() if self.gpu else None
-
-
 class Peer:
+    """The contestants of one row: they stay until the next, so that turns cost no preparation."""
+
     def __init__(self):
-        self.contestant = None
+        self.drop()
 
     def answer(self, request):
         if "prepare" in request:
-            self.drop()
-            self.contestant = Contestant(request["prepare"], *(request[key] for key in ("model", "train", "batch", "precision")))
-            return {"ready": request["prepare"]}
+            name = request["prepare"]
+            about = (name, *(request[key] for key in ("model", "train", "batch", "precision")))
+            self.contestants[name] = Contestant(*about, of=self.contestants.get(CONTESTANTS[0]) if name == "CUDA graph" else None)
+            return {"ready": name, "memory": self.contestants[name].reserved}
         if "time" in request:
-            return {"ms": self.contestant.time(request["time"]), "memory": self.contestant.memory()}
+            return {"ms": self.contestants[request["contestant"]].time(request["time"])}
         self.drop()
         return {"dropped": True}
 
     def drop(self):
-        self.contestant = None
+        self.contestants = {}
+        gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -2,6 +2,7 @@
 import numpy
 
 TF32_LOSS, TF32_COSINE = 1e-3, 0.98
+OF_ROUNDING = 4  # times what rounding alone turns a gradient: twice its angle
 VANISHING = 1e-5  # of the largest gradient: smaller ones have no direction in tf32
 
 
@@ -23,13 +24,18 @@ def step_claims(found, wanted, logits, loss, gradient, running):
     return claims
 
 
-def tf32_claims(found, wanted):
-    """The loss, and the direction of each gradient."""
+def cosine(one, other):
+    a, b = one.astype(numpy.float64).ravel(), other.astype(numpy.float64).ravel()
+    return float(a @ b / max(numpy.linalg.norm(a) * numpy.linalg.norm(b), 1e-30))
+
+
+def tf32_claims(found, wanted, rounded=None):
+    """The loss, and the direction of each gradient. `rounded`: the same step in float64 with operands rounded to tf32; a gradient
+    that all but cancels has no more of a direction than rounding leaves it there."""
     largest = max((float(numpy.linalg.norm(value)) for key, value in wanted.items() if key.startswith("grad.")), default=0.0)
     claims = [("loss", difference(found["loss"], wanted["loss"]), TF32_LOSS)]
     for key, value in wanted.items():
         if key.startswith("grad.") and numpy.linalg.norm(value) > VANISHING * largest:
-            a, b = value.astype(numpy.float64).ravel(), found[key].astype(numpy.float64).ravel()
-            cosine = float(a @ b / max(numpy.linalg.norm(a) * numpy.linalg.norm(b), 1e-30))
-            claims.append(("1 - cosine of " + key, 1 - cosine, 1 - TF32_COSINE))
+            bound = max(1 - TF32_COSINE, OF_ROUNDING * (1 - cosine(rounded[key], value)) if rounded else 0)
+            claims.append(("1 - cosine of " + key, 1 - cosine(found[key], value), bound))
     return claims

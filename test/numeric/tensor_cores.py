@@ -2,6 +2,7 @@
 import numpy
 
 BOUND = 1e-5
+TIP = 8  # units in the last place of f32 that a sum on tensor cores may lie from float64's
 CLASSES = numpy.array([1, 3])  # the two images' labels
 
 # name: (channels, height, width, arguments of the convolution)
@@ -44,6 +45,14 @@ def rounded(x):
     return ((bits + 0x1000) & 0xffffe000).view(numpy.float32).astype(numpy.float64)
 
 
+def tipping(x):
+    """What of `x`, by norm, may round to the other neighbour where it is computed in f32: values next to a tie."""
+    bits = numpy.ascontiguousarray(x, numpy.float32).view(numpy.uint32)
+    near = numpy.abs((bits & 0x1fff).astype(numpy.int64) - 0x1000) <= TIP
+    step = numpy.exp2(numpy.floor(numpy.log2(numpy.maximum(numpy.abs(x), 1e-30))) - 10)
+    return float(numpy.linalg.norm(step[near]) / numpy.linalg.norm(x))
+
+
 class Convolution:
     """A product of rounded operands, and what it passes back of a cotangent, which is rounded too."""
 
@@ -84,10 +93,11 @@ class Convolution:
 
 
 def claims(name, weights, inputs, found):
-    """`found` is what the executable's `run --train` gave."""
+    """`found` is what the executable's `run --train` gave. Operands that it computed may have rounded otherwise than float64's."""
     arguments = CASES[name][3]
     first = Convolution(inputs["input"], weights["a.weight"])
-    second = Convolution(first.forward(), weights["b.weight"], *(arguments.get(key, default) for key, default in
+    between = first.forward()
+    second = Convolution(between, weights["b.weight"], *(arguments.get(key, default) for key, default in
                                                                   (("stride", 1), ("pad", 0), ("groups", 1))))
     n, output = len(CLASSES), found["output"].astype(numpy.float64)
     high = numpy.exp(output - output.max(1, keepdims=True))
@@ -95,6 +105,8 @@ def claims(name, weights, inputs, found):
     cotangent[numpy.arange(n), CLASSES] -= 1
     to_first, to_b = second.backward(cotangent / n)
     _, to_a = first.backward(to_first)
-    pairs = (("output", output, second.forward().reshape(n, -1)), ("grad.b.weight", found["grad.b.weight"], to_b),
-             ("grad.a.weight", found["grad.a.weight"], to_a))
-    return [(what, float(numpy.linalg.norm(value - wanted) / numpy.linalg.norm(wanted)), BOUND) for what, value, wanted in pairs]
+    of_cotangent = tipping(cotangent)
+    pairs = (("output", output, second.forward().reshape(n, -1), tipping(between)),
+             ("grad.b.weight", found["grad.b.weight"], to_b, tipping(between) + of_cotangent),
+             ("grad.a.weight", found["grad.a.weight"], to_a, tipping(to_first) + of_cotangent))
+    return [(what, float(numpy.linalg.norm(value - wanted) / numpy.linalg.norm(wanted)), BOUND + tips) for what, value, wanted, tips in pairs]

@@ -18,8 +18,9 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
     return {};
   auto make = [&](GpuAlgorithm algorithm, int64_t rows, int64_t columns, int64_t threads,
                   int64_t threadRows) {
+    int64_t stages = algorithm == GpuAlgorithm::Mma ? 5 : 3;
     return GpuScheduleAttr::get(g.getContext(), algorithm, rows, columns, /*depth=*/16, threads,
-                                threadRows, /*stages=*/3);
+                                threadRows, stages);
   };
   if (isDirect(kind, g)) {
     int64_t outputs = kind == ContractKind::InputGrad ? g.getIc() : g.getOc();
@@ -33,9 +34,9 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
   // Tiles as wide as the channels; tall where there are rows enough to fill the largest chips.
   int64_t columns = outputs > 64 ? 128 : outputs > 32 ? 64 : outputs > 16 ? 32 : 16;
   const target::GpuFacts &device = target.device;
-  bool many = isFilterGrad
-                  ? rows >= 512
-                  : pixels * device.batch / 128 * ceilDiv(outputs, 128) >= device.blocksToFill;
+  int64_t batch = target.batch > 1 ? device.trainingBatch : device.batch;
+  bool many = isFilterGrad ? rows >= 512
+                           : pixels * batch / 128 * ceilDiv(outputs, 128) >= device.blocksToFill;
   if (columns == 128 && !many)
     columns = 64;
   int64_t tall = columns == 128 || (columns == 64 && many) ? 128 : 64;
@@ -55,27 +56,48 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
               threadRows);
 }
 
+/// Into how many chunks a filter gradient divides the batch's pixels: blocks run in waves, as many
+/// at once as the chip holds, and a wave takes as long as a chunk has stages, and what each block
+/// spends besides. `tile`: columns of a packed row.
+static int64_t chunksOfPixels(GeometryAttr g, const TargetFacts &target, int64_t tile) {
+  GpuScheduleAttr gpu = gpuSchedule(ContractKind::FilterGrad, g, target);
+  const target::GpuFacts &device = target.device;
+  bool direct = gpu.getAlgorithm() == GpuAlgorithm::Direct;
+  int64_t tiles = direct ? ceilDiv(gpuFilterRows(g) * g.getOc(), gpu.getThreads())
+                         : ceilDiv(gpuFilterRows(g), gpu.getRows()) *
+                               gpuColumnTiles(ContractKind::FilterGrad, g, gpu);
+  int64_t bytes = kSumBytes * gpuFilterRows(g) * tile * g.getGroups();
+  int64_t pixels = g.getOh() * g.getOw();
+  // Few partial gradients; few pixels: few chunks.
+  int64_t most = std::min(device.partialGradientBytes / bytes, pixels / 4);
+  int64_t atOnce = device.processors * gpuBlocksPerProcessor(gpu);
+  int64_t stages = ceilDiv(pixels * device.trainingBatch, gpu.getDepth());
+  auto cost = [&](int64_t chunks) {
+    return ceilDiv(tiles * chunks, atOnce) * (ceilDiv(stages, chunks) + device.stagesOfBlock);
+  };
+  int64_t best = 1;
+  for (int64_t chunks = 2; chunks <= most && tiles * chunks <= device.waves * atOnce; ++chunks)
+    if (cost(chunks) < cost(best))
+      best = chunks;
+  return best;
+}
+
 ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   int64_t outputs = gpuColumnsOfGroup(kind, g);
   bool direct = isDirect(kind, g);
   int64_t tile = direct ? outputs : ceilDiv(outputs, 4) * 4;
-  int64_t chunks = 1;
-  if (kind == ContractKind::FilterGrad) {
-    GpuScheduleAttr gpu = gpuSchedule(kind, g, target);
-    int64_t blocks = direct
-                         ? ceilDiv(gpuFilterRows(g) * g.getOc(), gpu.getThreads())
-                         : ceilDiv(gpuFilterRows(g), gpu.getRows()) * gpuColumnTiles(kind, g, gpu);
-    int64_t bytes = kSumBytes * gpuFilterRows(g) * tile * g.getGroups();
-    // Enough blocks, but few partial gradients. Few pixels: few chunks.
-    chunks = std::min<int64_t>(ceilDiv(target.device.filterGradBlocks, blocks),
-                               std::max<int64_t>(1, target.device.partialGradientBytes / bytes));
-    chunks = std::clamp<int64_t>(chunks, 1, std::max<int64_t>(1, g.getOh() * g.getOw() / 4));
-  }
+  int64_t chunks = kind == ContractKind::FilterGrad ? chunksOfPixels(g, target, tile) : 1;
   return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile,
                            /*strip_rows=*/1,
                            /*channel_block=*/outputs, chunks, /*flat=*/false, /*winograd=*/0);
 }
 
 int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) {
-  return std::max<int64_t>(1, target::GpuFacts().threadsAtFullRegisters / gpu.getThreads());
+  int64_t full = std::max<int64_t>(1, target::GpuFacts().threadsAtFullRegisters / gpu.getThreads());
+  if (gpu.getAlgorithm() != GpuAlgorithm::Mma)
+    return full;
+  // Tensor cores: more blocks, so that one multiplies while another waits. Half of the registers
+  // hold 64 sums and their fragments; where blocks are small, a third leaves room for prologues.
+  bool tall = gpu.getRows() * gpu.getColumns() / gpu.getThreads() >= 64;
+  return full == 2 && tall ? 3 : 2 * full;
 }

@@ -17,8 +17,10 @@ from programs import OutOfTime
 
 ROUNDS = 2
 ITERATIONS = {True: 10, False: 30}  # of training, of inference
-START_LIMIT, ANSWER_LIMIT, COMPILE_LIMIT = 60, 45, 150  # seconds of the PyTorch process
-ENOUGH = 6  # seconds that a row needs at least
+START_LIMIT, ANSWER_LIMIT, COMPILE_LIMIT = 60, 30, 150  # seconds of the PyTorch process
+ENOUGH = 12  # seconds that a row needs at least
+RESERVE = 6  # seconds of the step that are left to end a process that does not answer
+EAGER, GRAPH, COMPILED = "eager channels_last", "CUDA graph", "compile"
 LOGITS = {"f32": 1e-4, "tf32": 1e-2}
 
 
@@ -49,7 +51,7 @@ class Peer:
         self.version = self.read(START_LIMIT)["version"]
 
     def read(self, limit):
-        limit = min(limit, max(1.0, self.kit.left()))
+        limit = min(limit, max(1.0, self.kit.left() - RESERVE))
         if not self.selector.select(limit):
             self.stop()
             raise Failed(f"no answer after {limit:.0f} s")
@@ -83,44 +85,48 @@ class Row:
         return f"{self.model} {'training' if self.train else 'inference'} {self.precision} batch {self.batches[0]}"
 
     def run_netc(self):
-        """The largest of the batches that fits, once; then that one."""
+        """The largest of the batches that fits, found before PyTorch takes memory; then that one."""
         iterations = 1 if self.kit.sim else ITERATIONS[self.train]
         while True:
             command = [self.kit.path(self.name, self.kit.gpu(self.precision)), "bench", "--batch", str(self.batches[0]), "--iterations", str(iterations)]
             with PeakMemory() as peak:
-                done = self.kit.run(command + (["--train"] if self.train else []) + ([] if self.bench else ["--json"]))
+                done = self.kit.run(command + (["--train"] if self.train else []) + ["--json"])
             if done.code == 0:
                 break
-            if "largest batch" not in done.err or len(self.batches) == 1:
+            if "largest batch" not in done.err or len(self.batches) == 1 or self.bench:
                 raise Failed(f"{programs.short(command)}\n{programs.how_it_ended(done.code)}\n{programs.last_lines(done.out + done.err)}")
             self.batches = self.batches[1:]
-        if not self.bench:
-            self.bench = json.loads(done.out)
-            self.times["netc"].append(self.bench["ms_median"])
-        else:
-            self.times["netc"].append(float(done.out.rsplit(": ", 1)[1].split(" ms")[0]))
+        found = json.loads(done.out)
+        self.bench = self.bench or found
+        self.times["netc"].append(found["ms_median"])
         self.memory["netc"] = max(peak.bytes or 0, self.memory.get("netc") or 0) or None
 
     def run_torch(self, contestant):
         if contestant in self.why:
             return
         try:
-            about = {"model": self.model, "train": self.train, "batch": self.batches[0], "precision": self.precision}
-            self.peer.ask({"prepare": contestant, **about}, COMPILE_LIMIT if contestant == "compile" else ANSWER_LIMIT)
-            answer = self.peer.ask({"time": 2 if self.kit.sim else ITERATIONS[self.train]}, ANSWER_LIMIT)
-            self.times.setdefault(contestant, []).append(statistics.median(answer["ms"]))
-            self.memory[contestant] = answer["memory"]
-            self.peer.ask({"drop": True}, ANSWER_LIMIT)
+            if contestant not in self.times:
+                if contestant == GRAPH and EAGER in self.why:
+                    raise Failed(self.why[EAGER])  # it would do the same
+                about = {"model": self.model, "train": self.train, "batch": self.batches[0], "precision": self.precision}
+                ready = self.peer.ask({"prepare": contestant, **about}, COMPILE_LIMIT if contestant == COMPILED else ANSWER_LIMIT)
+                self.memory[contestant], self.times[contestant] = ready["memory"], []
+            answer = self.peer.ask({"time": 2 if self.kit.sim else ITERATIONS[self.train], "contestant": contestant}, ANSWER_LIMIT)
+            self.times[contestant].append(statistics.median(answer["ms"]))
         except Failed as error:
             self.why[contestant] = str(error)
 
     def measure(self, contestants, rounds):
-        for _ in range(rounds):
-            if self.kit.left() < ENOUGH and self.times["netc"]:
-                return
-            self.run_netc()
-            for contestant in contestants:
-                self.run_torch(contestant)
+        try:
+            for _ in range(rounds):
+                if self.kit.left() < ENOUGH and self.times["netc"]:
+                    break
+                self.run_netc()
+                for contestant in contestants:
+                    self.run_torch(contestant)
+        finally:
+            if self.peer.process:
+                self.peer.ask({"drop": True}, ANSWER_LIMIT)
 
     def values(self, peaks):
         ours = statistics.median(self.times["netc"])
@@ -146,15 +152,11 @@ def sentence(values):
 
 
 def rows_of(kit, peer):
-    """tf32 first: it is what PyTorch's users take."""
+    """tf32 first: it is what PyTorch's users take. f32, for which PyTorch searches long, last."""
     if kit.sim:
         return [Row(kit, peer, "lenet", train, [2], precision) for train in (True, False) for precision in kit.precisions]
-    found = []
-    for model, train, batches in kit.manifest["speed"]:
-        for precision in reversed(kit.precisions):
-            for chosen in [batches] if train else [[batch] for batch in batches]:
-                found.append(Row(kit, peer, "speed/" + model, train, chosen, precision))
-    return found
+    return [Row(kit, peer, "speed/" + model, train, chosen, precision) for precision in reversed(kit.precisions)
+            for model, train, batches in kit.manifest["speed"] for chosen in ([batches] if train else [[batch] for batch in batches])]
 
 
 def computes_the_same(kit, rows, name):
@@ -179,11 +181,11 @@ def run(kit, rows):
         rows.case(row.title(), measure_row, kit, rows, row, peaks, measured)
     for row in measured[:1] if kit.sim else measured:
         if kit.sim or kit.left() > COMPILE_LIMIT / 5:
-            rows.case(row.title(), measure_row, kit, rows, row, peaks, [], ["compile"], 1)
+            rows.case(row.title(), measure_row, kit, rows, row, peaks, [], [COMPILED], 1)
     peer.stop()
 
 
-def measure_row(kit, rows, row, peaks, measured, contestants=("eager channels_last", "CUDA graph"), rounds=ROUNDS):
+def measure_row(kit, rows, row, peaks, measured, contestants=(EAGER, GRAPH), rounds=ROUNDS):
     if kit.left() < ENOUGH:
         raise OutOfTime(f"the step's {kit.limit:.0f} s are used up")
     row.measure(contestants, 1 if kit.sim else rounds)

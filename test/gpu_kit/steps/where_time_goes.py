@@ -64,6 +64,7 @@ def bench(kit, executable):
 def longest(kit, rows, name, precision):
     found = bench(kit, kit.path(name, kit.gpu(precision)))
     launches = sorted(found["layers"], key=lambda row: -row["ms"])
+    (kit.out / "launches.json").write_text(json.dumps(found) + "\n")  # all of them, in their order
     total, peaks = sum(row["ms"] for row in launches), ceilings.known(kit)
     share = ceilings.share(launches, total, peaks, precision)
     rows.info("step", f"{name} {precision}, batch {found['batch']}: {found['ms_median']:.2f} ms as a graph, {total:.2f} ms launch by launch"

@@ -40,7 +40,7 @@ def one_precision(kit, name, precision, case):
     executable = kit.executable(name, kit.gpu(precision))
     if precision == "f32":
         return case.claims(executable, kit.cores)
-    return tf32_claims(case.step(executable, kit.cores), case.wanted_step())
+    return tf32_claims(case.step(executable, kit.cores), case.wanted_step(), case.rounded_step())
 
 
 def same_bits(kit, name, precision):

@@ -37,9 +37,42 @@ TEST(GpuSchedule, BlocksAreWholeWarpsWithinTheChipsBounds) {
     // Both operands of three stages fit where no opt-in is needed, or a launch asks for more.
     int64_t bytes = 4 * s.getStages() * s.getDepth() * (s.getRows() + s.getColumns());
     EXPECT_LE(bytes, 2 * facts.device.staticSharedBytes);
-    EXPECT_LE(s.getThreads() * gpuBlocksPerProcessor(s),
-              std::max<int64_t>(facts.device.threadsAtFullRegisters, s.getThreads()));
+    // f32: all registers that a thread may have. Tensor cores: at least half of them.
+    int64_t most = facts.device.threadsAtFullRegisters * (facts.tensorCores ? 2 : 1);
+    EXPECT_LE(s.getThreads() * gpuBlocksPerProcessor(s), std::max(most, s.getThreads()));
   });
+}
+
+// Small blocks with many sums per thread have a third of the registers, for prologues.
+TEST(GpuSchedule, BlocksLeaveRegistersForSums) {
+  auto blocks = [](int64_t rows, int64_t columns, int64_t threads, GpuAlgorithm algorithm) {
+    return gpuBlocksPerProcessor(GpuScheduleAttr::get(
+        geometry({56, 64, 64}).getContext(), algorithm, rows, columns, 16, threads, 64, 3));
+  };
+  EXPECT_EQ(blocks(128, 128, 256, GpuAlgorithm::Mma), 2);
+  EXPECT_EQ(blocks(128, 64, 128, GpuAlgorithm::Mma), 3);
+  EXPECT_EQ(blocks(64, 64, 128, GpuAlgorithm::Mma), 4);
+  EXPECT_EQ(blocks(128, 128, 256, GpuAlgorithm::Fma), 1);
+}
+
+TEST(GpuSchedule, TrainingFillsTheChipWithTallerTiles) {
+  TargetFacts facts = gpu(/*tensorCores=*/true);
+  GeometryAttr g = geometry({14, 256, 256});
+  EXPECT_EQ(gpuSchedule(ContractKind::Forward, g, facts).getColumns(), 64);
+  facts.batch = 8;
+  EXPECT_EQ(gpuSchedule(ContractKind::Forward, g, facts).getColumns(), 128);
+}
+
+// 36 tiles: seven chunks are one wave of 264 blocks, eight would be two.
+TEST(GpuSchedule, ChunksOfAFilterGradientFillWholeWaves) {
+  TargetFacts facts = gpu(/*tensorCores=*/true);
+  facts.batch = 8;
+  GeometryAttr g = geometry({14, 256, 256});
+  GpuScheduleAttr s = gpuSchedule(ContractKind::FilterGrad, g, facts);
+  ASSERT_EQ(gpuFilterRows(g) / s.getRows() * (256 / s.getColumns()), 36);
+  int64_t blocks = 36 * packForGpu(ContractKind::FilterGrad, g, facts).getChunks();
+  int64_t atOnce = facts.device.processors * gpuBlocksPerProcessor(s);
+  EXPECT_GE(blocks % atOnce, atOnce * 9 / 10) << blocks;
 }
 
 // Every thread has the same share of the tile.
