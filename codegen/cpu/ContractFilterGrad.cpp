@@ -27,12 +27,12 @@ private:
   void emitFlatChunk(Value low, Value high, Value channel, Value count);
   void zeroPartial(Value channel, Value count);
   void prefetchNext(Value channelTile, Value window, Value row);
-  void emitTiles(Value x, Value dy, Value dyPitchBase, Value rows, Value channel, Value count);
+  void emitTiles(TypedPointer x, Value rows, Value channel, Value count);
   int64_t tapsOfLane();
-  void emitLanewiseTiles(Value x, Value dy, Value rows);
-  void emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueRange arguments);
-  func::FuncOp tileFunction(int64_t rows, int64_t vectors);
-  void emitTile(KernelEmitter &t, int64_t rows, int64_t vectors, ValueRange arguments);
+  void emitLanewiseTiles(TypedPointer x, Value rows);
+  void emitLanewiseTile(KernelEmitter &t, Type xType, int64_t valid, ValueRange arguments);
+  func::FuncOp tileFunction(Type xType, int64_t rows, int64_t vectors);
+  void emitTile(KernelEmitter &t, Type xType, int64_t rows, int64_t vectors, ValueRange arguments);
   Strip xStrip();
   Strip dyStrip();
 
@@ -41,17 +41,17 @@ private:
   const Launch &launch;
   kern::GeometryAttr g;
   kern::ScheduleAttr s;
-  Values lhs, rhs;
-  Value output, hyper;
-  Value partial;       ///< this item's chunk
+  SmallVector<TypedPointer> lhs, rhs;
+  TypedPointer output, partial; ///< all chunks; this item's
+  Value hyper;
   Value depth;         ///< first input channel of this item, null: all are taken
   Value nextX, nextDy; ///< first source pixels of the strip that comes next
   Value firstChannel;  ///< output channel of this item
-  Value xScratch, dyScratch;
+  TypedPointer xScratch, dyScratch;
   int64_t groupIn, groupOut, tile, tiles, stride, columns, gradSize;
   int64_t inner, runs;    ///< rows of dW that lie side by side in x; times
-  int64_t block, dyPitch; ///< output channels of a block; floats a packed pixel of dy
-  int64_t depths, xPitch; ///< input channels of a block; floats a packed pixel of x
+  int64_t block, dyPitch; ///< output channels of a block; elements of a packed pixel of dy
+  int64_t depths, xPitch; ///< input channels of a block; elements of a packed pixel of x
   int64_t dyColumns, xRowPitch;
   bool lanewise,
       compact; ///< compact: a 1x1 window, of whose input only the pixels in use are packed
@@ -127,7 +127,7 @@ void FilterGradEmitter::emit() {
   xFloats = (xFloats + 15) / 16 * 16;
   // The last tile of a group may read past its channels, and so past the packed rows.
   int64_t dyFloats = s.getStripRows() * dyColumns * dyPitch + tile;
-  k.scratchBytes = 4 * (xFloats + dyFloats) + 64;
+  k.reserveScratch(xFloats + dyFloats, 64);
   xScratch = launch.scratch;
   dyScratch = k.at(launch.scratch, xFloats);
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item); });
@@ -158,8 +158,8 @@ void FilterGradEmitter::zeroPartial(Value channel, Value count) {
   if (g.getGroups() > 1)
     return k.fillZero(partial, k.c(gradSize));
   int64_t windowFloats = groupIn * tile, tileFloats = g.getKh() * g.getKw() * windowFloats;
-  Value first = k.at(partial, k.mul(k.div(channel, tile), tileFloats)),
-        ofBlock = k.ceilDiv(count, tile);
+  TypedPointer first = k.at(partial, k.mul(k.div(channel, tile), tileFloats));
+  Value ofBlock = k.ceilDiv(count, tile);
   if (!depth)
     return k.fillZero(first, k.mul(ofBlock, tileFloats));
   k.loop(k.c(0), k.mul(ofBlock, g.getKh() * g.getKw()), 1, [&](Value window) {
@@ -176,7 +176,8 @@ static void overBlockSizes(KernelEmitter &k, Value count, int64_t block, int64_t
     return body(channels);
   if (!last)
     return body(block);
-  k.choose(k.less(count, k.c(block)), [&] { body(last); }, [&] { body(block); });
+  k.choose(
+      k.less(count, k.c(block)), [&] { body(last); }, [&] { body(block); });
 }
 
 void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
@@ -194,15 +195,15 @@ void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
     Value next = k.add(first, s.getStripRows());
     nextX = k.mul(k.add(k.mul(image, g.getIh()), k.mul(next, g.getSh())), g.getIw());
     nextDy = k.mul(k.add(k.mul(image, g.getOh()), next), g.getOw()), firstChannel = channel;
-    emitTiles(xScratch, dyScratch, {}, rows, channel, count);
+    emitTiles(xScratch, rows, channel, count);
   });
 }
 
 void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Value count) {
   k.loop(low, high, s.getStripRows(), [&](Value first) {
     Value rows = k.min(k.c(s.getStripRows()), k.sub(high, first));
-    auto sweepOf = [&](Region &prologue, OperandRange operands, Values &pointers, int64_t pitch,
-                       Value shift) {
+    auto sweepOf = [&](Region &prologue, OperandRange operands, ArrayRef<TypedPointer> pointers,
+                       int64_t pitch, Value shift) {
       Sweep sweep;
       sweep.formula = kern::blockOf(prologue);
       for (auto [operand, pointer] : llvm::zip(operands, pointers)) {
@@ -215,7 +216,7 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
       sweep.randomPitch = pitch;
       return sweep;
     };
-    Value x = k.at(lhs[0], k.mul(first, g.getIc()));
+    TypedPointer x = k.at(lhs[0], k.mul(first, g.getIc()));
     if (kern::blockOf(op.getLhsPrologue()) || depth || xPitch != g.getIc()) {
       Sweep sweep =
           sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), depth ? depth : k.c(0));
@@ -233,15 +234,15 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
     });
     Value next = k.add(first, s.getStripRows());
     nextX = nextDy = k.select(k.less(next, high), next, first), firstChannel = channel;
-    emitTiles(x, dyScratch, {}, rows, channel, count);
+    emitTiles(x, rows, channel, count);
   });
 }
 
-void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value channel,
-                                  Value count) {
+/// Products of the strip's packed cotangent with `x`, which is packed too or the input itself.
+void FilterGradEmitter::emitTiles(TypedPointer x, Value rows, Value channel, Value count) {
   int64_t ragged = groupOut % tile, wholeTiles = groupOut / tile;
   int64_t a = std::min(s.getTilePixels(), inner), wholeRows = inner / a * a;
-  auto ofTile = [&](Value group, Value channelTile, Value dyAt, int64_t vectors) {
+  auto ofTile = [&](Value group, Value channelTile, TypedPointer dyAt, int64_t vectors) {
     Value tileBase =
         k.mul(k.add(k.mul(group, tiles), channelTile), g.getKh() * g.getKw() * groupIn * tile);
     k.loop(0, g.getKh() * runs, 1, [&](Value window) {
@@ -254,7 +255,7 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
         grad = k.add(grad, k.mul(depth, tile));
       auto callRows = [&](int64_t count, Value m) {
         prefetchNext(channelTile, window, m);
-        k.call(tileFunction(count, vectors),
+        k.call(tileFunction(x.element, count, vectors),
                {k.at(x, k.add(xAt, m)), dyAt, k.at(partial, k.add(grad, k.mul(m, tile))), rows});
       };
       k.loop(0, wholeRows, a, [&](Value m) { callRows(a, m); });
@@ -263,9 +264,9 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
     });
   };
   if (lanewise)
-    return emitLanewiseTiles(x, dy, rows);
+    return emitLanewiseTiles(x, rows);
   int64_t lanes = s.getLanes();
-  auto ofGroup = [&](Value group, Value dyBase, Value firstTile, Value lastTile,
+  auto ofGroup = [&](Value group, TypedPointer dyBase, Value firstTile, Value lastTile,
                      Value wantsRagged) {
     if (wholeTiles)
       k.loop(firstTile, k.min(lastTile, k.c(wholeTiles)), 1, [&](Value t) {
@@ -281,12 +282,12 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
   };
   if (g.getGroups() > 1) {
     k.loop(0, g.getGroups(), 1, [&](Value group) {
-      ofGroup(group, k.at(dy, k.mul(group, groupOut)), k.c(0), k.c(tiles), {});
+      ofGroup(group, k.at(dyScratch, k.mul(group, groupOut)), k.c(0), k.c(tiles), {});
     });
     return;
   }
   Value firstTile = k.div(channel, tile), lastTile = k.ceilDiv(k.add(channel, count), tile);
-  ofGroup(k.c(0), dy, firstTile, lastTile,
+  ofGroup(k.c(0), dyScratch, firstTile, lastTile,
           block >= g.getOc() ? Value() : k.less(k.c(wholeTiles), lastTile));
 }
 
@@ -294,12 +295,13 @@ void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value ch
 int64_t FilterGradEmitter::tapsOfLane() { return g.getKw() * groupIn <= 12 ? g.getKw() : 1; }
 
 /// Small groups: a vector of channels at a time, its gradients for a window row in registers.
-void FilterGradEmitter::emitLanewiseTiles(Value x, Value dy, Value rows) {
+void FilterGradEmitter::emitLanewiseTiles(TypedPointer x, Value rows) {
   k.overChannels(g.getOc(), [&](Value channel, int64_t valid) {
     SmallVector<Type> types{k.pointerType(), k.pointerType(), k.pointerType(), k.i64()};
-    func::FuncOp function = k.helper(
-        "lanes_" + std::to_string(valid), types, {true, true, true},
-        [&](KernelEmitter &t, ValueRange arguments) { emitLanewiseTile(t, valid, arguments); });
+    func::FuncOp function = k.helper("lanes_" + std::to_string(valid), types, {true, true, true},
+                                     [&](KernelEmitter &t, ValueRange arguments) {
+                                       emitLanewiseTile(t, x.element, valid, arguments);
+                                     });
     k.loop(0, g.getKh() * g.getKw(), tapsOfLane(), [&](Value window) {
       Value kh = k.div(window, g.getKw()), kw = k.rem(window, g.getKw());
       Value xAt =
@@ -307,13 +309,16 @@ void FilterGradEmitter::emitLanewiseTiles(Value x, Value dy, Value rows) {
       Value grad =
           k.add(k.mul(channel, g.getKh() * g.getKw() * groupIn), k.mul(window, groupIn * tile));
       k.call(function,
-             {k.at(x, k.add(xAt, channel)), k.at(dy, channel), k.at(partial, grad), rows});
+             {k.at(x, k.add(xAt, channel)), k.at(dyScratch, channel), k.at(partial, grad), rows});
     });
   });
 }
 
-void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueRange arguments) {
-  Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
+void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, Type xType, int64_t valid,
+                                         ValueRange arguments) {
+  TypedPointer x{arguments[0], xType}, dy{arguments[1], dyScratch.element},
+      grad{arguments[2], output.element};
+  Value stripRows = arguments[3];
   int64_t xPixel = (compact ? 1 : g.getSw()) * g.getIc();
   SmallVector<SmallVector<int64_t>> masks(groupIn);
   for (int64_t j = 0; j < groupIn; ++j)
@@ -326,10 +331,11 @@ void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueR
     for (int64_t j = 0; j < groupIn; ++j)
       accumulators.push_back(t.loadVector(gradAt(tap, j)));
   accumulators = t.reduce(t.c(0), stripRows, 1, accumulators, [&](Value row, ValueRange acc) {
-    Value xRow = t.at(x, t.mul(row, xRowPitch)), dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
+    TypedPointer xRow = t.at(x, t.mul(row, xRowPitch)),
+                 dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
     return t.reduce(t.c(0), t.c(dyColumns), 1, acc, [&](Value column, ValueRange inside) {
       Values next(inside.begin(), inside.end());
-      Value xAt = t.at(xRow, t.mul(column, xPixel));
+      TypedPointer xAt = t.at(xRow, t.mul(column, xPixel));
       Value vy = t.loadVector(t.at(dyRow, t.mul(column, dyPitch)), valid);
       for (int64_t tap = 0; tap < taps; ++tap) {
         Value vx = t.loadVector(t.at(xAt, tap * g.getDw() * g.getIc()), valid);
@@ -347,11 +353,11 @@ void FilterGradEmitter::emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueR
       t.storeVector(accumulators[tap * groupIn + j], gradAt(tap, j));
 }
 
-func::FuncOp FilterGradEmitter::tileFunction(int64_t rows, int64_t vectors) {
+func::FuncOp FilterGradEmitter::tileFunction(Type xType, int64_t rows, int64_t vectors) {
   SmallVector<Type> types{k.pointerType(), k.pointerType(), k.pointerType(), k.i64()};
   std::string suffix = "tile_" + std::to_string(rows) + "x" + std::to_string(vectors);
   return k.helper(suffix, types, {true, true, true}, [&](KernelEmitter &t, ValueRange arguments) {
-    emitTile(t, rows, vectors, arguments);
+    emitTile(t, xType, rows, vectors, arguments);
   });
 }
 
@@ -367,16 +373,17 @@ void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row)
   call = k.add(k.mul(k.add(k.mul(call, windows), window), rowCalls), k.div(row, a));
   int64_t dyPixels = s.getStripRows() * dyColumns,
           xPixels = compact ? dyPixels : s.getStripRows() * stride * g.getIw();
-  auto ofOperand = [&](Value pointer, Value base, int64_t pixels, bool gathers, int64_t channels,
-                       int64_t taken, Value first) {
-    int64_t linesOfPixel = (taken + 15) / 16, each = (pixels * linesOfPixel + calls - 1) / calls;
-    auto ask = [&](Value line) {
-      Value pixel = k.div(line, linesOfPixel);
+  auto ofOperand = [&](TypedPointer pointer, Value base, int64_t pixels, bool gathers,
+                       int64_t channels, int64_t taken, Value first) {
+    int64_t line = pointer.perLine(), linesOfPixel = (taken + line - 1) / line;
+    int64_t each = (pixels * linesOfPixel + calls - 1) / calls;
+    auto ask = [&](Value number) {
+      Value pixel = k.div(number, linesOfPixel);
       if (gathers)
         pixel = k.add(k.mul(k.div(pixel, g.getOw()), g.getSh() * g.getIw()),
                       k.mul(k.rem(pixel, g.getOw()), g.getSw()));
       Value element = k.add(k.mul(k.add(base, pixel), channels), first);
-      k.prefetch(k.at(pointer, k.add(element, k.mul(k.rem(line, linesOfPixel), 16))));
+      k.prefetch(k.at(pointer, k.add(element, k.mul(k.rem(number, linesOfPixel), line))));
     };
     Value from = k.mul(call, each);
     if (each > kMostUnrolled)
@@ -395,16 +402,18 @@ void FilterGradEmitter::prefetchNext(Value channelTile, Value window, Value row)
 }
 
 /// dW[m, o] += sum over the strip's pixels of x[pixel, m] dy[pixel, o].
-void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors,
+void FilterGradEmitter::emitTile(KernelEmitter &t, Type xType, int64_t rows, int64_t vectors,
                                  ValueRange arguments) {
-  Value x = arguments[0], dy = arguments[1], grad = arguments[2], stripRows = arguments[3];
+  TypedPointer x{arguments[0], xType}, dy{arguments[1], dyScratch.element},
+      grad{arguments[2], output.element};
+  Value stripRows = arguments[3];
   int64_t xPixel = (compact ? 1 : g.getSw()) * xPitch;
   auto at = [&](int64_t m, int64_t u) { return t.at(grad, m * tile + u * t.lanes); };
   Values accumulators;
   for (int64_t m = 0; m < rows; ++m)
     for (int64_t u = 0; u < vectors; ++u)
       accumulators.push_back(t.loadVector(at(m, u)));
-  auto pixel = [&](Value xAt, Value dyAt, Values acc) {
+  auto pixel = [&](TypedPointer xAt, TypedPointer dyAt, Values acc) {
     Values y;
     for (int64_t u = 0; u < vectors; ++u)
       y.push_back(t.loadVector(t.at(dyAt, u * t.lanes)));
@@ -416,13 +425,15 @@ void FilterGradEmitter::emitTile(KernelEmitter &t, int64_t rows, int64_t vectors
     return acc;
   };
   accumulators = t.reduce(t.c(0), stripRows, 1, accumulators, [&](Value row, ValueRange acc) {
-    Value xRow = t.at(x, t.mul(row, xRowPitch)), dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
+    TypedPointer xRow = t.at(x, t.mul(row, xRowPitch)),
+                 dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
     if (dyColumns == 1)
       return pixel(xRow, dyRow, Values(acc.begin(), acc.end()));
     int64_t unroll = dyColumns % 2 == 0 ? 2 : 1;
     return t.reduce(t.c(0), t.c(dyColumns), unroll, acc, [&](Value column, ValueRange inside) {
       Values next(inside.begin(), inside.end());
-      Value xAt = t.at(xRow, t.mul(column, xPixel)), dyAt = t.at(dyRow, t.mul(column, dyPitch));
+      TypedPointer xAt = t.at(xRow, t.mul(column, xPixel)),
+                   dyAt = t.at(dyRow, t.mul(column, dyPitch));
       for (int64_t j = 0; j < unroll; ++j)
         next = pixel(t.at(xAt, j * xPixel), t.at(dyAt, j * dyPitch), next);
       return next;

@@ -49,20 +49,22 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
   isRun = g.getGroups() == 1 &&
           (flat || (compact && g.getPt() == 0 && g.getPl() == 0 && (outH - 1) * g.getSh() < inH &&
                     (outW - 1) * g.getSw() < inW));
-  // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's
-  // rows then overflow.
-  packed |= !lanewise && g.getGroups() == 1 && inC * strideW % 1024 == 0 && s.getTilePixels() > 8;
-  // In scratch they needn't; nor where a store would have the low twelve bits of the loads that
-  // follow it.
-  pitch = inC;
-  bool onPowers = inC % 64 == 0 && (g.getKw() == 1 || inC * strideW % 1024 == 0);
-  if (packed && onPowers && !lanewise && g.getGroups() == 1)
-    pitch += 16;
-  choosePieces();
-  choosePrefetches();
   for (size_t i = 0; i < op.getLhs().size(); ++i)
     lhs.push_back(launch.buffers[i]);
   weights = launch.buffers[op.getLhs().size()];
+  // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's
+  // rows then overflow.
+  auto onPages = [&](TypedPointer of) { return inC * strideW * of.bytes() % 4096 == 0; };
+  packed |= !lanewise && g.getGroups() == 1 && onPages(lhs[0]) && s.getTilePixels() > 8;
+  // In scratch they needn't; nor where a store would have the low twelve bits of the loads that
+  // follow it.
+  pitch = inC;
+  int64_t line = launch.scratch.perLine();
+  bool onPowers = inC % (4 * line) == 0 && (g.getKw() == 1 || onPages(launch.scratch));
+  if (packed && onPowers && !lanewise && g.getGroups() == 1)
+    pitch += line;
+  choosePieces();
+  choosePrefetches();
   if (usesRandom(op.getEpilogue()) || usesRandom(op.getLhsPrologue()))
     hyper = launch.buffers.back();
 }
@@ -73,7 +75,7 @@ void ForwardEmitter::choosePieces() {
   if (lanewise || byResidue || g.getGroups() > 1)
     return;
   int64_t run = isMerged() ? g.getKw() * inC : inC, all = g.getKh() * g.getKw() * inC;
-  int64_t most = target::CpuCosts().pieceBytes / 4 / tile;
+  int64_t most = target::CpuCosts().pieceBytes / weights.bytes() / tile;
   if (all <= 2 * most)
     return;
   for (int64_t steps = std::min(most, run); steps >= 32 && !piece; --steps)
@@ -90,7 +92,8 @@ void ForwardEmitter::choosePrefetches() {
           p = std::min(pixelsOfTile(), pixels);
   if (isRun || piece) {
     int64_t calls = isRun ? pixels / p : s.getStripRows() * (outW / p);
-    prefetches = std::clamp<int64_t>(ceilDiv(steps * tile / 16, calls * iterations), 1, 4);
+    prefetches =
+        std::clamp<int64_t>(ceilDiv(steps * tile / weights.perLine(), calls * iterations), 1, 4);
   }
   if (!flat || outH * outW == 1) // a linear layer's pixels are few: memory is its weights'
     return;
@@ -100,7 +103,7 @@ void ForwardEmitter::choosePrefetches() {
     if (accessOf(operand, inH * inW) == Access::Full)
       streams.push_back(static_cast<unsigned>(index));
   int64_t calls = ceilDiv(std::min(s.getChannelBlock(), outC), tile) * pieces * ceilDiv(pixels, p);
-  streamLines = ceilDiv(pixels * inC, 16 * calls);
+  streamLines = ceilDiv(pixels * inC, lhs[0].perLine() * calls);
   if (streamLines > 4) {
     streamSteps = ceilDiv(streamLines, iterations);
     streamLines = std::min(streamLines, streamSteps * iterations);
@@ -135,7 +138,7 @@ void ForwardEmitter::emit() {
   }
   int64_t partialFloats = piece ? s.getStripRows() * (flat ? 1 : outW) * tile : 0;
   partials = k.at(launch.scratch, stripFloats);
-  k.scratchBytes = 4 * (stripFloats + partialFloats);
+  k.reserveScratch(stripFloats + partialFloats);
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
 }
 
@@ -194,7 +197,7 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
       return emitResidueRows(image, first, count, group, channelTile, valid);
     overPieces([&] {
       k.loop(k.c(0), count, 1, [&](Value r) {
-        Value source =
+        TypedPointer source =
             k.at(launch.scratch, k.add(k.mul(r, stride * columns * pitch), k.mul(group, groupIn)));
         Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
         emitRow(source, pixel, group, channelTile, valid, k.mul(r, outW));
@@ -212,7 +215,7 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
   Value next = k.add(first, rows);
   nextInput = k.mul(k.select(k.less(next, total), next, first), inC);
   firstTile = k.mul(block, s.getChannelBlock() / tile);
-  Value source = k.at(lhs[0], k.mul(first, inC));
+  TypedPointer source = k.at(lhs[0], k.mul(first, inC));
   if (packed) {
     Sweep sweep;
     sweep.formula = kern::blockOf(op.getLhsPrologue());
@@ -234,8 +237,8 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
 
 /// `count` pixels that lie side by side in the source and in the result; most often `whole` or, at
 /// the end of an image, `last`.
-void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t whole, int64_t last,
-                             Value block) {
+void ForwardEmitter::emitRun(TypedPointer source, Value first, Value count, int64_t whole,
+                             int64_t last, Value block) {
   int64_t p = s.getTilePixels();
   // What is left of such a run has tiles of its own.
   llvm::SmallSetVector<int64_t, 2> remainders;
@@ -256,7 +259,8 @@ void ForwardEmitter::emitRun(Value source, Value first, Value count, int64_t who
       if (pixels <= 1)
         return self(self, index + 1);
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(pixels));
-      k.choose(same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
+      k.choose(
+          same, [&] { tileAt(pixels)(end); }, [&] { self(self, index + 1); });
     };
     overPieces([&] {
       k.loop(k.c(0), end, p, tileAt(p));
@@ -292,7 +296,7 @@ void ForwardEmitter::overChannelTiles(Value block,
   ofGroup(k.c(0), low, high, k.less(k.c(wholeTiles), high));
 }
 
-void ForwardEmitter::emitRow(Value source, Value pixel, Value group, Value channelTile,
+void ForwardEmitter::emitRow(TypedPointer source, Value pixel, Value group, Value channelTile,
                              int64_t valid, Value index) {
   int64_t p = std::min(s.getTilePixels(), outW), whole = outW / p * p;
   auto tileAt = [&](int64_t pixels, Value column) {
@@ -354,7 +358,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
         // 1).
         Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
         Value row = k.add(k.sub(q, firstQ), mostH - rows.residue.taps);
-        Value source =
+        TypedPointer source =
             k.at(launch.scratch, k.add(k.mul(row, columns * pitch), k.mul(group, groupIn)));
         Value pixel = k.mul(k.add(k.mul(image, outH), k.add(first, r)), outW);
         for (const ResidueRun &cols : residueRuns(std::min<int64_t>(g.getSw(), outW), g.getPl(),
@@ -367,7 +371,8 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
             Value weightOffset = none ? k.c(0) : k.mul(taps, groupIn * tile);
             auto tileAt = [&](int64_t pixels, Value index) {
               TileShape shape{pixels, 0, 0, rows.residue.taps, cols.residue.taps};
-              Value at = k.at(source, k.mul(k.add(index, q0 + mostW - cols.residue.taps), pitch));
+              TypedPointer at =
+                  k.at(source, k.mul(k.add(index, q0 + mostW - cols.residue.taps), pitch));
               callTile(shape, at, k.add(pixel, k.add(k.mul(index, g.getSw()), b)), group,
                        channelTile, valid, {}, weightOffset);
             };
@@ -379,7 +384,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
     });
 }
 
-void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value group,
+void ForwardEmitter::callTile(TileShape shape, TypedPointer source, Value pixel, Value group,
                               Value channelTile, int64_t valid, Value index, Value weightOffset) {
   shape.vectors = (valid + s.getLanes() - 1) / s.getLanes();
   shape.lastLanes = valid - (shape.vectors - 1) * s.getLanes();
@@ -389,13 +394,13 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
     source = k.at(source, channel);
   int64_t tileFloats = g.getKh() * g.getKw() * groupIn * tile, steps = piece ? piece : groupIn;
   Value element = k.mul(tileIndex, tileFloats);
-  Value weight = k.at(weights, weightOffset ? k.add(element, weightOffset) : element);
+  TypedPointer weight = k.at(weights, weightOffset ? k.add(element, weightOffset) : element);
   if (piece)
     source = k.at(source, current.source), weight = k.at(weight, current.weight);
   Values arguments{source, weight};
   if (prefetches) {
     // Each tile prefetches some of the next weights.
-    int64_t each = steps / unrollOf(steps) * prefetches * 16;
+    int64_t each = steps / unrollOf(steps) * prefetches * weights.perLine();
     Value done = k.mul(k.div(index, pixelsOfTile()), each),
           next = k.c(piece ? piece * tile : tileFloats);
     arguments.push_back(k.at(weight, k.select(k.less(done, next), k.add(done, next), k.c(0))));
@@ -408,9 +413,10 @@ void ForwardEmitter::callTile(TileShape shape, Value source, Value pixel, Value 
     if (piece)
       call = k.add(k.mul(call, pieces), current.index);
     call = k.add(k.mul(call, rowTiles), k.div(index, pixelsOfTile()));
-    Value from = k.add(nextInput, k.mul(call, streamLines * 16));
-    for (unsigned stream : streams)
+    for (unsigned stream : streams) {
+      Value from = k.add(nextInput, k.mul(call, streamLines * lhs[stream].perLine()));
       arguments.push_back(k.at(lhs[stream], from));
+    }
   }
   llvm::append_range(arguments, epilogue.argumentsAt(k, pixel, channel));
   k.call(tileFunction(shape), arguments);

@@ -39,8 +39,10 @@ private:
   void emitFlatItem(Value row, Value block);
   void overChannelTiles(Value block,
                         llvm::function_ref<void(Value group, Value tile, int64_t valid)> body);
-  void emitRun(Value source, Value first, Value count, int64_t whole, int64_t last, Value block);
-  void emitRow(Value source, Value pixel, Value group, Value tile, int64_t valid, Value index);
+  void emitRun(TypedPointer source, Value first, Value count, int64_t whole, int64_t last,
+               Value block);
+  void emitRow(TypedPointer source, Value pixel, Value group, Value tile, int64_t valid,
+               Value index);
   /// Whether columns of the window and channels are contiguous, in the source and in the packed
   /// weights.
   bool isMerged() const {
@@ -58,12 +60,17 @@ private:
                                             llvm::function_ref<bool(int64_t, int64_t)> joins) const;
   Residue residueOf(int64_t output, int64_t pad, int64_t step, int64_t kernel) const;
   /// `index`: of the tile's first pixel in the item; null with residues.
-  void callTile(TileShape shape, Value source, Value pixel, Value group, Value tile, int64_t valid,
-                Value index, Value weightOffset = {});
+  void callTile(TileShape shape, TypedPointer source, Value pixel, Value group, Value tile,
+                int64_t valid, Value index, Value weightOffset = {});
   TileShape wholeWindow(int64_t pixels) const { return {pixels, 0, 0, g.getKh(), g.getKw()}; }
   mlir::func::FuncOp tileFunction(TileShape shape);
   void emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
   void emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRange arguments);
+  /// A micro-kernel's first two arguments: pixels, of scratch or of the input itself, and weights.
+  TypedPointer sourceOf(ValueRange arguments) const {
+    return {arguments[0], packed ? launch.scratch.element : lhs[0].element};
+  }
+  TypedPointer weightOf(ValueRange arguments) const { return {arguments[1], weights.element}; }
   void emitEpilogue(KernelEmitter &t, TileShape shape, llvm::ArrayRef<Value> accumulators,
                     ValueRange arguments);
   ValueRange epilogueArguments(ValueRange arguments) const;
@@ -86,24 +93,25 @@ private:
           streamSteps =
               0; ///< cache lines of each per tile; iterations that prefetch, 0: all at once
   Value nextInput, firstTile; ///< first element of the next item, first channel tile of this one
-  Value weights, hyper;
-  Values lhs;
+  TypedPointer weights;
+  Value hyper;
+  llvm::SmallVector<TypedPointer> lhs;
   Epilogue epilogue;
   int64_t inH, inW, inC, outH, outW, outC; ///< of this direction
   int64_t groupIn, groupOut, tile,
       tiles;               ///< channels per group, channels per tile, tiles per group
   int64_t stride, strideW; ///< between source pixels in the strip
   int64_t columns;
-  int64_t pitch; ///< floats between the source pixels of a tile's strip
+  int64_t pitch; ///< elements between the source pixels of a tile's strip
   bool byResidue;
   int64_t mostH, mostW; ///< most taps of a residue
   int64_t outStep, tapStepH,
       tapStepW; ///< between pixels of a tile; between taps of the packed window
   int64_t piece = 0,
-          pieces = 1; ///< steps of the reduction that go together, 0: all; how many pieces
-  Value partials;     ///< accumulators between pieces, [pixels of the item, tile], in scratch
+          pieces = 1;    ///< steps of the reduction that go together, 0: all; how many pieces
+  TypedPointer partials; ///< accumulators between pieces, [pixels of the item, tile], in scratch
   struct {
-    Value index, source, weight; ///< number; offsets in floats
+    Value index, source, weight; ///< number; offsets in elements
   } current;                     ///< piece
 };
 

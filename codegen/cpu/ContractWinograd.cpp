@@ -28,7 +28,7 @@ public:
 private:
   void emitItem(Value item, Value rowsOfGrid);
   void emitChannelTile(Value channelTile, int64_t valid, Value first, Value count);
-  void emitProducts(Value weightAt, int64_t vectors, Value count);
+  void emitProducts(TypedPointer weightAt, int64_t vectors, Value count);
   func::FuncOp productFunction(int64_t rows, int64_t vectors);
   func::FuncOp outputFunction(int64_t rows, int64_t columns, int64_t valid);
 
@@ -39,7 +39,7 @@ private:
   kern::ScheduleAttr s;
   Epilogue epilogue;
   WinogradTiles input;
-  Value weights, transformed, products, window; ///< the last three lie in scratch
+  TypedPointer weights, transformed, products, window; ///< the last three lie in scratch
   int64_t m, points, outH, outW, outC, tile;
   int64_t usedH,
       usedW; ///< pixels of the result that are wanted: those that the pool's windows cover
@@ -88,7 +88,7 @@ void WinogradEmitter::emit() {
   transformed = launch.scratch;
   products = k.at(launch.scratch, transformedFloats);
   window = k.at(launch.scratch, transformedFloats + productFloats);
-  k.scratchBytes = 4 * (transformedFloats + productFloats + input.scratchFloats()) + 64;
+  k.reserveScratch(transformedFloats + productFloats + input.scratchFloats(), 64);
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
 }
 
@@ -148,7 +148,7 @@ void WinogradEmitter::emitChannelTile(Value channelTile, int64_t valid, Value fi
 }
 
 /// The products of all points: [tiles, channels] by [channels, tile].
-void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count) {
+void WinogradEmitter::emitProducts(TypedPointer weightAt, int64_t vectors, Value count) {
   int64_t p = std::min(s.getTilePixels(), chunk);
   // What is left of a whole item and of one image's last item have micro-kernels of their own.
   llvm::SmallSetVector<int64_t, 2> remainders;
@@ -156,14 +156,16 @@ void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count)
   remainders.insert(input.tilesHigh * input.tilesWide % s.getStripRows() % p);
   Value whole = k.mul(k.div(count, p), p), left = k.sub(count, whole);
   k.loop(0, points, 1, [&](Value point) {
-    Value source = k.at(transformed, k.mul(point, input.pointPitch));
-    Value weight = k.at(weightAt, k.mul(point, input.channels * tile));
-    Value to = k.at(products, k.mul(point, productPitch));
+    TypedPointer source = k.at(transformed, k.mul(point, input.pointPitch));
+    TypedPointer weight = k.at(weightAt, k.mul(point, input.channels * tile));
+    TypedPointer to = k.at(products, k.mul(point, productPitch));
+    int64_t line = weight.perLine();
     auto callRows = [&](int64_t rows, Value row) {
       // The first micro-kernels prefetch the next point's weights, one line per step; the others
       // need not.
-      Value ahead = k.add(k.mul(k.div(row, p), input.channels * 16), input.channels * tile);
-      ahead = k.at(weight, k.select(k.less(row, k.c(tile / 16 * p)), ahead, k.c(0)));
+      Value offset = k.add(k.mul(k.div(row, p), input.channels * line), input.channels * tile);
+      TypedPointer ahead =
+          k.at(weight, k.select(k.less(row, k.c(tile / line * p)), offset, k.c(0)));
       k.call(productFunction(rows, vectors),
              {k.at(source, k.mul(row, input.pitch)), weight, k.at(to, k.mul(row, tile)), ahead});
     };
@@ -175,7 +177,8 @@ void WinogradEmitter::emitProducts(Value weightAt, int64_t vectors, Value count)
       if (rows == 0)
         return self(self, index + 1);
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(rows));
-      k.choose(same, [&] { callRows(rows, whole); }, [&] { self(self, index + 1); });
+      k.choose(
+          same, [&] { callRows(rows, whole); }, [&] { self(self, index + 1); });
     };
     dispatch(dispatch, 0);
   });
@@ -187,14 +190,15 @@ func::FuncOp WinogradEmitter::productFunction(int64_t rows, int64_t vectors) {
   std::string suffix = "product_" + std::to_string(rows) + "x" + std::to_string(vectors);
   return k.helper(suffix, types, {true, true, true}, [&](KernelEmitter &t, ValueRange arguments) {
     int64_t depth = input.channels, unroll = depth % 4 == 0 ? 4 : depth % 2 == 0 ? 2 : 1;
+    auto weightsAt = [&](Value address) { return TypedPointer{address, weights.element}; };
     Values accumulators(rows * vectors, t.zeros());
     accumulators =
         t.reduce(t.c(0), t.c(depth), unroll, accumulators, [&](Value channel, ValueRange acc) {
           Values next(acc.begin(), acc.end());
-          Value source = t.at(arguments[0], channel),
-                weight = t.at(arguments[1], t.mul(channel, tile));
+          TypedPointer source = t.at(t.floats(arguments[0]), channel),
+                       weight = t.at(weightsAt(arguments[1]), t.mul(channel, tile));
           for (int64_t j = 0; j < unroll; ++j) {
-            t.prefetch(t.at(arguments[3], t.mul(t.add(channel, j), 16)));
+            t.prefetch(t.at(weightsAt(arguments[3]), t.mul(t.add(channel, j), weights.perLine())));
             Values w;
             for (int64_t u = 0; u < vectors; ++u)
               w.push_back(t.loadVector(t.at(weight, j * tile + u * t.lanes)));
@@ -208,7 +212,8 @@ func::FuncOp WinogradEmitter::productFunction(int64_t rows, int64_t vectors) {
         });
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t u = 0; u < vectors; ++u)
-        t.storeVector(accumulators[r * vectors + u], t.at(arguments[2], r * tile + u * t.lanes));
+        t.storeVector(accumulators[r * vectors + u],
+                      t.at(t.floats(arguments[2]), r * tile + u * t.lanes));
   });
 }
 
@@ -222,7 +227,7 @@ func::FuncOp WinogradEmitter::outputFunction(int64_t rows, int64_t columns, int6
     for (int64_t first = 0; first < valid; first += t.lanes) {
       Values values;
       for (int64_t point = 0; point < points; ++point)
-        values.push_back(t.loadVector(t.at(arguments[0], point * productPitch + first)));
+        values.push_back(t.loadVector(t.at(t.floats(arguments[0]), point * productPitch + first)));
       Values pixels = transformTile(t, m, outputTransform, m + 2, values), wanted;
       SmallVector<int64_t> offsets, destinations;
       // Window by window; without a pool a window is a pixel.

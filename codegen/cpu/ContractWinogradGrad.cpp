@@ -31,15 +31,16 @@ private:
   kern::GeometryAttr g;
   kern::ScheduleAttr s;
   WinogradTiles x, dy;
-  Value output, partial;         ///< all chunks; this item's chunk and block of output channels
-  Value xTiles, dyTiles, window; ///< scratch
+  TypedPointer output, partial; ///< all chunks; this item's chunk and block of output channels
+  TypedPointer xTiles, dyTiles, window; ///< scratch
   int64_t points, tile;
 };
 } // namespace
 
 /// What both operands have in common, `step` tiles of scratch at a time.
-static WinogradTiles tilesOf(kern::ContractOp op, OperandRange operands, ArrayRef<Value> buffers,
-                             Region &prologue, int64_t channels, int64_t blockChannels) {
+static WinogradTiles tilesOf(kern::ContractOp op, OperandRange operands,
+                             ArrayRef<TypedPointer> buffers, Region &prologue, int64_t channels,
+                             int64_t blockChannels) {
   kern::GeometryAttr g = op.getGeometry();
   kern::ScheduleAttr s = op.getSchedule();
   WinogradTiles tiles;
@@ -57,7 +58,7 @@ static WinogradTiles tilesOf(kern::ContractOp op, OperandRange operands, ArrayRe
 WinogradFilterGradEmitter::WinogradFilterGradEmitter(KernelEmitter &k, kern::ContractOp op,
                                                      const Launch &launch)
     : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()) {
-  ArrayRef<Value> buffers = launch.buffers;
+  ArrayRef<TypedPointer> buffers = launch.buffers;
   size_t lhs = op.getLhs().size(), rhs = op.getRhs().size();
   x = tilesOf(op, op.getLhs(), buffers.take_front(lhs), op.getLhsPrologue(), g.getIc(),
               kern::winogradDepthBlock(g));
@@ -86,7 +87,7 @@ void WinogradFilterGradEmitter::emit() {
   dyTiles = k.at(launch.scratch, xFloats);
   window = k.at(launch.scratch, xFloats + dyFloats);
   // A tile of the last channels may read a few vectors past the cotangent's.
-  k.scratchBytes = 4 * (xFloats + dyFloats + windowFloats + tile) + 64;
+  k.reserveScratch(xFloats + dyFloats + windowFloats + tile, 64);
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item); });
 }
 
@@ -121,12 +122,12 @@ void WinogradFilterGradEmitter::emitItem(Value item) {
 void WinogradFilterGradEmitter::emitProducts(Value channel, Value count, Value fresh) {
   int64_t rows = std::min(s.getTilePixels(), x.channels), whole = x.channels / rows * rows;
   k.loop(0, points, 1, [&](Value point) {
-    Value xAt = k.at(xTiles, k.mul(point, x.pointPitch)),
-          dyAt = k.at(dyTiles, k.mul(point, dy.pointPitch));
+    TypedPointer xAt = k.at(xTiles, k.mul(point, x.pointPitch)),
+                 dyAt = k.at(dyTiles, k.mul(point, dy.pointPitch));
     auto ofTile = [&](Value t, int64_t vectors) {
-      Value to = k.at(
+      TypedPointer to = k.at(
           partial, k.mul(k.add(k.mul(k.add(k.mul(t, points), point), g.getIc()), channel), tile));
-      Value from = k.at(dyAt, k.mul(t, tile));
+      TypedPointer from = k.at(dyAt, k.mul(t, tile));
       auto callRows = [&](int64_t n, Value c) {
         Values arguments{k.at(xAt, c), from, k.at(to, k.mul(c, tile)), count};
         k.choose(
@@ -150,7 +151,9 @@ func::FuncOp WinogradFilterGradEmitter::productFunction(int64_t rows, int64_t ve
   std::string suffix =
       (fresh ? "product_" : "add_") + std::to_string(rows) + "x" + std::to_string(vectors);
   return k.helper(suffix, types, {true, true, true}, [&](KernelEmitter &t, ValueRange arguments) {
-    auto at = [&](int64_t r, int64_t u) { return t.at(arguments[2], r * tile + u * t.lanes); };
+    auto at = [&](int64_t r, int64_t u) {
+      return t.at(TypedPointer{arguments[2], output.element}, r * tile + u * t.lanes);
+    };
     Values accumulators;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t u = 0; u < vectors; ++u)
@@ -158,8 +161,8 @@ func::FuncOp WinogradFilterGradEmitter::productFunction(int64_t rows, int64_t ve
     accumulators =
         t.reduce(t.c(0), arguments[3], 1, accumulators, [&](Value index, ValueRange acc) {
           Values next(acc.begin(), acc.end()), y;
-          Value xAt = t.at(arguments[0], t.mul(index, x.pitch)),
-                dyAt = t.at(arguments[1], t.mul(index, dy.pitch));
+          TypedPointer xAt = t.at(t.floats(arguments[0]), t.mul(index, x.pitch)),
+                       dyAt = t.at(t.floats(arguments[1]), t.mul(index, dy.pitch));
           for (int64_t u = 0; u < vectors; ++u)
             y.push_back(t.loadVector(t.at(dyAt, u * t.lanes)));
           for (int64_t r = 0; r < rows; ++r) {

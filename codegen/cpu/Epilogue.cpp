@@ -34,7 +34,7 @@ void Epilogue::beginItem(KernelEmitter &k, Value row, Value block) {
   Value first = k.mul(block, blockChannels);
   Value count = k.min(k.c(blockChannels), k.sub(k.c(channels), first));
   for (int64_t r = 0; r < rows; ++r) {
-    Value at = k.at(partialRow, k.add(first, r * channels));
+    TypedPointer at = k.at(partialRow, k.add(first, r * channels));
     if (op.getMoments() && r == 0)
       k.fillNan(at, count); // no pivot yet
     else
@@ -71,18 +71,26 @@ SmallVector<Type> Epilogue::argumentTypes(KernelEmitter &k) {
   return types;
 }
 
-void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats,
+void Epilogue::prefetch(KernelEmitter &t, ValueRange arguments, int64_t count,
                         ArrayRef<int64_t> offsets) {
   for (int64_t offset : offsets)
-    for (int64_t at = 0; at < floats; at += 16)
-      for (size_t i = 0; i < extra.size(); ++i)
-        if (access[i] == Access::Full)
-          t.prefetchNear(t.at(arguments[1 + i], offset + at));
+    for (int64_t line = 0, more = true; more; ++line) {
+      more = false;
+      for (size_t i = 0; i < extra.size(); ++i) {
+        int64_t at = line * extra[i].perLine();
+        if (access[i] != Access::Full || at >= count)
+          continue;
+        t.prefetchNear(t.at(extraAt(arguments, i), offset + at));
+        more = true;
+      }
+    }
 }
 
 /// Where a vector of the item's partial sums lies.
-Value Epilogue::sumPointer(KernelEmitter &t, ValueRange arguments, int64_t sum, int64_t vector) {
-  return t.at(arguments[1 + extra.size()], sum * channels + vector);
+TypedPointer Epilogue::sumPointer(KernelEmitter &t, ValueRange arguments, int64_t sum,
+                                  int64_t vector) {
+  TypedPointer sums{arguments[1 + extra.size()], partials.element};
+  return t.at(sums, sum * channels + vector);
 }
 
 /// `sums`: pivot, sum and sum of squares about it. The first value that an item meets is its pivot.
@@ -98,7 +106,7 @@ void Epilogue::addMoments(KernelEmitter &t, Value x, Values &sums) {
 void Epilogue::storeSums(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
                          ArrayRef<Value> sums) {
   for (auto [index, sum] : llvm::enumerate(sums)) {
-    Value at = sumPointer(t, arguments, static_cast<int64_t>(index), vector);
+    TypedPointer at = sumPointer(t, arguments, static_cast<int64_t>(index), vector);
     bool pivot = op.getMoments() && index == 0;
     t.storeVector(pivot ? sum : t.fadd(t.loadVector(at, valid), sum), at, valid);
   }
@@ -111,13 +119,14 @@ Values Epilogue::apply(KernelEmitter &t, ValueRange arguments, int64_t vector, i
   Values still(extra.size());
   for (size_t i = 0; i < extra.size(); ++i)
     if (access[i] != Access::Full)
-      still[i] = t.loadVector(t.at(arguments[1 + i], vector), valid);
+      still[i] = t.loadVector(t.at(extraAt(arguments, i), vector), valid);
   Values stored;
   for (auto [value, pixelOffset] : llvm::zip(values, offsets)) {
     int64_t offset = pixelOffset + vector;
     Values inputs{value};
     for (size_t i = 0; i < extra.size(); ++i)
-      inputs.push_back(still[i] ? still[i] : t.loadVector(t.at(arguments[1 + i], offset), valid));
+      inputs.push_back(still[i] ? still[i]
+                                : t.loadVector(t.at(extraAt(arguments, i), offset), valid));
     RandomSource source;
     if (random)
       source = {arguments[arguments.size() - 2], t.add(arguments.back(), offset)};
@@ -140,7 +149,7 @@ void Epilogue::emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int6
     sums[0] = t.loadVector(sumPointer(t, arguments, 0, vector), valid);
   Values stored = apply(t, arguments, vector, valid, values, offsets, sums);
   for (auto [value, pixelOffset] : llvm::zip(stored, offsets))
-    t.storeVector(value, t.at(arguments[0], pixelOffset + vector), valid);
+    t.storeVector(value, t.at(outputAt(arguments), pixelOffset + vector), valid);
   storeSums(t, arguments, vector, valid, sums);
 }
 
@@ -164,6 +173,6 @@ void Epilogue::emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector
         result = t.fadd(result, pixel);
       result = t.fmul(result, t.splat(1.0 / static_cast<double>(window)));
     }
-    t.storeVector(result, t.at(arguments[0], destination + vector), valid);
+    t.storeVector(result, t.at(outputAt(arguments), destination + vector), valid);
   }
 }

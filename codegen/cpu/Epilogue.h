@@ -20,33 +20,39 @@ public:
   Values argumentsAt(KernelEmitter &k, Value pixel, Value channel, Value destination = {});
   llvm::SmallVector<Type> argumentTypes(KernelEmitter &k);
 
-  /// Prefetches what `emit` will read at these pixels, `floats` channels each.
-  void prefetch(KernelEmitter &t, ValueRange arguments, int64_t floats,
+  /// Prefetches what `emit` will read at these pixels, `count` channels each.
+  void prefetch(KernelEmitter &t, ValueRange arguments, int64_t count,
                 llvm::ArrayRef<int64_t> offsets);
 
-  /// Stores `valid` lanes of values[i] at channel `vector` of the pixel that lies offsets[i] floats
-  /// from the arguments' one.
+  /// Stores `valid` lanes of values[i] at channel `vector` of the pixel that lies offsets[i]
+  /// elements from the arguments' one.
   void emit(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
             llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets);
 
   /// The same, but each run of values as long as the pool's window goes to one pixel,
-  /// `destinations` floats from the arguments' one.
+  /// `destinations` elements from the arguments' one.
   void emitPooled(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
                   llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets,
                   llvm::ArrayRef<int64_t> destinations);
 
 private:
+  /// What a micro-kernel was given for extra operand `i`, and for the result.
+  TypedPointer extraAt(ValueRange arguments, size_t i) const {
+    return {arguments[1 + i], extra[i].element};
+  }
+  TypedPointer outputAt(ValueRange arguments) const { return {arguments[0], output.element}; }
   Values apply(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
                llvm::ArrayRef<Value> values, llvm::ArrayRef<int64_t> offsets, Values &sums);
-  Value sumPointer(KernelEmitter &t, ValueRange arguments, int64_t sum, int64_t vector);
+  TypedPointer sumPointer(KernelEmitter &t, ValueRange arguments, int64_t sum, int64_t vector);
   void addMoments(KernelEmitter &t, Value x, Values &sums);
   void storeSums(KernelEmitter &t, ValueRange arguments, int64_t vector, int64_t valid,
                  llvm::ArrayRef<Value> sums);
 
   kern::ContractOp op;
-  Value output, partials, hyper; ///< null where there are none
-  Value partialRow;
-  Values extra;
+  TypedPointer output, partials; ///< null where there are none
+  Value hyper;                   ///< null where nothing is random
+  TypedPointer partialRow;
+  llvm::SmallVector<TypedPointer> extra;
   llvm::SmallVector<Access> access; ///< of each extra operand
   int64_t pixels, channels;
   int64_t terms = 0, rows = 0; ///< summed by channel; vectors of channels in a row of partials

@@ -44,7 +44,7 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
     for (int64_t lane = 0; lane < t.lanes; ++lane)
       masks.back().push_back(lane / groupIn * groupIn + j);
   }
-  auto tap = [&](Value source, Value weight, ValueRange acc) {
+  auto tap = [&](TypedPointer source, TypedPointer weight, ValueRange acc) {
     Values next(acc.begin(), acc.end()), w;
     for (int64_t j = 0; j < groupIn; ++j)
       w.push_back(t.loadVector(t.at(weight, j * tile)));
@@ -62,7 +62,7 @@ void ForwardEmitter::emitLanewiseTile(KernelEmitter &t, TileShape shape, ValueRa
     return t.reduce(t.c(0), t.c(g.getKw()), 1, acc, [&](Value kw, ValueRange inside) {
       Value source = t.add(t.mul(kh, g.getDh() * columns * pitch), t.mul(kw, g.getDw() * pitch));
       Value weight = t.mul(t.add(t.mul(kh, g.getKw()), kw), groupIn * tile);
-      return tap(t.at(arguments[0], source), t.at(arguments[1], weight), inside);
+      return tap(t.at(sourceOf(arguments), source), t.at(weightOf(arguments), weight), inside);
     });
   });
   emitEpilogue(t, shape, accumulators, arguments);
@@ -73,26 +73,30 @@ void ForwardEmitter::prefetchInput(KernelEmitter &t, ValueRange arguments, Value
   int64_t lines = iteration ? streamSteps : streamLines;
   ValueRange pointers =
       arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0)).take_front(streams.size());
-  for (Value pointer : pointers)
+  for (auto [address, stream] : llvm::zip(pointers, streams)) {
+    TypedPointer pointer{address, lhs[stream].element};
+    int64_t line = pointer.perLine();
     for (int64_t j = 0; j < lines; ++j)
-      t.prefetch(
-          t.at(pointer, iteration ? t.add(t.mul(iteration, 16 * lines), 16 * j) : t.c(16 * j)));
+      t.prefetch(t.at(pointer,
+                      iteration ? t.add(t.mul(iteration, line * lines), line * j) : t.c(line * j)));
+  }
 }
 
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
 void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange arguments) {
-  Value source = arguments[0], weight = arguments[1];
+  TypedPointer source = sourceOf(arguments), weight = weightOf(arguments);
   bool merged = isMerged();
   int64_t run = merged ? shape.tapsW * groupIn : groupIn, runs = merged ? 1 : shape.tapsW;
   if (piece)
     run = piece, runs = shape.tapsH = 1;
-  int64_t unroll = unrollOf(run);
-  auto steps = [&](Value src, Value wei, ValueRange init) {
+  int64_t unroll = unrollOf(run), line = weight.perLine();
+  TypedPointer ahead{prefetches ? arguments[2] : Value(), weight.element};
+  auto steps = [&](TypedPointer src, TypedPointer wei, ValueRange init) {
     return t.reduce(t.c(0), t.c(run), unroll, init, [&](Value i, ValueRange acc) {
       Values next(acc.begin(), acc.end());
-      Value at = t.at(src, i), row = t.at(wei, t.mul(i, tile));
+      TypedPointer at = t.at(src, i), row = t.at(wei, t.mul(i, tile));
       for (int64_t j = 0; j < prefetches; ++j)
-        t.prefetch(t.at(arguments[2], t.add(t.mul(t.div(i, unroll), 16 * prefetches), 16 * j)));
+        t.prefetch(t.at(ahead, t.add(t.mul(t.div(i, unroll), line * prefetches), line * j)));
       if (streamSteps)
         prefetchInput(t, arguments, t.div(i, unroll));
       for (int64_t j = 0; j < unroll; ++j) {
@@ -112,15 +116,15 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
   size_t next = prefetches ? 3 : 2;
   auto waiting = [&](size_t i) { // where an accumulator lies between pieces
     int64_t at = static_cast<int64_t>(i), p = at / shape.vectors, u = at % shape.vectors;
-    return t.at(arguments[next], p * tile + u * t.lanes);
+    return t.at(t.floats(arguments[next]), p * tile + u * t.lanes);
   };
   // The products take long enough for the epilogue's operands to come; short ones, a few tiles'
   // products.
   SmallVector<int64_t> offsets = pixelOffsets(shape);
   int64_t cycles = shape.tapsH * runs * run * shape.pixels * shape.vectors / 2,
-          ahead = 1000 / std::max<int64_t>(cycles, 1);
+          tilesAhead = 1000 / std::max<int64_t>(cycles, 1);
   for (int64_t &offset : offsets)
-    offset += std::min<int64_t>(ahead, 4) * shape.pixels * outStep * outC;
+    offset += std::min<int64_t>(tilesAhead, 4) * shape.pixels * outStep * outC;
   auto prefetch = [&] {
     epilogue.prefetch(t, epilogueArguments(arguments), shape.vectors * t.lanes, offsets);
   };
@@ -140,7 +144,7 @@ void ForwardEmitter::emitTile(KernelEmitter &t, TileShape shape, ValueRange argu
           return loaded;
         },
         [&] { return accumulators; });
-  auto windowColumns = [&](Value src, Value wei, ValueRange init) -> Values {
+  auto windowColumns = [&](TypedPointer src, TypedPointer wei, ValueRange init) -> Values {
     if (runs == 1)
       return steps(src, wei, init);
     return t.reduce(t.c(0), t.c(runs), 1, init, [&](Value kw, ValueRange acc) {
@@ -172,7 +176,7 @@ ValueRange ForwardEmitter::epilogueArguments(ValueRange arguments) const {
   return arguments.drop_front((prefetches ? 3 : 2) + (piece ? 2 : 0) + streams.size());
 }
 
-/// Floats from the first pixel's result to each.
+/// Elements from the first pixel's result to each.
 SmallVector<int64_t> ForwardEmitter::pixelOffsets(TileShape shape) const {
   SmallVector<int64_t> offsets;
   for (int64_t p = 0; p < shape.pixels; ++p)

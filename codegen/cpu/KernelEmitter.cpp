@@ -91,16 +91,25 @@ Value KernelEmitter::keepLanes(Value vector, Value count) {
 // Memory
 //===----------------------------------------------------------------------===//
 
-Value KernelEmitter::at(Value pointer, Value offset) {
-  return LLVM::GEPOp::create(b, loc, pointerType(), f32(), pointer, ArrayRef<LLVM::GEPArg>{offset},
-                             LLVM::GEPNoWrapFlags::inbounds);
+TypedPointer KernelEmitter::at(TypedPointer pointer, Value offset) {
+  Value moved = LLVM::GEPOp::create(b, loc, pointerType(), pointer.element, pointer.address,
+                                    ArrayRef<LLVM::GEPArg>{offset}, LLVM::GEPNoWrapFlags::inbounds);
+  return {moved, pointer.element};
 }
 Value KernelEmitter::element(Value pixel, int64_t channels, Value channel) {
   return add(mul(pixel, channels), channel);
 }
-Value KernelEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
-void KernelEmitter::store(Value scalar, Value pointer) {
-  LLVM::StoreOp::create(b, loc, scalar, pointer, 4);
+
+static unsigned alignmentOf(TypedPointer pointer) { return static_cast<unsigned>(pointer.bytes()); }
+
+Value KernelEmitter::load(TypedPointer pointer) {
+  Value stored = LLVM::LoadOp::create(b, loc, memoryType(pointer.element), pointer.address,
+                                      alignmentOf(pointer));
+  return fromStorage(b, loc, stored, pointer.element);
+}
+void KernelEmitter::store(Value scalar, TypedPointer pointer) {
+  LLVM::StoreOp::create(b, loc, toStorage(b, loc, scalar, pointer.element), pointer.address,
+                        alignmentOf(pointer));
 }
 
 /// A constant mask with the first `valid` of `n` lanes on.
@@ -111,36 +120,47 @@ static Value prefixMask(KernelEmitter &k, int64_t n, int64_t valid) {
   return arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, ArrayRef<bool>(bits)));
 }
 
-Value KernelEmitter::loadVector(Value pointer, int64_t valid) {
-  if (valid == 0 || valid == lanes)
-    return LLVM::LoadOp::create(b, loc, vec(), pointer, 4);
-  return LLVM::MaskedLoadOp::create(b, loc, vec(), pointer, prefixMask(*this, lanes, valid),
-                                    zeros(), 4u);
+Value KernelEmitter::loadVector(TypedPointer pointer, int64_t valid) {
+  auto type = VectorType::get({lanes}, memoryType(pointer.element));
+  Value stored;
+  if (valid == 0 || valid == lanes) {
+    stored = LLVM::LoadOp::create(b, loc, type, pointer.address, alignmentOf(pointer));
+  } else {
+    Value mask = prefixMask(*this, lanes, valid);
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+    stored =
+        LLVM::MaskedLoadOp::create(b, loc, type, pointer.address, mask, zero, alignmentOf(pointer));
+  }
+  return fromStorage(b, loc, stored, pointer.element);
 }
-void KernelEmitter::storeVector(Value vector, Value pointer, int64_t valid) {
+void KernelEmitter::storeVector(Value vector, TypedPointer pointer, int64_t valid) {
+  Value stored = toStorage(b, loc, vector, pointer.element);
   if (valid == 0 || valid == lanes)
-    LLVM::StoreOp::create(b, loc, vector, pointer, 4);
+    LLVM::StoreOp::create(b, loc, stored, pointer.address, alignmentOf(pointer));
   else
-    LLVM::MaskedStoreOp::create(b, loc, vector, pointer, prefixMask(*this, lanes, valid), 4u);
+    LLVM::MaskedStoreOp::create(b, loc, stored, pointer.address, prefixMask(*this, lanes, valid),
+                                alignmentOf(pointer));
 }
 
-void KernelEmitter::streamVector(Value vector, Value pointer) {
-  LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * lanes),
-                        /*isVolatile=*/false, /*isNonTemporal=*/true);
+void KernelEmitter::streamVector(Value vector, TypedPointer pointer) {
+  auto alignment = static_cast<unsigned>(pointer.bytes() * lanes);
+  LLVM::StoreOp::create(b, loc, toStorage(b, loc, vector, pointer.element), pointer.address,
+                        alignment, /*isVolatile=*/false, /*isNonTemporal=*/true);
 }
 void KernelEmitter::fenceStreams() {
   LLVM::CallIntrinsicOp::create(b, loc, b.getStringAttr("llvm.x86.sse.sfence"), ValueRange{});
 }
 
-void KernelEmitter::fillZero(Value pointer, Value count) {
+void KernelEmitter::fillZero(TypedPointer pointer, Value count) {
   Value zero = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0));
-  LLVM::MemsetOp::create(b, loc, pointer, zero, mul(count, 4), false);
+  LLVM::MemsetOp::create(b, loc, pointer.address, zero, mul(count, pointer.bytes()), false);
 }
-void KernelEmitter::fillNan(Value pointer, Value count) {
+void KernelEmitter::fillNan(TypedPointer pointer, Value count) {
+  assert(isa<FloatType>(pointer.element));
   Value ones = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(-1)); // all bits: a quiet NaN
-  LLVM::MemsetOp::create(b, loc, pointer, ones, mul(count, 4), false);
+  LLVM::MemsetOp::create(b, loc, pointer.address, ones, mul(count, pointer.bytes()), false);
 }
-void KernelEmitter::fillZero(Value pointer, int64_t count) {
+void KernelEmitter::fillZero(TypedPointer pointer, int64_t count) {
   if (count <= 0)
     return;
   // A few vectors are cheaper than a call.
@@ -151,8 +171,9 @@ void KernelEmitter::fillZero(Value pointer, int64_t count) {
   }
   fillZero(pointer, c(count));
 }
-void KernelEmitter::copy(Value to, Value from, Value count) {
-  LLVM::MemcpyOp::create(b, loc, to, from, mul(count, 4), false);
+void KernelEmitter::copy(TypedPointer to, TypedPointer from, Value count) {
+  assert(to.element == from.element);
+  LLVM::MemcpyOp::create(b, loc, to.address, from.address, mul(count, from.bytes()), false);
 }
 void KernelEmitter::prefetch(Value pointer) { LLVM::Prefetch::create(b, loc, pointer, 0, 2, 1); }
 void KernelEmitter::prefetchNear(Value pointer) {
@@ -203,7 +224,8 @@ void KernelEmitter::when(Value condition, function_ref<void()> body) {
 }
 
 void KernelEmitter::choose(Value condition, function_ref<void()> yes, function_ref<void()> no) {
-  chooseValues(condition, [&] { return yes(), Values(); }, [&] { return no(), Values(); });
+  chooseValues(
+      condition, [&] { return yes(), Values(); }, [&] { return no(), Values(); });
 }
 
 Values KernelEmitter::chooseValues(Value condition, function_ref<Values()> yes,
@@ -271,7 +293,7 @@ Values netc::cpu::emitFormula(KernelEmitter &k, Block &formula, ValueRange argum
       continue;
     }
     if (auto draw = dyn_cast<kern::RandomOp>(op)) {
-      auto wordAt = [&](int64_t word) { return k.at(random.hyper, word); };
+      auto wordAt = [&](int64_t word) -> Value { return k.at(k.floats(random.hyper), word); };
       map.map(draw.getResult(), emitUniform(k.b, k.loc, draw, random.element, k.lanes, wordAt));
       continue;
     }

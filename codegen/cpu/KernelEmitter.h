@@ -10,6 +10,7 @@
 
 #include "codegen/common/Access.h"
 #include "codegen/common/Random.h"
+#include "codegen/common/Storage.h"
 #include "dialect/kern/KernDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -33,8 +34,10 @@ constexpr int64_t kMostUnrolled = 128;
 
 /// The grid item loop's view of a launch.
 struct Launch {
-  Values buffers; ///< one pointer per operand of the kern op, then the hyper block if it is read
-  Value scratch, images, begin, end;
+  /// One per operand of the kern op, then the hyper block if it is read.
+  llvm::SmallVector<TypedPointer> buffers;
+  TypedPointer scratch; ///< f32
+  Value images, begin, end;
 };
 
 /// Builds one kernel from operations of arith, vector, scf and llvm.
@@ -76,7 +79,7 @@ public:
   Value fma(Value x, Value y, Value z);
   /// Stores a vector without filling the caches; `pointer` is a multiple of its bytes. Call
   /// fenceStreams before other threads read.
-  void streamVector(Value vector, Value pointer);
+  void streamVector(Value vector, TypedPointer pointer);
   void fenceStreams();
   /// Lane by lane whether `x` is NaN.
   Value isNan(Value x);
@@ -87,24 +90,28 @@ public:
   /// Lanes of `vector` at and beyond `count`, a run-time number, become zero.
   Value keepLanes(Value vector, Value count);
 
-  // Memory: offsets in f32 elements.
-  Value at(Value pointer, Value offset);
-  Value at(Value pointer, int64_t offset) { return offset == 0 ? pointer : at(pointer, c(offset)); }
+  // Memory: offsets in elements of the pointer's type. Values are f32, converted on their way.
+  TypedPointer at(TypedPointer pointer, Value offset);
+  TypedPointer at(TypedPointer pointer, int64_t offset) {
+    return offset == 0 ? pointer : at(pointer, c(offset));
+  }
+  /// An address of f32, as in scratch and in the hyper block.
+  TypedPointer floats(Value address) { return {address, f32()}; }
   /// pixel * channels + channel.
   Value element(Value pixel, int64_t channels, Value channel);
   Value wide(Value index) { return index; } ///< as GpuEmitter's, whose indices are narrower
-  Value load(Value pointer);
-  void store(Value scalar, Value pointer);
+  Value load(TypedPointer pointer);
+  void store(Value scalar, TypedPointer pointer);
   /// `valid` lanes of a vector (static; below `lanes` the rest reads as zero, is not written).
-  Value loadVector(Value pointer, int64_t valid = 0);
-  void storeVector(Value vector, Value pointer, int64_t valid = 0);
-  /// Zeroes `count` floats.
-  void fillZero(Value pointer, Value count);
-  void fillZero(Value pointer, int64_t count);
-  /// Makes `count` floats NaN.
-  void fillNan(Value pointer, Value count);
-  /// Copies `count` floats.
-  void copy(Value to, Value from, Value count);
+  Value loadVector(TypedPointer pointer, int64_t valid = 0);
+  void storeVector(Value vector, TypedPointer pointer, int64_t valid = 0);
+  /// Zeroes `count` elements.
+  void fillZero(TypedPointer pointer, Value count);
+  void fillZero(TypedPointer pointer, int64_t count);
+  /// Makes `count` elements NaN.
+  void fillNan(TypedPointer pointer, Value count);
+  /// Copies `count` elements between places of one type.
+  void copy(TypedPointer to, TypedPointer from, Value count);
   Value loadPointer(Value table, int64_t index);
   /// Prefetches the line at `pointer` to L2; any address is allowed.
   void prefetch(Value pointer);
@@ -133,6 +140,12 @@ public:
                             llvm::ArrayRef<bool> noalias,
                             llvm::function_ref<void(KernelEmitter &, ValueRange)> body);
   void call(mlir::func::FuncOp function, ValueRange arguments);
+
+  /// Makes room for `floats` f32 and `slack` bytes in each thread's scratch.
+  void reserveScratch(int64_t floats, int64_t slack = 0) {
+    int64_t bytes = kern::elementBytes(f32()) * floats + slack;
+    scratchBytes = std::max(scratchBytes, static_cast<uint64_t>(bytes));
+  }
 
   Type pointerType() { return mlir::LLVM::LLVMPointerType::get(b.getContext()); }
   Type i64() { return b.getI64Type(); }

@@ -39,10 +39,15 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
   Block *entry = function.addEntryBlock();
   KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name, lanes);
   Launch view;
-  size_t buffers = launch->getNumOperands() + (readsHyper(launch) ? 1 : 0);
-  for (size_t i = 0; i < buffers; ++i)
-    view.buffers.push_back(k.loadPointer(entry->getArgument(0), static_cast<int64_t>(i)));
-  view.scratch = entry->getArgument(1);
+  SmallVector<Type> elements;
+  for (Value operand : launch->getOperands())
+    elements.push_back(kern::shapedType(operand).getElementType());
+  if (readsHyper(launch))
+    elements.push_back(k.f32());
+  for (auto [index, element] : llvm::enumerate(elements))
+    view.buffers.push_back(
+        {k.loadPointer(entry->getArgument(0), static_cast<int64_t>(index)), element});
+  view.scratch = k.floats(entry->getArgument(1));
   view.images = entry->getArgument(2);
   view.begin = entry->getArgument(3);
   view.end = entry->getArgument(4);

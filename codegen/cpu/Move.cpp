@@ -6,13 +6,13 @@ using namespace netc;
 using namespace netc::cpu;
 
 /// Copies `count` channels by vectors.
-static void copyChannels(KernelEmitter &k, Value to, Value from, int64_t count) {
+static void copyChannels(KernelEmitter &k, TypedPointer to, TypedPointer from, int64_t count) {
   k.overChannels(count, [&](Value c, int64_t valid) {
     k.storeVector(k.loadVector(k.at(from, c), valid), k.at(to, c), valid);
   });
 }
 
-static void zeroChannels(KernelEmitter &k, Value to, int64_t count) {
+static void zeroChannels(KernelEmitter &k, TypedPointer to, int64_t count) {
   k.overChannels(count,
                  [&](Value c, int64_t valid) { k.storeVector(k.zeros(), k.at(to, c), valid); });
 }
@@ -42,12 +42,13 @@ void netc::cpu::emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch
     auto [sourceH, insideH] = sourceOf(h, 0, inH);
     k.loop(0, outW, 1, [&](Value w) {
       auto [sourceW, insideW] = sourceOf(w, 1, inW);
-      Value to = k.at(launch.buffers[1], k.add(k.mul(k.add(k.mul(item, outW), w), outC), first));
+      TypedPointer to =
+          k.at(launch.buffers[1], k.add(k.mul(k.add(k.mul(item, outW), w), outC), first));
       k.choose(
           k.both(insideH, insideW),
           [&] {
             Value pixel = k.add(k.mul(k.add(k.mul(image, inH), sourceH), inW), sourceW);
-            Value from = k.at(launch.buffers[0], k.add(k.mul(pixel, inC), low + shift));
+            TypedPointer from = k.at(launch.buffers[0], k.add(k.mul(pixel, inC), low + shift));
             zeroChannels(k, to, low);
             copyChannels(k, k.at(to, low), from, high - low);
             zeroChannels(k, k.at(to, high), channels - high);

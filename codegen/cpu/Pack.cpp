@@ -26,20 +26,20 @@ public:
 private:
   void emitColumns(Value d, int64_t columns);
   void emitWindow(Value d);
-  void emitTaps(Value from, Value first, int64_t count, Value d);
-  Values load(Value from, int64_t columns);
+  void emitTaps(TypedPointer from, Value first, int64_t count, Value d);
+  Values load(TypedPointer from, int64_t columns);
   Value finish(Value weights, Value d);
   void store(Value weights, Value point, Value d);
-  void stream(Value block, Value low, Value high);
+  void stream(TypedPointer block, Value low, Value high);
 
   KernelEmitter &k;
   kern::PackOp op;
-  Value source, scale, out, staging;
+  TypedPointer source, scale, out, staging;
   int64_t blocks, points, depth, tile, window, groupOut, groupIn;
   int64_t lanesOf, lanePitch; ///< channels along the lanes; floats between them in the source
   bool transposed, streams;
   int64_t pitch;              ///< floats between two points at `packed`
-  Value packed;               ///< this item's block and vector of lanes, or where they are staged
+  TypedPointer packed;        ///< this item's block and vector of lanes, or where they are staged
   Value outputBase, laneBase; ///< first output channel of the group; this vector's first lane
 };
 } // namespace
@@ -48,7 +48,7 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
   ArrayRef<int64_t> shape = kern::shapedType(op.getOuts()[0]).getShape();
   auto filter = kern::shapedType(op.getInputs()[0]);
   source = launch.buffers[0], out = launch.buffers.back(), staging = launch.scratch;
-  scale = op.getInputs().size() > 1 ? launch.buffers[1] : Value();
+  scale = op.getInputs().size() > 1 ? launch.buffers[1] : TypedPointer();
   blocks = shape[1], points = shape[2] * shape[3], depth = shape[4], tile = shape[5];
   window = op.getWinograd() ? 9 : points;
   groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()),
@@ -56,12 +56,12 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
   transposed = op.getTransposed();
   lanesOf = transposed ? groupIn : groupOut;
   lanePitch = transposed ? window : groupIn * window;
-  streams = op.getWinograd() && 4 * kern::shapedType(op.getOuts()[0]).getNumElements() >=
+  streams = op.getWinograd() && kern::storageBytes(kern::shapedType(op.getOuts()[0])) >=
                                     target::CpuCosts().streamedBytes;
   // A line more, so that points do not share sets of the first cache.
   pitch = streams ? kern::kPackedDepth * tile + 16 : depth * tile;
   if (streams)
-    k.scratchBytes = static_cast<uint64_t>(4 * points * pitch);
+    k.reserveScratch(points * pitch);
 }
 
 /// Items: (group, block, piece of the reduction's channels).
@@ -71,7 +71,7 @@ void PackEmitter::emitItem(Value item) {
         high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
   Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
   outputBase = k.mul(k.div(groupBlock, blocks), groupOut);
-  Value block = k.at(out, k.mul(groupBlock, points * depth * tile));
+  TypedPointer block = k.at(out, k.mul(groupBlock, points * depth * tile));
   // All vectors of a step of the reduction at once: they share lines of the result. (A transform
   // writes so many lines at a time that a pass for each vector is faster.)
   auto overVectors = [&](llvm::function_ref<void()> body) {
@@ -82,7 +82,7 @@ void PackEmitter::emitItem(Value item) {
     }
   };
   if (streams) { // whole lines at once, though vectors come one by one
-    Value result = block;
+    TypedPointer result = block;
     block = staging;
     overVectors([&] { k.loop(low, high, 1, [&](Value d) { emitWindow(d); }); });
     return stream(result, low, high);
@@ -98,7 +98,7 @@ void PackEmitter::emitItem(Value item) {
 }
 
 /// `columns` floats from `from` on of each lane, as one vector of lanes a column.
-Values PackEmitter::load(Value from, int64_t columns) {
+Values PackEmitter::load(TypedPointer from, int64_t columns) {
   if (lanePitch == 1 && lanesOf % tile == 0)
     return {k.loadVector(k.at(from, laneBase))};
   Values rows;
@@ -128,10 +128,10 @@ void PackEmitter::store(Value weights, Value point, Value d) {
 }
 
 /// Steps [low, high) of the reduction, from where they are staged to the block that they are of.
-void PackEmitter::stream(Value block, Value low, Value high) {
+void PackEmitter::stream(TypedPointer block, Value low, Value high) {
   k.loop(0, points, 1, [&](Value point) {
-    Value from = k.at(staging, k.mul(point, pitch)),
-          to = k.at(block, k.mul(k.add(k.mul(point, depth), low), tile));
+    TypedPointer from = k.at(staging, k.mul(point, pitch)),
+                 to = k.at(block, k.mul(k.add(k.mul(point, depth), low), tile));
     k.loop(k.c(0), k.mul(k.sub(high, low), tile), k.lanes,
            [&](Value i) { k.streamVector(k.loadVector(k.at(from, i)), k.at(to, i)); });
   });
@@ -146,7 +146,7 @@ void PackEmitter::emitColumns(Value d, int64_t columns) {
 }
 
 /// `count` taps from `first` on of the lanes' filters at channel `d` of the reduction.
-void PackEmitter::emitTaps(Value from, Value first, int64_t count, Value d) {
+void PackEmitter::emitTaps(TypedPointer from, Value first, int64_t count, Value d) {
   for (auto [column, weights] : llvm::enumerate(load(k.at(from, first), count))) {
     Value tap = k.add(first, static_cast<int64_t>(column));
     store(finish(weights, d), transposed ? k.sub(k.c(window - 1), tap) : tap, d);
@@ -157,11 +157,11 @@ void PackEmitter::emitTaps(Value from, Value first, int64_t count, Value d) {
 void PackEmitter::emitWindow(Value d) {
   Value filter =
       transposed ? k.mul(k.add(outputBase, d), groupIn) : k.add(k.mul(outputBase, groupIn), d);
-  Value from = k.at(source, k.mul(filter, window));
+  TypedPointer from = k.at(source, k.mul(filter, window));
   // The lanes' filters of the next step lie a row of filters further: no hardware prefetch has
   // them.
   if (transposed && op.getWinograd())
-    for (int64_t line = 0; line < k.lanes * window; line += 16)
+    for (int64_t line = 0; line < k.lanes * window; line += from.perLine())
       k.prefetchNear(k.at(from, k.add(k.mul(laneBase, lanePitch), groupIn * window + line)));
   if (!op.getWinograd()) {
     int64_t whole = window > kMostUnrolled ? window / k.lanes * k.lanes : 0;
@@ -192,8 +192,8 @@ static void emitLanewise(KernelEmitter &k, kern::PackOp op, const Launch &launch
   int64_t groupOut = channels / static_cast<int64_t>(op.getGroups()),
           groupIn = filter.getDimSize(1);
   bool scaled = op.getInputs().size() > 1;
-  Value source = launch.buffers[0], scale = scaled ? launch.buffers[1] : Value(),
-        out = launch.buffers.back();
+  TypedPointer source = launch.buffers[0], scale = scaled ? launch.buffers[1] : TypedPointer(),
+               out = launch.buffers.back();
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     Value first = k.mul(item, tile), count = k.min(k.c(tile), k.sub(k.c(channels), first));
     k.loop(0, depth, 1, [&](Value d) {

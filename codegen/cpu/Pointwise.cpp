@@ -88,7 +88,7 @@ PartialRows::PartialRows(KernelEmitter &k, kern::ReduceOp op, const Launch &laun
 }
 
 Value PartialRows::load(Value row, int64_t term) {
-  Value at =
+  TypedPointer at =
       k.at(launch.buffers[0], k.add(k.mul(row, terms * channels), k.add(channel, term * channels)));
   return arith::ExtFOp::create(k.b, k.loc, f64Vector, k.loadVector(at, valid));
 }

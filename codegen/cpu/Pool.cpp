@@ -52,8 +52,8 @@ private:
   const Launch &launch;
   kern::GeometryAttr g;
   int64_t channels;
-  Value output;
-  Values sources; ///< of x
+  TypedPointer output;
+  SmallVector<TypedPointer> sources; ///< of x
   SmallVector<Access> accesses;
 };
 } // namespace
@@ -107,7 +107,7 @@ void PoolEmitter::emitForwardRows(bool isMax) {
 }
 
 void PoolEmitter::emitMaxGrad() {
-  Value dy = launch.buffers[0], dx = output;
+  TypedPointer dy = launch.buffers[0], dx = output;
   auto i32Vector = VectorType::get({k.lanes}, k.b.getI32Type());
   auto indexOf = [&](Value h, Value w) -> Value {
     Value flat =
@@ -130,7 +130,7 @@ void PoolEmitter::emitMaxGrad() {
     Value gradient = k.loadVector(k.at(dy, k.add(outAt(image, oh, ow), channel)), valid);
     k.loop(rows.low, rows.high, 1, [&](Value h) {
       k.loop(cols.low, cols.high, 1, [&](Value w) {
-        Value at = k.at(dx, k.add(inAt(image, h, w), channel));
+        TypedPointer at = k.at(dx, k.add(inAt(image, h, w), channel));
         Value mine =
             arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
         k.storeVector(k.fadd(k.loadVector(at, valid), k.select(mine, gradient, k.zeros())), at,
@@ -152,7 +152,8 @@ void PoolEmitter::emitMaxGrad() {
     Value low = k.mul(arith::DivUIOp::create(k.b, k.loc, item, launch.images), 64);
     auto zeroRows = [&](Value from, Value to) {
       k.loop(k.mul(from, g.getIw()), k.mul(to, g.getIw()), 1, [&](Value p) {
-        Value pixel = k.at(dx, k.mul(k.add(k.mul(image, g.getIh() * g.getIw()), p), channels));
+        TypedPointer pixel =
+            k.at(dx, k.mul(k.add(k.mul(image, g.getIh() * g.getIw()), p), channels));
         overItem(low, [&](Value channel, int64_t valid) {
           k.storeVector(k.zeros(), k.at(pixel, channel), valid);
         });

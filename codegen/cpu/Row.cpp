@@ -32,28 +32,27 @@ private:
 
   Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
   Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
-  Value input(int64_t index, Value row) {
+  TypedPointer input(int64_t index, Value row) {
     return k.at(launch.buffers[index], k.mul(row, channels));
   }
-  Value output(Value row) { return k.at(launch.buffers.back(), k.mul(row, channels)); }
+  TypedPointer output(Value row) { return k.at(launch.buffers.back(), k.mul(row, channels)); }
   /// Labels are distributions rather than classes.
-  bool isSoft() { return kern::shapedType(op.getInputs()[1]).getElementType().isF32(); }
+  bool isSoft() { return isa<FloatType>(launch.buffers[1].element); }
   Value label(Value row) {
-    Value slot = LLVM::GEPOp::create(k.b, k.loc, k.pointerType(), k.i64(), launch.buffers[1],
-                                     ArrayRef<LLVM::GEPArg>{row});
-    return LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8);
+    return k.load(k.at(launch.buffers[1], row)); // i64
   }
   Value fold(Value start, llvm::function_ref<Value(Value channel, Value acc)> body) {
     return k.reduce(k.c(0), k.c(channels), 1, start,
                     [&](Value i, ValueRange acc) { return Values{body(i, acc[0])}; })[0];
   }
   /// max x, and the sum of exp(x - max).
-  std::pair<Value, Value> maxAndSum(Value x);
+  std::pair<Value, Value> maxAndSum(TypedPointer x);
   /// k + alpha times the window sums of the squares in scratch, one vector of channels.
   Value denominator(Value channel);
   Value power(Value x, double exponent) { return exp(k.fmul(log(x), k.splat(exponent))); }
-  void squareInto(Value scratch, llvm::function_ref<Value(Value channel, int64_t valid)> value);
-  Value windowSum(Value scratch, Value channel);
+  void squareInto(TypedPointer scratch,
+                  llvm::function_ref<Value(Value channel, int64_t valid)> value);
+  Value windowSum(TypedPointer scratch, Value channel);
   int64_t lrnSize() { return static_cast<int64_t>(op.getNumbers()[0]); }
   int64_t before() { return lrnSize() / 2; } ///< channels of a window before its own
 
@@ -64,7 +63,7 @@ private:
 };
 } // namespace
 
-std::pair<Value, Value> RowEmitter::maxAndSum(Value x) {
+std::pair<Value, Value> RowEmitter::maxAndSum(TypedPointer x) {
   Value max = fold(k.load(x), [&](Value i, Value acc) {
     Value v = k.load(k.at(x, i));
     return k.select(arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, acc, v), acc, v);
@@ -76,12 +75,13 @@ std::pair<Value, Value> RowEmitter::maxAndSum(Value x) {
 }
 
 void RowEmitter::crossEntropy(Value row) {
-  Value x = input(0, row), smoothing = k.load(launch.buffers[2]);
+  TypedPointer x = input(0, row);
+  Value smoothing = k.load(launch.buffers[2]);
   auto [max, sum] = maxAndSum(x);
   Value logSum = k.fadd(log(sum), max);
   Value wanted;
   if (isSoft()) {
-    Value targets = input(1, row);
+    TypedPointer targets = input(1, row);
     wanted = fold(k.number(0), [&](Value i, Value acc) {
       return k.fadd(acc, k.fmul(k.load(k.at(targets, i)), k.load(k.at(x, i))));
     });
@@ -101,17 +101,22 @@ void RowEmitter::crossEntropyGrad(Value row) {
   Value smoothing = k.load(launch.buffers[2]),
         rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
   Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
-  Value x = input(0, row), out = output(row);
+  TypedPointer x = input(0, row), out = output(row);
   auto [max, sum] = maxAndSum(x);
   Value inverse = k.fdiv(k.number(1), sum);
   Value scale =
       k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
-  Value target = isSoft() ? input(1, row) : label(row);
+  TypedPointer targets;
+  Value target;
+  if (isSoft())
+    targets = input(1, row);
+  else
+    target = label(row);
   k.loop(0, channels, 1, [&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse);
     Value wanted;
     if (isSoft()) {
-      wanted = k.fadd(k.fmul(k.load(k.at(target, i)), sharp), rest);
+      wanted = k.fadd(k.fmul(k.load(k.at(targets, i)), sharp), rest);
     } else {
       Value isTarget = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, i, target);
       wanted = k.select(isTarget, hit, rest);
@@ -121,7 +126,7 @@ void RowEmitter::crossEntropyGrad(Value row) {
 }
 
 void RowEmitter::softmax(Value row) {
-  Value x = input(0, row), out = output(row);
+  TypedPointer x = input(0, row), out = output(row);
   auto [max, sum] = maxAndSum(x);
   Value inverse = k.fdiv(k.number(1), sum);
   k.loop(0, channels, 1, [&](Value i) {
@@ -130,7 +135,7 @@ void RowEmitter::softmax(Value row) {
 }
 
 void RowEmitter::softmaxGrad(Value row) {
-  Value g = input(0, row), y = input(1, row), out = output(row);
+  TypedPointer g = input(0, row), y = input(1, row), out = output(row);
   Value dot = fold(k.number(0), [&](Value i, Value acc) {
     return k.fadd(acc, k.fmul(k.load(k.at(g, i)), k.load(k.at(y, i))));
   });
@@ -141,7 +146,7 @@ void RowEmitter::softmaxGrad(Value row) {
 
 /// Mean of (x - t)^2, or of |x - t|, over the row.
 void RowEmitter::difference(Value row, bool squared) {
-  Value x = input(0, row), target = input(1, row);
+  TypedPointer x = input(0, row), target = input(1, row);
   auto wide = VectorType::get({k.lanes}, k.b.getF64Type());
   Value zero = arith::ConstantOp::create(
       k.b, k.loc, wide, DenseElementsAttr::get(wide, k.b.getF64FloatAttr(0).getValue()));
@@ -166,7 +171,7 @@ void RowEmitter::difference(Value row, bool squared) {
 
 /// weight / images times 2 (x - t), or times its sign, which is zero at zero.
 void RowEmitter::differenceGrad(Value row, bool squared) {
-  Value x = input(0, row), target = input(1, row), out = output(row);
+  TypedPointer x = input(0, row), target = input(1, row), out = output(row);
   double weight = op.getNumbers()[0] * (squared ? 2 : 1);
   Value scale = k.splat(
       k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images)));
@@ -182,14 +187,14 @@ void RowEmitter::differenceGrad(Value row, bool squared) {
 }
 
 /// Stores values in scratch behind `before` zeros, with zeros after them.
-void RowEmitter::squareInto(Value scratch, llvm::function_ref<Value(Value, int64_t)> value) {
+void RowEmitter::squareInto(TypedPointer scratch, llvm::function_ref<Value(Value, int64_t)> value) {
   k.fillZero(scratch, k.c(channels + lrnSize() + k.lanes));
   k.overChannels(channels, [&](Value channel, int64_t valid) {
     k.storeVector(value(channel, valid), k.at(scratch, k.add(channel, before())), valid);
   });
 }
 
-Value RowEmitter::windowSum(Value scratch, Value channel) {
+Value RowEmitter::windowSum(TypedPointer scratch, Value channel) {
   return k.reduce(k.c(0), k.c(lrnSize()), 1, k.zeros(), [&](Value j, ValueRange acc) {
     return Values{k.fadd(acc[0], k.loadVector(k.at(scratch, k.add(channel, j))))};
   })[0];
@@ -201,7 +206,7 @@ Value RowEmitter::denominator(Value channel) {
 }
 
 void RowEmitter::lrn(Value row) {
-  Value x = input(0, row), out = output(row);
+  TypedPointer x = input(0, row), out = output(row);
   auto load = [&](Value channel, int64_t valid) { return k.loadVector(k.at(x, channel), valid); };
   squareInto(launch.scratch, [&](Value channel, int64_t valid) {
     Value v = load(channel, valid);
@@ -216,11 +221,11 @@ void RowEmitter::lrn(Value row) {
 /// dx_i = g_i D_i^-beta - 2 alpha beta x_i sum_j g_j x_j D_j^(-beta - 1) over windows j that hold
 /// i.
 void RowEmitter::lrnGrad(Value row) {
-  Value g = input(0, row), x = input(1, row), out = output(row);
+  TypedPointer g = input(0, row), x = input(1, row), out = output(row);
   double alpha = op.getNumbers()[1], beta = op.getNumbers()[2];
   int64_t span = channels + lrnSize() + k.lanes;
-  Value products = k.at(launch.scratch, (span + 15) / 16 * 16);
-  auto at = [&](Value base, Value channel, int64_t valid) {
+  TypedPointer products = k.at(launch.scratch, (span + 15) / 16 * 16);
+  auto at = [&](TypedPointer base, Value channel, int64_t valid) {
     return k.loadVector(k.at(base, channel), valid);
   };
   squareInto(launch.scratch, [&](Value channel, int64_t valid) {
@@ -246,7 +251,7 @@ void RowEmitter::lrnGrad(Value row) {
 void RowEmitter::emit() {
   bool isLrn = op.getKind() == kern::RowKind::Lrn || op.getKind() == kern::RowKind::LrnGrad;
   if (isLrn)
-    k.scratchBytes = 4 * 2 * (channels + lrnSize() + k.lanes + 16) + 64;
+    k.reserveScratch(2 * (channels + lrnSize() + k.lanes + 16), 64);
   k.loop(launch.begin, launch.end, 1, [&](Value row) {
     switch (op.getKind()) {
     case kern::RowKind::CrossEntropy:
@@ -284,7 +289,7 @@ void netc::cpu::emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch
   k.loop(launch.begin, launch.end, 1, [&](Value) {
     Value total = wide(0);
     for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
-      Value losses = launch.buffers[index];
+      TypedPointer losses = launch.buffers[index];
       int64_t each = kern::lossesOf(op.getInputs()[index]);
       Value count = k.mul(launch.images, each);
       Value sum = k.reduce(k.c(0), count, 1, wide(0), [&](Value i, ValueRange acc) {

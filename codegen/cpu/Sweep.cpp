@@ -46,7 +46,7 @@ Values BlockSweep::termsAt(Value pixel, int64_t v) {
       arguments.push_back(still[index][v]);
       continue;
     }
-    Value at = k.at(input.pointer, k.add(k.mul(pixel, input.pitch), offsetOf(v)));
+    TypedPointer at = k.at(input.pointer, k.add(k.mul(pixel, input.pitch), offsetOf(v)));
     arguments.push_back(k.loadVector(at, lanesOf(v)));
   }
   RandomSource random = s.random;
@@ -124,7 +124,7 @@ void netc::cpu::emitSweep(KernelEmitter &k, const Sweep &s) {
 }
 
 /// `count` pixels of a source row from column `column`, to `to`.
-static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Value row,
+static void emitRun(KernelEmitter &k, const Strip &s, TypedPointer to, Value image, Value row,
                     Value column, Value count, Value channelShift) {
   Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), column);
   Value first = k.c(s.firstChannel);
@@ -132,7 +132,7 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
     first = k.add(first, channelShift);
   Value element = k.add(k.mul(pixel, s.channels), first);
   bool whole = s.count == s.channels && s.pitch == s.channels && s.gatherColumns == 1;
-  if (!s.prologue && whole) {
+  if (!s.prologue && whole && s.sources[0].element == to.element) {
     k.copy(to, k.at(s.sources[0], element), k.mul(count, s.channels));
     return;
   }
@@ -155,7 +155,7 @@ static void emitRun(KernelEmitter &k, const Strip &s, Value to, Value image, Val
 }
 
 /// One row without spread: zeros, a run of pixels, zeros.
-static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row,
+static void emitDenseRow(KernelEmitter &k, const Strip &s, TypedPointer to, Value image, Value row,
                          Value channelShift) {
   // Columns [low, high) of the strip lie inside the source.
   int64_t low =
@@ -172,7 +172,7 @@ static void emitDenseRow(KernelEmitter &k, const Strip &s, Value to, Value image
 }
 
 /// One row with zeros between pixels.
-static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value image, Value row,
+static void emitSpreadRow(KernelEmitter &k, const Strip &s, TypedPointer to, Value image, Value row,
                           Value channelShift) {
   k.fillZero(to, s.columns * s.pitch);
   // Source columns j with 0 <= j * spread + padLeft < columns.
@@ -185,10 +185,10 @@ static void emitSpreadRow(KernelEmitter &k, const Strip &s, Value to, Value imag
   });
 }
 
-void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, Value to, Value image, Value firstRow,
-                          Value rows, Value channelShift) {
+void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, TypedPointer to, Value image,
+                          Value firstRow, Value rows, Value channelShift) {
   k.loop(k.c(0), rows, 1, [&](Value r) {
-    Value out = k.at(to, k.mul(r, s.columns * s.pitch));
+    TypedPointer out = k.at(to, k.mul(r, s.columns * s.pitch));
     Value row = k.add(k.mul(k.add(firstRow, r), s.gather), -s.padTop);
     if (s.spread == 1 && s.spreadColumns == 1) {
       Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));

@@ -9,7 +9,7 @@ namespace netc::cpu {
 /// One operand of a sweep. Full: the pointer is at pixel 0, channel 0 of the run and moves
 /// by `pitch` per pixel; otherwise it is at channel 0 and does not move.
 struct SweepInput {
-  Value pointer;
+  TypedPointer pointer;
   bool moves = true;
   int64_t pitch = 0;
 };
@@ -18,11 +18,11 @@ struct SweepInput {
 struct Sweep {
   mlir::Block *formula = nullptr; ///< null: the first input itself
   llvm::SmallVector<SweepInput> inputs;
-  Value output; ///< null: nothing is stored
+  TypedPointer output; ///< null: nothing is stored
   int64_t outputPitch = 0;
-  int64_t terms = 0;    ///< channel sums that the formula yields last
-  bool moments = false; ///< of the only term: pivot, sum and sum of squares about it
-  Value partials;       ///< [terms or 3, sumPitch], added to nothing: overwritten
+  int64_t terms = 0;     ///< channel sums that the formula yields last
+  bool moments = false;  ///< of the only term: pivot, sum and sum of squares about it
+  TypedPointer partials; ///< [terms or 3, sumPitch], added to nothing: overwritten
   int64_t sumPitch = 0;
   Value pixels;
   int64_t channels = 0;
@@ -37,7 +37,7 @@ void emitSweep(KernelEmitter &k, const Sweep &sweep);
 /// Images of one operand packed into scratch with a halo of zeros, the prologue applied.
 struct Strip {
   mlir::Block *prologue = nullptr;
-  llvm::SmallVector<Value> sources;
+  llvm::SmallVector<TypedPointer> sources;
   llvm::SmallVector<Access> accesses;
   int64_t height = 0, width = 0, channels = 0; ///< of the source image
   int64_t columns = 0;                         ///< of the strip
@@ -52,7 +52,7 @@ struct Strip {
 
 /// Fills `to` [rows, columns, pitch] from image `image`; strip row 0 is virtual row `firstRow`
 /// (before padding is subtracted). `channelShift` moves the channels taken, at run time.
-void emitStrip(KernelEmitter &k, const Strip &strip, Value to, Value image, Value firstRow,
+void emitStrip(KernelEmitter &k, const Strip &strip, TypedPointer to, Value image, Value firstRow,
                Value rows, Value channelShift = {});
 
 } // namespace netc::cpu

@@ -19,9 +19,10 @@ private:
 
   KernelEmitter &k;
   kern::UnpackOp op;
-  Value source, out;
+  TypedPointer source, out;
   int64_t chunks, blocks, points, depth, tile, window, groupOut, gradSize;
-  Value packed, group, laneBase; ///< this item's block and vector of lanes
+  TypedPointer packed;   ///< this item's block
+  Value group, laneBase; ///< its group and vector of lanes
 };
 } // namespace
 
@@ -45,7 +46,7 @@ void UnpackEmitter::emitItem(Value item) {
         high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
   Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
   group = k.div(groupBlock, blocks);
-  Value block = k.at(source, k.mul(groupBlock, points * depth * tile));
+  TypedPointer block = k.at(source, k.mul(groupBlock, points * depth * tile));
   for (int64_t vector = 0; vector < tile; vector += k.lanes) {
     packed = k.at(block, vector);
     laneBase = k.add(first, vector);
@@ -68,7 +69,7 @@ void UnpackEmitter::emitItem(Value item) {
 }
 
 Value UnpackEmitter::addChunks(Value point, Value d) {
-  Value at = k.at(packed, k.mul(k.add(k.mul(point, depth), d), tile));
+  TypedPointer at = k.at(packed, k.mul(k.add(k.mul(point, depth), d), tile));
   if (chunks == 1)
     return k.loadVector(at);
   return k.reduce(k.c(0), k.c(chunks), 1, k.zeros(), [&](Value chunk, ValueRange acc) {

@@ -46,7 +46,7 @@ void netc::cpu::emitUpdate(KernelEmitter &k, kern::UpdateOp op, const Launch &la
 
 void netc::cpu::emitSumSquares(KernelEmitter &k, kern::SumSquaresOp op, const Launch &launch) {
   // One vector of partial sums per thread, in scratch: lanes stay separate until the block is done.
-  k.scratchBytes = std::max<uint64_t>(k.scratchBytes, 4 * k.lanes);
+  k.reserveScratch(k.lanes);
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     k.storeVector(k.zeros(), launch.scratch);
     overBlock(k, item, op.getSize(), [&](Value at, int64_t valid) {

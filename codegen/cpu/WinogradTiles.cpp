@@ -5,21 +5,24 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
 
-/// void transform(source, floats between rows, to): one window, all channels; its pixels lie
-/// `pixelPitch` floats apart.
-static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s,
+/// void transform(source, elements between rows, to): one window, all channels, of `element`s; its
+/// pixels lie `pixelPitch` of them apart.
+static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s, Type element,
                                       int64_t pixelPitch) {
   SmallVector<Type> types{k.pointerType(), k.i64(), k.pointerType()};
   std::string name = s.name.str() + "_" + std::to_string(pixelPitch);
+  if (!element.isF32())
+    name += "_stored";
   return k.helper(name, types, {true, false, true}, [&](KernelEmitter &t, ValueRange arguments) {
     t.overChannels(s.channels, [&](Value channel, int64_t valid) {
       Values window;
       for (int64_t y = 0; y < s.size; ++y) {
-        Value row = t.at(arguments[0], t.add(t.mul(arguments[1], y), channel));
+        TypedPointer row =
+            t.at(TypedPointer{arguments[0], element}, t.add(t.mul(arguments[1], y), channel));
         for (int64_t x = 0; x < s.size; ++x)
           window.push_back(t.loadVector(t.at(row, x * pixelPitch), valid));
       }
-      Value to = t.at(arguments[2], channel);
+      TypedPointer to = t.at(t.floats(arguments[2]), channel);
       for (auto [point, value] :
            llvm::enumerate(transformTile(t, s.m, s.transform, s.size, window)))
         t.storeVector(value, t.at(to, static_cast<int64_t>(point) * s.pointPitch));
@@ -29,11 +32,12 @@ static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s,
 
 /// Copies a window to scratch with the prologue applied and zeros where it leaves the image.
 static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, Value top,
-                         Value left, Value to) {
+                         Value left, TypedPointer to) {
   Value low = k.min(k.max(k.sub(k.c(0), left), k.c(0)), k.c(s.size));
   Value high = k.max(k.min(k.sub(k.c(s.width), left), k.c(s.size)), low);
   k.loop(0, s.size, 1, [&](Value y) {
-    Value row = k.add(top, y), out = k.at(to, k.mul(y, s.size * s.channels));
+    Value row = k.add(top, y);
+    TypedPointer out = k.at(to, k.mul(y, s.size * s.channels));
     Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
     auto zeros = [&](Value begin, Value end) {
       k.loop(begin, end, 1, [&](Value x) {
@@ -73,17 +77,17 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
 }
 
 void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value first, Value count,
-                               Value to, Value scratch) {
-  func::FuncOp fromScratch = transformFunction(k, s, s.channels), inPlace;
+                               TypedPointer to, TypedPointer scratch) {
+  func::FuncOp fromScratch = transformFunction(k, s, scratch.element, s.channels), inPlace;
   if (!s.prologue)
-    inPlace = transformFunction(k, s, s.sourceChannels);
+    inPlace = transformFunction(k, s, s.sources[0].element, s.sourceChannels);
   int64_t tilesOfImage = s.tilesHigh * s.tilesWide;
   k.loop(k.c(0), count, 1, [&](Value t) {
     Value tile = k.add(first, t), image = k.div(tile, tilesOfImage),
           rest = k.rem(tile, tilesOfImage);
     Value top = k.add(k.mul(k.div(rest, s.tilesWide), s.m), -s.padTop);
     Value left = k.add(k.mul(k.rem(rest, s.tilesWide), s.m), -s.padLeft);
-    Value out = k.at(to, k.mul(t, s.pitch));
+    TypedPointer out = k.at(to, k.mul(t, s.pitch));
     auto gathered = [&] {
       gatherWindow(k, s, image, top, left, scratch);
       k.call(fromScratch, {scratch, k.c(s.size * s.channels), out});

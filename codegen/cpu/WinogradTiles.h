@@ -12,7 +12,7 @@ namespace netc::cpu {
 /// prologue.
 struct WinogradTiles {
   mlir::Block *prologue = nullptr;
-  Values sources;
+  llvm::SmallVector<TypedPointer> sources;
   llvm::SmallVector<Access> accesses;
   int64_t height = 0, width = 0, channels = 0; ///< channels: those transformed
   int64_t sourceChannels = 0;                  ///< those of the operand
@@ -33,7 +33,7 @@ struct WinogradTiles {
 /// Transforms tiles [first, first + count) to `to`, [points, tiles, channels]; lanes beyond the
 /// last channel become zero up to a whole vector.
 void emitTransforms(KernelEmitter &k, const WinogradTiles &tiles, Value first, Value count,
-                    Value to, Value scratch);
+                    TypedPointer to, TypedPointer scratch);
 
 } // namespace netc::cpu
 

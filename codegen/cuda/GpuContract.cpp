@@ -79,7 +79,8 @@ private:
   bool forward, residues, pointwise, direct;
   int64_t inH, inW, inC, outH, outW, outC, groupIn, groupOut, tile, taps;
   FormulaInputs lhs, extra;
-  Value weights, output, partials, hyper;
+  TypedPointer weights, output, partials;
+  Value hyper;
   int64_t terms = 0, partialRows = 0; ///< summed by channel; vectors in a row of partials
   // Of this block.
   Value rowTile, firstColumn, group, totalRows, depthEnd;
@@ -308,7 +309,7 @@ StagedOperand ContractEmitter::stagePixels(GpuTile &product) {
     auto [valid, pixel] = source(rows[i], d);
     return Chunk{valid, pixel, rows[i].image, k.add(channelOfGroup, d.channel), d.channelValid};
   };
-  a.place = [=, this, &product](Value base, int64_t i) {
+  a.place = [=, this, &product](TypedPointer base, int64_t i) {
     return product.placeOfA(base, k.add(first, i * step), depth);
   };
   return a;
@@ -330,7 +331,7 @@ StagedOperand ContractEmitter::stageWeights(GpuTile &product) {
     Depth d = depthAt(at, k.add(first, i * step));
     return Chunk{k.both(d.valid, inside), k.add(ofGroup, d.weightRow), Value(), n, Value()};
   };
-  b.place = [=, this, &product](Value base, int64_t i) {
+  b.place = [=, this, &product](TypedPointer base, int64_t i) {
     return product.placeOfB(base, k.add(first, i * step), column);
   };
   return b;
@@ -472,7 +473,8 @@ void ContractEmitter::storeMoments(ArrayRef<Values> moments, ArrayRef<Value> col
   int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
   int64_t width = static_cast<int64_t>(moments[0].size() / columns.size());
   int64_t pitch = sumPitch(columnCount, width), part = rowGroups * pitch;
-  Value place = k.shared(4 * (3 * part + rowGroups)), t = k.thread();
+  TypedPointer place = k.shared(3 * part + rowGroups);
+  Value t = k.thread();
   auto slot = [&](Value row, Value column, int64_t of) {
     return k.at(place, k.add(k.add(k.mul(row, pitch), column), of * part));
   };
@@ -505,7 +507,8 @@ void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, 
   int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
   int64_t width = static_cast<int64_t>(sums[0].size() / columns.size());
   int64_t pitch = sumPitch(columnCount, width);
-  Value place = k.shared(4 * rowGroups * pitch), t = k.thread();
+  TypedPointer place = k.shared(rowGroups * pitch);
+  Value t = k.thread();
   for (int64_t term = 0; term < terms; ++term) {
     k.barrier(); // the product's tiles, or the last term, have been read
     for (auto [index, column] : llvm::enumerate(columns))

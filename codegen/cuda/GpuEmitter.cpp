@@ -75,40 +75,56 @@ Value GpuEmitter::truncate(Value x) { return arith::TruncFOp::create(b, loc, f32
 // Memory
 //===----------------------------------------------------------------------===//
 
-Value GpuEmitter::at(Value pointer, Value offset) {
-  return LLVM::GEPOp::create(b, loc, pointer.getType(), f32(), pointer,
-                             ArrayRef<LLVM::GEPArg>{offset});
+TypedPointer GpuEmitter::at(TypedPointer pointer, Value offset) {
+  Value moved = LLVM::GEPOp::create(b, loc, pointer.address.getType(), pointer.element,
+                                    pointer.address, ArrayRef<LLVM::GEPArg>{offset});
+  return {moved, pointer.element};
 }
 Value GpuEmitter::element(Value pixel, int64_t channels, Value channel) {
   return add(mul(wide(pixel), channels), wide(channel));
 }
-Value GpuEmitter::load(Value pointer) { return LLVM::LoadOp::create(b, loc, f32(), pointer, 4); }
-void GpuEmitter::store(Value scalar, Value pointer) {
-  LLVM::StoreOp::create(b, loc, scalar, pointer, 4);
+
+/// Of an access to `width` neighbours.
+static unsigned alignmentOf(TypedPointer pointer, int64_t width = 1) {
+  return static_cast<unsigned>(pointer.bytes() * width);
 }
 
-Values GpuEmitter::loadChunk(Value pointer, int64_t width) {
+Value GpuEmitter::load(TypedPointer pointer) {
+  Value stored = LLVM::LoadOp::create(b, loc, memoryType(pointer.element), pointer.address,
+                                      alignmentOf(pointer));
+  return fromStorage(b, loc, stored, pointer.element);
+}
+void GpuEmitter::store(Value scalar, TypedPointer pointer) {
+  LLVM::StoreOp::create(b, loc, toStorage(b, loc, scalar, pointer.element), pointer.address,
+                        alignmentOf(pointer));
+}
+
+Values GpuEmitter::loadChunk(TypedPointer pointer, int64_t width) {
   if (width == 1)
     return {load(pointer)};
-  Value vector = LLVM::LoadOp::create(b, loc, VectorType::get({width}, f32()), pointer,
-                                      static_cast<unsigned>(4 * width));
+  auto type = VectorType::get({width}, memoryType(pointer.element));
+  Value vector = LLVM::LoadOp::create(b, loc, type, pointer.address, alignmentOf(pointer, width));
   Values lanes;
-  for (int64_t i = 0; i < width; ++i)
-    lanes.push_back(LLVM::ExtractElementOp::create(b, loc, vector, c(i)));
+  for (int64_t i = 0; i < width; ++i) {
+    Value stored = LLVM::ExtractElementOp::create(b, loc, vector, c(i));
+    lanes.push_back(fromStorage(b, loc, stored, pointer.element));
+  }
   return lanes;
 }
 
-void GpuEmitter::storeChunk(ValueRange scalars, Value pointer) {
+void GpuEmitter::storeChunk(ValueRange scalars, TypedPointer pointer) {
   if (scalars.size() == 1)
     return store(scalars[0], pointer);
-  Value vector = LLVM::PoisonOp::create(
-      b, loc, VectorType::get({static_cast<int64_t>(scalars.size())}, scalars[0].getType()));
+  auto width = static_cast<int64_t>(scalars.size());
+  Value vector =
+      LLVM::PoisonOp::create(b, loc, VectorType::get({width}, memoryType(pointer.element)));
   for (auto [i, scalar] : llvm::enumerate(scalars))
-    vector = LLVM::InsertElementOp::create(b, loc, vector, scalar, c(static_cast<int64_t>(i)));
-  LLVM::StoreOp::create(b, loc, vector, pointer, static_cast<unsigned>(4 * scalars.size()));
+    vector = LLVM::InsertElementOp::create(
+        b, loc, vector, toStorage(b, loc, scalar, pointer.element), c(static_cast<int64_t>(i)));
+  LLVM::StoreOp::create(b, loc, vector, pointer.address, alignmentOf(pointer, width));
 }
 
-Values GpuEmitter::loadGuarded(Value p, Value base, Value offset, int64_t width) {
+Values GpuEmitter::loadGuarded(Value p, TypedPointer base, Value offset, int64_t width) {
   if (!p)
     return loadChunk(at(base, offset), width);
   Values lanes = loadChunk(at(base, select(p, offset, like(offset, 0))), width);
@@ -125,14 +141,16 @@ Value GpuEmitter::thread() { return NVVM::ThreadIdXOp::create(b, loc, i32()); }
 Value GpuEmitter::block() { return NVVM::BlockIdXOp::create(b, loc, i32()); }
 void GpuEmitter::barrier() { NVVM::Barrier0Op::create(b, loc); }
 
-Value GpuEmitter::shared(int64_t bytes) {
+TypedPointer GpuEmitter::shared(int64_t count, Type element) {
+  element = element ? element : f32();
+  int64_t bytes = count * kern::elementBytes(element);
   Type pointer = LLVM::LLVMPointerType::get(b.getContext(), 3);
   auto base = LLVM::AddressOfOp::create(b, loc, pointer, name + "_shared");
   sharedUses.push_back(base);
-  Value place = at(base, sharedBytes / 4);
+  TypedPointer place = at(TypedPointer{base, f32()}, sharedBytes / kern::elementBytes(f32()));
   sharedBytes += (bytes + 15) / 16 * 16;
   sharedPeak = std::max(sharedPeak, sharedBytes);
-  return place;
+  return {place.address, element};
 }
 void GpuEmitter::reuseShared() { sharedBytes = 0; }
 
@@ -146,7 +164,8 @@ void GpuEmitter::finish(ModuleOp module) {
   int64_t fit =
       target::GpuFacts().sharedBytes / (sharedPeak + target::GpuFacts().sharedBytesOfBlock);
   blocksPerProcessor = std::min(blocksPerProcessor, std::max<int64_t>(1, fit));
-  auto type = LLVM::LLVMArrayType::get(f32(), dynamic ? 0 : sharedPeak / 4);
+  auto type = LLVM::LLVMArrayType::get(
+      f32(), dynamic ? 0 : static_cast<unsigned>(sharedPeak / kern::elementBytes(f32())));
   LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false,
                          dynamic ? LLVM::Linkage::External : LLVM::Linkage::Internal,
                          name + "_shared", Attribute(), /*alignment=*/16, /*addrSpace=*/3);
@@ -168,22 +187,13 @@ Values GpuEmitter::where(Value p, int64_t count, function_ref<Values()> body) {
 
 Value GpuEmitter::blockReduce(Value own, int64_t count,
                               llvm::function_ref<Value(Value, Value)> combine) {
-  int64_t bytes = own.getType().getIntOrFloatBitWidth() / 8;
-  Value place = shared(count * bytes), t = thread();
-  auto slot = [&](Value index) -> Value {
-    return LLVM::GEPOp::create(b, loc, place.getType(), own.getType(), place,
-                               ArrayRef<LLVM::GEPArg>{index});
-  };
-  auto get = [&](Value index) -> Value {
-    return LLVM::LoadOp::create(b, loc, own.getType(), slot(index), static_cast<unsigned>(bytes));
-  };
-  LLVM::StoreOp::create(b, loc, own, slot(t), static_cast<unsigned>(bytes));
+  TypedPointer place = shared(count, own.getType());
+  Value t = thread();
+  auto get = [&](Value index) { return load(at(place, index)); };
+  store(own, at(place, t));
   for (int64_t half = count / 2; half; half /= 2) {
     barrier();
-    when(less(t, half), [&] {
-      LLVM::StoreOp::create(b, loc, combine(get(t), get(add(t, half))), slot(t),
-                            static_cast<unsigned>(bytes));
-    });
+    when(less(t, half), [&] { store(combine(get(t), get(add(t, half))), at(place, t)); });
   }
   barrier();
   return get(c(0));
@@ -239,7 +249,9 @@ Values netc::cuda::emitFormula(GpuEmitter &k, Block &formula, ValueRange argumen
       k.b.clone(op, map);
       continue;
     }
-    auto wordAt = [&](int64_t word) { return k.at(random.hyper, word); };
+    auto wordAt = [&](int64_t word) -> Value {
+      return k.at(TypedPointer{random.hyper, k.f32()}, word);
+    };
     map.map(draw.getResult(), emitUniform(k.b, k.loc, draw, random.element, /*lanes=*/0, wordAt));
   }
   Values results;

@@ -10,6 +10,7 @@
 
 #include "codegen/common/Access.h"
 #include "codegen/common/Random.h"
+#include "codegen/common/Storage.h"
 #include "dialect/kern/KernDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -34,7 +35,7 @@ struct GpuFeatures {
 /// One kernel's parameters: one pointer per operand of the kern op, then the hyper block if it is
 /// read.
 struct Launch {
-  Values buffers;
+  llvm::SmallVector<TypedPointer> buffers;
   Value images; ///< i32
 };
 
@@ -84,25 +85,29 @@ public:
   Value extend(Value x);   ///< f32 to f64
   Value truncate(Value x); ///< f64 to f32
 
-  // Memory; offsets in f32 elements, i32 or i64.
-  Value at(Value pointer, Value offset);
-  Value at(Value pointer, int64_t offset) { return offset == 0 ? pointer : at(pointer, c(offset)); }
+  // Memory; offsets in elements of the pointer's type, i32 or i64. Values are f32 (f64, i64 where
+  // the pointer's type is), converted on their way.
+  TypedPointer at(TypedPointer pointer, Value offset);
+  TypedPointer at(TypedPointer pointer, int64_t offset) {
+    return offset == 0 ? pointer : at(pointer, c(offset));
+  }
   /// pixel * channels + channel, i64.
   Value element(Value pixel, int64_t channels, Value channel);
-  Value load(Value pointer);
-  void store(Value scalar, Value pointer);
+  Value load(TypedPointer pointer);
+  void store(Value scalar, TypedPointer pointer);
   /// `width` (1, 2 or 4) neighbours in one access, which is aligned to its size.
-  Values loadChunk(Value pointer, int64_t width);
-  void storeChunk(ValueRange scalars, Value pointer);
+  Values loadChunk(TypedPointer pointer, int64_t width);
+  void storeChunk(ValueRange scalars, TypedPointer pointer);
   /// As loadChunk where `p`, zeros elsewhere; reads `base` [offset 0] there, so never outside.
-  Values loadGuarded(Value p, Value base, Value offset, int64_t width);
+  Values loadGuarded(Value p, TypedPointer base, Value offset, int64_t width);
 
   // Threads.
   Value thread();
   Value block();
   void barrier();
-  /// A place of `bytes` in this kernel's shared memory; 16-byte aligned.
-  Value shared(int64_t bytes);
+  /// A place for `count` elements, f32 unless said otherwise, in this kernel's shared memory;
+  /// 16-byte aligned.
+  TypedPointer shared(int64_t count, Type element = {});
   /// Frees all places again: what follows shares memory with what was there.
   void reuseShared();
 
@@ -150,7 +155,7 @@ Values emitFormula(GpuEmitter &k, mlir::Block &formula, ValueRange arguments,
 
 /// The operands of a formula at `width` channels of one pixel, one list a lane.
 struct FormulaInputs {
-  Values pointers;
+  llvm::SmallVector<TypedPointer> pointers;
   llvm::SmallVector<Access> accesses;
 };
 

@@ -52,7 +52,8 @@ private:
   kern::GpuScheduleAttr s;
   const Launch &launch;
   FormulaInputs x, dy;
-  Value output, hyper, low, high; ///< pixels [low, high) are this block's
+  TypedPointer output;
+  Value hyper, low, high; ///< pixels [low, high) are this block's
   Value chunk, group, firstRow, firstColumn;
   int64_t groupIn, groupOut, tile, rowsOfGroup, gradSize, chunks;
   bool pointwise;
@@ -193,7 +194,7 @@ StagedOperand FilterGradEmitter::stageInput(GpuTile &product) {
     auto [valid, pixel] = source(p, tapH, tapW);
     return Chunk{valid, pixel, p.image, channel, own.inside};
   };
-  a.place = [=, this, &product](Value base, int64_t i) {
+  a.place = [=, this, &product](TypedPointer base, int64_t i) {
     return product.placeOfA(base, own.column, k.add(own.first, i * own.step));
   };
   return a;
@@ -207,7 +208,7 @@ StagedOperand FilterGradEmitter::stageCotangent(GpuTile &product) {
     Pixel p = pixelOf(at, own, i);
     return Chunk{p.valid, p.index, p.image, channel, own.inside};
   };
-  b.place = [=, this, &product](Value base, int64_t i) {
+  b.place = [=, this, &product](TypedPointer base, int64_t i) {
     return product.placeOfB(base, k.add(own.first, i * own.step), own.column);
   };
   return b;

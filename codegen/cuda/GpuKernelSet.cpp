@@ -52,7 +52,13 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
   Block *entry = function.addEntryBlock(b);
   GpuEmitter k(OpBuilder::atBlockEnd(entry), loc, info.name, features);
   Launch view;
-  view.buffers.append(entry->args_begin(), entry->args_begin() + static_cast<int64_t>(buffers));
+  for (BlockArgument argument : entry->getArguments().take_front(buffers)) {
+    unsigned index = argument.getArgNumber(); // beyond the operands: NetcHyper
+    Type element = index < launch->getNumOperands()
+                       ? kern::shapedType(launch->getOperand(index)).getElementType()
+                       : k.f32();
+    view.buffers.push_back({argument, element});
+  }
   view.images = entry->getArgument(static_cast<unsigned>(buffers));
   LogicalResult done =
       llvm::TypeSwitch<Operation *, LogicalResult>(launch)

@@ -49,7 +49,8 @@ static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch
   Value firstRow = k.mul(k.div(tile, across), kTile),
         firstColumn = k.mul(k.rem(tile, across), kTile);
   Value x = k.rem(k.thread(), kTile), y = k.div(k.thread(), kTile);
-  Value place = k.shared(4 * kTile * (kTile + 1)), base = k.mul(k.wide(image), rows * columns);
+  TypedPointer place = k.shared(kTile * (kTile + 1));
+  Value base = k.mul(k.wide(image), rows * columns);
   auto within = [&](Value r, Value s) { return k.both(k.less(r, rows), k.less(s, columns)); };
   for (int64_t i = 0; i < kTile; i += kRows) {
     Value r = k.add(k.add(firstRow, y), i), s = k.add(firstColumn, x);

@@ -40,7 +40,7 @@ static void emitWithoutSums(GpuEmitter &k, kern::PointwiseOp op, const Launch &l
   int64_t pixels = op.getSpace()[0] * op.getSpace()[1], channels = op.getSpace()[2],
           width = chunkWidth(channels);
   FormulaInputs inputs = inputsOf(op.getInputs(), launch, pixels);
-  Value hyper = usesRandom(op.getBody()) ? launch.buffers.back() : Value();
+  Value hyper = usesRandom(op.getBody()) ? launch.buffers.back().address : Value();
   forEachItem(k, launch, pixels * channels / width, 0, [&](Value item) {
     Value pixel = k.div(item, channels / width),
           channel = k.mul(k.rem(item, channels / width), width);
@@ -70,7 +70,7 @@ private:
   Values evaluate(Value p);
   Values emitSums(Value count);
   Values emitMoments(Value count);
-  Value slot(Value thread, int64_t array = 0) {
+  TypedPointer slot(Value thread, int64_t array = 0) {
     return k.at(place, k.add(k.mul(thread, width), array * rows * columns * width));
   }
   void store(ValueRange values, int64_t term);
@@ -83,7 +83,8 @@ private:
   FormulaInputs inputs;
   int64_t pixels, channels, width, block, stores, terms, partialRows;
   int64_t all, columns = 1, rows = 1; ///< chunks of channels; threads across and down
-  Value hyper, partials, item, t, image, base, count, column, row, place;
+  TypedPointer partials, place;
+  Value hyper, item, t, image, base, count, column, row;
   Value channel; ///< of the columns that are being summed
 };
 } // namespace
@@ -94,7 +95,7 @@ SummingSweep::SummingSweep(GpuEmitter &k, kern::PointwiseOp op, const Launch &la
   width = chunkWidth(channels), block = op.getBlockPixels(), stores = op.getStores();
   terms = op.getTerms(), partialRows = kern::shapedType(op.getOuts().back()).getDimSize(2);
   inputs = inputsOf(op.getInputs(), launch, pixels);
-  hyper = usesRandom(op.getBody()) ? launch.buffers.back() : Value();
+  hyper = usesRandom(op.getBody()) ? launch.buffers.back().address : Value();
   partials = launch.buffers[op.getInputs().size() + stores];
   chooseThreads();
 }
@@ -214,7 +215,7 @@ void SummingSweep::emit() {
   count = k.min(k.c(block), k.sub(k.c(pixels), first));
   base = k.add(k.mul(image, pixels), first);
   column = k.rem(t, columns), row = k.div(t, columns);
-  place = k.shared(4 * rows * columns * width * (op.getMoments() ? 3 : 1));
+  place = k.shared(rows * columns * width * (op.getMoments() ? 3 : 1));
   k.loop(k.c(0), k.c(all), columns, [&](Value firstColumn) {
     Value chunk = k.add(firstColumn, column);
     channel = k.mul(chunk, width);
@@ -247,7 +248,7 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
   Values arguments{k.toF64(launch.images)};
   size_t next = 0;
   if (op.getPartials()) {
-    Value partials = launch.buffers[next++];
+    TypedPointer partials = launch.buffers[next++];
     int64_t terms = kern::shapedType(op.getPartials()).getDimSize(2);
     Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())),
                            op.getRowsPerItem());
@@ -274,23 +275,19 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
             added.push_back(k.fadd(acc[term], load(r, term)));
           return added;
         });
-    Value place = k.shared(8 * kColumns * kRows * terms);
-    auto slot = [&](Value thread, int64_t term) -> Value {
-      Value index = k.add(thread, term * kColumns * kRows);
-      return LLVM::GEPOp::create(k.b, k.loc, place.getType(), k.f64(), place,
-                                 ArrayRef<LLVM::GEPArg>{index});
+    TypedPointer place = k.shared(kColumns * kRows * terms, k.f64());
+    auto slot = [&](Value thread, int64_t term) {
+      return k.at(place, k.add(thread, term * kColumns * kRows));
     };
-    auto get = [&](Value thread, int64_t term) -> Value {
-      return LLVM::LoadOp::create(k.b, k.loc, k.f64(), slot(thread, term), 8);
-    };
+    auto get = [&](Value thread, int64_t term) { return k.load(slot(thread, term)); };
     for (int64_t term = 0; term < terms; ++term)
-      LLVM::StoreOp::create(k.b, k.loc, sums[term], slot(t, term), 8);
+      k.store(sums[term], slot(t, term));
     for (int64_t half = kRows / 2; half; half /= 2) {
       k.barrier();
       k.when(k.less(row, half), [&] {
         for (int64_t term = 0; term < terms; ++term) {
           Value sum = k.fadd(get(t, term), get(k.add(t, half * kColumns), term));
-          LLVM::StoreOp::create(k.b, k.loc, sum, slot(t, term), 8);
+          k.store(sum, slot(t, term));
         }
       });
     }

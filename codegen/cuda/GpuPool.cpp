@@ -78,7 +78,7 @@ void PoolEmitter::emitForward(bool isMax) {
 
 void PoolEmitter::emitMaxGrad() {
   k.blocksPerProcessor = 4; // up to 64 registers: where ptxas chooses by itself it spills
-  Value dy = launch.buffers[0], x = launch.buffers[1], dx = launch.buffers[2];
+  TypedPointer dy = launch.buffers[0], x = launch.buffers[1], dx = launch.buffers[2];
   forEachPixel(window.in(0), window.in(1), [&](Value image, Value ih, Value iw, Value channel) {
     Span windowsH = window.covering(0, ih), windowsW = window.covering(1, iw);
     Value own = k.add(k.mul(ih, g.getIw()), iw);

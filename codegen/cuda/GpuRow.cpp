@@ -31,19 +31,18 @@ private:
   Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
   Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
   Value power(Value x, double exponent) { return exp(k.fmul(log(x), k.number(exponent))); }
-  Value rowOf(Value pointer, Value row) { return k.at(pointer, k.element(row, channels, k.c(0))); }
-  Value input(int64_t index, Value row) { return rowOf(launch.buffers[index], row); }
-  Value output(Value row) { return rowOf(launch.buffers.back(), row); }
+  TypedPointer rowOf(TypedPointer pointer, Value row) {
+    return k.at(pointer, k.element(row, channels, k.c(0)));
+  }
+  TypedPointer input(int64_t index, Value row) { return rowOf(launch.buffers[index], row); }
+  TypedPointer output(Value row) { return rowOf(launch.buffers.back(), row); }
   Value larger(Value x, Value y) {
     return k.select(arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, x, y), x, y);
   }
-  bool isSoft() { return kern::shapedType(op.getInputs()[1]).getElementType().isF32(); }
+  bool isSoft() { return isa<FloatType>(launch.buffers[1].element); }
   /// The label as i32; classes fit.
   Value label(Value row) {
-    Value slot = LLVM::GEPOp::create(k.b, k.loc, launch.buffers[1].getType(), k.i64(),
-                                     launch.buffers[1], ArrayRef<LLVM::GEPArg>{row});
-    return arith::TruncIOp::create(k.b, k.loc, k.i32(),
-                                   LLVM::LoadOp::create(k.b, k.loc, k.i64(), slot, 8));
+    return arith::TruncIOp::create(k.b, k.loc, k.i32(), k.load(k.at(launch.buffers[1], row)));
   }
   void overChannels(llvm::function_ref<void(Value)> body) {
     k.loop(k.thread(), k.c(channels), k.threads, body);
@@ -57,10 +56,11 @@ private:
     return k.blockReduce(own, k.threads, combine);
   }
   Value sum(llvm::function_ref<Value(Value)> term) {
-    return fold(k.number(0), [&](Value x, Value y) { return k.fadd(x, y); }, term);
+    return fold(
+        k.number(0), [&](Value x, Value y) { return k.fadd(x, y); }, term);
   }
   /// max x, and the sum of exp(x - max).
-  std::pair<Value, Value> maxAndSum(Value x) {
+  std::pair<Value, Value> maxAndSum(TypedPointer x) {
     Value max = fold(
         k.load(x), [&](Value a, Value v) { return larger(a, v); },
         [&](Value i) { return k.load(k.at(x, i)); });
@@ -83,12 +83,13 @@ private:
 } // namespace
 
 void RowEmitter::crossEntropy(Value row) {
-  Value x = input(0, row), smoothing = k.load(launch.buffers[2]);
+  TypedPointer x = input(0, row);
+  Value smoothing = k.load(launch.buffers[2]);
   auto [max, total] = maxAndSum(x);
   Value logSum = k.fadd(log(total), max);
   Value wanted;
   if (isSoft()) {
-    Value targets = input(1, row);
+    TypedPointer targets = input(1, row);
     wanted = sum([&](Value i) { return k.fmul(k.load(k.at(targets, i)), k.load(k.at(x, i))); });
   } else {
     wanted = k.load(k.at(x, label(row)));
@@ -105,21 +106,25 @@ void RowEmitter::crossEntropyGrad(Value row) {
   Value smoothing = k.load(launch.buffers[2]),
         rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
   Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
-  Value x = input(0, row), out = output(row);
+  TypedPointer x = input(0, row), out = output(row);
   auto [max, total] = maxAndSum(x);
   Value m = max, inverse = k.fdiv(k.number(1), total);
-  Value scale = k.fdiv(k.number(weight), k.toF32(launch.images)),
-        target = isSoft() ? input(1, row) : label(row);
+  Value scale = k.fdiv(k.number(weight), k.toF32(launch.images)), target;
+  TypedPointer targets;
+  if (isSoft())
+    targets = input(1, row);
+  else
+    target = label(row);
   overChannels([&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse);
-    Value wanted = isSoft() ? k.fadd(k.fmul(k.load(k.at(target, i)), sharp), rest)
-                            : k.select(k.equal(i, target), hit, rest);
+    Value wanted = targets ? k.fadd(k.fmul(k.load(k.at(targets, i)), sharp), rest)
+                           : k.select(k.equal(i, target), hit, rest);
     k.store(k.fmul(scale, k.fsub(p, wanted)), k.at(out, i));
   });
 }
 
 void RowEmitter::softmax(Value row) {
-  Value x = input(0, row), out = output(row);
+  TypedPointer x = input(0, row), out = output(row);
   auto [max, total] = maxAndSum(x);
   Value m = max, inverse = k.fdiv(k.number(1), total);
   overChannels(
@@ -127,7 +132,7 @@ void RowEmitter::softmax(Value row) {
 }
 
 void RowEmitter::softmaxGrad(Value row) {
-  Value g = input(0, row), y = input(1, row), out = output(row);
+  TypedPointer g = input(0, row), y = input(1, row), out = output(row);
   Value dot = sum([&](Value i) { return k.fmul(k.load(k.at(g, i)), k.load(k.at(y, i))); });
   overChannels([&](Value i) {
     k.store(k.fmul(k.load(k.at(y, i)), k.fsub(k.load(k.at(g, i)), dot)), k.at(out, i));
@@ -136,7 +141,7 @@ void RowEmitter::softmaxGrad(Value row) {
 
 /// Mean of (x - t)^2, or of |x - t|, over the row.
 void RowEmitter::difference(Value row, bool squared) {
-  Value x = input(0, row), target = input(1, row);
+  TypedPointer x = input(0, row), target = input(1, row);
   Value own =
       k.reduce(k.thread(), k.c(channels), k.threads, k.number64(0), [&](Value i, ValueRange acc) {
         Value d = k.fsub(k.load(k.at(x, i)), k.load(k.at(target, i)));
@@ -151,7 +156,7 @@ void RowEmitter::difference(Value row, bool squared) {
 
 /// weight / images times 2 (x - t), or times its sign, which is zero at zero.
 void RowEmitter::differenceGrad(Value row, bool squared) {
-  Value x = input(0, row), target = input(1, row), out = output(row);
+  TypedPointer x = input(0, row), target = input(1, row), out = output(row);
   Value scale = k.fdiv(k.number(op.getNumbers()[0] * (squared ? 2 : 1)), k.toF32(launch.images));
   overChannels([&](Value i) {
     Value d = k.fsub(k.load(k.at(x, i)), k.load(k.at(target, i)));
@@ -174,7 +179,7 @@ void RowEmitter::lrn(bool gradient) {
   int64_t after = lrnSize() - 1 - before();
   forEachItem(k, launch, static_cast<int64_t>(op.getPixels()) * channels, 0, [&](Value item) {
     Value channel = k.rem(item, channels), row = k.div(item, channels);
-    Value x = input(gradient ? 1 : 0, row);
+    TypedPointer x = input(gradient ? 1 : 0, row);
     auto denominator = [&](Value j) {
       Value squares = windowSum(k.add(j, -before()), [&](Value i) {
         Value v = k.load(k.at(x, i));
@@ -182,10 +187,11 @@ void RowEmitter::lrn(bool gradient) {
       });
       return k.fadd(k.number(op.getNumbers()[3]), k.fmul(k.number(alpha), squares));
     };
-    Value own = k.load(k.at(x, channel)), out = k.at(output(row), channel);
+    Value own = k.load(k.at(x, channel));
+    TypedPointer out = k.at(output(row), channel);
     if (!gradient)
       return k.store(k.fmul(own, power(denominator(channel), -beta)), out);
-    Value g = input(0, row);
+    TypedPointer g = input(0, row);
     Value direct = k.fmul(k.load(k.at(g, channel)), power(denominator(channel), -beta));
     Value across = windowSum(k.add(channel, -after), [&](Value j) {
       return k.fmul(k.fmul(k.load(k.at(g, j)), k.load(k.at(x, j))),
@@ -229,7 +235,7 @@ void netc::cuda::emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &
   k.grid = {1, 0, 1};
   Value total = k.number64(0);
   for (auto [index, weight] : llvm::enumerate(op.getWeights())) {
-    Value losses = launch.buffers[index];
+    TypedPointer losses = launch.buffers[index];
     int64_t each = kern::lossesOf(op.getInputs()[index]);
     Value count = each == 1 ? launch.images : k.mul(launch.images, each);
     Value own = k.reduce(k.thread(), count, k.threads, k.number64(0), [&](Value i, ValueRange acc) {

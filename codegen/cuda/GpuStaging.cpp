@@ -12,6 +12,13 @@ static constexpr int64_t kStageThreads = 256;
 
 int64_t StagedOperand::copies() const { return llvm::count(inputs.accesses, Access::Full); }
 
+bool StagedOperand::storedAsTile() const {
+  return llvm::all_of(llvm::zip(inputs.pointers, inputs.accesses), [](auto input) {
+    auto [pointer, access] = input;
+    return access != Access::Full || pointer.element.isF32();
+  });
+}
+
 namespace {
 /// One operand of one product: its chunks from global memory to the values that are multiplied.
 class Stager {
@@ -25,9 +32,9 @@ public:
   bool finishes() const { return from.formula || rounds; }
   /// Starts copying the stage at depth `at` to the tiles from `base` on. Result: i32, bit i says
   /// whether chunk i is valid; null where nobody asks.
-  Value copy(Value at, Value base);
+  Value copy(Value at, TypedPointer base);
   /// What landed at `base`, and the channel-wise inputs, as finish() takes them.
-  Values fetch(Value at, Value base);
+  Values fetch(Value at, TypedPointer base);
   /// The same from global memory.
   Values load(Value at);
   /// Which chunks of the stage at depth `at` are valid, one i1 each, null: always; from copy()'s
@@ -35,14 +42,14 @@ public:
   Values validity(Value at, Value bits = {});
   /// What is multiplied.
   Values finish(Value at, ValueRange raw, ArrayRef<Value> valid);
-  void store(ValueRange values, Value base);
+  void store(ValueRange values, TypedPointer base);
 
 private:
   using Full = llvm::function_ref<Values(int64_t copy, int64_t i, const Chunk &)>;
   /// Values of one input after the other, chunk by chunk; of a channel-wise one, once.
   Values gather(Value at, Full full);
   int64_t chunksOf(Access access) const { return access == Access::Channel ? 1 : from.count; }
-  void copyChunk(Value to, Value pointer, Value offset, Value valid);
+  void copyChunk(TypedPointer to, TypedPointer pointer, Value offset, Value valid);
 
   GpuEmitter &k;
   const StagedOperand &from;
@@ -52,16 +59,17 @@ private:
 } // namespace
 
 /// `width` floats from global to shared memory, or zeros where `valid` is false.
-void Stager::copyChunk(Value to, Value pointer, Value offset, Value valid) {
-  Value source = k.at(pointer, offset); // not read where there are no bytes
-  int64_t bytes = 4 * from.width;
+void Stager::copyChunk(TypedPointer to, TypedPointer pointer, Value offset, Value valid) {
+  assert(to.element == pointer.element && "a copy converts nothing");
+  TypedPointer source = k.at(pointer, offset); // not read where there are no bytes
+  int64_t bytes = pointer.bytes() * from.width;
   Value read = valid ? k.select(valid, k.c(bytes), k.c(0)) : k.c(bytes);
   // Past the first cache where the instruction can: nobody reads the same bytes again soon.
   auto cache = bytes == 16 ? NVVM::LoadCacheModifierKind::CG : NVVM::LoadCacheModifierKind::CA;
   NVVM::CpAsyncOp::create(k.b, k.loc, to, source, static_cast<uint32_t>(bytes), cache, read);
 }
 
-Value Stager::copy(Value at, Value base) {
+Value Stager::copy(Value at, TypedPointer base) {
   SmallVector<Chunk> chunks;
   for (int64_t i = 0; i < from.count; ++i)
     chunks.push_back(from.chunk(at, i));
@@ -119,7 +127,7 @@ Values Stager::gather(Value at, Full full) {
 }
 
 Values Stager::load(Value at) {
-  Values pointers;
+  SmallVector<TypedPointer> pointers;
   for (auto [pointer, access] : llvm::zip(from.inputs.pointers, from.inputs.accesses))
     if (access == Access::Full)
       pointers.push_back(pointer);
@@ -129,7 +137,7 @@ Values Stager::load(Value at) {
   });
 }
 
-Values Stager::fetch(Value at, Value base) {
+Values Stager::fetch(Value at, TypedPointer base) {
   return gather(at, [&](int64_t copy, int64_t i, const Chunk &) {
     auto read = [&] {
       return k.loadChunk(from.place(k.at(base, copy * tileFloats), i), from.width);
@@ -166,7 +174,7 @@ Values Stager::finish(Value at, ValueRange raw, ArrayRef<Value> valid) {
   return finished;
 }
 
-void Stager::store(ValueRange values, Value base) {
+void Stager::store(ValueRange values, TypedPointer base) {
   k.when(from.on, [&] {
     for (int64_t i = 0; i < from.count; ++i)
       k.storeChunk(values.slice(i * from.width, from.width), from.place(base, i));
@@ -188,8 +196,10 @@ private:
   Value depthOf(Value i) { return k.add(first, k.mul(i, s.getDepth())); }
   int64_t stagesOfCopies() const;
   // Of copies.
-  Value stage(Value i) { return k.at(memory, k.mul(k.rem(i, stages), a.floats() + b.floats())); }
-  Value partOfB(Value stage) { return k.at(stage, a.floats()); }
+  TypedPointer stage(Value i) {
+    return k.at(memory, k.mul(k.rem(i, stages), a.floats() + b.floats()));
+  }
+  TypedPointer partOfB(TypedPointer stage) { return k.at(stage, a.floats()); }
   void issue(Value i, MutableArrayRef<Value> bits);
 
   GpuEmitter &k;
@@ -198,19 +208,19 @@ private:
   Value first;
   Stager a, b;
   int64_t stages = 2;
-  Value memory;
+  TypedPointer memory;
 };
 } // namespace
 
 /// Two buffers: while one is multiplied, the next stage is on its way to registers.
 Values Pipeline::runThroughRegisters(Value iterations) {
   int64_t floats = tile.aFloats() + tile.bFloats();
-  memory = k.shared(4 * 2 * floats);
+  memory = k.shared(2 * floats);
   auto buffer = [&](Value index) { return k.at(memory, k.mul(index, floats)); };
   auto finished = [&](Stager &part, Value at) {
     return part.finish(at, part.load(at), part.validity(at));
   };
-  auto store = [&](ValueRange ofA, ValueRange ofB, Value to) {
+  auto store = [&](ValueRange ofA, ValueRange ofB, TypedPointer to) {
     a.store(ofA, to);
     b.store(ofB, k.at(to, tile.aFloats()));
   };
@@ -219,7 +229,8 @@ Values Pipeline::runThroughRegisters(Value iterations) {
   return k.reduce(k.c(0), iterations, 1, tile.zeros(), [&](Value i, ValueRange accumulators) {
     Value current = arith::AndIOp::create(k.b, k.loc, i, k.c(1)), other = k.sub(k.c(1), current);
     // Past the end it reads zeros.
-    Value next = depthOf(k.add(i, 1)), from = buffer(current);
+    Value next = depthOf(k.add(i, 1));
+    TypedPointer from = buffer(current);
     Values ofA = finished(a, next), ofB = finished(b, next);
     Values product = tile.multiply(from, k.at(from, tile.aFloats()), accumulators, 0, s.getDepth());
     store(ofA, ofB, buffer(other));
@@ -230,7 +241,7 @@ Values Pipeline::runThroughRegisters(Value iterations) {
 
 /// As many as shared memory should hold, and as one word's bits of validity reach.
 int64_t Pipeline::stagesOfCopies() const {
-  int64_t bytes = 4 * (a.floats() + b.floats());
+  int64_t bytes = kern::elementBytes(k.f32()) * (a.floats() + b.floats());
   int64_t room = target::GpuFacts().stageBytes * s.getThreads() / kStageThreads / bytes;
   int64_t bits = 32 / std::max(a.count(), b.count()) + 1;
   return std::clamp<int64_t>(std::min(room, bits), 3, s.getStages());
@@ -239,7 +250,7 @@ int64_t Pipeline::stagesOfCopies() const {
 /// Starts the copies of stage `i`. `bits`: of A's and B's stages that are on their way, the oldest
 /// in the lowest bits; it leaves, and this one comes.
 void Pipeline::issue(Value i, MutableArrayRef<Value> bits) {
-  Value to = stage(i);
+  TypedPointer to = stage(i);
   Value added[] = {a.copy(depthOf(i), to), b.copy(depthOf(i), partOfB(to))};
   NVVM::CpAsyncCommitGroupOp::create(k.b, k.loc);
   int64_t counts[] = {a.count(), b.count()};
@@ -255,14 +266,15 @@ void Pipeline::issue(Value i, MutableArrayRef<Value> bits) {
 /// A ring of stages; copies run stages - 1 ahead, prologues one.
 Values Pipeline::runCopies(Value iterations) {
   stages = stagesOfCopies();
-  memory = k.shared(4 * stages * (a.floats() + b.floats()));
+  memory = k.shared(stages * (a.floats() + b.floats()));
   // All copies of this thread but those of the last `stages - 2` have landed.
   auto wait = [&] {
     NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, static_cast<uint32_t>(stages - 2));
   };
   // Both parts' loads, then what `between` does, then the arithmetic and the stores.
   auto finish = [&](Value i, ArrayRef<Value> bits, llvm::function_ref<void()> between) {
-    Value at = depthOf(i), to = stage(i), places[] = {to, partOfB(to)};
+    Value at = depthOf(i);
+    TypedPointer to = stage(i), places[] = {to, partOfB(to)};
     Stager *parts[] = {&a, &b};
     Values raw[2];
     for (int p = 0; p < 2; ++p)
@@ -292,7 +304,7 @@ Values Pipeline::runCopies(Value iterations) {
     // Stage i is complete for all, and all have read stage i - 1, whose place is the next.
     k.barrier();
     issue(k.add(i, stages - 1), running);
-    Value from = stage(i);
+    TypedPointer from = stage(i);
     auto multiply = [&](int64_t begin, int64_t end) {
       product = tile.multiply(from, partOfB(from), product, begin, end);
     };
@@ -318,7 +330,8 @@ Values netc::cuda::runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr
   // Without tensor cores a product is bound by its multiply-adds: copies where nothing is left to
   // do to them, in chunks of 16 bytes.
   auto plain = [](const StagedOperand &x) { return !x.formula && x.width == 4; };
-  bool copies = k.features.asyncCopy && (tile.isMma() || (plain(a) && plain(b)));
+  bool copies = k.features.asyncCopy && a.storedAsTile() && b.storedAsTile() &&
+                (tile.isMma() || (plain(a) && plain(b)));
   Pipeline pipeline(k, tile, s, first, a, b);
   return copies ? pipeline.runCopies(iterations) : pipeline.runThroughRegisters(iterations);
 }

@@ -42,10 +42,12 @@ struct StagedOperand {
   /// Chunk `i` of the stage that begins at depth `at`.
   std::function<Chunk(Value at, int64_t i)> chunk;
   /// Its place in a tile that begins at `base`.
-  std::function<Value(Value base, int64_t i)> place;
+  std::function<TypedPointer(TypedPointer base, int64_t i)> place;
 
   /// Full inputs: each is copied to a tile of its own; the first one's receives the result.
   int64_t copies() const;
+  /// Whether memory holds these as a tile does: what is stored otherwise is converted by loads.
+  bool storedAsTile() const;
 };
 
 /// Multiplies `iterations` (i32) stages from depth `first`. All threads have passed a barrier after

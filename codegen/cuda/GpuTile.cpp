@@ -27,21 +27,21 @@ GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows)
 /// Rows of 16 floats: row r has its four chunks c at c ^ (r / 2 % 4). Eight rows of one chunk,
 /// which ldmatrix reads at once, and two whole rows, which eight threads copy, both lie in 32
 /// different banks.
-Value GpuTile::placeOfA(Value a, Value row, Value depth) {
+TypedPointer GpuTile::placeOfA(TypedPointer a, Value row, Value depth) {
   if (!deepRows)
     return placeAcross(a, depth, row, s.getRows());
   Value chunk = arith::XOrIOp::create(k.b, k.loc, k.div(depth, 4), k.rem(k.div(row, 2), 4));
   return k.at(a, k.add(k.add(k.mul(row, s.getDepth()), k.mul(chunk, 4)), k.rem(depth, 4)));
 }
 
-Value GpuTile::placeOfB(Value b, Value depth, Value column) {
+TypedPointer GpuTile::placeOfB(TypedPointer b, Value depth, Value column) {
   return placeAcross(b, depth, column, s.getColumns());
 }
 
 /// Rows of 16 or a multiple of 32 floats: groups of eight columns change places, so that eight
 /// columns at four depths, a fragment of mma.sync, lie in 32 different banks, and so does a whole
 /// row.
-Value GpuTile::placeAcross(Value base, Value depth, Value column, int64_t columns) {
+TypedPointer GpuTile::placeAcross(TypedPointer base, Value depth, Value column, int64_t columns) {
   Value group = columns >= 32 ? k.rem(depth, 4) : k.rem(k.div(depth, 2), 2);
   Value swizzled = arith::XOrIOp::create(k.b, k.loc, column, k.mul(group, 8));
   return k.at(base, k.add(k.mul(depth, columns), swizzled));
@@ -52,7 +52,8 @@ Values GpuTile::zeros() {
   return Values(count, k.number(0));
 }
 
-Values GpuTile::multiply(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end) {
+Values GpuTile::multiply(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
+                         int64_t end) {
   return isMma() ? multiplyMma(a, b, accumulators, begin, end)
                  : multiplyFma(a, b, accumulators, begin, end);
 }
@@ -70,7 +71,8 @@ Value GpuTile::columnOffset(int64_t j) {
   return k.add(k.mul(tx, 4), j * (4 * s.getColumns() / threadColumns));
 }
 
-Values GpuTile::multiplyFma(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end) {
+Values GpuTile::multiplyFma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
+                            int64_t end) {
   int64_t rows = s.getThreadRows(), chunks = threadColumns / 4;
   constexpr int64_t kStep = 4;
   return k.reduce(k.c(begin), k.c(end), kStep, accumulators, [&](Value depth, ValueRange acc) {
@@ -111,13 +113,14 @@ Value netc::cuda::roundToTf32(GpuEmitter &k, Value x) {
 /// Fragments of m16n8k8 (PTX ISA, "Matrix fragments for mma.m16n8k8"): with g = lane / 4 and q =
 /// lane % 4, A holds (g, q), (g + 8, q), (g, q + 4), (g + 8, q + 4); B (q, g), (q + 4, g); C (g,
 /// 2q), (g, 2q + 1), (g + 8, 2q), (g + 8, 2q + 1).
-Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end) {
+Values GpuTile::multiplyMma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
+                            int64_t end) {
   Values next(accumulators.begin(), accumulators.end());
   int64_t down = s.getThreadRows() / 16, across = warpColumns / 8;
   auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.i32()));
   auto fourFloats =
       LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.f32()));
-  auto bitsAt = [&](Value place) -> Value {
+  auto bitsAt = [&](TypedPointer place) -> Value {
     return arith::BitcastOp::create(k.b, k.loc, k.i32(), k.load(place));
   };
   for (int64_t depth = begin; depth < end; depth += 8) {
@@ -128,7 +131,7 @@ Values GpuTile::multiplyMma(Value a, Value b, ValueRange accumulators, int64_t b
         // Each lane names a row of one of four 8x4 matrices: rows 0-7 and 8-15, depths 0-3 and 4-7.
         Value row = k.add(k.add(warpRow, i * 16), k.rem(lane, 16));
         Value loaded = NVVM::LdMatrixOp::create(
-            k.b, k.loc, four, placeOfA(a, row, k.add(k.mul(k.div(lane, 16), 4), depth)), 4,
+            k.b, k.loc, four, Value(placeOfA(a, row, k.add(k.mul(k.div(lane, 16), 4), depth))), 4,
             NVVM::MMALayout::row, NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8),
             NVVM::LdStMatrixEltType::B16);
         for (int64_t part = 0; part < 4; ++part)

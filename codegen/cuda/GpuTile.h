@@ -30,12 +30,13 @@ public:
   int64_t bFloats() const { return s.getDepth() * s.getColumns(); }
   /// Where an element of a stage's A or B lies; neighbours within 4 along the rows of memory (A's
   /// depths where `deepRows`, else its rows; B's columns) lie side by side.
-  Value placeOfA(Value a, Value row, Value depth);
-  Value placeOfB(Value b, Value depth, Value column);
+  TypedPointer placeOfA(TypedPointer a, Value row, Value depth);
+  TypedPointer placeOfB(TypedPointer b, Value depth, Value column);
 
   Values zeros();
   /// accumulators + A B over depths [begin, end) of one stage; multiples of 8.
-  Values multiply(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end);
+  Values multiply(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
+                  int64_t end);
   /// In the order of rows for equal columnIndex.
   llvm::SmallVector<Fragment> fragments(ValueRange accumulators);
   int64_t columnsOfThread() const;
@@ -46,9 +47,11 @@ public:
   bool isMma() const { return s.getAlgorithm() == kern::GpuAlgorithm::Mma; }
 
 private:
-  Values multiplyFma(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end);
-  Values multiplyMma(Value a, Value b, ValueRange accumulators, int64_t begin, int64_t end);
-  Value placeAcross(Value base, Value depth, Value column, int64_t columns);
+  Values multiplyFma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
+                     int64_t end);
+  Values multiplyMma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
+                     int64_t end);
+  TypedPointer placeAcross(TypedPointer base, Value depth, Value column, int64_t columns);
   Value rowOffset(int64_t r);    // FMA: the thread's r-th row
   Value columnOffset(int64_t j); // FMA: its j-th chunk of 4 columns
 

@@ -25,21 +25,6 @@ ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json
       layers[cast<DictionaryAttr>(layer).getAs<StringAttr>("name")] = static_cast<uint32_t>(index);
 }
 
-/// NetcType of a storage type; UINT32_MAX where there is none.
-static uint32_t typeNumber(Type type) {
-  if (type.isF32())
-    return 0;
-  if (type.isF64())
-    return 1;
-  if (type.isInteger(64))
-    return 2;
-  if (type.isInteger(32))
-    return 3;
-  if (type.isBF16())
-    return 4;
-  return type.isInteger(8) ? 5 : UINT32_MAX;
-}
-
 /// Nothing for a type that no buffer has.
 static std::optional<NetcType> storageType(Type type) {
   if (type.isF32())
