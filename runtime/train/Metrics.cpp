@@ -21,6 +21,22 @@ Json pointsJson(const std::vector<CurvePoint> &points) {
   return list;
 }
 
+void EpochCurve::add(double loss, int64_t right, const Quality &stepQuality, int64_t count) {
+  quality.add(stepQuality);
+  lossSum += loss * double(count);
+  correct += right;
+  images += count;
+  epochImages += count;
+}
+
+void EpochCurve::endPoint(int64_t step, double learningRate) {
+  double accuracy = quality.values   ? quality.meanAbsolute()
+                    : quality.scored ? quality.accuracy()
+                                     : double(correct) / double(images);
+  points.push_back({step, lossSum / double(images), accuracy, learningRate});
+  lossSum = 0, correct = 0, images = 0, quality = {};
+}
+
 void Metrics::begin(int64_t step) const {
   std::string kept;
   if (step > 0 && std::filesystem::exists(path)) {

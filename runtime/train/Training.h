@@ -1,30 +1,27 @@
 //===- Training.h - one run of training, from its inside --------*- C++ -*-===//
 //
-// Trainer.cpp runs the epochs; TrainingFiles.cpp saves, resumes and reports.
+// Trainer.cpp runs steps and epochs; TrainingSetup.cpp begins a run, TrainingResume.cpp takes one
+// up again, TrainingEpoch.cpp judges an epoch, TrainingFiles.cpp saves and reports.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_TRAIN_TRAINING_H
 #define NETC_RUNTIME_TRAIN_TRAINING_H
 
-#include "runtime/base/Error.h"
-#include "runtime/base/Progress.h"
 #include "runtime/comm/Communicator.h"
-#include "runtime/data/Loader.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/exec/Executor.h"
 #include "runtime/recipe/Schedule.h"
-#include "runtime/system/FileLock.h"
 #include "runtime/train/Checkpoint.h"
-#include "runtime/train/Metrics.h"
+#include "runtime/train/EpochPlan.h"
 #include "runtime/train/Optimizer.h"
+#include "runtime/train/RunData.h"
+#include "runtime/train/RunFiles.h"
+#include "runtime/train/RunOutput.h"
 #include "runtime/train/Trainer.h"
+#include "runtime/train/TrainingProgress.h"
 
-#include <chrono>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace netc::runtime {
 
@@ -35,94 +32,69 @@ public:
   int run();
 
 private:
-  void beginFiles();
+  // TrainingSetup.cpp
+  void checkBatches() const;
+  void fitMemory();
+  void startWeights();
   void agreeOnStart();
-  bool isInterrupted();
   void describeRun();
-  int finish(bool saved);
+
+  // TrainingResume.cpp
   void resume(const Checkpoint &checkpoint);
   void checkPosition(const TrainingPosition &at) const;
-  std::optional<Checkpoint> findForResume() const;
+  std::string differenceFrom(const std::string &before, bool ignoreEpochs) const;
   void checkSameRun(const Checkpoint &checkpoint) const;
+
+  // Trainer.cpp
+  bool isInterrupted();
   bool trainEpoch();
   void step(const Batch &batch);
   void requireHealthy(const Batch &batch, float loss, double rate);
-  void checkBatches() const;
-  void fitMemory();
   void update(const Batch &batch, double rate);
-  /// The update that the batch after `batches` belongs to.
-  int64_t updateOf(int64_t batches) const {
-    int64_t each = (stepsPerEpoch + recipe.accumulate - 1) / recipe.accumulate;
-    return batches / stepsPerEpoch * each + batches % stepsPerEpoch / recipe.accumulate;
-  }
-  double rateOf(int64_t batches) const { return schedule.learningRate(updateOf(batches)); }
-  /// Whether gradients of earlier batches wait for an update.
-  bool isAccumulating() const {
-    return position.batch % recipe.accumulate != 0 && position.batch != stepsPerEpoch;
-  }
+  double rateOf(int64_t batches) const { return schedule.learningRate(plan.updateOf(batches)); }
   /// How many class scores of a batch's images are right; of other models null, and what the
   /// batch adds to the quality.
   int64_t countCorrect(const Batch &batch) const;
   Quality qualityOf(const Batch &batch) const;
   void addToCurve(double loss, int64_t correct, const Quality &quality, int64_t images);
-  void requirePlainRecipe() const;
   std::string qualityText(double loss) const;
-  void showProgress(int64_t stepsHere, std::chrono::steady_clock::time_point start);
-  bool validate();
+  int stopInterrupted();
+  int finish(bool saved);
+
+  // TrainingEpoch.cpp
+  void requireFinite() const;
+  bool endEpoch();
+  bool validate(EpochRecord &record);
+  EpochRecord recordOfTraining() const;
+  void printEpoch(const EpochRecord &record, const std::string &trained);
+
+  // TrainingFiles.cpp
   void save();
   void writeRun();
-  void remakeFolder();
-  void writeFiles(const std::function<void()> &write);
-  [[noreturn]] void failToWrite(const Error &error) const;
   void saveValidated(const std::string &path) const;
   void report() const;
-  void requireFinite() const;
-  std::string lastCheckpoint() const;
-  void warnOfCorrupt() const;
-  int stopInterrupted();
-  /// To stdout, where it can be written: training goes on without.
-  template <typename... Args> void print(fmt::format_string<Args...> format, Args &&...args) {
-    if (communicator.isRoot())
-      printText(fmt::format(format, std::forward<Args>(args)...));
-  }
-  void printText(const std::string &text);
-  void flushOutput();
-  void noteLostOutput();
-  /// As their namesakes outside.
-  void note(const std::string &message) const;
-  void warn(const std::string &message) const;
 
   const TrainOptions &options;
   Communicator &communicator;
-  std::optional<FolderLock> lock; // of `out`, of rank 0
+  RunOutput output;
   ModelInfo info;
   Recipe recipe;
-  std::unique_ptr<Dataset> data, validation;
-  std::vector<int64_t> samples, validated; // of both sets, those that are seen
+  RunData data;
   ThreadPool pool;
   Executor executor;
   Optimizer optimizer;
-  int64_t stepsPerEpoch; // batches
+  EpochPlan plan;
   Schedule schedule;
-  unsigned workers;
-  std::optional<Pipeline> augment, evaluation;
-  CorruptImages corrupt, corruptValidation;
-  std::optional<Loader> loader;
+  TrainingPosition position;
+  RunFiles files;
+  TrainingProgress progress;
+  std::optional<Loader> loader; // its batches lie in the device's memory
   WeightsMetadata metadata;
   RunIdentity identity;
   std::optional<Checkpoint> begun; // the checkpoint to go on from
-  TrainingPosition position;
-  Metrics metrics;
-  Progress progress;
-  std::string checkpointFolder;
-  std::vector<int64_t> kept;        // checkpoints of this run at epochs' ends
-  std::optional<int64_t> savedStep; // of the latest checkpoint of this run
-  bool improved = false;            // the last epoch was the best so far
-  int64_t firstStep = 0;            // of this process
-  double validationSeconds = 0;     // of the last validation
-  bool estimated = false;
-  bool outputLost = false; // stdout can't be written any more, which has been said
-  Accuracy lastAccuracy;
+  bool improved = false;           // the last epoch was the best so far
+  int64_t firstStep = 0;           // of this process
+  Accuracy lastAccuracy;           // of the last validation
 };
 
 } // namespace netc::runtime

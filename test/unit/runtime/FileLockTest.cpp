@@ -92,9 +92,11 @@ TEST(FolderLock, TwoTrainersWithOneOut) {
 
 TEST(FolderLock, ARunWhoseFolderIsRemovedSavesInANewOne) {
   ScratchFolder folder;
-  Outcome outcome = shell(run(folder / "out", "--epochs 12") + " & first=$!; while [ ! -e " +
-                          folder / "out/best.safetensors ]; do sleep 0.01; done; rm -rf " +
-                          folder / "out; wait $first");
+  // Renamed first: `rm` alone fails where the run makes a file in a folder that it is emptying.
+  Outcome outcome =
+      shell(run(folder / "out", "--epochs 12") + " & first=$!; while [ ! -e " +
+            folder / "out/best.safetensors ]; do sleep 0.01; done; mv " + folder / "out " +
+            folder / "gone; rm -rf " + folder / "gone; wait $first");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_HAS(outcome.err, "warning: " + folder / "out was removed: it is made anew");
   EXPECT_EQ(outcome.err.find("make room"), std::string::npos) << outcome.err;
