@@ -2,8 +2,8 @@
 #include "frontend/elaborate/Recipes.h"
 
 #include "frontend/elaborate/Elaborator.h"
+#include "frontend/elaborate/RecipeReader.h"
 #include "frontend/elaborate/Select.h"
-#include "runtime/abi/RecipeTable.h"
 
 #include <fmt/format.h>
 
@@ -11,34 +11,6 @@
 #include <map>
 
 namespace netc::frontend {
-
-namespace {
-/// Reads one `train` clause.
-class RecipeReader {
-public:
-  RecipeReader(const Program &program, Diagnostics &diags) : program(program), diags(diags) {}
-  Recipe read(const Train &train);
-
-private:
-  void readClause(const Clause &clause);
-  /// The value of a clause that takes a number.
-  std::optional<RecipeValue> readNumber(const Clause &clause, const recipe::Clause &kind);
-  std::vector<RecipeCall> readCalls(const Clause &clause, const recipe::Clause &kind);
-  std::optional<RecipeCall> readCall(const Expr &item, const recipe::Clause &clause);
-  bool readArguments(const recipe::Call &kind, const CallExpr &call, RecipeCall &out);
-  bool checkArguments(const recipe::Call &kind, const CallExpr &call, const RecipeCall &out);
-  /// `have`: the value in words, for a message.
-  std::optional<RecipeValue> evaluate(const Expr &expr, std::string &have);
-  void store(std::string_view name, const RecipeValue &value);
-  void store(std::string_view name, std::vector<RecipeCall> calls);
-  void readLosses(const Clause &clause, const recipe::Clause &kind);
-  void readLoss(const std::string &output, const Expr &item, const recipe::Clause &kind);
-
-  const Program &program;
-  Diagnostics &diags;
-  Recipe recipe;
-};
-} // namespace
 
 static std::optional<RecipeValue> convert(const Value &value) {
   if (const auto *flag = value.as<bool>())
@@ -73,94 +45,6 @@ std::optional<RecipeValue> RecipeReader::evaluate(const Expr &expr, std::string 
   if (!converted)
     diags.error(expr.range, fmt::format("a recipe can't use {}", describe(value)));
   return converted;
-}
-
-static std::vector<std::string> namesOf(const auto &kinds) {
-  std::vector<std::string> names;
-  for (const auto &kind : kinds)
-    names.emplace_back(kind.name);
-  return names;
-}
-
-static std::string takes(const recipe::Call &kind) {
-  return "it takes " + joinNames(namesOf(kind.params()));
-}
-
-bool RecipeReader::readArguments(const recipe::Call &kind, const CallExpr &call, RecipeCall &out) {
-  size_t before = 0;
-  bool named = false;
-  for (const Argument &arg : call.args) {
-    named = named || !arg.name.empty();
-    // `sgd(nesterov)`: a bare word is a switch here as well.
-    const auto *word = std::get_if<NameExpr>(&arg.value->node);
-    const recipe::Param *toggle = word && arg.name.empty() ? kind.find(word->name) : nullptr;
-    if (toggle && toggle->type != recipe::Type::Flag)
-      toggle = nullptr;
-    std::string name(toggle ? toggle->name : arg.name);
-    if (name.empty()) {
-      size_t most = kind.params().size();
-      if (named || before >= most) {
-        diags
-            .error(arg.value->range,
-                   !named ? fmt::format("'{}' takes at most {} argument{}", kind.name, most,
-                                        most == 1 ? "" : "s")
-                          : std::string("a positional argument stands after a named one"))
-            .suggest(takes(kind));
-        return false;
-      }
-      name = kind.params()[before++].name;
-    }
-    const recipe::Param *param = kind.find(name);
-    if (!param) {
-      diags
-          .error(arg.nameRange, fmt::format("'{}' has no argument '{}'{}", kind.name, name,
-                                            didYouMean(name, namesOf(kind.params()))))
-          .suggest(takes(kind));
-      return false;
-    }
-    if (recipe::find(out.named, name)) {
-      diags.error(arg.nameRange,
-                  fmt::format("argument '{}' of '{}' is given twice", name, kind.name));
-      return false;
-    }
-    std::string have;
-    std::optional<RecipeValue> value;
-    if (toggle) {
-      value = RecipeValue{true};
-    } else if (word && param->type == recipe::Type::Order) { // a bare word names a choice
-      value = RecipeValue{std::string(word->name)};
-      have = fmt::format("'{}'", word->name);
-    } else {
-      value = evaluate(*arg.value, have);
-    }
-    if (value && !recipe::fits(param->type, *value)) {
-      diags.error(arg.value->range,
-                  fmt::format("'{}' of '{}' must be {}, have {}", param->name, kind.name,
-                              recipe::wanted(param->type, *value), have));
-      return false;
-    }
-    if (!value)
-      return false;
-    // Whoever reads the recipe finds every argument by its name.
-    out.named.push_back({name, std::move(*value)});
-  }
-  return checkArguments(kind, call, out);
-}
-
-/// What only all arguments together show.
-bool RecipeReader::checkArguments(const recipe::Call &kind, const CallExpr &call,
-                                  const RecipeCall &out) {
-  if (const recipe::Param *missing = recipe::findMissing(kind, out.named)) {
-    diags
-        .error(call.callee->range,
-               fmt::format("'{}' needs the argument '{}'", kind.name, missing->name))
-        .suggest(takes(kind));
-    return false;
-  }
-  std::string_view wrong = kind.together ? kind.together(out.named) : "";
-  if (!wrong.empty())
-    diags.error(call.callee->range, fmt::format("'{}': {}", kind.name, wrong));
-  return wrong.empty();
 }
 
 /// `normalize(auto)`: computed from the training set.
@@ -232,83 +116,6 @@ std::optional<RecipeValue> RecipeReader::readNumber(const Clause &clause,
                    ? "only points of the schedule may be iterations"
                    : "");
   return std::nullopt;
-}
-
-static std::vector<LossTerm> defaultLosses() {
-  LossTerm term;
-  term.call.name = "cross_entropy";
-  return {term};
-}
-
-/// `0.1 * l1`: the term after a weight. `weight` is multiplied by it.
-static const Expr *termOf(const Expr &item, const Expr *&weight) {
-  const auto *product = std::get_if<BinaryExpr>(&item.node);
-  if (!product || product->rest.size() != 1 || product->rest[0].op != BinaryOp::Multiply)
-    return &item;
-  weight = product->first.get();
-  return product->rest[0].right.get();
-}
-
-/// One term, or a sum of them: `cross_entropy + 0.5 * l1`.
-void RecipeReader::readLoss(const std::string &output, const Expr &item,
-                            const recipe::Clause &kind) {
-  const auto *sum = std::get_if<BinaryExpr>(&item.node);
-  if (sum && sum->rest.front().op == BinaryOp::Add) {
-    readLoss(output, *sum->first, kind);
-    for (const BinaryExpr::Link &link : sum->rest) {
-      if (link.op == BinaryOp::Add)
-        readLoss(output, *link.right, kind);
-      else
-        diags.error(link.opRange, "losses are only added");
-    }
-    return;
-  }
-  LossTerm term;
-  term.output = output;
-  const Expr *weight = nullptr;
-  const Expr *call = termOf(item, weight);
-  if (weight) {
-    std::string have;
-    std::optional<RecipeValue> value = evaluate(*weight, have);
-    if (!value)
-      return;
-    if (!recipe::fits(recipe::Type::Positive, *value)) {
-      diags
-          .error(weight->range, fmt::format("the weight of a loss must be {}, have {}",
-                                            recipe::wanted(recipe::Type::Positive), have))
-          .suggest("write 0.1 * l1");
-      return;
-    }
-    term.weight = *recipe::numberOf(*value);
-  }
-  if (std::optional<RecipeCall> read = readCall(*call, kind)) {
-    term.call = std::move(*read);
-    recipe.losses.push_back(std::move(term));
-  }
-}
-
-void RecipeReader::readLosses(const Clause &clause, const recipe::Clause &kind) {
-  recipe.losses.clear();
-  std::map<std::string, Range> seen;
-  for (size_t i = 0; i < clause.items.size(); ++i) {
-    const Target &output = clause.outputs[i];
-    if (clause.items.size() > 1 && output.name.empty()) {
-      diags.error(clause.items[i].range, "'loss' of several outputs names each of them")
-          .suggest("write loss scores: cross_entropy, depth: 0.1 * l1; terms of one output are "
-                   "added: loss mse + 0.1 * l1");
-      continue;
-    }
-    auto [first, fresh] = seen.insert({output.name, output.range});
-    if (!fresh) {
-      diags.error(output.range, fmt::format("the output '{}' has two losses", output.name))
-          .note(first->second, "the first is here")
-          .suggest("terms of one output are added: loss mse + 0.1 * l1");
-      continue;
-    }
-    readLoss(output.name, clause.items[i], kind);
-  }
-  if (recipe.losses.empty()) // an error was reported
-    recipe.losses = defaultLosses();
 }
 
 void RecipeReader::readClause(const Clause &clause) {

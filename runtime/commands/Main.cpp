@@ -118,12 +118,8 @@ static std::pair<std::string, double> parseOwnRate(const std::string &text) {
   return {text.substr(0, at), rate};
 }
 
-static void addTrain(CLI::App &app, TrainOptions &options, const std::string &model) {
-  CLI::App *command = app.add_subcommand("train", "Train; checkpoints after every epoch");
-  RecipeOverrides &overrides = options.overrides;
-  options.out = model + "-run";
-  command->add_option("--data", options.data, dataHelp)->required();
-  command->add_option("--val", options.val, "Validation images (default: the data's test split)");
+/// What replaces numbers of the recipe.
+static void addRecipe(CLI::App *command, RecipeOverrides &overrides) {
   command->add_option("--epochs", overrides.epochs, "Instead of the recipe's")
       ->check(CLI::Range(int64_t(0), int64_t(1) << 40));
   command->add_option("--batch", overrides.batch, "Instead of the recipe's")
@@ -146,11 +142,6 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   command
-      ->add_option("--memory", options.memory,
-                   "Bytes that training may take, as 4GiB: computes again what does not fit")
-      ->transform(CLI::Validator(amountToBytes, ""))
-      ->type_name("SIZE");
-  command
       ->add_option("--set", overrides.set,
                    "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
       ->type_name("NAME=VALUE");
@@ -170,11 +161,10 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
   command->add_option("--seed", overrides.seed, "Of initialisation, order, augmentation, dropout")
       ->check(checkSeed)
       ->capture_default_str();
-  addThreads(command, options.threads);
-  command
-      ->add_option("--workers", options.workers,
-                   "Threads that decode and augment (default: by data)")
-      ->check(CLI::Range(1, 1024));
+}
+
+/// Where a run's files lie and how it goes on from them.
+static void addRunFiles(CLI::App *command, TrainOptions &options) {
   command->add_option("--out", options.out, "Folder for weights, checkpoint, metrics")
       ->capture_default_str();
   CLI::Option *resume = command->add_flag("--resume", options.resume,
@@ -189,6 +179,26 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
                    "Checkpoints of epochs' ends that stay; the best weights stay anyway")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+}
+
+static void addTrain(CLI::App &app, TrainOptions &options, const std::string &model) {
+  CLI::App *command = app.add_subcommand("train", "Train; checkpoints after every epoch");
+  RecipeOverrides &overrides = options.overrides;
+  options.out = model + "-run";
+  command->add_option("--data", options.data, dataHelp)->required();
+  command->add_option("--val", options.val, "Validation images (default: the data's test split)");
+  addRecipe(command, overrides);
+  addThreads(command, options.threads);
+  command
+      ->add_option("--memory", options.memory,
+                   "Bytes that training may take, as 4GiB: computes again what does not fit")
+      ->transform(CLI::Validator(amountToBytes, ""))
+      ->type_name("SIZE");
+  command
+      ->add_option("--workers", options.workers,
+                   "Threads that decode and augment (default: by data)")
+      ->check(CLI::Range(1, 1024));
+  addRunFiles(command, options);
   command
       ->add_option("--limit", overrides.limit,
                    "Train on N images, evenly spaced; validation sees all of its own")
