@@ -1,0 +1,60 @@
+//===- ForwardTile.h - micro-kernels of direct convolution ------*- C++ -*-===//
+#ifndef NETC_CODEGEN_CPU_FORWARDTILE_H
+#define NETC_CODEGEN_CPU_FORWARDTILE_H
+
+#include "codegen/cpu/Epilogue.h"
+#include "codegen/cpu/ForwardPlan.h"
+
+namespace netc::cpu {
+
+/// What a micro-kernel is called with, in the order of its arguments.
+struct TileArguments {
+  TypedPointer source, weights;
+  TypedPointer nextWeights;               ///< what to prefetch of them; null: nothing
+  TypedPointer partials;                  ///< the accumulators between pieces; null: no pieces
+  Value piece;                            ///< its index
+  llvm::SmallVector<TypedPointer> inputs; ///< what to prefetch of the next item's
+  Values epilogue;                        ///< as Epilogue::argumentsAt
+
+  Values all() const;
+};
+
+/// The micro-kernels of one kernel: tiles of P pixels x U vectors of output channels.
+class ForwardTile {
+public:
+  /// Element types are those of `input` (each operand), `source` (what tiles read) and `weights`.
+  ForwardTile(const ForwardShape &shape, const ReductionPieces &pieces,
+              const TilePrefetches &prefetches, llvm::ArrayRef<TypedPointer> input,
+              TypedPointer source, TypedPointer weights, Epilogue &epilogue);
+
+  /// Calls the micro-kernel of `tile`, which is emitted where it is new.
+  void call(KernelEmitter &k, TileShape tile, const TileArguments &arguments);
+
+private:
+  mlir::func::FuncOp functionOf(KernelEmitter &k, TileShape tile);
+  TileArguments named(KernelEmitter &t, ValueRange arguments) const;
+  void emit(KernelEmitter &t, TileShape tile, const TileArguments &arguments);
+  void emitLanewise(KernelEmitter &t, TileShape tile, const TileArguments &arguments);
+  void emitEpilogue(KernelEmitter &t, TileShape tile, llvm::ArrayRef<Value> accumulators,
+                    const TileArguments &arguments);
+  void prefetchInput(KernelEmitter &t, const TileArguments &arguments, Value iteration);
+  void prefetchEpilogue(KernelEmitter &t, TileShape tile, int64_t cycles,
+                        const TileArguments &arguments);
+  /// One run of the reduction on accumulators[p][u].
+  Values products(KernelEmitter &t, TileShape tile, int64_t run, TypedPointer source,
+                  TypedPointer weights, ValueRange accumulators, const TileArguments &arguments);
+  TypedPointer waiting(KernelEmitter &t, TileShape tile, size_t accumulator,
+                       const TileArguments &arguments) const;
+  llvm::SmallVector<int64_t> pixelOffsets(TileShape tile) const;
+
+  const ForwardShape &shape;
+  const ReductionPieces &pieces;
+  const TilePrefetches &prefetches;
+  llvm::SmallVector<Type> inputElements;
+  Type sourceElement, weightElement;
+  Epilogue &epilogue;
+};
+
+} // namespace netc::cpu
+
+#endif // NETC_CODEGEN_CPU_FORWARDTILE_H
