@@ -2,13 +2,13 @@
 #include "codegen/common/Explain.h"
 
 #include "dialect/kern/KernDialect.h"
+#include "dialect/net/NetDialect.h"
 #include "dialect/schedule/cpu/Schedule.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -17,8 +17,6 @@ using namespace mlir;
 using namespace netc;
 
 namespace {
-using Names = llvm::SetVector<StringRef>;
-
 /// A line of a model file.
 struct Place {
   StringRef file;
@@ -27,15 +25,18 @@ struct Place {
 
 struct Row {
   Place place;
-  StringRef title,
-      result; ///< the layer that the launch is called after; the one whose value it stores
-  Names own, loaded, stored; ///< layers of the launch; computed on load; computed on store
-  Names recomputed;          ///< those of `loaded` that the forward pass computed already
-  bool rearranges = false;   ///< packs, unpacks or transposes only
-  bool kept = false;         ///< a later launch of the backward pass reads what it stores
+  StringAttr title;               ///< the layer that the launch is called after
+  StringAttr result;              ///< the one whose value it stores
+  LayerNames own, loaded, stored; ///< layers of the launch; computed on load; computed on store
+  LayerNames recomputed;          ///< those of `loaded` that the forward pass computed already
+  bool rearranges = false;        ///< packs, unpacks or transposes only
+  bool kept = false;              ///< a later launch of the backward pass reads what it stores
   std::string does, how;
   int64_t flops = 0, read = 0, written = 0;
 };
+
+/// Where the model file has each layer.
+using Places = DenseMap<StringAttr, Place>;
 
 /// Where the step computes one layer, and what the backward pass has of it.
 struct Fate {
@@ -44,29 +45,23 @@ struct Fate {
 };
 } // namespace
 
-/// Layer names in a location, outermost first, and where each is written.
-static void collectNames(Location loc, Names &names, llvm::StringMap<Place> *places = nullptr) {
-  StringRef current;
-  loc->walk([&](Location inner) {
-    if (auto name = dyn_cast<NameLoc>(inner))
-      names.insert(current = name.getName().getValue());
-    auto file = dyn_cast<FileLineColLoc>(inner);
-    if (file && places && !current.empty())
-      places->try_emplace(current, Place{file.getFilename().getValue(), file.getLine()});
-    return WalkResult::advance();
-  });
-}
-
-static Names namesIn(Region &region, llvm::StringMap<Place> *places = nullptr) {
-  Names names;
-  region.walk([&](Operation *op) { collectNames(op->getLoc(), names, places); });
-  return names;
+static Places placesOf(ModuleOp module) {
+  Places places;
+  if (auto layers = module->getAttrOfType<ArrayAttr>("net.layers"))
+    for (auto layer : layers.getAsRange<DictionaryAttr>()) {
+      auto file = layer.getAs<StringAttr>("file");
+      auto line = layer.getAs<IntegerAttr>("line");
+      if (file && line)
+        places[layer.getAs<StringAttr>("name")] = {file.getValue(),
+                                                   static_cast<unsigned>(line.getInt())};
+    }
+  return places;
 }
 
 /// "a, b and c" without what is in `known`.
-static std::string listed(const Names &names, const Names &known) {
+static std::string listed(const LayerNames &names, const LayerNames &known) {
   std::string text;
-  for (StringRef name : names)
+  for (StringAttr name : names)
     if (!known.contains(name))
       text += (text.empty() ? "" : ", ") + name.str();
   return text;
@@ -149,13 +144,16 @@ static bool isTuned(kern::ContractOp op) {
     return false;
   int64_t lanes = op.getSchedule().getLanes();
   kern::TargetFacts facts = kern::cpuFacts(lanes, target::levelOfLanes(lanes).registers);
-  facts.batch = kern::likelyBatch(op->getParentOfType<func::FuncOp>().getName());
+  facts.batch =
+      kern::likelyBatch(net::roleOf(op->getParentOfType<func::FuncOp>()) == net::Role::Infer);
   return op.getSchedule() != kern::scheduleContraction(op.getKind(), op.getGeometry(), facts);
 }
 
-static Row rowOf(kern::KernelOpInterface launch, llvm::StringMap<Place> &places) {
+static Row rowOf(kern::KernelOpInterface launch, const Places &places) {
   Row row;
-  collectNames(launch->getLoc(), row.own, &places);
+  row.own = layersOf(launch);
+  row.loaded = layersOf(launch, kLoaded);
+  row.stored = layersOf(launch, kStored);
   if (!row.own.empty()) {
     row.title = row.own.front();
     row.result = row.own.back();
@@ -170,12 +168,10 @@ static Row rowOf(kern::KernelOpInterface launch, llvm::StringMap<Place> &places)
   if (auto contract = dyn_cast<kern::ContractOp>(launch.getOperation())) {
     if (isTuned(contract))
       row.how += ", tuned";
-    row.loaded = namesIn(contract.getLhsPrologue(), &places);
     // The left operand of a weight gradient is the layer's input.
     if (contract.getKind() == kern::ContractKind::FilterGrad)
       row.recomputed = row.loaded;
-    row.loaded.insert_range(namesIn(contract.getRhsPrologue(), &places));
-    row.stored = namesIn(contract.getEpilogue(), &places);
+    row.loaded.insert_range(layersOf(launch, kLoadedRight));
     if (kern::PoolingAttr pool = contract.getPoolAttr())
       row.how += describePool(pool);
     if (contract.getOuts().size() > 1)
@@ -183,15 +179,12 @@ static Row rowOf(kern::KernelOpInterface launch, llvm::StringMap<Place> &places)
     return row;
   }
   if (auto pool = dyn_cast<kern::PoolOp>(launch.getOperation())) {
-    row.loaded = namesIn(pool.getPrologue(), &places);
     if (pool.getKind() == kern::PoolKind::MaxGrad)
       row.recomputed = row.loaded;
     return row;
   }
   // What a sweep computes on the way to its result stands before it.
-  Names all;
-  for (Region &region : launch->getRegions())
-    all.insert_range(namesIn(region, &places));
+  LayerNames all = std::exchange(row.loaded, {});
   all.insert_range(row.own);
   row.own = std::move(all);
   return row;
@@ -251,7 +244,7 @@ namespace {
 /// What the tables share: lines are told without their file where there is only one.
 class Tables {
 public:
-  explicit Tables(ModuleOp module) : module(module) {}
+  explicit Tables(ModuleOp module) : module(module), places(placesOf(module)) {}
   std::string run();
 
 private:
@@ -266,15 +259,15 @@ private:
   size_t lineWidth() const;
 
   ModuleOp module;
-  llvm::StringMap<Place> places; ///< by layer
+  const Places places;
   bool severalFiles = false;
 };
 } // namespace
 
 size_t Tables::lineWidth() const {
   size_t width = 6;
-  for (const auto &entry : places)
-    width = std::max(width, lineText(entry.second).size());
+  for (const auto &[name, place] : places)
+    width = std::max(width, lineText(place).size());
   return width;
 }
 
@@ -355,24 +348,26 @@ static void addOnce(llvm::SmallVectorImpl<std::string> &texts, std::string text)
 /// Each layer: in which launch the forward pass computes it, and whether its value is there again
 /// in the backward pass because it was saved or because it is computed anew.
 std::string Tables::layers(const std::vector<Row> &rows, size_t loss) {
-  llvm::MapVector<StringRef, Fate> fates;
+  llvm::MapVector<StringAttr, Fate> fates;
   for (auto [index, row] : llvm::enumerate(rows)) {
     if (row.own.empty() || row.rearranges)
       continue;
     if (index >= loss) {
-      for (StringRef name : row.recomputed)
+      for (StringAttr name : row.recomputed)
         if (auto it = fates.find(name); it != fates.end() && it->second.backward.empty())
-          it->second.backward = llvm::formatv("recomputed on load of {0} {1}", row.title, row.does);
+          it->second.backward =
+              llvm::formatv("recomputed on load of {0} {1}", row.title.getValue(), row.does);
       continue;
     }
-    for (StringRef name : row.loaded)
+    for (StringAttr name : row.loaded)
       if (!row.own.contains(name))
-        addOnce(fates[name].forward, ("on load of " + row.title).str());
-    for (StringRef name : row.own)
-      addOnce(fates[name].forward, name == row.title ? row.does : ("with " + row.title).str());
-    for (StringRef name : row.stored)
+        addOnce(fates[name].forward, ("on load of " + row.title.getValue()).str());
+    for (StringAttr name : row.own)
+      addOnce(fates[name].forward,
+              name == row.title ? row.does : ("with " + row.title.getValue()).str());
+    for (StringAttr name : row.stored)
       if (!row.own.contains(name))
-        addOnce(fates[name].forward, ("on store of " + row.title).str());
+        addOnce(fates[name].forward, ("on store of " + row.title.getValue()).str());
     if (row.kept && fates[row.result].backward.empty())
       fates[row.result].backward = llvm::formatv("saved, {0:f1} KiB", row.written / 1024.0);
   }
@@ -399,19 +394,19 @@ std::string Tables::run() {
     size_t forward = 0; ///< launches before the loss
   };
   std::vector<Program> programs;
-  for (StringRef name : {"prepare", "infer", "step"})
-    if (auto function = module.lookupSymbol<func::FuncOp>(name)) {
+  for (net::Role role : {net::Role::Prepare, net::Role::Infer, net::Role::Step})
+    if (auto function = net::functionOf(module, role)) {
       Program &program = programs.emplace_back(Program{function, {}, 0});
       for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>())
         program.rows.push_back(rowOf(launch, places));
-      if (name != "step")
+      if (role != net::Role::Step)
         continue;
       program.forward = countForward(function);
       markKept(function, program.rows, program.forward);
     }
   llvm::SetVector<StringRef> files;
-  for (const auto &entry : places)
-    files.insert(entry.second.file);
+  for (const auto &[name, place] : places)
+    files.insert(place.file);
   severalFiles = files.size() > 1;
   std::string text = "Activations lie channels last ([N, H, W, C]), filters packed by tiles; KiB "
                      "are of activations, an image.\n"

@@ -6,13 +6,13 @@
 using namespace mlir;
 using namespace netc;
 
-/// Structure without operands and locations: name, attributes, operand types, regions.
+/// Of the op alone: name, properties, operand types. Discardable attributes say which layers a
+/// launch computes, and never what.
 static llvm::hash_code hashOf(Operation *op) {
-  llvm::hash_code hash = OperationEquivalence::computeHash(
-      op, OperationEquivalence::ignoreHashValue, OperationEquivalence::ignoreHashValue,
-      OperationEquivalence::IgnoreLocations);
+  llvm::hash_code hash = llvm::hash_combine(op->getName(), op->hashProperties());
   for (Value operand : op->getOperands())
     hash = llvm::hash_combine(hash, operand.getType());
+  op->walk([&](Operation *inner) { hash = llvm::hash_combine(hash, inner->getName()); });
   return hash;
 }
 
@@ -20,7 +20,6 @@ static llvm::hash_code hashOf(Operation *op) {
 /// ops may read other arguments.
 static bool sameKernel(Operation *a, Operation *b) {
   if (a->getName() != b->getName() || a->getOperandTypes() != b->getOperandTypes() ||
-      a->getDiscardableAttrDictionary() != b->getDiscardableAttrDictionary() ||
       !a->getName().compareOpProperties(a->getPropertiesStorage(), b->getPropertiesStorage()))
     return false;
   return llvm::all_of(llvm::zip_equal(a->getRegions(), b->getRegions()), [](auto regions) {

@@ -36,7 +36,7 @@ static json::Value attributeJson(Attribute attribute) {
 }
 
 void netc::recordGraph(ModuleOp module) {
-  auto forward = module.lookupSymbol<func::FuncOp>("forward");
+  auto forward = net::functionOf(module, net::Role::Forward);
   if (!forward)
     return;
   llvm::DenseMap<Value, int64_t> numbers;

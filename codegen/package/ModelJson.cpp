@@ -109,7 +109,7 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
                    output = firstOf(module, kern::Space::Output);
   ArrayRef<int64_t> inputShape = input ? input.getShape().drop_front() : ArrayRef<int64_t>();
   auto recipe = json::parse(module->getAttrOfType<StringAttr>("net.recipe").getValue());
-  bool trains = static_cast<bool>(module.lookupSymbol<func::FuncOp>("step"));
+  bool trains = static_cast<bool>(net::functionOf(module, net::Role::Step));
   json::Value value = json::Object{
       {"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
       {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},

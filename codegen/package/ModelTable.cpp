@@ -2,6 +2,7 @@
 #include "codegen/package/ModelTable.h"
 
 #include "codegen/package/AbiRecord.h"
+#include "dialect/net/NetDialect.h"
 
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Module.h"
@@ -10,12 +11,12 @@ using namespace mlir;
 using namespace netc;
 
 static constexpr struct {
-  StringLiteral name;
+  net::Role role;
   NetcProgram NetcModel::*member;
 } kPrograms[] = {
-    {"prepare", &NetcModel::prepare}, {"infer", &NetcModel::infer},
-    {"step", &NetcModel::step},       {"update", &NetcModel::update},
-    {"norm", &NetcModel::norm},       {"accumulate", &NetcModel::accumulate},
+    {net::Role::Prepare, &NetcModel::prepare}, {net::Role::Infer, &NetcModel::infer},
+    {net::Role::Step, &NetcModel::step},       {net::Role::Update, &NetcModel::update},
+    {net::Role::Norm, &NetcModel::norm},       {net::Role::Accumulate, &NetcModel::accumulate},
 };
 
 ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
@@ -42,18 +43,12 @@ static std::optional<NetcType> storageType(Type type) {
   return std::nullopt;
 }
 
-/// The layer whose name stands in the location; of a fused location the first.
-uint32_t ModelTable::layerOf(Location loc) const {
-  uint32_t layer = UINT32_MAX;
-  loc->walk([&](Location inner) {
-    if (auto name = dyn_cast<NameLoc>(inner))
-      if (auto it = layers.find(name.getName()); it != layers.end()) {
-        layer = it->second;
-        return WalkResult::interrupt();
-      }
-    return WalkResult::advance();
-  });
-  return layer;
+/// The layer that a launch computes, of several the first; UINT32_MAX where there is none.
+uint32_t ModelTable::layerOf(Operation *launch) const {
+  for (StringAttr name : layersOf(launch))
+    if (auto it = layers.find(name); it != layers.end())
+      return it->second;
+  return UINT32_MAX;
 }
 
 LogicalResult ModelTable::addBuffer(Operation *op, OpOperand &operand) {
@@ -102,7 +97,7 @@ LogicalResult ModelTable::collect(func::FuncOp function, Program &program) {
     if (readsHyper(launch))
       buffers.push_back({NETC_SPACE_HYPER, NETC_TYPE_F32, 0, 0, 0, 0});
     command.buffer_count = static_cast<uint32_t>(buffers.size()) - command.first_buffer;
-    command.layer = layerOf(launch->getLoc());
+    command.layer = layerOf(launch);
     kern::Grid grid = kernels.gridOf(launch, *kernel);
     command.items_outer = grid.outer;
     command.rows_per_image = grid.rowsPerImage;
@@ -116,7 +111,7 @@ LogicalResult ModelTable::collect(func::FuncOp function, Program &program) {
 LogicalResult ModelTable::collect() {
   static_assert(std::size(kPrograms) == std::tuple_size_v<decltype(programs)>);
   for (auto [kind, program] : llvm::zip_equal(kPrograms, programs))
-    if (auto function = module.lookupSymbol<func::FuncOp>(kind.name);
+    if (auto function = net::functionOf(module, kind.role);
         function && failed(collect(function, program)))
       return failure();
   auto rank = [](func::FuncOp function) { // null: no lean step

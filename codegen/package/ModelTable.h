@@ -70,7 +70,7 @@ private:
 
   mlir::LogicalResult collect(mlir::func::FuncOp function, Program &program);
   mlir::LogicalResult addBuffer(mlir::Operation *op, mlir::OpOperand &operand);
-  uint32_t layerOf(mlir::Location loc) const;
+  uint32_t layerOf(mlir::Operation *launch) const;
 
   mlir::ModuleOp module;
   LaunchKernels &kernels;

@@ -3,6 +3,7 @@
 #include "codegen/cpu/KernelSet.h"
 #include "codegen/tune/ChoiceCache.h"
 #include "codegen/tune/TrialKernels.h"
+#include "dialect/net/NetDialect.h"
 #include "dialect/schedule/cpu/Schedule.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -36,12 +37,12 @@ struct Case {
 static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts,
                                  ChoiceCache &known) {
   llvm::MapVector<Attribute, Case> cases;
-  for (StringRef name : {"infer", "step"}) {
-    auto function = planned.lookupSymbol<func::FuncOp>(name);
+  for (net::Role role : {net::Role::Infer, net::Role::Step}) {
+    auto function = net::functionOf(planned, role);
     if (!function)
       continue;
     kern::TargetFacts target = facts;
-    target.batch = kern::likelyBatch(name);
+    target.batch = kern::likelyBatch(role == net::Role::Infer);
     double flops = 0;
     function.walk([&](kern::ContractOp op) { flops += op.getFlopsPerImage(); });
     function.walk([&](kern::ContractOp op) {

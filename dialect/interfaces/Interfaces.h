@@ -6,6 +6,7 @@
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/SymbolTable.h"
 
 namespace netc {
 /// Declares that no gradient flows through an op: a sink, a source of constants, or
@@ -22,6 +23,10 @@ class ModelOp : public mlir::OpTrait::TraitBase<ConcreteOp, ModelOp> {};
 /// files, and of the weights of a linear layer behind a flatten.
 template <typename ConcreteOp>
 class KeepsLogicalOrder : public mlir::OpTrait::TraitBase<ConcreteOp, KeepsLogicalOrder> {};
+
+/// Declares that an op does nothing in inference: its result is its first operand there.
+template <typename ConcreteOp>
+class IdentityInInference : public mlir::OpTrait::TraitBase<ConcreteOp, IdentityInInference> {};
 } // namespace netc
 
 #include "dialect/interfaces/Interfaces.h.inc"

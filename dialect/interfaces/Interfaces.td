@@ -21,7 +21,9 @@ def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
     InterfaceMethod<"Builds the adjoint at the builder's insertion point.",
       "::mlir::LogicalResult", "buildAdjoint",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$cotangents,
-           "::llvm::function_ref<void(::mlir::Value, ::mlir::Value)>":$accumulate)>
+           "::llvm::function_ref<void(::mlir::Value, ::mlir::Value)>":$accumulate)>,
+    InterfaceMethod<[{Whether the op reads something trainable beside its operands, a parameter: there the sweep ends.}],
+      "bool", "readsTrainable", (ins "::mlir::SymbolTable &":$symbols), "", "return false;">
   ];
 }
 
@@ -31,6 +33,10 @@ def NotDifferentiable : NativeOpTrait<"NotDifferentiable"> {
 
 /// May be used in @forward: the front end creates it from a layer.
 def ModelOp : NativeOpTrait<"ModelOp"> {
+  let cppNamespace = "::netc";
+}
+
+def IdentityInInference : NativeOpTrait<"IdentityInInference"> {
   let cppNamespace = "::netc";
 }
 

@@ -10,10 +10,11 @@
 #include "mlir/IR/BuiltinOps.h"
 
 using namespace mlir;
+using namespace netc;
 using namespace netc::net;
 
 namespace {
-enum class Holder { Module, Function, Op };
+enum class Holder { Module, Function, Op, Any };
 
 /// One known attribute.
 struct Row {
@@ -52,6 +53,12 @@ static bool areLosses(Attribute attribute) {
 }
 
 static const Row rows[] = {
+    // Through all stages.
+    {kRole, Holder::Function, "a #net.role", is<RoleAttr>},
+    {kLayer, Holder::Any, "a layer's name or an array of names", areLayerNames},
+    {kLoaded, Holder::Any, "a layer's name or an array of names", areLayerNames},
+    {kLoadedRight, Holder::Any, "a layer's name or an array of names", areLayerNames},
+    {kStored, Holder::Any, "a layer's name or an array of names", areLayerNames},
     // From the front end.
     {"net.model", Holder::Module, "a string", is<StringAttr>},
     {"net.file", Holder::Module, "a string", is<StringAttr>},
@@ -85,6 +92,8 @@ static bool holds(Operation *op, Holder holder) {
     return isa<func::FuncOp>(op);
   case Holder::Op:
     return isa_and_nonnull<NetDialect>(op->getDialect());
+  case Holder::Any:
+    return !isa<ModuleOp, func::FuncOp>(op);
   }
   llvm_unreachable("a holder without a rule");
 }
@@ -92,7 +101,44 @@ static bool holds(Operation *op, Holder holder) {
 static StringRef spell(Holder holder) {
   return holder == Holder::Module     ? "a module"
          : holder == Holder::Function ? "a function"
+         : holder == Holder::Op       ? "an op of this dialect"
                                       : "an op";
+}
+
+std::optional<Role> netc::net::roleOf(func::FuncOp function) {
+  auto role = function->getAttrOfType<RoleAttr>(kRole);
+  return role ? std::optional(role.getValue()) : std::nullopt;
+}
+
+void netc::net::setRole(func::FuncOp function, Role role) {
+  function->setAttr(kRole, RoleAttr::get(function.getContext(), role));
+}
+
+/// A step in less memory, which shares its role with the ordinary one.
+static bool isLean(func::FuncOp function) { return function->hasAttr("net.lean_step"); }
+
+func::FuncOp netc::net::functionOf(ModuleOp module, Role role) {
+  for (auto function : module.getOps<func::FuncOp>())
+    if (roleOf(function) == role && !isLean(function))
+      return function;
+  return {};
+}
+
+/// Each role has one function; only steps may be lean.
+static LogicalResult verifyRole(func::FuncOp function, Role role) {
+  if (isLean(function))
+    return role == Role::Step ? success()
+                              : function.emitError()
+                                    << "a function with 'net.lean_step' has the role "
+                                    << stringifyRole(role) << ", expected step";
+  auto module = function->getParentOfType<ModuleOp>();
+  func::FuncOp first = module ? functionOf(module, role) : function;
+  if (first == function)
+    return success();
+  InFlightDiagnostic diag = function.emitError()
+                            << "a second function has the role " << stringifyRole(role);
+  diag.attachNote(first.getLoc()) << "the first one is here";
+  return diag;
 }
 
 LogicalResult NetDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
@@ -105,5 +151,7 @@ LogicalResult NetDialect::verifyOperationAttribute(Operation *op, NamedAttribute
   if (!row->matches(attribute.getValue()))
     return op->emitError() << "attribute '" << name << "' is " << attribute.getValue()
                            << ", expected " << row->type;
+  if (auto role = dyn_cast<RoleAttr>(attribute.getValue()); role && name == kRole)
+    return verifyRole(cast<func::FuncOp>(op), role.getValue());
   return success();
 }

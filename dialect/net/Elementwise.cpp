@@ -7,6 +7,10 @@
 using namespace mlir;
 using namespace netc::net;
 
+Value netc::net::buildSum(OpBuilder &b, Location loc, Value lhs, Value rhs) {
+  return AddOp::create(b, loc, lhs, rhs);
+}
+
 static Value constantF32(OpBuilder &b, Location loc, double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
 }

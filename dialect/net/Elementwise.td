@@ -29,7 +29,7 @@ def Net_SpreadOp : Net_Op<"spread", [Pure, NotDifferentiable,
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
+def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, IdentityInInference, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["getRandomStream"]>]> {
   let summary = "zeroes with probability p, scales the rest by 1 / (1 - p), in training";

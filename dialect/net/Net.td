@@ -29,6 +29,24 @@ def Net_LayoutAttr : AttrDef<Net_Dialect, "Layout"> {
   let summary = "physical order [N, H, W, C] of a logical [N, C, H, W] tensor";
 }
 
+def Net_Role : I32EnumAttr<"Role", "what a function is to its model", [
+    I32EnumAttrCase<"Forward", 0, "forward">, I32EnumAttrCase<"Infer", 1, "infer">,
+    I32EnumAttrCase<"Step", 2, "step">, I32EnumAttrCase<"Update", 3, "update">,
+    I32EnumAttrCase<"Norm", 4, "norm">, I32EnumAttrCase<"Accumulate", 5, "accumulate">,
+    I32EnumAttrCase<"Prepare", 6, "prepare">]> {
+  let cppNamespace = "::netc::net";
+  let genSpecializedAttr = 0;
+}
+def Net_RoleAttr : EnumAttr<Net_Dialect, Net_Role, "role"> {
+  let description = [{
+    `net.role` of a function. The front end makes `forward`, from which the programs of an executable derive:
+    inference and what it needs once (`infer`, `prepare`); a training step, the update of the parameters, the norm of
+    all gradients and their sum over batches (`step`, `update`, `norm`, `accumulate`). A module has one function of each
+    role, and beside its step lean ones (`net.lean_step`).
+  }];
+  let assemblyFormat = "`<` $value `>`";
+}
+
 class Net_Op<string mnemonic, list<Trait> traits = []> : Op<Net_Dialect, mnemonic, traits>;
 
 def Net_Tensor : RankedTensorOf<[F32]>;

@@ -3,7 +3,10 @@
 #define NETC_DIALECT_NET_NETDIALECT_H
 
 #include "dialect/interfaces/Interfaces.h"
+#include "dialect/interfaces/Layers.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
@@ -25,6 +28,21 @@ namespace netc::net {
 /// The attribute of a contraction that says what its operands are rounded to before they are
 /// multiplied; without it: what they are stored as.
 inline constexpr llvm::StringLiteral kOperandType = "net.operand_type";
+
+/// The attribute of a function that says what it is: a RoleAttr. Passes and code generation find
+/// functions by it, whatever their names.
+inline constexpr llvm::StringLiteral kRole = "net.role";
+
+/// What `function` is; nothing where it has no role.
+std::optional<Role> roleOf(mlir::func::FuncOp function);
+void setRole(mlir::func::FuncOp function, Role role);
+
+/// The function of `module` that has `role`, null if there is none. Of steps, the ordinary one.
+mlir::func::FuncOp functionOf(mlir::ModuleOp module, Role role);
+
+/// The sum of two values of one type.
+mlir::Value buildSum(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value lhs,
+                     mlir::Value rhs);
 
 /// tensor<?x...xf32> with the batch in front, in the layout of `like`.
 mlir::RankedTensorType activationType(llvm::ArrayRef<int64_t> shapeWithoutBatch,

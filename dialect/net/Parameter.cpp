@@ -1,6 +1,8 @@
 //===- Parameter.cpp - parameters and running statistics ------------------===//
 #include "dialect/net/NetDialect.h"
 
+#include "mlir/IR/Builders.h"
+
 using namespace mlir;
 using namespace netc::net;
 
@@ -22,6 +24,15 @@ static LogicalResult verifyParameter(Operation *op, SymbolTableCollection &table
 LogicalResult GetParameterOp::verifySymbolUses(SymbolTableCollection &table) {
   return verifyParameter(*this, table, getParameterAttr(), getValue().getType());
 }
+bool GetParameterOp::readsTrainable(SymbolTable &symbols) {
+  return symbols.lookup<ParameterOp>(getParameter()).getTrainable();
+}
+LogicalResult GetParameterOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                           llvm::function_ref<void(Value, Value)>) {
+  SetGradientOp::create(b, getLoc(), getParameterAttr(), cotangents[0]);
+  return success();
+}
+
 LogicalResult SetGradientOp::verifySymbolUses(SymbolTableCollection &table) {
   return verifyParameter(*this, table, getParameterAttr(), getValue().getType());
 }

@@ -16,7 +16,8 @@ def Net_ParameterOp : Net_Op<"parameter", [Symbol, NotDifferentiable]> {
   let assemblyFormat = "$sym_name `:` $type attr-dict";
 }
 
-def Net_GetParameterOp : Net_Op<"get_parameter", [ModelOp, Pure, NotDifferentiable,
+def Net_GetParameterOp : Net_Op<"get_parameter", [ModelOp, Pure,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface, ["readsTrainable"]>,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a parameter";
   let arguments = (ins FlatSymbolRefAttr:$parameter);

@@ -20,6 +20,7 @@ public:
 private:
   Location location(const Layer &layer);
   Location location(const SourceLocation &at);
+  LayerNames named(const Layer &layer);
   void emitParameters(const Layer &layer, int64_t index);
   Value parameter(const Layer &layer, size_t index);
   bool hasParameter(const Layer &layer, Parameter::Role role) const;
@@ -47,12 +48,12 @@ Location Emitter::location(const SourceLocation &at) {
                              static_cast<unsigned>(at.column));
 }
 
-/// The layer's name over its line, called from the block instances that led there.
+/// The layer's line, called from the block instances that led there.
 Location Emitter::location(const Layer &layer) {
   Location loc = location(layer.location);
   for (const Frame &frame : layer.stack)
     loc = CallSiteLoc::get(loc, location(frame.from));
-  return NameLoc::get(b.getStringAttr(layer.name), loc);
+  return loc;
 }
 
 static StringRef initializerName(Initializer::Kind kind) {
@@ -67,7 +68,15 @@ static StringRef initializerName(Initializer::Kind kind) {
   return "constant";
 }
 
+/// What is built belongs to the layer.
+LayerNames Emitter::named(const Layer &layer) {
+  LayerNames names;
+  names.insert(b.getStringAttr(layer.name));
+  return names;
+}
+
 void Emitter::emitParameters(const Layer &layer, int64_t index) {
+  LayerScope scope(b, named(layer));
   for (const Parameter &p : layer.parameters) {
     bool statistic =
         p.role == Parameter::Role::RunningMean || p.role == Parameter::Role::RunningVar;
@@ -151,6 +160,7 @@ Value Emitter::emitMove(const Layer &layer, ArrayRef<int64_t> strides, ArrayRef<
 }
 
 Value Emitter::emitLayer(const Layer &layer) {
+  LayerScope scope(b, named(layer));
   Location loc = location(layer);
   Type type = resultType(layer);
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
@@ -214,6 +224,7 @@ DictionaryAttr Emitter::describe(const Layer &layer) {
       b.getNamedAttr("kind", b.getStringAttr(layer.kind)),
       b.getNamedAttr("output", b.getDenseI64ArrayAttr(layer.output)),
       b.getNamedAttr("flops", b.getI64IntegerAttr(flopsOf(layer))),
+      b.getNamedAttr("file", b.getStringAttr(layer.location.file)),
       b.getNamedAttr("line", b.getI64IntegerAttr(layer.location.line))};
   if (layer.auxiliary)
     attrs.push_back(b.getNamedAttr("auxiliary", b.getUnitAttr()));
@@ -247,6 +258,7 @@ OwningOpRef<ModuleOp> Emitter::run() {
     inputTypes.push_back(resultType(network.layers[i]));
   auto forward =
       func::FuncOp::create(b, module->getLoc(), "forward", b.getFunctionType(inputTypes, {}));
+  net::setRole(forward, net::Role::Forward);
   b.setInsertionPointToStart(forward.addEntryBlock());
   llvm::append_range(values, forward.getArguments());
   for (size_t i = inputs; i < network.layers.size(); ++i)

@@ -50,7 +50,7 @@ private:
   Value again(Value value, Operation *first, IRMapping &map);
 
   Block &body;
-  Operation *border = nullptr; ///< the loss: what comes after it is the backward pass
+  Operation *border = nullptr; ///< the last loss: what comes after it is the backward pass
   double total = 0;
   SmallVector<Candidate> candidates;
   SetVector<Operation *> chosen;
@@ -73,11 +73,9 @@ static bool isRecomputable(Operation *op) {
 
 LeanStep::LeanStep(func::FuncOp step) : body(step.getBody().front()) {
   for (Operation &op : body) {
-    if (isa<net::MeanLossOp>(op)) {
+    if (isa<LossOpInterface>(op))
       border = &op;
-      break;
-    }
-    if (!isa<ContractionOpInterface>(op))
+    if (border || !isa<ContractionOpInterface>(op))
       continue;
     auto weights = cast<ShapedType>(op.getOperand(1).getType());
     double flops = elementsOf(op.getResult(0).getType()) * elementsOf(weights) /
@@ -184,7 +182,7 @@ void LeanStep::rewrite() {
 }
 
 void BuildLeanSteps::runOnOperation() {
-  auto step = getOperation().lookupSymbol<func::FuncOp>("step");
+  auto step = net::functionOf(getOperation(), net::Role::Step);
   if (!step)
     return;
   OpBuilder b(step);

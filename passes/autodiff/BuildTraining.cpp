@@ -84,6 +84,7 @@ LogicalResult LossBuilder::addLoss(Value prediction, net::LossAttr loss, double 
                                    "sequence or a map, found "
                                 << type;
   Value target = targetOf(loss);
+  LayerScope layer(b, prediction.getDefiningOp());
   Type perImage = net::lossesType(type, scores ? net::pixelsOf(type) : net::rowsOf(type));
   if (scores)
     losses.push_back(net::SoftmaxCrossEntropyOp::create(b, loc, perImage, prediction, target));
@@ -122,14 +123,15 @@ LogicalResult LossBuilder::run() {
 }
 
 void BuildTraining::runOnOperation() {
-  auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
+  auto forward = net::functionOf(getOperation(), net::Role::Forward);
   if (!forward) {
-    getOperation().emitError("expected a function @forward");
+    getOperation().emitError("expected a function with the role forward");
     return signalPassFailure();
   }
   OpBuilder b(forward);
   auto step = cast<func::FuncOp>(b.clone(*forward));
   step.setName("step");
+  net::setRole(step, net::Role::Step);
   if (failed(LossBuilder(forward, step).run()))
     signalPassFailure();
 }

@@ -22,16 +22,19 @@ struct BuildUpdate : netc::impl::BuildUpdateBase<BuildUpdate> {
 };
 } // namespace
 
-static func::FuncOp makeFunction(OpBuilder &b, Operation *after, StringRef name) {
+/// Called as its role is.
+static func::FuncOp makeFunction(OpBuilder &b, Operation *after, net::Role role) {
   b.setInsertionPointAfter(after);
-  auto function = func::FuncOp::create(b, after->getLoc(), name, b.getFunctionType({}, {}));
+  auto function =
+      func::FuncOp::create(b, after->getLoc(), net::stringifyRole(role), b.getFunctionType({}, {}));
+  net::setRole(function, role);
   b.setInsertionPointToStart(function.addEntryBlock());
   return function;
 }
 
 void BuildUpdate::runOnOperation() {
   ModuleOp module = getOperation();
-  auto step = module.lookupSymbol<func::FuncOp>("step");
+  auto step = net::functionOf(module, net::Role::Step);
   if (!step)
     return;
   auto build = [&](OpBuilder &b, Location loc, FlatSymbolRefAttr symbol,
@@ -50,7 +53,7 @@ void BuildUpdate::runOnOperation() {
   }
   OpBuilder b(step);
   Location loc = step.getLoc();
-  auto update = makeFunction(b, step, "update");
+  auto update = makeFunction(b, step, net::Role::Update);
   int64_t slots = 0;
   SmallVector<net::ParameterOp> statistics;
   for (auto parameter : module.getOps<net::ParameterOp>()) {
@@ -59,21 +62,24 @@ void BuildUpdate::runOnOperation() {
       continue;
     }
     auto symbol = FlatSymbolRefAttr::get(parameter.getSymNameAttr());
+    LayerScope layer(b, parameter);
     auto op = build(b, parameter.getLoc(), symbol, average ? b.getUnitAttr() : UnitAttr());
     slots = std::max<int64_t>(slots, op.getStateSlots().size());
   }
   if (average)
-    for (net::ParameterOp statistic : statistics)
+    for (net::ParameterOp statistic : statistics) {
+      LayerScope layer(b, statistic);
       net::AverageOp::create(b, statistic.getLoc(),
                              FlatSymbolRefAttr::get(statistic.getSymNameAttr()),
                              b.getI64IntegerAttr(slots - 1));
+    }
   func::ReturnOp::create(b, loc);
   module->setAttr("net.state_slots", b.getI64IntegerAttr(slots));
 
-  auto norm = makeFunction(b, update, "norm");
+  auto norm = makeFunction(b, update, net::Role::Norm);
   net::GradientNormOp::create(b, loc);
   func::ReturnOp::create(b, loc);
-  makeFunction(b, norm, "accumulate");
+  makeFunction(b, norm, net::Role::Accumulate);
   net::AccumulateGradientsOp::create(b, loc);
   func::ReturnOp::create(b, loc);
 }

@@ -26,7 +26,7 @@ struct VerifyTraining : netc::impl::VerifyTrainingBase<VerifyTraining> {
 void VerifyTraining::runOnOperation() {
   if (failed(mlir::verify(getOperation())))
     return signalPassFailure();
-  auto step = getOperation().lookupSymbol<func::FuncOp>("step");
+  auto step = net::functionOf(getOperation(), net::Role::Step);
   if (!step)
     return;
   DenseMap<StringAttr, int> gradients;

@@ -1,7 +1,7 @@
 //===- BuildInference.cpp - derive @infer from @forward -------------------===//
 //
-// @infer is @forward without auxiliary heads and without dropout, which is the
-// identity there. Leaves @forward as it is: training starts from it too.
+// @infer is @forward without auxiliary heads and without what is the identity
+// there (dropout). Leaves @forward as it is: training starts from it too.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -34,19 +34,20 @@ static void keepOutputs(func::FuncOp function) {
 }
 
 void BuildInference::runOnOperation() {
-  auto forward = getOperation().lookupSymbol<func::FuncOp>("forward");
+  auto forward = net::functionOf(getOperation(), net::Role::Forward);
   if (!forward) {
-    getOperation().emitError("expected a function @forward");
+    getOperation().emitError("expected a function with the role forward");
     return signalPassFailure();
   }
   OpBuilder builder(forward);
   auto infer = cast<func::FuncOp>(builder.clone(*forward));
   infer.setName("infer");
+  net::setRole(infer, net::Role::Infer);
   keepOutputs(infer);
   Block &body = infer.getBody().front();
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body))) {
-    if (auto dropout = dyn_cast<net::DropoutOp>(op))
-      dropout.getResult().replaceAllUsesWith(dropout.getInput());
+    if (op.hasTrait<IdentityInInference>())
+      op.getResult(0).replaceAllUsesWith(op.getOperand(0));
     if (isOpTriviallyDead(&op)) {
       op.erase();
       ++numErased;

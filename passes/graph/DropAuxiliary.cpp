@@ -40,11 +40,11 @@ static SmallVector<int64_t> keepLayers(ModuleOp module) {
 
 void DropAuxiliary::runOnOperation() {
   ModuleOp module = getOperation();
-  if (!module.lookupSymbol<func::FuncOp>("infer")) {
-    module.emitError("expected a function @infer");
+  if (!net::functionOf(module, net::Role::Infer)) {
+    module.emitError("expected a function with the role infer");
     return signalPassFailure();
   }
-  if (auto forward = module.lookupSymbol<func::FuncOp>("forward"))
+  if (auto forward = net::functionOf(module, net::Role::Forward))
     forward.erase();
   SmallVector<int64_t> numbers = keepLayers(module);
   SmallVector<Attribute> names;

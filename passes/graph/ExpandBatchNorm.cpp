@@ -23,12 +23,13 @@ struct ExpandBatchNorm : netc::impl::ExpandBatchNormBase<ExpandBatchNorm> {
 } // namespace
 
 void ExpandBatchNorm::runOnOperation() {
-  auto step = getOperation().lookupSymbol<func::FuncOp>("step");
+  auto step = net::functionOf(getOperation(), net::Role::Step);
   if (!step)
     return;
   DenseMap<Value, net::ChannelMomentsOp> moments; // shared by all norms of one value
   for (auto norm : llvm::make_early_inc_range(step.getBody().getOps<net::BatchNormOp>())) {
     OpBuilder b(norm);
+    LayerScope layer(b, norm);
     Location loc = norm.getLoc();
     Type vector = norm.getWeight().getType();
     Value x = norm.getInput();

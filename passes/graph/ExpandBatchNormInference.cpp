@@ -24,11 +24,12 @@ struct ExpandBatchNormInference
 } // namespace
 
 void ExpandBatchNormInference::runOnOperation() {
-  auto infer = getOperation().lookupSymbol<func::FuncOp>("infer");
+  auto infer = net::functionOf(getOperation(), net::Role::Infer);
   if (!infer)
     return;
   for (auto norm : llvm::make_early_inc_range(infer.getBody().getOps<net::BatchNormOp>())) {
     OpBuilder builder(norm);
+    LayerScope layer(builder, norm);
     Type vector = norm.getWeight().getType();
     auto coefficients = net::BatchNormCoefficientsOp::create(
         builder, norm.getLoc(), TypeRange{vector, vector}, norm.getWeight(), norm.getBias(),

@@ -30,17 +30,20 @@ static net::Conv2dOp foldableProducer(net::ScaleShiftOp norm) {
 
 static void fold(net::ScaleShiftOp norm, net::Conv2dOp conv) {
   OpBuilder b(norm);
+  LayerScope layer(b, norm);
   Value filter = net::ScaleFilterOp::create(b, norm.getLoc(), conv.getFilter().getType(),
                                             conv.getFilter(), norm.getScale());
   Value bias = norm.getShift();
   if (conv.getBias())
     bias = net::FoldBiasOp::create(b, norm.getLoc(), bias.getType(), conv.getBias(),
                                    norm.getScale(), bias);
-  Value result =
+  auto both =
       net::Conv2dOp::create(b, b.getFusedLoc({conv.getLoc(), norm.getLoc()}), norm.getType(),
                             conv.getInput(), filter, bias, conv.getStridesAttr(),
                             conv.getPadsAttr(), conv.getDilationsAttr(), conv.getGroupsAttr());
-  norm.replaceAllUsesWith(result);
+  setLayers(both, layersOf(conv));
+  addLayers(both, layersOf(norm));
+  norm.replaceAllUsesWith(both.getResult());
   norm.erase();
   conv.erase();
 }

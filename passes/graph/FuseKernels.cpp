@@ -238,9 +238,13 @@ void Fuser::build(Group &group) {
     types.push_back(value.getType());
 
   SmallVector<Location> locs{group.anchor->getLoc()};
-  for (Operation *op : group.epilogue)
+  LayerNames layers = layersOf(group.anchor);
+  for (Operation *op : group.epilogue) {
     locs.push_back(op->getLoc());
+    layers.insert_range(layersOf(op));
+  }
   auto fusion = net::FusionOp::create(b, b.getFusedLoc(locs), types, ValueRange{});
+  setLayers(fusion, layers);
   Block *block = b.createBlock(&fusion.getBody());
   IRMapping map;
   auto cloneOp = [&](Operation *op) {
@@ -300,7 +304,8 @@ struct FuseKernels : netc::impl::FuseKernelsBase<FuseKernels> {
 
 void FuseKernels::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    if (function.getName() != "infer" && !function.getName().starts_with("step"))
+    std::optional<net::Role> role = net::roleOf(function);
+    if (role != net::Role::Infer && role != net::Role::Step)
       continue;
     Fuser fuser(function);
     fuser.run();

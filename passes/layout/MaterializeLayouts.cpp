@@ -39,6 +39,7 @@ static RankedTensorType channelsLast(Type type) {
 static int64_t materialize(Operation &op) {
   int64_t conversions = 0;
   OpBuilder b(&op);
+  LayerScope layer(b, &op);
   for (OpOperand &operand : op.getOpOperands()) {
     if (!isPlainImage(operand.get().getType()))
       continue;
@@ -61,7 +62,7 @@ static int64_t materialize(Operation &op) {
 
 void MaterializeLayouts::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    if (function.getName() == "forward")
+    if (net::roleOf(function) == net::Role::Forward)
       continue; // the source of the others, not compiled itself
     for (Operation &op :
          llvm::make_early_inc_range(function.getBody().front().without_terminator()))

@@ -28,7 +28,7 @@ void VerifyLayouts::runOnOperation() {
     return signalPassFailure();
   bool bad = false;
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    if (function.getName() == "forward")
+    if (net::roleOf(function) == net::Role::Forward)
       continue;
     for (Operation &op : function.getBody().front().without_terminator()) {
       if (op.hasTrait<KeepsLogicalOrder>())

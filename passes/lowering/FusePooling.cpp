@@ -60,6 +60,7 @@ static bool fuseOnStore(kern::PoolOp op) {
   // Where the pool stands, its destination exists already.
   contract->moveBefore(op);
   contract->setLoc(FusedLoc::get(op.getContext(), {contract.getLoc(), op.getLoc()}));
+  addLayers(contract, layersOf(op));
   contract.getOutsMutable()[0].set(op.getOuts()[0]);
   contract.getResult(0).setType(op.getResult(0).getType());
   contract.setPoolAttr(pool);
@@ -87,7 +88,15 @@ static bool isOnLoad(OpOperand &use) {
          pool.getPrologue().empty() && kern::computesOnLoad(pool.getGeometry());
 }
 
+/// All layers whose values `formula` computes.
+static LayerNames layersComputedBy(kern::PointwiseOp formula) {
+  LayerNames layers = layersOf(formula, kLoaded);
+  layers.insert_range(layersOf(formula));
+  return layers;
+}
+
 static void computeOnLoad(kern::PointwiseOp formula, kern::PoolOp pool) {
+  addLayers(pool, layersComputedBy(formula), kLoaded);
   SmallVector<Value> inputs(pool.getInputs().drop_back(pool.getSources().size()));
   llvm::append_range(inputs, formula.getInputs());
   pool.getInputsMutable().assign(inputs);
@@ -98,6 +107,9 @@ static void computeOnLoad(kern::PointwiseOp formula, kern::PoolOp pool) {
 /// A sweep that reads the formula's value computes it from what the formula reads.
 static void computeOnLoad(kern::PointwiseOp formula, kern::PointwiseOp reader) {
   Block &from = formula.getBody().front(), &to = reader.getBody().front();
+  LayerNames layers = layersComputedBy(formula);
+  layers.insert_range(layersOf(reader, kLoaded));
+  setLayers(reader, layers, kLoaded);
   SmallVector<Value> inputs(reader.getInputs());
   IRMapping mapping;
   for (auto [input, argument] : llvm::zip(formula.getInputs(), from.getArguments())) {

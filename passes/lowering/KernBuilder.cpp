@@ -33,7 +33,9 @@ Value KernBuilder::get(Value value) {
   auto it = sums.find(value);
   if (it == sums.end())
     return {};
-  // A bias gradient: the sum itself is wanted.
+  // A bias gradient: the sum itself is wanted. It belongs to the layer whose bias it is, whatever
+  // launch summed on the way.
+  LayerScope layer(b, it->second.reduction, isLaunch);
   SmallVector<Value> result = reduce(value.getLoc(), value, {}, value.getType(),
                                      [](OpBuilder &rb, Value, ValueRange s, ValueRange) {
                                        return SmallVector<Value>{arith::TruncFOp::create(

@@ -14,7 +14,8 @@ namespace netc::lowering {
 struct PartialSums {
   mlir::Value tensor;
   int64_t index = 0;
-  kern::Grid grid;            ///< rows of partials, as the producing launch counts them
+  mlir::Operation *reduction = nullptr; ///< the op inside the fusion that asks for them
+  kern::Grid grid;                      ///< rows of partials, as the producing launch counts them
   kern::CoverageAttr moments; ///< their pixels where the partials are of moments, else null
 };
 
@@ -25,17 +26,26 @@ using Choices =
 /// Lowers one function: net values on the left, kern tensors on the right.
 class KernBuilder {
 public:
-  KernBuilder(mlir::OpBuilder &builder, const kern::TargetFacts &target, const Choices &choices)
-      : b(builder), target(target), choices(choices) {}
+  KernBuilder(mlir::OpBuilder &builder, mlir::SymbolTable &symbols, const kern::TargetFacts &target,
+              const Choices &choices)
+      : b(builder), symbols(symbols), target(target), choices(choices) {}
 
   mlir::OpBuilder &b;
+  mlir::SymbolTable &symbols; ///< of the module: its parameters
   const kern::TargetFacts target;
   const Choices &choices;
   mlir::IRMapping values;                        ///< net value -> kern tensor
   llvm::DenseMap<mlir::Value, PartialSums> sums; ///< channel sums not yet added up
 
+  net::ParameterOp parameter(mlir::FlatSymbolRefAttr symbol) const {
+    return symbols.lookup<net::ParameterOp>(symbol.getAttr());
+  }
+
   /// The kern tensor of `value`; adds up partial sums if a reader needs the vector.
   mlir::Value get(mlir::Value value);
+  llvm::SmallVector<mlir::Value> getAll(mlir::ValueRange values) {
+    return llvm::map_to_vector(values, [&](mlir::Value value) { return get(value); });
+  }
   void set(mlir::Value value, mlir::Value lowered) { values.map(value, lowered); }
 
   /// As it was timed, else as dialect/schedule/cpu/Schedule.h says.
@@ -62,11 +72,17 @@ public:
 /// One net.fusion to one kern.contract or kern.pointwise.
 mlir::LogicalResult lowerFusion(KernBuilder &builder, net::FusionOp fusion);
 
-/// An optimizer's step to one kern.update.
-void lowerUpdate(KernBuilder &builder, mlir::SymbolTable &symbols, UpdateOpInterface update);
-/// The norm of all gradients and their accumulation: one launch over the whole space.
-void lowerGradientNorm(KernBuilder &builder, net::GradientNormOp op);
-void lowerAccumulation(KernBuilder &builder, net::AccumulateGradientsOp op);
+/// The families of ops outside a fusion. Each lowers `op` where it is one of the family, and says
+/// whether it is.
+bool lowerNorm(KernBuilder &builder, mlir::Operation *op); ///< vectors of batch norm
+bool lowerMove(KernBuilder &builder, mlir::Operation *op); ///< layouts, moves, joins, reshapes
+bool lowerPool(KernBuilder &builder, mlir::Operation *op);
+bool lowerRow(KernBuilder &builder, mlir::Operation *op); ///< softmax, losses, LRN
+/// Optimizers' steps, the norm of all gradients and their accumulation.
+bool lowerOptimizer(KernBuilder &builder, mlir::Operation *op);
+
+/// Of what is built here, launches alone belong to layers.
+inline bool isLaunch(mlir::Operation *op) { return mlir::isa<kern::KernelOpInterface>(op); }
 
 } // namespace netc::lowering
 

@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialect/schedule/gpu/GpuSchedule.h"
+#include "passes/lowering/Contraction.h"
+#include "passes/lowering/FusionFormula.h"
 #include "passes/lowering/KernBuilder.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -13,159 +15,6 @@
 using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
-
-/// What the formula of `value` reads: arguments of the fusion, or `product`.
-static void collectLeaves(Value value, Value product, llvm::SetVector<Value> &leaves) {
-  if (isa<BlockArgument>(value) || value == product) {
-    leaves.insert(value);
-    return;
-  }
-  for (Value operand : value.getDefiningOp()->getOperands())
-    collectLeaves(operand, product, leaves);
-}
-
-/// Builds the formula of `value` on scalars.
-static Value buildFormula(OpBuilder &b, Value value, DenseMap<Value, Value> &scalars) {
-  if (Value known = scalars.lookup(value))
-    return known;
-  auto op = cast<PointwiseOpInterface>(value.getDefiningOp());
-  SmallVector<Value> operands;
-  for (Value operand : op->getOperands())
-    operands.push_back(buildFormula(b, operand, scalars));
-  if (std::optional<int64_t> stream = op.getRandomStream()) {
-    int64_t imageElements = 1;
-    for (int64_t dim : cast<ShapedType>(value.getType()).getShape().drop_front()) // not the batch
-      imageElements *= dim;
-    operands.push_back(
-        kern::RandomOp::create(b, op.getLoc(), b.getF32Type(), *stream, imageElements));
-  }
-  return scalars[value] = op.buildScalar(b, operands);
-}
-
-namespace {
-/// What is summed by channel: a, or a (b - center) where b is given.
-struct Term {
-  Value a, b, center;
-};
-} // namespace
-
-static void collectLeaves(const Term &term, Value product, llvm::SetVector<Value> &leaves) {
-  for (Value value : {term.a, term.b, term.center})
-    if (value)
-      collectLeaves(value, product, leaves);
-}
-
-static Value buildTerm(OpBuilder &b, Location loc, const Term &term,
-                       DenseMap<Value, Value> &scalars) {
-  Value a = buildFormula(b, term.a, scalars);
-  if (!term.b)
-    return a;
-  Value distance = arith::SubFOp::create(b, loc, buildFormula(b, term.b, scalars),
-                                         buildFormula(b, term.center, scalars));
-  return arith::MulFOp::create(b, loc, a, distance);
-}
-
-/// A kern region over `leaves` that yields the formulas of `results` and of `terms`.
-static void buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Value> leaves,
-                        ArrayRef<Value> results, ArrayRef<Term> terms = {}) {
-  OpBuilder::InsertionGuard guard(b);
-  Block *block = b.createBlock(&region);
-  DenseMap<Value, Value> scalars;
-  for (Value leaf : leaves)
-    scalars[leaf] = block->addArgument(b.getF32Type(), loc);
-  SmallVector<Value> yields;
-  for (Value result : results)
-    yields.push_back(buildFormula(b, result, scalars));
-  for (const Term &term : terms)
-    yields.push_back(buildTerm(b, loc, term, scalars));
-  kern::YieldOp::create(b, loc, yields);
-}
-
-/// Sizes of a contraction in the forward orientation. `x` and `y` are net types.
-static kern::GeometryAttr makeGeometry(MLIRContext *context, RankedTensorType x, RankedTensorType y,
-                                       int64_t kh, int64_t kw, ArrayRef<int64_t> strides,
-                                       ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations,
-                                       int64_t groups) {
-  // The tokens of a sequence are the pixels of one row.
-  auto spatial = [](RankedTensorType type, int axis) {
-    return type.getRank() == 4 ? type.getDimSize(2 + axis) : axis == 1 ? net::pixelsOf(type) : 1;
-  };
-  return kern::GeometryAttr::get(context, spatial(x, 0), spatial(x, 1), net::channelsOf(x),
-                                 spatial(y, 0), spatial(y, 1), net::channelsOf(y), kh, kw,
-                                 strides[0], strides[1], pads[0], pads[1], dilations[0],
-                                 dilations[1], groups);
-}
-
-namespace {
-/// A contraction as the lowering sees it, whichever op it was.
-struct Contraction {
-  kern::ContractKind kind;
-  kern::GeometryAttr geometry;
-  Value lhs, rhs, filter, bias; ///< values inside the fusion; null where absent
-};
-} // namespace
-
-template <typename OpTy>
-static kern::GeometryAttr convGeometry(OpTy op, Type x, Type y, Type filter) {
-  auto f = cast<RankedTensorType>(filter);
-  return makeGeometry(op.getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y),
-                      f.getDimSize(2), f.getDimSize(3), op.getStrides(), op.getPads(),
-                      op.getDilations(), op.getGroups());
-}
-
-static kern::GeometryAttr linearGeometry(Operation *op, Type x, Type y) {
-  return makeGeometry(op->getContext(), cast<RankedTensorType>(x), cast<RankedTensorType>(y), 1, 1,
-                      {1, 1}, {0, 0, 0, 0}, {1, 1}, 1);
-}
-
-static Contraction describe(Operation *op) {
-  using Kind = kern::ContractKind;
-  Type result = op->getResult(0).getType();
-  return llvm::TypeSwitch<Operation *, Contraction>(op)
-      .Case([&](net::Conv2dOp c) {
-        return Contraction{
-            Kind::Forward, convGeometry(c, c.getInput().getType(), result, c.getFilter().getType()),
-            c.getInput(),  {},
-            c.getFilter(), c.getBias()};
-      })
-      .Case([&](net::Conv2dInputGradOp c) {
-        return Contraction{
-            Kind::InputGrad,
-            convGeometry(c, result, c.getCotangent().getType(), c.getFilter().getType()),
-            c.getCotangent(),
-            {},
-            c.getFilter(),
-            {}};
-      })
-      .Case([&](net::Conv2dFilterGradOp c) {
-        return Contraction{
-            Kind::FilterGrad,
-            convGeometry(c, c.getInput().getType(), c.getCotangent().getType(), result),
-            c.getInput(),
-            c.getCotangent(),
-            {},
-            {}};
-      })
-      .Case([&](net::LinearOp c) {
-        return Contraction{Kind::Forward, linearGeometry(c, c.getInput().getType(), result),
-                           c.getInput(),  {},
-                           c.getWeight(), c.getBias()};
-      })
-      .Case([&](net::LinearInputGradOp c) {
-        return Contraction{Kind::InputGrad,  linearGeometry(c, result, c.getCotangent().getType()),
-                           c.getCotangent(), {},
-                           c.getWeight(),    {}};
-      })
-      .Case([&](net::LinearWeightGradOp c) {
-        return Contraction{Kind::FilterGrad,
-                           linearGeometry(c, c.getInput().getType(), c.getCotangent().getType()),
-                           c.getInput(),
-                           c.getCotangent(),
-                           {},
-                           {}};
-      })
-      .DefaultUnreachable("a contraction without a lowering");
-}
 
 /// tf32 operands may go to tensor cores.
 static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFacts &target) {
@@ -183,15 +32,17 @@ struct FusionLowering {
   KernBuilder &k;
   net::FusionOp fusion;
   Operation *contraction = nullptr;
-  Value stored;                  ///< inside; null: only sums
-  SmallVector<Term> terms;       ///< inside
-  bool moments = false;          ///< the only term is one whose moments are wanted
-  SmallVector<Value> sumResults; ///< results of the fusion: one per term, or mean and squares
+  Value stored;                        ///< inside; null: only sums
+  SmallVector<Term> terms;             ///< inside
+  bool moments = false;                ///< the only term is one whose moments are wanted
+  SmallVector<Value> sumResults;       ///< results of the fusion: one per term, or mean and squares
+  SmallVector<Operation *> reductions; ///< the op of each of them, inside
 
   FusionLowering(KernBuilder &k, net::FusionOp fusion);
   SmallVector<Value> outside(ArrayRef<Value> leaves);
   Value weights(const Contraction &c, kern::ScheduleAttr schedule);
   LogicalResult lowerContraction();
+  void buildEpilogue(Region &region, Value product, ArrayRef<Value> extras, bool hasBias);
   LogicalResult lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule);
   LogicalResult lowerPointwise();
   void collectTerm(Operation *reduction, Value inside);
@@ -215,6 +66,7 @@ FusionLowering::FusionLowering(KernBuilder &k, net::FusionOp fusion) : k(k), fus
     }
     collectTerm(reduction, inside);
     sumResults.push_back(result);
+    reductions.push_back(reduction);
   }
 }
 
@@ -251,7 +103,7 @@ Value FusionLowering::partials(kern::Grid grid, int64_t channels) {
 
 void FusionLowering::recordSums(Value tensor, kern::Grid grid, kern::CoverageAttr coverage) {
   for (auto [index, result] : llvm::enumerate(sumResults))
-    k.sums[result] = {tensor, static_cast<int64_t>(index), grid,
+    k.sums[result] = {tensor, static_cast<int64_t>(index), reductions[index], grid,
                       moments ? coverage : kern::CoverageAttr()};
 }
 
@@ -293,6 +145,8 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (!isa<BlockArgument>(c.rhs))
     buildRegion(k.b, contract.getRhsPrologue(), loc, rhs.getArrayRef(), c.rhs);
+  setLayers(contract, layersIn(c.lhs, {}, {}, {}), kLoaded);
+  setLayers(contract, layersIn(c.rhs, {}, {}, {}), kLoadedRight);
   Type gradType = fusion.getResult(0).getType();
   auto unpack = kern::UnpackOp::create(
       k.b, loc, TypeRange{gradType}, ValueRange{contract.getResult(0)},
@@ -301,6 +155,25 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
       schedule.getWinograd(), schedule.getLanes());
   k.set(fusion.getResult(0), unpack.getResult(0));
   return success();
+}
+
+/// What becomes of `product`; the bias, where there is one, is the last of the extra operands.
+void FusionLowering::buildEpilogue(Region &region, Value product, ArrayRef<Value> extras,
+                                   bool hasBias) {
+  Location loc = fusion.getLoc();
+  OpBuilder::InsertionGuard guard(k.b);
+  Block *block = k.b.createBlock(&region);
+  Scalars scalars;
+  Value value = block->addArgument(k.b.getF32Type(), loc);
+  for (Value leaf : extras)
+    scalars[leaf] = block->addArgument(k.b.getF32Type(), loc);
+  if (hasBias)
+    value = arith::AddFOp::create(k.b, loc, value, block->addArgument(k.b.getF32Type(), loc));
+  scalars[product] = value;
+  SmallVector<Value> yields{buildFormula(k.b, stored ? stored : product, scalars)};
+  for (const Term &term : terms)
+    yields.push_back(buildTerm(k.b, loc, term, scalars));
+  kern::YieldOp::create(k.b, loc, yields);
 }
 
 LogicalResult FusionLowering::lowerContraction() {
@@ -346,21 +219,11 @@ LogicalResult FusionLowering::lowerContraction() {
   auto contract = make(types, outs, moments);
   if (!isa<BlockArgument>(c.lhs))
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
-  if (stored != product || !terms.empty() || c.bias) {
-    OpBuilder::InsertionGuard guard(k.b);
-    Block *block = k.b.createBlock(&contract.getEpilogue());
-    DenseMap<Value, Value> scalars;
-    Value value = block->addArgument(k.b.getF32Type(), loc);
-    for (Value leaf : extras)
-      scalars[leaf] = block->addArgument(k.b.getF32Type(), loc);
-    if (c.bias)
-      value = arith::AddFOp::create(k.b, loc, value, block->addArgument(k.b.getF32Type(), loc));
-    scalars[product] = value;
-    SmallVector<Value> yields{buildFormula(k.b, stored ? stored : product, scalars)};
-    for (const Term &term : terms)
-      yields.push_back(buildTerm(k.b, loc, term, scalars));
-    kern::YieldOp::create(k.b, loc, yields);
-  }
+  if (stored != product || !terms.empty() || c.bias)
+    buildEpilogue(contract.getEpilogue(), product, extras, static_cast<bool>(c.bias));
+  setLayers(contract, layersIn(c.lhs, {}, {}, {}), kLoaded);
+  setLayers(contract, layersIn(stored ? stored : product, terms, product, layersOf(fusion)),
+            kStored);
   if (stored)
     k.set(fusion.getResult(0), contract.getResult(0));
   if (!terms.empty())
@@ -391,6 +254,10 @@ LogicalResult FusionLowering::lowerPointwise() {
                                              stored ? 1 : 0, moments, k.target.lanes);
   buildRegion(k.b, pointwise.getBody(), loc, leaves.getArrayRef(),
               stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(), terms);
+  setLayers(
+      pointwise,
+      layersIn(stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(), terms, {}, layersOf(fusion)),
+      kLoaded);
   if (stored)
     k.set(fusion.getResult(0), pointwise.getResult(0));
   if (!terms.empty())

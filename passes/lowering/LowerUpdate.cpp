@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/lowering/KernBuilder.h"
 
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -56,8 +57,8 @@ static void buildBody(KernBuilder &k, kern::UpdateOp op,
   kern::YieldOp::create(k.b, op.getLoc(), build(k.b, body->getArguments()));
 }
 
-void netc::lowering::lowerUpdate(KernBuilder &k, SymbolTable &symbols, UpdateOpInterface update) {
-  auto parameter = symbols.lookup<net::ParameterOp>(update.getParameterAttr().getAttr());
+static void lowerUpdate(KernBuilder &k, UpdateOpInterface update) {
+  auto parameter = k.parameter(update.getParameterAttr());
   Location loc = update.getLoc();
   Type type = parameter.getType();
   int64_t size = cast<ShapedType>(type).getNumElements(), bytes = parameterBytes(update);
@@ -90,14 +91,14 @@ void netc::lowering::lowerUpdate(KernBuilder &k, SymbolTable &symbols, UpdateOpI
   });
 }
 
-void netc::lowering::lowerGradientNorm(KernBuilder &k, net::GradientNormOp op) {
+static void lowerGradientNorm(KernBuilder &k, net::GradientNormOp op) {
   int64_t size = parameterBytes(op) / 4;
   Value gradients = buffer(k, op.getLoc(), vectorOf(k, size), kern::Space::Gradients, 0);
   norm(k, op.getLoc(), gradients, size,
        buffer(k, op.getLoc(), vectorOf(k, 1), kern::Space::Hyper, 4 * kGradientNorm));
 }
 
-void netc::lowering::lowerAccumulation(KernBuilder &k, net::AccumulateGradientsOp op) {
+static void lowerAccumulation(KernBuilder &k, net::AccumulateGradientsOp op) {
   Location loc = op.getLoc();
   int64_t size = parameterBytes(op) / 4;
   Type type = vectorOf(k, size);
@@ -109,4 +110,12 @@ void netc::lowering::lowerAccumulation(KernBuilder &k, net::AccumulateGradientsO
     Value weighted = arith::MulFOp::create(b, loc, arguments[kBatchWeight], arguments[kHyperWords]);
     return SmallVector<Value>{arith::AddFOp::create(b, loc, arguments[kHyperWords + 1], weighted)};
   });
+}
+
+bool netc::lowering::lowerOptimizer(KernBuilder &k, Operation *op) {
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case([&](UpdateOpInterface u) { return lowerUpdate(k, u), true; })
+      .Case([&](net::GradientNormOp n) { return lowerGradientNorm(k, n), true; })
+      .Case([&](net::AccumulateGradientsOp a) { return lowerAccumulation(k, a), true; })
+      .Default(false);
 }

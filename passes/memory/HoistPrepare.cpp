@@ -30,11 +30,12 @@ static bool isParameterBuffer(Value value) {
 }
 
 void HoistPrepare::runOnOperation() {
-  auto infer = getOperation().lookupSymbol<func::FuncOp>("infer");
+  auto infer = net::functionOf(getOperation(), net::Role::Infer);
   if (!infer)
     return;
   OpBuilder b(infer);
   auto prepare = func::FuncOp::create(b, infer.getLoc(), "prepare", b.getFunctionType({}, {}));
+  net::setRole(prepare, net::Role::Prepare);
   Block *target = prepare.addEntryBlock();
   b.setInsertionPointToEnd(target);
   auto end = func::ReturnOp::create(b, infer.getLoc());

@@ -181,6 +181,7 @@ static int64_t planFunction(func::FuncOp function, bool depthFirst) {
 
 void PlanMemory::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>())
-    arenaBytes = std::max<int64_t>(
-        arenaBytes, planFunction(function, depthFirst && function.getName() == "infer"));
+    arenaBytes =
+        std::max<int64_t>(arenaBytes, planFunction(function, depthFirst && net::roleOf(function) ==
+                                                                               net::Role::Infer));
 }

@@ -56,7 +56,7 @@ void AssignPrecision::runOnOperation() {
     return signalPassFailure();
   }
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    if (function.getName() == "forward")
+    if (net::roleOf(function) == net::Role::Forward)
       continue; // the source of the others, not compiled itself
     function.walk([&](Operation *op) {
       if (isa<ContractionOpInterface>(op)) {

@@ -96,8 +96,6 @@ static std::string printed(ModuleOp module) {
 
 /// file:line:column of the innermost place that a location names.
 static void printPlace(Location location) {
-  if (auto named = dyn_cast<NameLoc>(location))
-    return printPlace(named.getChildLoc());
   if (auto call = dyn_cast<CallSiteLoc>(location))
     return printPlace(call.getCallee());
   if (auto fused = dyn_cast<FusedLoc>(location); fused && !fused.getLocations().empty())

@@ -30,9 +30,9 @@ struct TargetFacts {
 /// Sums of products are f32, whatever their operands are stored as.
 constexpr int64_t kSumBytes = 4;
 
-/// TargetFacts::batch of a function: of inference or of a training step.
-inline int64_t likelyBatch(llvm::StringRef function) {
-  return function == "infer" ? 1 : target::CpuCosts().trainingBatch;
+/// TargetFacts::batch of inference or of training.
+inline int64_t likelyBatch(bool inference) {
+  return inference ? 1 : target::CpuCosts().trainingBatch;
 }
 
 /// TargetFacts for a CPU's lanes and registers.

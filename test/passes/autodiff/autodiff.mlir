@@ -11,7 +11,7 @@ net.parameter @b : tensor<4xf32> {trainable, init = ["constant", 0.0, 0.0], laye
 // CHECK-NOT: net.linear_input_grad
 // CHECK-DAG: net.set_gradient @w, %[[W]]
 // CHECK-DAG: net.set_gradient @b, %[[B]]
-func.func @step(%x: tensor<?x6xf32>, %labels: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<1xf32>) {
+func.func @step(%x: tensor<?x6xf32>, %labels: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<1xf32>) attributes {net.role = #net.role<step>} {
   %w = net.get_parameter @w : tensor<4x6xf32>
   %b = net.get_parameter @b : tensor<4xf32>
   %y = net.linear %x, %w bias %b : (tensor<?x6xf32>, tensor<4x6xf32>, tensor<4xf32>) -> tensor<?x4xf32>
@@ -30,7 +30,7 @@ net.parameter @w : tensor<4x4xf32> {trainable, init = ["constant", 0.0, 0.0], la
 // CHECK: net.linear_weight_grad %{{.*}}, %[[G]]
 // CHECK: %[[DX:.*]] = net.linear_input_grad %[[G]]
 // CHECK: net.add %[[G]], %[[DX]]
-func.func @step(%x: tensor<?x4xf32>, %labels: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<1xf32>) {
+func.func @step(%x: tensor<?x4xf32>, %labels: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<1xf32>) attributes {net.role = #net.role<step>} {
   %w = net.get_parameter @w : tensor<4x4xf32>
   %h = net.linear %x, %w : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
   %f = net.linear %h, %w : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>

@@ -22,7 +22,7 @@ net.parameter @b : tensor<8x8x1x1xf32> {trainable, decay, init = ["constant", 0.
 // CHECK: net.activation_grad relu %{{.*}}, %[[RELU2]]
 // CHECK-NOT: @step_lean2
 // POOR-NOT: @step_lean1
-func.func @step(%image: tensor<?x3x4x4xf32>, %labels: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<1xf32>) {
+func.func @step(%image: tensor<?x3x4x4xf32>, %labels: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<1xf32>) attributes {net.role = #net.role<step>} {
   %wa = net.get_parameter @a : tensor<8x3x1x1xf32>
   %wb = net.get_parameter @b : tensor<8x8x1x1xf32>
   %a = net.conv2d %image, %wa {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x3x4x4xf32>, tensor<8x3x1x1xf32>) -> tensor<?x8x4x4xf32>

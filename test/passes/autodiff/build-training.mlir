@@ -6,7 +6,7 @@
 // CHECK: %[[A:.*]] = net.softmax_cross_entropy %{{.*}}, %[[L]]
 // CHECK: %[[B:.*]] = net.softmax_cross_entropy %{{.*}}, %[[L]]
 // CHECK: net.mean_loss %[[A]], %[[B]] {weights = array<f64: 1.000000e+00, 3.000000e-01>}
-func.func @forward(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) attributes {net.auxiliary_weights = array<f64: 0.3>} {
+func.func @forward(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) attributes {net.role = #net.role<forward>, net.auxiliary_weights = array<f64: 0.3>} {
   %a = net.activation relu %x : tensor<?x4xf32>
   %b = net.activation tanh %x : tensor<?x4xf32>
   return %a, %b : tensor<?x4xf32>, tensor<?x4xf32>
@@ -25,7 +25,7 @@ func.func @forward(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) at
 // CHECK: net.mean_loss %[[S]], %[[D]], %[[C]] {weights = array<f64: 1.000000e+00, 5.000000e-01, 2.000000e+00>}
 module attributes {net.losses = [#net.loss<mse, 1, 1.0>, #net.loss<l1, 1, 0.5>, #net.loss<cross_entropy, 0, 2.0>]} {
   func.func @forward(%x: tensor<?x2x4x6xf32> {net.name = "x"})
-      -> (tensor<?x2x4x6xf32> {net.name = "map"}, tensor<?x2x4x6xf32> {net.name = "depth"}) {
+      -> (tensor<?x2x4x6xf32> {net.name = "map"}, tensor<?x2x4x6xf32> {net.name = "depth"}) attributes {net.role = #net.role<forward>} {
     %a = net.activation relu %x : tensor<?x2x4x6xf32>
     return %x, %a : tensor<?x2x4x6xf32>, tensor<?x2x4x6xf32>
   }

@@ -7,7 +7,7 @@
 
 net.parameter @w : tensor<4x6xf32> {trainable, decay, init = ["constant", 0.0, 0.0], layer = 0 : i64}
 net.parameter @mean : tensor<4xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i64}
-func.func @step() { return }
+func.func @step() attributes {net.role = #net.role<step>} { return }
 
 // Running statistics are no parameters to optimise.
 // CHECK-LABEL: func.func @update

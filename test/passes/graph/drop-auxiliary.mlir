@@ -12,10 +12,10 @@ module attributes {net.layers = [{name = "body"}, {name = "head", auxiliary}, {n
   net.parameter @body.weight : tensor<4x4xf32> {trainable, decay, init = ["constant", 0.0, 0.0], layer = 0}
   net.parameter @head.weight : tensor<4x4xf32> {auxiliary, trainable, decay, init = ["constant", 0.0, 0.0], layer = 1}
   net.parameter @fc.weight : tensor<4x4xf32> {trainable, decay, init = ["constant", 0.0, 0.0], layer = 2}
-  func.func @infer(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  func.func @infer(%x: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {net.role = #net.role<infer>} {
     return %x : tensor<?x4xf32>
   }
-  func.func @forward(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<4x4xf32>) {
+  func.func @forward(%x: tensor<?x4xf32>) -> (tensor<?x4xf32>, tensor<4x4xf32>) attributes {net.role = #net.role<forward>} {
     %w = net.get_parameter @head.weight : tensor<4x4xf32>
     return %x, %w : tensor<?x4xf32>, tensor<4x4xf32>
   }
@@ -31,17 +31,17 @@ module attributes {net.layers = [{name = "body"}, {name = "head", auxiliary}, {n
 // CHECK-NOT: @forward
 module attributes {net.layers = [{name = "body"}]} {
   net.parameter @body.weight : tensor<4x4xf32> {trainable, decay, init = ["constant", 0.0, 0.0], layer = 0}
-  func.func @infer(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  func.func @infer(%x: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {net.role = #net.role<infer>} {
     return %x : tensor<?x4xf32>
   }
-  func.func @forward(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  func.func @forward(%x: tensor<?x4xf32>) -> tensor<?x4xf32> attributes {net.role = #net.role<forward>} {
     return %x : tensor<?x4xf32>
   }
 }
 
 // -----
 
-// expected-error@+1 {{expected a function @infer}}
+// expected-error@+1 {{expected a function with the role infer}}
 module {
 }
 
@@ -50,7 +50,7 @@ module {
 module {
   // expected-error@+1 {{an auxiliary head's parameter is read by inference}}
   net.parameter @head.weight : tensor<4x4xf32> {auxiliary, trainable, init = ["constant", 0.0, 0.0], layer = 0}
-  func.func @infer(%x: tensor<?x4xf32>) -> tensor<4x4xf32> {
+  func.func @infer(%x: tensor<?x4xf32>) -> tensor<4x4xf32> attributes {net.role = #net.role<infer>} {
     %w = net.get_parameter @head.weight : tensor<4x4xf32>
     return %w : tensor<4x4xf32>
   }

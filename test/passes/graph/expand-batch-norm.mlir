@@ -13,14 +13,14 @@ net.parameter @v : tensor<8xf32> {init = ["constant", 1.0, 0.0], layer = 0 : i64
 // CHECK: net.assign @v, %[[NV]]
 // CHECK: net.batch_norm_apply %arg0, %[[SCALE]], %[[SHIFT]]
 // CHECK-NOT: net.batch_norm %
-func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> {
+func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> attributes {net.role = #net.role<step>} {
   %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
   return %y : tensor<?x8x4x5xf32>
 }
 
 // CHECK-LABEL: func.func @infer
 // CHECK: net.batch_norm %
-func.func @infer(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> {
+func.func @infer(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> attributes {net.role = #net.role<infer>} {
   %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
   return %y : tensor<?x8x4x5xf32>
 }
@@ -34,7 +34,7 @@ net.parameter @v : tensor<8xf32> {init = ["constant", 1.0, 0.0], layer = 0 : i64
 // CHECK-LABEL: func.func @step
 // CHECK: net.channel_moments
 // CHECK-NOT: net.channel_moments
-func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> (tensor<?x8x4x5xf32>, tensor<?x8x4x5xf32>) {
+func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> (tensor<?x8x4x5xf32>, tensor<?x8x4x5xf32>) attributes {net.role = #net.role<step>} {
   %y = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
   %z = net.batch_norm %x, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
   return %y, %z : tensor<?x8x4x5xf32>, tensor<?x8x4x5xf32>

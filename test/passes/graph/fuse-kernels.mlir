@@ -8,7 +8,7 @@
 // CHECK-NEXT: net.activation relu
 // CHECK-NEXT: net.yield
 // CHECK-NOT: net.fusion
-func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32> {
+func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32> attributes {net.role = #net.role<infer>} {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %s = net.add %z, %x : tensor<?x8x8x8xf32>
   %y = net.activation relu %s : tensor<?x8x8x8xf32>
@@ -25,7 +25,7 @@ func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8
 // CHECK-NEXT: net.yield
 // CHECK: net.fusion
 // CHECK-NEXT: net.activation relu
-func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<?x8x8x8xf32>, tensor<?x8x4x4xf32>) {
+func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<?x8x8x8xf32>, tensor<?x8x4x4xf32>) attributes {net.role = #net.role<infer>} {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %y = net.activation relu %z : tensor<?x8x8x8xf32>
   %p = net.max_pool %y {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>} : (tensor<?x8x8x8xf32>) -> tensor<?x8x4x4xf32>
@@ -42,7 +42,7 @@ func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<?x
 // CHECK: net.fusion
 // CHECK-NEXT: net.conv2d
 // CHECK-NEXT: net.add
-func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32> {
+func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32> attributes {net.role = #net.role<infer>} {
   %a = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %b = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %s = net.add %a, %b : tensor<?x8x8x8xf32>
@@ -62,7 +62,7 @@ func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8
 // CHECK-NEXT: net.batch_norm_apply
 // CHECK-NEXT: net.activation relu
 // CHECK-NEXT: net.conv2d
-func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>, %p: tensor<8xf32>) -> tensor<?x8x8x8xf32> {
+func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>, %p: tensor<8xf32>) -> tensor<?x8x8x8xf32> attributes {net.role = #net.role<step>} {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %sums:2 = net.channel_moments %z : (tensor<?x8x8x8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
   %mean, %inv, %scale, %shift, %nm, %nv = net.batch_norm_statistics %sums#0, %sums#1, %p, %p, %p, %p {eps = 1.0e-5 : f64, momentum = 0.1 : f64, pixels = 64 : i64} : (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>)
@@ -83,7 +83,7 @@ func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>, %p: tensor<8xf
 // CHECK: net.fusion
 // CHECK-NEXT: net.channel_moments
 // CHECK-NEXT: net.yield
-func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {
+func.func @step(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) attributes {net.role = #net.role<step>} {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %m:2 = net.channel_moments %z : (tensor<?x8x8x8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
   %s = net.channel_sums %z : (tensor<?x8x8x8xf32>) -> tensor<8xf32>

@@ -8,7 +8,7 @@
 // CHECK-NEXT: net.activation tanh
 // CHECK-NEXT: net.to_layout
 // CHECK-NEXT: return
-func.func @infer(%x: tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32> {
+func.func @infer(%x: tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32> attributes {net.role = #net.role<infer>} {
   %y = net.activation relu %x : tensor<?x4x8x8xf32>
   %z = net.activation tanh %y : tensor<?x4x8x8xf32>
   return %z : tensor<?x4x8x8xf32>

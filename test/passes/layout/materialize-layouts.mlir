@@ -10,7 +10,7 @@
 // CHECK: %[[P:.*]] = net.to_layout {{.*}} -> tensor<?x4x8x8xf32>
 // CHECK: %[[F:.*]] = net.flatten %[[P]]
 // CHECK-NEXT: net.linear %[[F]]
-func.func @infer(%x: tensor<?x4x8x8xf32>, %w: tensor<4x4x1x1xf32>, %l: tensor<3x256xf32>) -> tensor<?x3xf32> {
+func.func @infer(%x: tensor<?x4x8x8xf32>, %w: tensor<4x4x1x1xf32>, %l: tensor<3x256xf32>) -> tensor<?x3xf32> attributes {net.role = #net.role<infer>} {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x4x8x8xf32>, tensor<4x4x1x1xf32>) -> tensor<?x4x8x8xf32>
   %y = net.activation relu %z : tensor<?x4x8x8xf32>
   %f = net.flatten %y : (tensor<?x4x8x8xf32>) -> tensor<?x256xf32>

@@ -19,7 +19,7 @@ net.parameter @w : tensor<3x6xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i
 // CHECK-SAME: outs(%[[O]] : tensor<?x3xf32>)
 // CHECK: arith.addf
 // WIDE: kern.pack {{.*}} outs(%{{.*}} : tensor<1x1x1x1x6x16xf32>)
-func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x3xf32> {
+func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x3xf32> attributes {net.role = #net.role<infer>} {
   %b = net.get_parameter @b : tensor<3xf32>
   %w = net.get_parameter @w : tensor<3x6xf32>
   %y = net.linear %x, %w bias %b : (tensor<?x6xf32>, tensor<3x6xf32>, tensor<3xf32>) -> tensor<?x3xf32>

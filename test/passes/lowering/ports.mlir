@@ -26,7 +26,7 @@ module attributes {net.losses = [#net.loss<mse, 0, 1.0>, #net.loss<cross_entropy
   // CHECK-SAME: pixels = 5 : i64
   // CHECK: kern.mean_loss
   func.func @forward(%image: tensor<?x1x3x7xf32> {net.name = "image"}, %x: tensor<?x5x6xf32> {net.name = "x"})
-      -> (tensor<?x1x3x7xf32> {net.name = "map"}, tensor<?x5x6xf32> {net.name = "tokens"}) {
+      -> (tensor<?x1x3x7xf32> {net.name = "map"}, tensor<?x5x6xf32> {net.name = "tokens"}) attributes {net.role = #net.role<forward>} {
     %w = net.get_parameter @w : tensor<6x6xf32>
     %y = net.linear %x, %w : (tensor<?x5x6xf32>, tensor<6x6xf32>) -> tensor<?x5x6xf32>
     %r = net.activation tanh %image : tensor<?x1x3x7xf32>

@@ -15,7 +15,7 @@ module attributes {kern.choices = [
     schedule = <lanes = 16, tile_pixels = 5, tile_vectors = 1, strip_rows = 96, channel_block = 24, chunks = 1, flat = true>>]} {
   net.parameter @b : tensor<24xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i64}
   net.parameter @w : tensor<24x6xf32> {init = ["constant", 0.0, 0.0], layer = 0 : i64}
-  func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x24xf32> {
+  func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x24xf32> attributes {net.role = #net.role<infer>} {
     %b = net.get_parameter @b : tensor<24xf32>
     %w = net.get_parameter @w : tensor<24x6xf32>
     %y = net.linear %x, %w bias %b : (tensor<?x6xf32>, tensor<24x6xf32>, tensor<24xf32>) -> tensor<?x24xf32>

@@ -8,7 +8,7 @@
 // CHECK: kern.pointwise ins(%[[X]] : memref<?x64xf32>) outs(%[[A]] : memref<?x64xf32>)
 // CHECK: kern.pointwise ins(%[[A]] : memref<?x64xf32>) outs(%[[A]] : memref<?x64xf32>)
 // CHECK: kern.copy ins(%[[A]]
-func.func @infer() {
+func.func @infer() attributes {net.role = #net.role<infer>} {
   %x = kern.buffer input 0 : tensor<?x64xf32>
   %e0 = kern.empty : tensor<?x64xf32>
   %a = kern.pointwise ins(%x : tensor<?x64xf32>) outs(%e0 : tensor<?x64xf32>) {space = array<i64: 1, 1, 64>, stores = 1 : i64, lanes = 8 : i64} -> tensor<?x64xf32> body {

@@ -7,7 +7,7 @@
 // CHECK: kern.buffer arena_image 0
 // CHECK: kern.buffer arena_image 256
 // CHECK: kern.buffer arena_image 0
-func.func @infer() {
+func.func @infer() attributes {net.role = #net.role<infer>} {
   %x = kern.buffer input 0 : memref<?x64xf32>
   %a = kern.alloc : memref<?x64xf32>
   %b = kern.alloc : memref<?x64xf32>

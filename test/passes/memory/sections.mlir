@@ -13,7 +13,7 @@
 // WHOLE-LABEL: func.func @infer
 // WHOLE-NOT: sections
 // WHOLE-NOT: arena_group
-func.func @infer() {
+func.func @infer() attributes {net.role = #net.role<infer>} {
   %x = kern.buffer input 0 : memref<?x64xf32>
   %w = kern.buffer parameters 0 : memref<64xf32>
   %wide = kern.alloc : memref<?x64x64x64xf32>
@@ -36,7 +36,7 @@ func.func @infer() {
 // Little at every launch: no cut, and a group is a part of the batch.
 // CHECK-LABEL: func.func @infer
 // CHECK-SAME: sections = [#kern.section<launches = 2, batch_bytes = 0, group_bytes = 4096, live_bytes = 4352, weight_bytes = 0>]
-func.func @infer() {
+func.func @infer() attributes {net.role = #net.role<infer>} {
   %x = kern.buffer input 0 : memref<?x64xf32>
   %a = kern.alloc : memref<?x1024xf32>
   kern.copy ins(%x : memref<?x64xf32>) outs(%a : memref<?x1024xf32>) {size = 64 : i64, per_image}
@@ -50,7 +50,7 @@ func.func @infer() {
 // CHECK-LABEL: func.func @infer
 // CHECK-NOT: sections
 // CHECK: kern.buffer arena_image 0
-func.func @infer() {
+func.func @infer() attributes {net.role = #net.role<infer>} {
   %x = kern.buffer input 0 : memref<?x64xf32>
   %w = kern.buffer parameters 0 : memref<64xf32>
   %folded = kern.alloc : memref<64xf32>
@@ -70,7 +70,7 @@ func.func @infer() {
 // CHECK-LABEL: func.func @step
 // CHECK-NOT: sections
 // CHECK: kern.buffer arena_image 0
-func.func @step() {
+func.func @step() attributes {net.role = #net.role<step>} {
   %x = kern.buffer input 0 : memref<?x64xf32>
   %a = kern.alloc : memref<?x64xf32>
   kern.copy ins(%x : memref<?x64xf32>) outs(%a : memref<?x64xf32>) {size = 64 : i64, per_image}

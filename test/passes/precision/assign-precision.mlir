@@ -15,7 +15,7 @@ net.parameter @w : tensor<3x6xf32> {trainable, init = ["constant", 0.0, 0.0], la
 // TF32-LABEL: func.func @infer
 // TF32: net.linear {{.*}} {net.operand_type = tf32} : {{.*}} -> tensor<?x3xf32>
 // TF32: net.activation relu %{{.*}} : tensor<?x3xf32>
-func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x3xf32> {
+func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x3xf32> attributes {net.role = #net.role<infer>} {
   %w = net.get_parameter @w : tensor<3x6xf32>
   %y = net.linear %x, %w : (tensor<?x6xf32>, tensor<3x6xf32>) -> tensor<?x3xf32>
   %r = net.activation relu %y : tensor<?x3xf32>
@@ -26,7 +26,7 @@ func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x3xf32> {
 // CHECK-LABEL: func.func @forward
 // CHECK: net.linear
 // CHECK-NOT: operand_type
-func.func @forward(%x: tensor<?x6xf32>) -> tensor<?x3xf32> {
+func.func @forward(%x: tensor<?x6xf32>) -> tensor<?x3xf32> attributes {net.role = #net.role<forward>} {
   %w = net.get_parameter @w : tensor<3x6xf32>
   %y = net.linear %x, %w : (tensor<?x6xf32>, tensor<3x6xf32>) -> tensor<?x3xf32>
   return %y : tensor<?x3xf32>

@@ -221,8 +221,8 @@ TEST(CpuSchedule, PoolsRideAlongWhereTilesHoldWholeWindows) {
 }
 
 TEST(CpuSchedule, InferenceSeesOneImage) {
-  EXPECT_EQ(likelyBatch("infer"), 1);
-  EXPECT_EQ(likelyBatch("step"), target::CpuCosts().trainingBatch);
+  EXPECT_EQ(likelyBatch(/*inference=*/true), 1);
+  EXPECT_EQ(likelyBatch(/*inference=*/false), target::CpuCosts().trainingBatch);
 }
 
 } // namespace netc::kern
