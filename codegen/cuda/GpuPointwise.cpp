@@ -233,73 +233,121 @@ void netc::cuda::emitPointwise(GpuEmitter &k, kern::PointwiseOp op, const Launch
   op.getTerms() ? SummingSweep(k, op, launch).emit() : emitWithoutSums(k, op, launch);
 }
 
+/// Of a block that adds up partial sums: threads per row of the block, and its rows.
+static constexpr int64_t kReduceColumns = 8, kReduceRows = 32;
+
+namespace {
+/// A thread of kern.reduce: the channel that is its column's.
+struct ReduceThread {
+  Value index, column, row, channel;
+  Value mine; ///< whether there is such a channel; null: there always is
+};
+
+/// Adds up the partial sums of kern.reduce: a row of threads takes every kReduceRows-th row of
+/// them, then the rows are added in a tree.
+class PartialSums {
+public:
+  PartialSums(GpuEmitter &k, kern::ReduceOp op, const Launch &launch, const ReduceThread &thread)
+      : k(k), op(op), launch(launch), thread(thread), partials(launch.buffers[0]),
+        channels(kern::shapedType(op.getOuts()[0]).getDimSize(0)),
+        terms(kern::shapedType(op.getPartials()).getDimSize(2)) {}
+  /// One per term, for all threads of a channel; of moments, the first is the pivot.
+  Values emit();
+
+private:
+  Value load(Value row, int64_t term) {
+    return k.extend(k.load(
+        k.at(partials, k.element(k.add(k.mul(row, terms), term), channels, thread.channel))));
+  }
+  Values addRow(Value row, ValueRange sums);
+  Values addThreads(ValueRange sums);
+
+  GpuEmitter &k;
+  kern::ReduceOp op;
+  const Launch &launch;
+  const ReduceThread &thread;
+  TypedPointer partials;
+  int64_t channels, terms;
+  Value pivot; ///< of moments: the first row's
+};
+} // namespace
+
+Values PartialSums::addRow(Value row, ValueRange sums) {
+  if (op.getMoments()) {
+    Value before = emitPixelsBefore(k, op, launch.images, row);
+    Value end = emitPixelsBefore(k, op, launch.images, k.add(row, 1));
+    Moments joined =
+        joinMoments(k, {pivot, sums[1], sums[2]}, {load(row, 0), load(row, 1), load(row, 2)},
+                    k.toF64(k.sub(end, before)));
+    return Values{sums[0], joined.sum, joined.squares};
+  }
+  Values added;
+  for (int64_t term = 0; term < terms; ++term)
+    added.push_back(k.fadd(sums[term], load(row, term)));
+  return added;
+}
+
+/// The sums of all threads of a channel, in a fixed order.
+Values PartialSums::addThreads(ValueRange sums) {
+  TypedPointer place = k.shared(kReduceColumns * kReduceRows * terms, k.f64());
+  auto slot = [&](Value of, int64_t term) {
+    return k.at(place, k.add(of, term * kReduceColumns * kReduceRows));
+  };
+  auto get = [&](Value of, int64_t term) { return k.load(slot(of, term)); };
+  for (int64_t term = 0; term < terms; ++term)
+    k.store(sums[term], slot(thread.index, term));
+  for (int64_t half = kReduceRows / 2; half; half /= 2) {
+    k.barrier();
+    k.when(k.less(thread.row, half), [&] {
+      for (int64_t term = 0; term < terms; ++term) {
+        Value sum =
+            k.fadd(get(thread.index, term), get(k.add(thread.index, half * kReduceColumns), term));
+        k.store(sum, slot(thread.index, term));
+      }
+    });
+  }
+  k.barrier();
+  Values totals;
+  for (int64_t term = 0; term < terms; ++term)
+    totals.push_back(pivot && term == 0 ? pivot : get(thread.column, term));
+  return totals;
+}
+
+Values PartialSums::emit() {
+  Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())),
+                         op.getRowsPerItem());
+  Value count = thread.mine ? k.select(thread.mine, rows, k.c(0)) : rows;
+  if (op.getMoments())
+    pivot = k.extend(
+        k.loadGuarded(thread.mine, partials, k.element(k.c(0), channels, thread.channel), 1)[0]);
+  return addThreads(k.reduce(thread.row, count, kReduceRows, Values(terms, k.number64(0)),
+                             [&](Value row, ValueRange sums) { return addRow(row, sums); }));
+}
+
 void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &launch) {
-  constexpr int64_t kColumns = 8, kRows = 32;
   int64_t channels = kern::shapedType(op.getOuts()[0]).getDimSize(0);
-  k.threads = op.getPartials() ? kColumns * kRows : 32;
+  k.threads = op.getPartials() ? kReduceColumns * kReduceRows : 32;
   if (op.getPartials())
     k.blocksPerProcessor = 4; // up to 64 registers: where ptxas chooses by itself it spills
-  int64_t own = op.getPartials() ? kColumns : 32;
+  int64_t own = op.getPartials() ? kReduceColumns : 32;
   k.grid = {(channels + own - 1) / own, 0, 1};
-  Value t = k.thread();
-  Value column = k.rem(t, own), row = k.div(t, own);
-  Value channel = k.add(k.mul(k.block(), own), column);
-  Value mine = channels % own ? k.less(channel, channels) : Value();
+  ReduceThread thread;
+  thread.index = k.thread();
+  thread.column = k.rem(thread.index, own), thread.row = k.div(thread.index, own);
+  thread.channel = k.add(k.mul(k.block(), own), thread.column);
+  thread.mine = channels % own ? k.less(thread.channel, channels) : Value();
   Values arguments{k.toF64(launch.images)};
   size_t next = 0;
+  Value writes = thread.mine;
   if (op.getPartials()) {
-    TypedPointer partials = launch.buffers[next++];
-    int64_t terms = kern::shapedType(op.getPartials()).getDimSize(2);
-    Value rows = k.ceilDiv(k.mul(launch.images, static_cast<int64_t>(op.getRowsPerImage())),
-                           op.getRowsPerItem());
-    Value count = mine ? k.select(mine, rows, k.c(0)) : rows;
-    auto load = [&](Value r, int64_t term) {
-      return k.extend(
-          k.load(k.at(partials, k.element(k.add(k.mul(r, terms), term), channels, channel))));
-    };
-    Value pivot;
-    if (op.getMoments()) // the first row's, for all threads of a channel
-      pivot = k.extend(k.loadGuarded(mine, partials, k.element(k.c(0), channels, channel), 1)[0]);
-    Values sums =
-        k.reduce(row, count, kRows, Values(terms, k.number64(0)), [&](Value r, ValueRange acc) {
-          if (op.getMoments()) {
-            Value before = emitPixelsBefore(k, op, launch.images, r);
-            Value end = emitPixelsBefore(k, op, launch.images, k.add(r, 1));
-            Moments joined =
-                joinMoments(k, {pivot, acc[1], acc[2]}, {load(r, 0), load(r, 1), load(r, 2)},
-                            k.toF64(k.sub(end, before)));
-            return Values{acc[0], joined.sum, joined.squares};
-          }
-          Values added;
-          for (int64_t term = 0; term < terms; ++term)
-            added.push_back(k.fadd(acc[term], load(r, term)));
-          return added;
-        });
-    TypedPointer place = k.shared(kColumns * kRows * terms, k.f64());
-    auto slot = [&](Value thread, int64_t term) {
-      return k.at(place, k.add(thread, term * kColumns * kRows));
-    };
-    auto get = [&](Value thread, int64_t term) { return k.load(slot(thread, term)); };
-    for (int64_t term = 0; term < terms; ++term)
-      k.store(sums[term], slot(t, term));
-    for (int64_t half = kRows / 2; half; half /= 2) {
-      k.barrier();
-      k.when(k.less(row, half), [&] {
-        for (int64_t term = 0; term < terms; ++term) {
-          Value sum = k.fadd(get(t, term), get(k.add(t, half * kColumns), term));
-          k.store(sum, slot(t, term));
-        }
-      });
-    }
-    k.barrier();
-    for (int64_t term = 0; term < terms; ++term)
-      arguments.push_back(pivot && term == 0 ? pivot : get(column, term));
-    mine = k.both(mine, k.equal(row, 0));
+    arguments.append(PartialSums(k, op, launch, thread).emit());
+    writes = k.both(thread.mine, k.equal(thread.row, 0));
+    ++next;
   }
-  k.when(mine, [&] {
+  k.when(writes, [&] {
     for (size_t i = 0; i < op.getVectors().size(); ++i)
-      arguments.push_back(k.load(k.at(launch.buffers[next++], channel)));
+      arguments.push_back(k.load(k.at(launch.buffers[next++], thread.channel)));
     for (Value result : emitFormula(k, op.getBody().front(), arguments))
-      k.store(result, k.at(launch.buffers[next++], channel));
+      k.store(result, k.at(launch.buffers[next++], thread.channel));
   });
 }

@@ -24,6 +24,13 @@ class ModelOp : public mlir::OpTrait::TraitBase<ConcreteOp, ModelOp> {};
 template <typename ConcreteOp>
 class KeepsLogicalOrder : public mlir::OpTrait::TraitBase<ConcreteOp, KeepsLogicalOrder> {};
 
+/// What a result of a channel reduction is: the sum of a, or of a (b - center) where b is given; or
+/// one of the moments of a, its mean or the sum of squared deviations from it.
+struct ChannelTerm {
+  mlir::Value a, b, center;
+  bool isMoment = false;
+};
+
 /// Declares that an op does nothing in inference: its result is its first operand there.
 template <typename ConcreteOp>
 class IdentityInInference : public mlir::OpTrait::TraitBase<ConcreteOp, IdentityInInference> {};

@@ -105,7 +105,8 @@ def ChannelReductionOpInterface : OpInterface<"ChannelReductionOpInterface"> {
     all other operands must exist before that kernel. A kernel keeps partial results of one kind of op.
   }];
   let methods = [
-    InterfaceMethod<"The activation that is reduced.", "::mlir::Value", "getReduced", (ins)>
+    InterfaceMethod<"The activation that is reduced.", "::mlir::Value", "getReduced", (ins)>,
+    InterfaceMethod<"What a result is.", "::netc::ChannelTerm", "getTerm", (ins "unsigned":$result)>
   ];
 }
 

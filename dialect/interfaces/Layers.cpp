@@ -39,17 +39,17 @@ bool netc::areLayerNames(Attribute value) {
          llvm::all_of(list, [](Attribute name) { return isa<StringAttr>(name); });
 }
 
-LayerScope::LayerScope(OpBuilder &builder, LayerNames names, Filter filter)
-    : builder(builder), outer(builder.getListener()), names(std::move(names)), filter(filter) {
+LayerScope::LayerScope(OpBuilder &builder, Attribute layer, Filter filter)
+    : builder(builder), outer(builder.getListener()), layer(layer), filter(filter) {
   builder.setListener(this);
 }
 
 LayerScope::LayerScope(OpBuilder &builder, Operation *like, Filter filter)
-    : LayerScope(builder, like ? layersOf(like) : LayerNames(), filter) {}
+    : LayerScope(builder, like ? like->getDiscardableAttr(kLayer) : Attribute(), filter) {}
 
 LayerScope::~LayerScope() { builder.setListener(outer); }
 
 void LayerScope::notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) {
-  if (!names.empty() && !op->hasAttr(kLayer) && (!filter || filter(op)))
-    setLayers(op, names);
+  if (layer && (!filter || filter(op)) && !op->getDiscardableAttr(kLayer))
+    op->setDiscardableAttr(kLayer, layer);
 }

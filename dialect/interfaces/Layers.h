@@ -44,8 +44,8 @@ class LayerScope final : mlir::OpBuilder::Listener {
 public:
   using Filter = bool (*)(mlir::Operation *);
 
-  /// `names`: what the ops get. `filter`: which ops; null: all.
-  LayerScope(mlir::OpBuilder &builder, LayerNames names, Filter filter = nullptr);
+  /// `layer`: what the ops get, null: nothing. `filter`: which ops; null: all.
+  LayerScope(mlir::OpBuilder &builder, mlir::Attribute layer, Filter filter = nullptr);
   /// The layers of `like`; of null, which stands for an argument, none.
   LayerScope(mlir::OpBuilder &builder, mlir::Operation *like, Filter filter = nullptr);
   ~LayerScope();
@@ -56,7 +56,7 @@ private:
 
   mlir::OpBuilder &builder;
   mlir::OpBuilder::Listener *outer;
-  const LayerNames names;
+  const mlir::Attribute layer;
   const Filter filter;
 };
 

@@ -22,6 +22,9 @@ LogicalResult BatchNormOp::verify() {
 //===----------------------------------------------------------------------===//
 
 Value ChannelSumsOp::getReduced() { return getA(); }
+netc::ChannelTerm ChannelSumsOp::getTerm(unsigned result) {
+  return result == 0 ? ChannelTerm{getA(), {}, {}} : ChannelTerm{getA(), getB(), getCenter()};
+}
 
 LogicalResult ChannelSumsOp::verify() {
   if (static_cast<bool>(getB()) != static_cast<bool>(getCenter()))
@@ -33,6 +36,9 @@ LogicalResult ChannelSumsOp::verify() {
 }
 
 Value ChannelMomentsOp::getReduced() { return getInput(); }
+netc::ChannelTerm ChannelMomentsOp::getTerm(unsigned) {
+  return {getInput(), {}, {}, /*isMoment=*/true};
+}
 
 //===----------------------------------------------------------------------===//
 // BatchNormApply

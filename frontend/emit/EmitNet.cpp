@@ -20,7 +20,6 @@ public:
 private:
   Location location(const Layer &layer);
   Location location(const SourceLocation &at);
-  LayerNames named(const Layer &layer);
   void emitParameters(const Layer &layer, int64_t index);
   Value parameter(const Layer &layer, size_t index);
   bool hasParameter(const Layer &layer, Parameter::Role role) const;
@@ -68,15 +67,8 @@ static StringRef initializerName(Initializer::Kind kind) {
   return "constant";
 }
 
-/// What is built belongs to the layer.
-LayerNames Emitter::named(const Layer &layer) {
-  LayerNames names;
-  names.insert(b.getStringAttr(layer.name));
-  return names;
-}
-
 void Emitter::emitParameters(const Layer &layer, int64_t index) {
-  LayerScope scope(b, named(layer));
+  LayerScope scope(b, b.getStringAttr(layer.name));
   for (const Parameter &p : layer.parameters) {
     bool statistic =
         p.role == Parameter::Role::RunningMean || p.role == Parameter::Role::RunningVar;
@@ -160,7 +152,7 @@ Value Emitter::emitMove(const Layer &layer, ArrayRef<int64_t> strides, ArrayRef<
 }
 
 Value Emitter::emitLayer(const Layer &layer) {
-  LayerScope scope(b, named(layer));
+  LayerScope scope(b, b.getStringAttr(layer.name));
   Location loc = location(layer);
   Type type = resultType(layer);
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};

@@ -31,7 +31,7 @@ Value netc::lowering::buildFormula(OpBuilder &b, Value value, Scalars &scalars) 
   return scalars[value] = op.buildScalar(b, operands);
 }
 
-void netc::lowering::collectLeaves(const Term &term, Value product,
+void netc::lowering::collectLeaves(const ChannelTerm &term, Value product,
                                    llvm::SetVector<Value> &leaves) {
   for (Value value : {term.a, term.b, term.center})
     if (value)
@@ -48,13 +48,13 @@ static void collectLayers(Value value, Value product, LayerNames &layers, DenseS
   layers.insert_range(layersOf(op));
 }
 
-LayerNames netc::lowering::layersIn(ArrayRef<Value> values, ArrayRef<Term> terms, Value product,
-                                    const LayerNames &own) {
+LayerNames netc::lowering::layersIn(ArrayRef<Value> values, ArrayRef<ChannelTerm> terms,
+                                    Value product, const LayerNames &own) {
   LayerNames layers;
   DenseSet<Value> seen;
   for (Value value : values)
     collectLayers(value, product, layers, seen);
-  for (const Term &term : terms)
+  for (const ChannelTerm &term : terms)
     for (Value value : {term.a, term.b, term.center})
       if (value)
         collectLayers(value, product, layers, seen);
@@ -62,7 +62,8 @@ LayerNames netc::lowering::layersIn(ArrayRef<Value> values, ArrayRef<Term> terms
   return layers;
 }
 
-Value netc::lowering::buildTerm(OpBuilder &b, Location loc, const Term &term, Scalars &scalars) {
+Value netc::lowering::buildTerm(OpBuilder &b, Location loc, const ChannelTerm &term,
+                                Scalars &scalars) {
   Value a = buildFormula(b, term.a, scalars);
   if (!term.b)
     return a;
@@ -72,7 +73,7 @@ Value netc::lowering::buildTerm(OpBuilder &b, Location loc, const Term &term, Sc
 }
 
 void netc::lowering::buildRegion(OpBuilder &b, Region &region, Location loc, ArrayRef<Value> leaves,
-                                 ArrayRef<Value> results, ArrayRef<Term> terms) {
+                                 ArrayRef<Value> results, ArrayRef<ChannelTerm> terms) {
   OpBuilder::InsertionGuard guard(b);
   Block *block = b.createBlock(&region);
   Scalars scalars;
@@ -81,7 +82,7 @@ void netc::lowering::buildRegion(OpBuilder &b, Region &region, Location loc, Arr
   SmallVector<Value> yields;
   for (Value result : results)
     yields.push_back(buildFormula(b, result, scalars));
-  for (const Term &term : terms)
+  for (const ChannelTerm &term : terms)
     yields.push_back(buildTerm(b, loc, term, scalars));
   kern::YieldOp::create(b, loc, yields);
 }

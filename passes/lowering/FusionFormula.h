@@ -11,26 +11,23 @@ namespace netc::lowering {
 /// The scalar of each value whose formula was built.
 using Scalars = llvm::DenseMap<mlir::Value, mlir::Value>;
 
-/// What is summed by channel: a, or a (b - center) where b is given.
-struct Term {
-  mlir::Value a, b, center;
-};
-
 /// What the formula of `value` reads: arguments of the fusion, or `product`.
 void collectLeaves(mlir::Value value, mlir::Value product, llvm::SetVector<mlir::Value> &leaves);
-void collectLeaves(const Term &term, mlir::Value product, llvm::SetVector<mlir::Value> &leaves);
+void collectLeaves(const ChannelTerm &term, mlir::Value product,
+                   llvm::SetVector<mlir::Value> &leaves);
 
 /// Builds the formula of `value`, or of a term, on scalars.
 mlir::Value buildFormula(mlir::OpBuilder &b, mlir::Value value, Scalars &scalars);
-mlir::Value buildTerm(mlir::OpBuilder &b, mlir::Location loc, const Term &term, Scalars &scalars);
+mlir::Value buildTerm(mlir::OpBuilder &b, mlir::Location loc, const ChannelTerm &term,
+                      Scalars &scalars);
 
 /// A kern region over `leaves` that yields the formulas of `results` and of `terms`.
 void buildRegion(mlir::OpBuilder &b, mlir::Region &region, mlir::Location loc,
                  llvm::ArrayRef<mlir::Value> leaves, llvm::ArrayRef<mlir::Value> results,
-                 llvm::ArrayRef<Term> terms = {});
+                 llvm::ArrayRef<ChannelTerm> terms = {});
 
 /// The layers that the formulas of `values` and `terms` compute from leaves, without `own`.
-LayerNames layersIn(llvm::ArrayRef<mlir::Value> values, llvm::ArrayRef<Term> terms,
+LayerNames layersIn(llvm::ArrayRef<mlir::Value> values, llvm::ArrayRef<ChannelTerm> terms,
                     mlir::Value product, const LayerNames &own);
 
 } // namespace netc::lowering

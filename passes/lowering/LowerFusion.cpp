@@ -10,8 +10,6 @@
 #include "passes/lowering/FusionFormula.h"
 #include "passes/lowering/KernBuilder.h"
 
-#include "llvm/ADT/TypeSwitch.h"
-
 using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
@@ -33,7 +31,7 @@ struct FusionLowering {
   net::FusionOp fusion;
   Operation *contraction = nullptr;
   Value stored;                        ///< inside; null: only sums
-  SmallVector<Term> terms;             ///< inside
+  SmallVector<ChannelTerm> terms;      ///< inside
   bool moments = false;                ///< the only term is one whose moments are wanted
   SmallVector<Value> sumResults;       ///< results of the fusion: one per term, or mean and squares
   SmallVector<Operation *> reductions; ///< the op of each of them, inside
@@ -45,7 +43,7 @@ struct FusionLowering {
   void buildEpilogue(Region &region, Value product, ArrayRef<Value> extras, bool hasBias);
   LogicalResult lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule);
   LogicalResult lowerPointwise();
-  void collectTerm(Operation *reduction, Value inside);
+  void collectTerm(ChannelReductionOpInterface reduction, OpResult inside);
   Value partials(kern::Grid grid, int64_t channels);
   void recordSums(Value tensor, kern::Grid grid, kern::CoverageAttr coverage);
 };
@@ -64,26 +62,18 @@ FusionLowering::FusionLowering(KernBuilder &k, net::FusionOp fusion) : k(k), fus
       stored = inside;
       continue;
     }
-    collectTerm(reduction, inside);
+    collectTerm(reduction, cast<OpResult>(inside));
     sumResults.push_back(result);
     reductions.push_back(reduction);
   }
 }
 
 /// Adds what the result `inside` of `reduction` sums to the terms.
-void FusionLowering::collectTerm(Operation *reduction, Value inside) {
-  llvm::TypeSwitch<Operation *>(reduction)
-      .Case([&](net::ChannelSumsOp sums) {
-        bool second = inside != sums.getResult(0);
-        terms.push_back(second ? Term{sums.getA(), sums.getB(), sums.getCenter()}
-                               : Term{sums.getA(), {}, {}});
-      })
-      .Case([&](net::ChannelMomentsOp of) {
-        if (!moments) // mean and squares come from one term
-          terms.push_back({of.getInput(), {}, {}});
-        moments = true;
-      })
-      .DefaultUnreachable("a channel reduction without a lowering");
+void FusionLowering::collectTerm(ChannelReductionOpInterface reduction, OpResult inside) {
+  ChannelTerm term = reduction.getTerm(inside.getResultNumber());
+  if (!term.isMoment || !moments) // mean and squares come from one term
+    terms.push_back(term);
+  moments |= term.isMoment;
 }
 
 SmallVector<Value> FusionLowering::outside(ArrayRef<Value> leaves) {
@@ -171,7 +161,7 @@ void FusionLowering::buildEpilogue(Region &region, Value product, ArrayRef<Value
     value = arith::AddFOp::create(k.b, loc, value, block->addArgument(k.b.getF32Type(), loc));
   scalars[product] = value;
   SmallVector<Value> yields{buildFormula(k.b, stored ? stored : product, scalars)};
-  for (const Term &term : terms)
+  for (const ChannelTerm &term : terms)
     yields.push_back(buildTerm(k.b, loc, term, scalars));
   kern::YieldOp::create(k.b, loc, yields);
 }
@@ -188,7 +178,7 @@ LogicalResult FusionLowering::lowerContraction() {
   Value product = contraction->getResult(0);
   if (stored)
     collectLeaves(stored, product, extra);
-  for (const Term &term : terms)
+  for (const ChannelTerm &term : terms)
     collectLeaves(term, product, extra);
   extra.remove(product);
   SmallVector<Value> extras = extra.takeVector();
@@ -236,7 +226,7 @@ LogicalResult FusionLowering::lowerPointwise() {
   llvm::SetVector<Value> leaves;
   if (stored)
     collectLeaves(stored, {}, leaves);
-  for (const Term &term : terms)
+  for (const ChannelTerm &term : terms)
     collectLeaves(term, {}, leaves);
   auto shape = cast<RankedTensorType>((stored ? stored : terms[0].a).getType());
   SmallVector<int64_t> space{1, net::pixelsOf(shape), net::channelsOf(shape)};
