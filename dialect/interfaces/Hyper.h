@@ -18,6 +18,9 @@ namespace netc {
 /// The index of a field among the f32 words of its struct.
 #define NETC_WORD(type, field) (offsetof(type, field) / sizeof(float))
 
+/// Bytes of such a word.
+constexpr int64_t kWordBytes = sizeof(float);
+
 enum HyperWord : int64_t {
   kLearningRate = NETC_WORD(NetcHyper, lr),
   kMomentum = NETC_WORD(NetcHyper, momentum), ///< Adam: beta1

@@ -20,7 +20,7 @@ static void lowerRows(KernBuilder &k, Operation *op, kern::RowKind kind, ArrayRe
   if (kind == kern::RowKind::CrossEntropy || kind == kern::RowKind::CrossEntropyGrad)
     inputs.push_back(kern::BufferOp::create(k.b, op->getLoc(),
                                             RankedTensorType::get({1}, k.b.getF32Type()),
-                                            kern::Space::Hyper, 4 * kLabelSmoothing));
+                                            kern::Space::Hyper, kWordBytes * kLabelSmoothing));
   auto row = kern::RowOp::create(k.b, op->getLoc(), TypeRange{type}, inputs,
                                  ValueRange{k.empty(type, op->getLoc())}, kind, numbers, pixels,
                                  channels, k.target.lanes);

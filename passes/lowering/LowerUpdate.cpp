@@ -28,6 +28,11 @@ static int64_t parameterBytes(Operation *op) {
       .getInt();
 }
 
+/// All parameters as one run of f32, which gradients and their sums are.
+static int64_t parameterElements(KernBuilder &k, Operation *op) {
+  return parameterBytes(op) / kern::elementBytes(k.b.getF32Type());
+}
+
 static Value hyper(KernBuilder &k, Location loc) {
   return buffer(k, loc, vectorOf(k, kHyperWords), kern::Space::Hyper, 0);
 }
@@ -69,7 +74,7 @@ static void lowerUpdate(KernBuilder &k, UpdateOpInterface update) {
   Value value = buffer(k, loc, type, kern::Space::Parameters, offset);
   SmallVector<Value> scalars{hyper(k, loc),
                              buffer(k, loc, vectorOf(k, kParameterHyperWords), kern::Space::Hyper,
-                                    4 * (kHyperWords + index * kParameterHyperWords))};
+                                    kWordBytes * (kHyperWords + index * kParameterHyperWords))};
   if (update.needsNorms())
     for (Value of : {value, gradient})
       scalars.push_back(norm(k, loc, of, size));
@@ -92,15 +97,15 @@ static void lowerUpdate(KernBuilder &k, UpdateOpInterface update) {
 }
 
 static void lowerGradientNorm(KernBuilder &k, net::GradientNormOp op) {
-  int64_t size = parameterBytes(op) / 4;
+  int64_t size = parameterElements(k, op);
   Value gradients = buffer(k, op.getLoc(), vectorOf(k, size), kern::Space::Gradients, 0);
   norm(k, op.getLoc(), gradients, size,
-       buffer(k, op.getLoc(), vectorOf(k, 1), kern::Space::Hyper, 4 * kGradientNorm));
+       buffer(k, op.getLoc(), vectorOf(k, 1), kern::Space::Hyper, kWordBytes * kGradientNorm));
 }
 
 static void lowerAccumulation(KernBuilder &k, net::AccumulateGradientsOp op) {
   Location loc = op.getLoc();
-  int64_t size = parameterBytes(op) / 4;
+  int64_t size = parameterElements(k, op);
   Type type = vectorOf(k, size);
   Value sum = buffer(k, loc, type, kern::Space::Accumulated, 0);
   auto update = kern::UpdateOp::create(k.b, loc, TypeRange{type}, hyper(k, loc),

@@ -120,10 +120,10 @@ static int64_t chooseWinogradFilterGrad(GeometryAttr g, const TargetFacts &targe
     double transforms = tiles * points * target.costs.transformCycles *
                         (g.getIc() / target.lanes * (g.getOc() / outputs) +
                          g.getOc() / target.lanes * (g.getIc() / inputs));
-    // Partial gradients: written, read and added, 4 bytes each.
-    double cost =
-        1.15 * points * tiles * pairs / target.costs.fmasPerCycle + transforms +
-        points * 12 * g.getIc() * g.getOc() / target.costs.lastCacheBytesPerCycle / target.batch;
+    // Partial gradients: written, read and added.
+    double cost = 1.15 * points * tiles * pairs / target.costs.fmasPerCycle + transforms +
+                  points * 3 * kSumBytes * g.getIc() * g.getOc() /
+                      target.costs.lastCacheBytesPerCycle / target.batch;
     if (cost < least)
       least = cost, best = m;
   }
