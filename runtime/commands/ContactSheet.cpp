@@ -86,7 +86,9 @@ static int64_t nextReadable(const Dataset &data, int64_t sample, CorruptImages &
 
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options) {
   ModelInfo info = readModel(model);
-  requireImageClassifier(info, "augment");
+  if (!info.takesImages())
+    fail("augment shows what a recipe does to images; {} takes {}, which are used as they are",
+         info.name, describeTensors(info.inputs));
   Recipe recipe = recipeWith(info, options.set, {"augment", "eval", "normalize"}, options.seed);
   auto data = openDataset(options.data, Split::Train, dataShape(info));
   if (data->isTensors())

@@ -12,6 +12,7 @@
 #include "runtime/base/Threads.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/data/Scaling.h"
+#include "runtime/data/Tensors.h"
 #include "runtime/reference/Reference.h"
 #include "runtime/system/CpuFeatures.h"
 #include "runtime/train/BatchStatistics.h"
@@ -27,6 +28,7 @@
 #include <cmath>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <thread>
 
 namespace netc::runtime {
@@ -51,46 +53,98 @@ struct Finding {
   double directionError = 0, elementError = 0; ///< relative, the largest
   bool ok = true;
 };
-
-struct Batch {
-  std::vector<float> input;
-  std::vector<int64_t> labels;
-};
 } // namespace
 
-/// `n` images of `data`, spread over it, or normal noise with drawn labels.
-static Batch makeBatch(const ModelInfo &info, const GradCheckOptions &options) {
-  Batch batch;
-  size_t elements = size_t(info.inputElements());
-  batch.input.resize(size_t(options.batch) * elements);
+/// Sets class index number `i` of a loss's target to `label`: of all images and, of maps and
+/// sequences, of all their pixels.
+static void setLabel(const Executor &executor, const LossInfo &loss, int64_t n, int64_t i,
+                     int64_t label) {
+  const ModelInfo &info = executor.info();
+  const TensorInfo &target = info.targets[loss.target];
+  if (info.softLabels)
+    executor.at<float>(target, n)[i * classesOf(info, loss) + label] = 1;
+  else
+    executor.at<int64_t>(target, n)[i] = label;
+}
+
+/// Normal noise, and drawn labels.
+static void fillWithNoise(const Executor &executor, const GradCheckOptions &options) {
+  const ModelInfo &info = executor.info();
   Philox draw(options.seed, Stream::Bench, 1);
-  if (options.data.empty()) {
-    for (float &value : batch.input)
-      value = float(draw.normal());
-    for (int64_t i = 0; i < options.batch; ++i)
-      batch.labels.push_back(draw.below(uint32_t(info.classes)));
-    return batch;
+  auto fill = [&](const TensorInfo &tensor) {
+    float *values = executor.at<float>(tensor, options.batch);
+    for (int64_t i = 0; i < options.batch * tensor.elements(); ++i)
+      values[i] = float(draw.normal());
+  };
+  for (const TensorInfo &input : info.inputs)
+    fill(input);
+  std::set<size_t> filled; // terms of one output share their target
+  for (const LossInfo &loss : info.losses) {
+    if (!filled.insert(loss.target).second)
+      continue;
+    if (loss.kind != LossKind::CrossEntropy) {
+      fill(info.targets[loss.target]);
+      continue;
+    }
+    int64_t classes = classesOf(info, loss);
+    int64_t labels = options.batch * info.outputs[loss.output].elements() / classes;
+    for (int64_t i = 0; i < labels; ++i)
+      setLabel(executor, loss, options.batch, i, draw.below(uint32_t(classes)));
   }
-  auto data = openDataset(options.data, Split::Train, dataShape(info));
-  if (data->isTensors())
-    failUsage("--data {}: gradcheck takes images, or noise where --data is left out", options.data);
+}
+
+/// Copies `samples` of a file of tensors.
+static void fillWithTensors(const Executor &executor, const Dataset &data,
+                            const std::vector<int64_t> &samples) {
+  const ModelInfo &info = executor.info();
+  int64_t n = int64_t(samples.size());
+  auto read = [&](const TensorInfo &tensor) {
+    char *to = executor.at<char>(tensor, n);
+    for (int64_t i = 0; i < n; ++i)
+      data.read(samples[size_t(i)], tensor.name, to + uint64_t(i) * tensor.bytes(), tensor.bytes());
+  };
+  for (const TensorInfo &input : info.inputs)
+    read(input);
+  for (const LossInfo &loss : info.losses)
+    if (loss.kind != LossKind::CrossEntropy || !info.softLabels)
+      read(info.targets[loss.target]);
+    else
+      for (int64_t i = 0; i < n; ++i)
+        setLabel(executor, loss, n, i, data.label(samples[size_t(i)]));
+}
+
+/// Decodes images as evaluation does.
+static void fillWithImages(const Executor &executor, const Dataset &data,
+                           const std::vector<int64_t> &samples) {
+  const ModelInfo &info = executor.info();
+  int64_t n = int64_t(samples.size());
+  Recipe recipe = parseRecipe(info, {});
+  Pipeline pipeline =
+      Pipeline::forEvaluation(recipe, info, scalingForTraining(recipe, info, data, samples, 1),
+                              {data.imageHeight(), data.imageWidth()}, 1);
+  AugmentWorkspace workspace;
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t sample = samples[size_t(i)];
+    pipeline.apply(
+        [&](const ScaleChooser &choose, Image &image) { data.load(sample, choose, image); },
+        uint64_t(sample), 0, 0, workspace,
+        executor.at<float>(info.inputs.front(), n) + i * info.inputElements());
+    setLabel(executor, info.losses.front(), n, i, data.label(sample));
+  }
+}
+
+/// Fills the spaces of inputs, labels and targets: from samples spread over the data, or drawn.
+static void fillBatch(const Executor &executor, const GradCheckOptions &options) {
+  if (options.data.empty())
+    return fillWithNoise(executor, options);
+  auto data = openDataset(options.data, Split::Train, dataShape(executor.info()));
   if (data->size() < options.batch)
     fail("{} has {} images, --batch is {}", options.data, data->size(), options.batch);
   std::vector<int64_t> samples;
   for (int64_t i = 0; i < options.batch; ++i)
     samples.push_back(i * data->size() / options.batch);
-  Recipe recipe = parseRecipe(info, {});
-  Pipeline pipeline =
-      Pipeline::forEvaluation(recipe, info, scalingForTraining(recipe, info, *data, samples, 1),
-                              {data->imageHeight(), data->imageWidth()}, 1);
-  AugmentWorkspace workspace;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    pipeline.apply(
-        [&](const ScaleChooser &choose, Image &image) { data->load(samples[i], choose, image); },
-        uint64_t(samples[i]), 0, 0, workspace, batch.input.data() + i * elements);
-    batch.labels.push_back(data->label(samples[i]));
-  }
-  return batch;
+  data->isTensors() ? fillWithTensors(executor, *data, samples)
+                    : fillWithImages(executor, *data, samples);
 }
 
 /// Initialised, but biases of batch norms drawn from -4 or 4: where few values lie near
@@ -100,7 +154,7 @@ static void drawParameters(Executor &executor, const reference::Graph &graph, ui
   for (const reference::Node &node : graph.nodes) {
     if (node.op != "batch_norm")
       continue;
-    int index = graph.nodes[size_t(node.inputs[2]) - 1].parameter;
+    int index = graph.node(node.inputs[2]).parameter;
     const ParameterInfo &bias = executor.info().parameters[size_t(index)];
     Philox draw(seed, Stream::Initialize, hashBytes("gradcheck " + bias.name));
     for (int64_t i = 0; i < bias.elements(); ++i)
@@ -108,27 +162,44 @@ static void drawParameters(Executor &executor, const reference::Graph &graph, ui
   }
 }
 
-static Reference makeReference(const Executor &executor, const reference::Graph &graph,
-                               const Batch &batch) {
+/// Class indices, also where the executable makes distributions of them.
+static std::vector<int64_t> labelsOf(const Executor &executor, const LossInfo &loss, int64_t n) {
   const ModelInfo &info = executor.info();
-  std::vector<std::vector<double>> parameters;
+  const TensorInfo &target = info.targets[loss.target];
+  int64_t classes = classesOf(info, loss);
+  int64_t count = n * info.outputs[loss.output].elements() / classes;
+  if (!info.softLabels)
+    return {executor.at<int64_t>(target, n), executor.at<int64_t>(target, n) + count};
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < count; ++i) {
+    const float *row = executor.at<float>(target, n) + i * classes;
+    labels.push_back(std::max_element(row, row + classes) - row);
+  }
+  return labels;
+}
+
+/// Of the batch in the executor's spaces.
+static Reference makeReference(const Executor &executor, const reference::Graph &graph, int64_t n) {
+  const ModelInfo &info = executor.info();
+  auto valuesOf = [&](const TensorInfo &tensor) {
+    const float *values = executor.at<float>(tensor, n);
+    return std::vector<double>(values, values + n * tensor.elements());
+  };
+  std::vector<std::vector<double>> parameters, inputs;
   for (const ParameterInfo &parameter : info.parameters)
     parameters.emplace_back(executor.parameter(parameter),
                             executor.parameter(parameter) + parameter.elements());
-  return Reference(graph, std::move(parameters), {info.channels, info.height, info.width},
-                   {batch.input.begin(), batch.input.end()}, batch.labels);
-}
-
-/// One step of the generated code; fills GRADIENTS and LOSS.
-static void runStep(Executor &executor, const Batch &batch) {
-  const ModelInfo &info = executor.info();
-  std::copy(batch.input.begin(), batch.input.end(), executor.at<float>(NETC_SPACE_INPUT));
-  std::copy(batch.labels.begin(), batch.labels.end(), executor.at<int64_t>(NETC_SPACE_LABELS));
-  if (float *targets = executor.at<float>(NETC_SPACE_TARGETS))
-    for (size_t i = 0; i < batch.labels.size(); ++i)
-      targets[int64_t(i) * info.classes + batch.labels[i]] = 1;
-  executor.hyper().dropout = 0;
-  executor.run(Program::Step, int64_t(batch.labels.size()));
+  for (const TensorInfo &input : info.inputs)
+    inputs.push_back(valuesOf(input));
+  std::vector<reference::Target> targets(info.targets.size());
+  for (const LossInfo &loss : info.losses) {
+    reference::Target &target = targets[loss.target];
+    if (loss.kind == LossKind::CrossEntropy)
+      target.labels = labelsOf(executor, loss, n);
+    else
+      target.values = valuesOf(info.targets[loss.target]);
+  }
+  return Reference(graph, n, std::move(parameters), std::move(inputs), std::move(targets));
 }
 
 static double normOf(const float *values, int64_t count) {
@@ -286,10 +357,6 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
   if (!model.step.command_count)
     fail("{} was compiled with --mode infer: it holds no training step", info.name);
   requireCpuFeatures(info.name, info.features);
-  requireImageClassifier(info, "gradcheck");
-  if (info.outputs.size() > 1)
-    fail("gradcheck wants a model with one output; {} gives {}", info.name,
-         describeTensors(info.outputs));
   requireBatchStatistics(info, options.batch, fmt::format("--batch {}", options.batch));
   reference::Graph graph = reference::readGraph(info);
   std::vector<size_t> chosen = choose(info, options.only);
@@ -299,9 +366,10 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
   drawParameters(executor, graph, options.seed);
   if (!options.weights.empty())
     loadWeights(Safetensors::read(weightsPath(options.weights)), executor, true);
-  Batch batch = makeBatch(info, options);
-  Reference exact = makeReference(executor, graph, batch);
-  runStep(executor, batch);
+  fillBatch(executor, options);
+  Reference exact = makeReference(executor, graph, options.batch);
+  executor.hyper().dropout = 0;
+  executor.run(Program::Step, options.batch);
   double loss = double(*executor.at<float>(NETC_SPACE_LOSS)), largest = 0;
   for (const ParameterInfo &parameter : info.parameters)
     if (parameter.trainable)

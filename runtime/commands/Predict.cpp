@@ -128,11 +128,28 @@ struct DecodeJob {
 };
 } // namespace
 
+/// The scores that predictions are made of. Files of images name one input, and classes are what
+/// there is to say about them: for everything else there is `run`.
+static const TensorInfo &requirePredictable(const ModelInfo &info) {
+  const char *instead = "run reads and writes tensors instead: run --weights W --in X.safetensors "
+                        "--out Y.safetensors";
+  if (!info.takesImages())
+    fail("predict gives a model one image; {} takes {}; {}", info.name,
+         describeTensors(info.inputs), instead);
+  const TensorInfo *scores = info.classScores();
+  if (!scores)
+    fail("predict names classes; no output of {} is a vector of class scores ({}); {}", info.name,
+         describeTensors(info.outputs), instead);
+  if (scores->elements() == 1)
+    requireSeveralClasses(info, "predict");
+  return *scores;
+}
+
 int runPredict(const NetcModel &model, const PredictOptions &options) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
-  requireImageClassifier(info, "predict");
-  requireSeveralClasses(info, "predict");
+  const TensorInfo &scores = requirePredictable(info);
+  int64_t classes = scores.elements();
   Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
   std::vector<NamedImage> images = listImages(options.images);
   requireImageChannels(info.channels, images.front().path);
@@ -145,7 +162,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   WeightsMetadata metadata = WeightsMetadata::decode(file);
   std::vector<std::string> names = metadata.classes;
   if (!options.labels.empty())
-    names = readClassLabels(options.labels, info.classes).names;
+    names = readClassLabels(options.labels, classes).names;
   Pipeline pipeline = Pipeline::forEvaluation(
       recipe, info, scalingForEvaluation(recipe, info, metadata, path), {}, 1);
   int64_t batch = std::min<int64_t>(mostAtOnce, int64_t(images.size()));
@@ -186,9 +203,9 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
         ++failed;
         continue;
       }
-      const float *logits = executor.at<float>(info.scores(), n) + i * info.classes;
-      requireFiniteLogits(logits, info.classes, path, image);
-      auto guesses = bestGuesses(logits, info.classes, top, names);
+      const float *logits = executor.at<float>(scores, n) + i * classes;
+      requireFiniteLogits(logits, classes, path, image);
+      auto guesses = bestGuesses(logits, classes, top, names);
       if (options.json)
         fmt::print("{}\n",
                    describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -54,13 +54,11 @@ const TensorInfo *ModelInfo::findInput(const std::string &name) const {
   return nullptr;
 }
 
-void requireImageClassifier(const ModelInfo &info, const char *what) {
-  if (!info.takesImages())
-    fail("{} wants a model with one image as its input; {} has {}", what, info.name,
-         describeTensors(info.inputs));
-  if (!info.classifies())
-    fail("{} wants a model that gives class scores; {} gives {}", what, info.name,
-         describeTensors(info.outputs));
+const TensorInfo *ModelInfo::classScores() const {
+  for (const LossInfo &loss : losses)
+    if (loss.kind == LossKind::CrossEntropy && outputs[loss.output].shape.size() == 1)
+      return &outputs[loss.output];
+  return nullptr;
 }
 
 std::string describeTensors(const std::vector<TensorInfo> &tensors) {

@@ -88,6 +88,9 @@ struct ModelInfo {
   bool takesImages() const;
   /// The class scores of a model that classifies.
   const TensorInfo &scores() const { return outputs[losses.front().output]; }
+  /// The first output whose loss is the cross entropy of one vector, beside whatever others there
+  /// are; null: none.
+  const TensorInfo *classScores() const;
   const TensorInfo *findInput(const std::string &name) const;
   int64_t trainableElements() const;
   /// Hash of everything that weights and checkpoints depend on: name, input,
@@ -98,9 +101,6 @@ struct ModelInfo {
 /// Checks the ABI version and parses the description. Fails with an Error that
 /// says what is wrong with the executable.
 ModelInfo readModel(const NetcModel &model);
-
-/// Fails for a model that does not classify images, saying what `what` ("predict") wants.
-void requireImageClassifier(const ModelInfo &info, const char *what);
 
 /// "image [3, 32, 32], mask [1, 32, 32]"
 std::string describeTensors(const std::vector<TensorInfo> &tensors);

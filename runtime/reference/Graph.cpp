@@ -53,15 +53,33 @@ static Node readNode(const Json &json, const ModelInfo &info) {
   return node;
 }
 
+/// Terms on outputs as the model has them; an auxiliary head has those of the first term's output.
+static std::vector<LossTerm> lossTerms(const ModelInfo &info, const std::vector<int> &results,
+                                       const std::vector<double> &auxiliaryWeights) {
+  std::vector<LossTerm> terms;
+  for (const LossInfo &loss : info.losses)
+    terms.push_back({loss.kind, results.at(loss.output), loss.target, loss.weight});
+  for (size_t head = 0; head < auxiliaryWeights.size(); ++head)
+    for (const LossInfo &loss : info.losses)
+      if (loss.output == info.losses.front().output)
+        terms.push_back({loss.kind, results.at(info.outputs.size() + head), loss.target,
+                         auxiliaryWeights[head] * loss.weight});
+  return terms;
+}
+
 Graph readGraph(const ModelInfo &info) {
   if (info.graph.empty())
     fail("{} carries no graph to compare with: compile it anew, without --mode infer", info.name);
   Graph graph;
+  for (const TensorInfo &input : info.inputs)
+    graph.inputs.push_back(input.shape);
+  std::vector<int> results;
+  std::vector<double> auxiliaryWeights;
   try {
     Json json = Json::parse(info.graph);
     graph.smoothing = json.value("smoothing", 0.0);
-    graph.auxiliaryWeights = json.value("auxiliary_weights", std::vector<double>());
-    graph.results = json.at("results").get<std::vector<int>>();
+    auxiliaryWeights = json.value("auxiliary_weights", std::vector<double>());
+    results = json.at("results").get<std::vector<int>>();
     for (const Json &node : json.at("nodes"))
       graph.nodes.push_back(readNode(node, info));
   } catch (const nlohmann::json::exception &error) {
@@ -69,14 +87,15 @@ Graph readGraph(const ModelInfo &info) {
   }
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     for (int input : graph.nodes[i].inputs)
-      if (input < 0 || size_t(input) > i)
+      if (input < 0 || size_t(input) >= graph.inputs.size() + i)
         fail("executable is damaged: node {} of its graph reads value {}", i, input);
-  for (int result : graph.results)
-    if (result < 1 || size_t(result) > graph.nodes.size())
+  for (int result : results)
+    if (result < 0 || size_t(result) >= graph.values() || graph.isInput(result))
       fail("executable is damaged: its graph returns value {}", result);
-  if (graph.auxiliaryWeights.size() + 1 != graph.results.size())
-    fail("executable is damaged: its graph has {} results and {} weights of auxiliary heads",
-         graph.results.size(), graph.auxiliaryWeights.size());
+  if (auxiliaryWeights.size() + info.outputs.size() != results.size())
+    fail("executable is damaged: its graph has {} results for {} outputs and {} auxiliary heads",
+         results.size(), info.outputs.size(), auxiliaryWeights.size());
+  graph.losses = lossTerms(info, results, auxiliaryWeights);
   return graph;
 }
 

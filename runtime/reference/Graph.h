@@ -9,7 +9,7 @@
 
 namespace netc::runtime::reference {
 
-/// Value 0 is the input; node i makes value i + 1.
+/// The first values are the inputs; each node makes the next one.
 struct Node {
   std::string op; ///< of the net dialect: conv2d, batch_norm, …
   std::vector<int> inputs;
@@ -23,12 +23,28 @@ struct Node {
   int64_t elements() const;
 };
 
+/// A term of the loss: the mean over images of what `value` costs.
+struct LossTerm {
+  LossKind kind = LossKind::CrossEntropy;
+  int value = 0;     ///< an output or an auxiliary head
+  size_t target = 0; ///< index of ModelInfo::targets
+  double weight = 1;
+};
+
 /// The forward pass that the compiler started from (@forward), before any rewriting.
 struct Graph {
+  std::vector<std::vector<int64_t>> inputs; ///< shapes without the batch
   std::vector<Node> nodes;
-  std::vector<int> results; ///< logits, then auxiliary heads
-  std::vector<double> auxiliaryWeights;
-  double smoothing = 0; ///< of the labels
+  std::vector<LossTerm> losses; ///< of outputs, then of auxiliary heads
+  double smoothing = 0;         ///< of the labels
+
+  size_t values() const { return inputs.size() + nodes.size(); }
+  bool isInput(int value) const { return size_t(value) < inputs.size(); }
+  /// The node that makes a value.
+  const Node &node(int value) const { return nodes[size_t(value) - inputs.size()]; }
+  const std::vector<int64_t> &shape(int value) const {
+    return isInput(value) ? inputs[size_t(value)] : node(value).shape;
+  }
 };
 
 /// Reads the description's graph. Fails with an Error where the executable has none,

@@ -26,6 +26,26 @@ static Size sizeOf(const std::vector<int64_t> &shape) {
   return {dim(0), dim(1), dim(2)};
 }
 
+namespace {
+/// A value by its channels, which come first in images [C, H, W] and last in everything else:
+/// vectors, [tokens, features], … All other axes are its pixels.
+struct Channels {
+  explicit Channels(const std::vector<int64_t> &shape)
+      : isImage(shape.size() == 3), count(isImage ? shape.front() : shape.back()) {
+    for (int64_t size : shape)
+      pixels *= size;
+    pixels /= count;
+  }
+  int64_t at(int64_t image, int64_t pixel, int64_t channel) const {
+    int64_t within = isImage ? channel * pixels + pixel : pixel * count + channel;
+    return image * count * pixels + within;
+  }
+
+  bool isImage;
+  int64_t count, pixels = 1;
+};
+} // namespace
+
 /// y[n, o, i, j] = bias[o] + sum filter[o, c, u, v] x[n, g(o) + c, i s + u d - p, j s + v d - p].
 static void convolve(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
   Size x = sizeOf(*in[0].shape), y = sizeOf(node.shape);
@@ -61,26 +81,27 @@ static void convolve(const Node &node, const std::vector<Operand> &in, int64_t n
     }
 }
 
+/// Of each row of features: of a vector its only one, of a sequence a token's.
 static void multiply(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
-  int64_t outputs = node.elements(), inputs = (*in[1].shape)[1];
-  for (int64_t image = 0; image < n; ++image)
+  int64_t outputs = node.shape.back(), inputs = (*in[1].shape)[1];
+  for (int64_t row = 0; row < n * node.elements() / outputs; ++row)
     for (int64_t o = 0; o < outputs; ++o) {
       double sum = in.size() > 2 ? in[2].data[o] : 0;
       for (int64_t i = 0; i < inputs; ++i)
-        sum += in[1].data[o * inputs + i] * in[0].data[image * inputs + i];
-      out[image * outputs + o] = sum;
+        sum += in[1].data[o * inputs + i] * in[0].data[row * inputs + i];
+      out[row * outputs + o] = sum;
     }
 }
 
 /// Normalises with the batch's mean and biased variance (Ioffe and Szegedy 2015).
 static void normalize(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
-  Size size = sizeOf(node.shape);
-  double count = double(n * size.plane());
-  for (int64_t c = 0; c < size.c; ++c) {
+  Channels channels(node.shape);
+  double count = double(n * channels.pixels);
+  for (int64_t c = 0; c < channels.count; ++c) {
     auto each = [&](auto body) {
       for (int64_t image = 0; image < n; ++image)
-        for (int64_t i = 0; i < size.plane(); ++i)
-          body((image * size.c + c) * size.plane() + i);
+        for (int64_t i = 0; i < channels.pixels; ++i)
+          body(channels.at(image, i, c));
     };
     double mean = 0, variance = 0;
     each([&](int64_t at) { mean += in[0].data[at] / count; });
@@ -182,34 +203,43 @@ static void move(const Node &node, const Operand &in, int64_t n, double *out) {
 }
 
 static void concatenate(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
-  for (int64_t image = 0; image < n; ++image)
-    for (const Operand &operand : in) {
-      int64_t count = sizeOf(*operand.shape).image();
-      out = std::copy_n(operand.data + image * count, count, out);
-    }
+  Channels channels(node.shape);
+  int64_t first = 0;
+  for (const Operand &operand : in) {
+    Channels own(*operand.shape);
+    for (int64_t image = 0; image < n; ++image)
+      for (int64_t i = 0; i < own.pixels; ++i)
+        for (int64_t c = 0; c < own.count; ++c)
+          out[channels.at(image, i, first + c)] = operand.data[own.at(image, i, c)];
+    first += own.count;
+  }
 }
 
 static void softmaxChannels(const Node &node, const Operand &in, int64_t n, double *out) {
-  Size size = sizeOf(node.shape);
+  Channels channels(node.shape);
   for (int64_t image = 0; image < n; ++image)
-    for (int64_t i = 0; i < size.plane(); ++i) {
-      auto at = [&](int64_t c) { return image * size.image() + c * size.plane() + i; };
+    for (int64_t i = 0; i < channels.pixels; ++i) {
+      auto at = [&](int64_t c) { return channels.at(image, i, c); };
       double high = -INFINITY, sum = 0;
-      for (int64_t c = 0; c < size.c; ++c)
+      for (int64_t c = 0; c < channels.count; ++c)
         high = std::max(high, in.data[at(c)]);
-      for (int64_t c = 0; c < size.c; ++c)
+      for (int64_t c = 0; c < channels.count; ++c)
         sum += out[at(c)] = std::exp(in.data[at(c)] - high);
-      for (int64_t c = 0; c < size.c; ++c)
+      for (int64_t c = 0; c < channels.count; ++c)
         out[at(c)] /= sum;
     }
 }
 
 /// Equal shapes, or one value per channel on the right.
 static void gate(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
-  Size size = sizeOf(node.shape);
-  bool broadcast = sizeOf(*in[1].shape).image() != size.image();
-  for (int64_t at = 0; at < n * size.image(); ++at)
-    out[at] = in[0].data[at] * in[1].data[broadcast ? at / size.plane() : at];
+  Channels channels(node.shape);
+  bool broadcast = Channels(*in[1].shape).pixels != channels.pixels;
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t i = 0; i < channels.pixels; ++i)
+      for (int64_t c = 0; c < channels.count; ++c) {
+        int64_t at = channels.at(image, i, c);
+        out[at] = in[0].data[at] * in[1].data[broadcast ? image * channels.count + c : at];
+      }
 }
 
 void computeNode(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
@@ -252,20 +282,25 @@ void computeNode(const Node &node, const std::vector<Operand> &in, int64_t n, do
   fail("gradcheck: no reference for the operation {}", op);
 }
 
-double crossEntropy(const double *logits, const int64_t *labels, int64_t n, int64_t classes,
-                    double smoothing) {
+double crossEntropy(const double *scores, const std::vector<int64_t> &shape, const int64_t *labels,
+                    int64_t n, double smoothing) {
+  Channels classes(shape);
   double loss = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const double *row = logits + i * classes;
-    double high = *std::max_element(row, row + classes), sum = 0, mean = 0;
-    for (int64_t c = 0; c < classes; ++c) {
-      sum += std::exp(row[c] - high);
-      mean += row[c] / double(classes);
+  for (int64_t image = 0; image < n; ++image)
+    for (int64_t i = 0; i < classes.pixels; ++i) {
+      auto score = [&](int64_t c) { return scores[classes.at(image, i, c)]; };
+      double high = -INFINITY, sum = 0, mean = 0;
+      for (int64_t c = 0; c < classes.count; ++c)
+        high = std::max(high, score(c));
+      for (int64_t c = 0; c < classes.count; ++c) {
+        sum += std::exp(score(c) - high);
+        mean += score(c) / double(classes.count);
+      }
+      double logSum = std::log(sum) + high;
+      double wanted = score(labels[image * classes.pixels + i]);
+      loss += (1 - smoothing) * (logSum - wanted) + smoothing * (logSum - mean);
     }
-    double logSum = std::log(sum) + high;
-    loss += (1 - smoothing) * (logSum - row[labels[i]]) + smoothing * (logSum - mean);
-  }
-  return loss / double(n);
+  return loss / double(n * classes.pixels);
 }
 
 } // namespace netc::runtime::reference

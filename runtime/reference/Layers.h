@@ -16,9 +16,10 @@ struct Operand {
 /// off. `out` has the node's size. Fails with an Error on an operation that it does not implement.
 void computeNode(const Node &node, const std::vector<Operand> &inputs, int64_t n, double *out);
 
-/// Mean cross entropy of logits [n, classes], labels smoothed as PyTorch does.
-double crossEntropy(const double *logits, const int64_t *labels, int64_t n, int64_t classes,
-                    double smoothing);
+/// Mean cross entropy of class scores [n, shape…] over images and pixels or tokens, with a label
+/// for each; labels smoothed as PyTorch does.
+double crossEntropy(const double *scores, const std::vector<int64_t> &shape, const int64_t *labels,
+                    int64_t n, double smoothing);
 
 } // namespace netc::runtime::reference
 

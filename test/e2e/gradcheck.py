@@ -14,6 +14,38 @@ from report import Report
 CASES = [("lenet.net", "lenet", [], 4),
          ("resnet_cifar.net", "resnet20", ["image=[3,16,16]"], 8)]
 
+# Beyond image classification: several inputs and outputs, other ranks, losses by output.
+OTHERS = {
+    "two_inputs": """net 1
+model m {
+  input image: [3, 9, 7]
+  input mask: [1, 9, 7]
+  x = concat(image, mask) | conv(10, k=3, pad=1, bias=true) | tanh
+  y = x | conv(3, k=3, pad=1, bias=true)
+  return {map: y + image, depth: x | avgpool(global) | flatten | linear(4)}
+}
+train m { loss map: mse + 0.1 * l1, depth: 0.5 * l1 }
+""",
+    "class_map": """net 1
+model m {
+  input image: [3, 10, 8]
+  x = image | conv(12, k=3, pad=1) | bn | relu
+  aux(x | conv(5, k=1), weight=0.3)
+  return x | conv(5, k=3, pad=1)
+}
+train m { loss cross_entropy(label_smoothing=0.1) }
+""",
+    "sequence": """net 1
+model m {
+  input tokens: [7, 12]
+  input more: [7, 4]
+  x = concat(tokens | linear(10) | silu, more)
+  return {classes: x | linear(5), vector: x | linear(9) | tanh | linear(2)}
+}
+train m { loss classes: cross_entropy, vector: 0.25 * mse }
+""",
+}
+
 RECIPE = "train m { loss cross_entropy(label_smoothing=0.1) }\n"
 
 
@@ -41,6 +73,8 @@ def main():
     report = Report("gradcheck")
     every_layer = next(text for name, text, *_ in NETWORKS if name == "every_layer")
     report.case("every_layer", check_text, every_layer + RECIPE, 16)
+    for name, text in OTHERS.items():
+        report.case(name, check_text, text, 16)
     for file, model, sets, batch in CASES:
         report.case(model, check_model, file, model, sets, batch)
     report.close()

@@ -103,6 +103,11 @@ class Denoise:
         missing = [name for name in safetensors.load(weights) if "running" not in name and "grad." + name not in out]
         return [("loss against its outputs", abs(float(out["loss"][0]) - loss), 1e-6), ("gradients missing", len(missing), 0.5)]
 
+    def gradients_are_checked(self):
+        """gradcheck reads both inputs and the targets from the file."""
+        found = json.loads(self.run("gradcheck", *self.data, "--batch", 4, "--json"))
+        return [("a gradient is wrong", int(not found["ok"]), 0.5), ("parameters", abs(len(found["parameters"]) - 8), 0.5)]
+
     def benchmarks(self):
         found = json.loads(self.run("bench", "--train", "--batch", 4, "--iterations", 2, "--json"))
         return [("no time", int(not found["ms_median"] > 0), 0.5)]
@@ -130,8 +135,10 @@ class Denoise:
         cases = [
             ("synthetic data are images; denoise takes image [3, 12, 10], mask [1, 12, 10]: give it tensors:FILE.safetensors",
              self.refusal("train", "--data", "synthetic:8", "--out", self.folder / "no")),
-            ("predict wants a model with one image as its input", self.refusal("predict", *weights, self.folder / "train.safetensors")),
-            ("gradcheck wants a model with one image as its input", self.refusal("gradcheck")),
+            ("predict gives a model one image; denoise takes image [3, 12, 10], mask [1, 12, 10]; run reads and writes tensors instead",
+             self.refusal("predict", *weights, self.folder / "train.safetensors")),
+            ("augment shows what a recipe does to images; denoise takes image [3, 12, 10], mask [1, 12, 10], which are used as they are",
+             self.refusal("augment", *self.data, "--out", self.folder / "no.png")),
             ("the recipe's augment and eval cannot be applied to them",
              self.refusal(*self.train, "--out", self.folder / "no", executable=augmented)),
             ("there are no classes to count", self.refusal("eval", *self.data, *weights, "--per-class")),

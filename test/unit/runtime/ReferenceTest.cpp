@@ -100,16 +100,53 @@ TEST(Reference, MovesGatesConcatenatesResponds) {
   EXPECT_EQ(compute(node, {{{3, 1, 1}, {1, 2, 3}}}),
             (std::vector<double>{1.0 / 6, 2.0 / 15, 3.0 / 14}));
   node.op = "nonsense";
-  EXPECT_EQ(errorOf([&] { compute(node, {{{3, 1, 1}, {1, 2, 3}}}); }),
+  EXPECT_EQ(errorOf([&] {
+              compute(node, {{{3, 1, 1}, {1, 2, 3}}});
+            }),
             "gradcheck: no reference for the operation nonsense");
 }
 
 TEST(Reference, CrossEntropySmoothsAsPyTorch) {
   double logits[] = {0, std::log(3.0)};
   int64_t labels[] = {1};
-  EXPECT_NEAR(crossEntropy(logits, labels, 1, 2, 0), std::log(4.0 / 3), 1e-12);
-  EXPECT_NEAR(crossEntropy(logits, labels, 1, 2, 0.2),
+  EXPECT_NEAR(crossEntropy(logits, {2}, labels, 1, 0), std::log(4.0 / 3), 1e-12);
+  EXPECT_NEAR(crossEntropy(logits, {2}, labels, 1, 0.2),
               0.9 * std::log(4.0 / 3) + 0.1 * std::log(4.0), 1e-12);
+}
+
+TEST(Reference, KnowsChannelsOfImagesAndOfSequences) {
+  // A map [classes, H, W] and a sequence [tokens, classes] of the same scores.
+  double map[] = {0, 1, std::log(3.0), 1}, sequence[] = {0, std::log(3.0), 1, 1};
+  int64_t labels[] = {1, 0};
+  double expected = (std::log(4.0 / 3) + std::log(2.0)) / 2;
+  EXPECT_NEAR(crossEntropy(map, {2, 1, 2}, labels, 1, 0), expected, 1e-12);
+  EXPECT_NEAR(crossEntropy(sequence, {2, 2}, labels, 1, 0), expected, 1e-12);
+  Node node;
+  node.op = "linear";
+  node.shape = {2, 1};
+  EXPECT_EQ(compute(node, {{{2, 2}, {1, 2, 3, 4}}, {{1, 2}, {1, 10}}}),
+            (std::vector<double>{21, 43}));
+  node.op = "concat";
+  node.shape = {2, 3};
+  EXPECT_EQ(compute(node, {{{2, 1}, {1, 4}}, {{2, 2}, {2, 3, 5, 6}}}),
+            (std::vector<double>{1, 2, 3, 4, 5, 6}));
+  node.op = "softmax";
+  node.shape = {2, 2};
+  EXPECT_EQ(compute(node, {{{2, 2}, {0, 0, 7, 7}}}), (std::vector<double>{0.5, 0.5, 0.5, 0.5}));
+}
+
+TEST(Reference, AddsTermsOfSeveralOutputsAndInputs) {
+  // Two inputs of two values; the first output is their sum, the second the first input's identity.
+  Graph graph;
+  graph.inputs = {{2}, {2}};
+  Node sum, same;
+  sum.op = "add", sum.inputs = {0, 1}, sum.shape = {2};
+  same.op = "identity", same.inputs = {0}, same.shape = {2};
+  graph.nodes = {sum, same};
+  graph.losses = {
+      {LossKind::Mse, 2, 0, 1}, {LossKind::L1, 2, 0, 10}, {LossKind::CrossEntropy, 3, 1, 0.5}};
+  Reference exact(graph, 1, {}, {{0, 0}, {1, 2}}, {{{}, {3, 2}}, {{1}, {}}});
+  EXPECT_NEAR(exact.loss(), 4.0 / 2 + 10 * 2.0 / 2 + 0.5 * std::log(2.0), 1e-12);
 }
 
 TEST(GradCheck, FindsTheToyRight) {
