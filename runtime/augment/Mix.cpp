@@ -36,7 +36,10 @@ static void mixTargets(const MixBatch &batch, float own) {
   std::fill(batch.targets, batch.targets + batch.n * batch.classes, 0.0f);
   for (int64_t i = 0; i < batch.n; ++i) {
     batch.targets[i * batch.classes + batch.labels[i]] += own;
-    batch.targets[i * batch.classes + batch.labels[(i + 1) % batch.n]] += 1 - own;
+    int64_t other = i + 1 < batch.n ? batch.labels[i + 1]
+                    : batch.after   ? batch.labelAfter
+                                    : batch.labels[0];
+    batch.targets[i * batch.classes + other] += 1 - own;
   }
 }
 
@@ -44,11 +47,14 @@ static void mixTargets(const MixBatch &batch, float own) {
 template <typename Body>
 static void forEachRow(const MixBatch &batch, int top, int left, int h, int w, Body body) {
   int64_t image = int64_t(batch.channels) * batch.height * batch.width;
-  // The last image's successor is the first as it was.
-  std::vector<float> first(batch.input, batch.input + image);
+  // The last image's successor, if it is the first, as it was.
+  std::vector<float> first;
+  if (!batch.after)
+    first.assign(batch.input, batch.input + image);
+  const float *after = batch.after ? batch.after : first.data();
   for (int64_t i = 0; i < batch.n; ++i) {
     float *own = batch.input + i * image;
-    const float *other = i + 1 < batch.n ? own + image : first.data();
+    const float *other = i + 1 < batch.n ? own + image : after;
     for (int c = 0; c < batch.channels; ++c)
       for (int y = top; y < top + h; ++y) {
         int64_t at = (int64_t(c) * batch.height + y) * batch.width + left;

@@ -12,7 +12,18 @@ void failSystem(const char *what, const std::string &path, int number) {
   throw SystemError(fmt::format("{} {}: {}", what, path, std::strerror(number)), number);
 }
 
-void note(const std::string &message) { tell("note: {}\n", printable(message)); }
-void warn(const std::string &message) { tell("warning: {}\n", printable(message)); }
+static thread_local bool silent = false;
+
+Silence::Silence(bool active) : before(silent) { silent |= active; }
+Silence::~Silence() { silent = before; }
+
+void note(const std::string &message) {
+  if (!silent)
+    tell("note: {}\n", printable(message));
+}
+void warn(const std::string &message) {
+  if (!silent)
+    tell("warning: {}\n", printable(message));
+}
 
 } // namespace netc::runtime

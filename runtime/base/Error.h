@@ -48,6 +48,18 @@ template <typename... Args>
   throw UsageError(fmt::format(format, std::forward<Args>(args)...));
 }
 
+/// While it lives and `active`, note and warn print nothing in this thread: of what all ranks do,
+/// rank 0 alone speaks.
+class Silence {
+public:
+  explicit Silence(bool active);
+  ~Silence();
+  Silence(const Silence &) = delete;
+
+private:
+  const bool before;
+};
+
 /// Prints "note: …" on stderr.
 void note(const std::string &message);
 

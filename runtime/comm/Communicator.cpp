@@ -13,15 +13,22 @@ std::vector<ShardAddition> reductionTree(int64_t shards) {
   return additions;
 }
 
-void SingleProcess::sumShards(std::span<float *const> own, int64_t shards, int64_t count) {
+template <typename T> static void sumAll(std::span<T *const> own, int64_t shards, int64_t count) {
   if (int64_t(own.size()) != shards)
     fail("internal error: {} of {} shards summed by the only process", own.size(), shards);
   for (ShardAddition addition : reductionTree(shards)) {
-    float *into = own[size_t(addition.into)];
-    const float *from = own[size_t(addition.from)];
+    T *into = own[size_t(addition.into)];
+    const T *from = own[size_t(addition.from)];
     for (int64_t i = 0; i < count; ++i)
       into[i] += from[i];
   }
+}
+
+void SingleProcess::sumShards(std::span<float *const> own, int64_t shards, int64_t count) {
+  sumAll(own, shards, count);
+}
+void SingleProcess::sumShards(std::span<double *const> own, int64_t shards, int64_t count) {
+  sumAll(own, shards, count);
 }
 
 } // namespace netc::runtime

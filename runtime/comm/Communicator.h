@@ -30,6 +30,7 @@ public:
   /// shards, first to last, of `shards` in all, which size() divides; the sums are in own[0] of
   /// every process after it, and the others' values are lost.
   virtual void sumShards(std::span<float *const> own, int64_t shards, int64_t count) = 0;
+  virtual void sumShards(std::span<double *const> own, int64_t shards, int64_t count) = 0;
 
   /// Every process gets rank 0's bytes.
   virtual void broadcast(void *bytes, uint64_t size) = 0;
@@ -54,6 +55,7 @@ public:
   unsigned rank() const override { return 0; }
   unsigned size() const override { return 1; }
   void sumShards(std::span<float *const> own, int64_t shards, int64_t count) override;
+  void sumShards(std::span<double *const> own, int64_t shards, int64_t count) override;
   void broadcast(void *, uint64_t) override {}
   void barrier() override {}
 };

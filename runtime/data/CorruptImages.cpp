@@ -9,7 +9,7 @@ static constexpr size_t mostNamed = 20; // the rest are only counted
 
 void CorruptImages::add(int64_t sample, const std::string &message) {
   std::lock_guard lock(mutex);
-  if (!samples.insert(sample).second)
+  if (!samples.insert(sample).second || !names)
     return;
   if (samples.size() <= mostNamed)
     warn(message);

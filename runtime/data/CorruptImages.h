@@ -13,12 +13,16 @@ namespace netc::runtime {
 /// often it is met; counts them. Thread-safe.
 class CorruptImages {
 public:
+  /// `names`: whether it prints; a rank that does not still counts.
+  explicit CorruptImages(bool names = true) : names(names) {}
+
   /// `message` names the file and what is wrong with it.
   void add(int64_t sample, const std::string &message);
   int64_t count() const;
   bool contains(int64_t sample) const;
 
 private:
+  const bool names;
   mutable std::mutex mutex;
   std::set<int64_t> samples;
 };

@@ -38,7 +38,7 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
       corrupt(options.corrupt ? *options.corrupt : own),
       unreadable(data.inMemory() ? 0 : size_t(data.size())) {
   auto align = [](uint64_t bytes) { return (bytes + 63) / 64 * 64; };
-  uint64_t n = uint64_t(options.batch);
+  uint64_t n = uint64_t((options.batch + options.shards - 1) / options.shards);
   uint64_t inputBytes = align(n * info.bytesPerImage(NETC_SPACE_INPUT));
   uint64_t labelBytes =
       align(n * std::max<uint64_t>(sizeof(int64_t), info.bytesPerImage(NETC_SPACE_LABELS)));
@@ -71,19 +71,31 @@ Loader::~Loader() {
     thread.join();
 }
 
-int64_t Loader::batches() const {
-  return (int64_t(order.size()) + options.batch - 1) / options.batch;
+int64_t Loader::pieces() const {
+  return (int64_t(order.size()) + options.batch - 1) / options.batch * options.ownShards;
 }
 
-int64_t Loader::batchSize(int64_t index) const {
-  return std::min(options.batch, int64_t(order.size()) - index * options.batch);
+int64_t Loader::imagesOf(int64_t batch) const {
+  return std::min(options.batch, int64_t(order.size()) - batch * options.batch);
+}
+
+ShardRange Loader::rangeOf(int64_t piece) const {
+  return shardOf(imagesOf(piece / options.ownShards), options.shards,
+                 options.firstShard + piece % options.ownShards);
+}
+
+/// `piece`, or the next one that has images.
+int64_t Loader::skipEmpty(int64_t piece) const {
+  while (piece < pieces() && sizeOf(piece) == 0)
+    ++piece;
+  return piece;
 }
 
 void Loader::begin(std::vector<Visit> visits, uint32_t number, int64_t first) {
   std::lock_guard lock(mutex);
   order = std::move(visits);
   epoch = number;
-  claimBatch = consumed = first;
+  claimPiece = consumed = skipEmpty(first * options.ownShards);
   claimSample = 0;
   inUse = false;
   for (Slot &slot : slots)
@@ -95,14 +107,14 @@ const Batch *Loader::next() {
   std::unique_lock lock(mutex);
   if (inUse) {
     slots[consumed % copies].done = 0;
-    ++consumed;
+    consumed = skipEmpty(consumed + 1);
     inUse = false;
     workReady.notify_all();
   }
-  if (consumed >= batches())
+  if (consumed >= pieces())
     return nullptr;
   Slot &slot = slots[consumed % copies];
-  auto isReady = [&] { return failure || slot.done == batchSize(consumed); };
+  auto isReady = [&] { return failure || slot.done == sizeOf(consumed); };
   while (threads.empty() && !isReady()) // the system granted none: who wants a batch prepares it
     prepare(lock, ownWorkspace);
   batchReady.wait(lock, isReady);
@@ -114,11 +126,11 @@ const Batch *Loader::next() {
 
 const Batch *Loader::ahead() {
   std::lock_guard lock(mutex);
-  int64_t next = consumed + 1;
-  if (!inUse || failure || next >= batches())
+  int64_t next = skipEmpty(consumed + 1);
+  if (!inUse || failure || next >= pieces() || next >= consumed + copies)
     return nullptr;
   Slot &slot = slots[next % copies];
-  return slot.done == batchSize(next) ? &slot.batch : nullptr;
+  return slot.done == sizeOf(next) ? &slot.batch : nullptr;
 }
 
 void Loader::work() {
@@ -126,7 +138,7 @@ void Loader::work() {
   std::unique_lock lock(mutex);
   while (true) {
     workReady.wait(lock, [&] {
-      return stopping || (!failure && claimBatch < batches() && claimBatch < consumed + copies);
+      return stopping || (!failure && claimPiece < pieces() && claimPiece < consumed + copies);
     });
     if (stopping)
       return;
@@ -136,16 +148,18 @@ void Loader::work() {
 
 /// Claims some samples of the next batch and fills them in, the lock given back meanwhile.
 void Loader::prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &workspace) {
-  Slot &slot = slots[claimBatch % copies];
+  Slot &slot = slots[claimPiece % copies];
   if (claimSample == 0) { // later claims find it written: workers read it outside the lock
-    slot.batch.index = claimBatch;
-    slot.batch.n = batchSize(claimBatch);
+    ShardRange range = rangeOf(claimPiece);
+    slot.batch.index = claimPiece / options.ownShards;
+    slot.batch.first = range.begin;
+    slot.batch.n = range.size();
   }
   int64_t begin = claimSample;
   int64_t end = std::min(slot.batch.n, begin + claimSize(data, info));
   claimSample = end;
   if (end == slot.batch.n) {
-    ++claimBatch;
+    claimPiece = skipEmpty(claimPiece + 1);
     claimSample = 0;
   }
   lock.unlock();
@@ -163,7 +177,7 @@ void Loader::prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &works
     // The slot is complete but not yet announced, so no other thread accesses it.
     lock.unlock();
     try {
-      mixTargets(slot.batch);
+      mixTargets(slot.batch, workspace);
     } catch (...) {
       thrown = std::current_exception();
     }
@@ -176,17 +190,28 @@ void Loader::prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &works
     batchReady.notify_all();
 }
 
-void Loader::mixTargets(const Batch &batch) const {
+/// Pairs are neighbours in the whole batch, so that they do not depend on how it is cut: what
+/// follows a shard's last image is prepared once more here.
+void Loader::mixTargets(const Batch &batch, AugmentWorkspace &workspace) {
   MixBatch mixed{batch.input,  batch.labels,  batch.targets, batch.n,
                  info.classes, info.channels, info.height,   info.width};
   fillTargets(mixed);
+  if (options.mix.empty())
+    return;
+  std::vector<float> after;
+  if (options.shards > 1) {
+    after.resize(size_t(info.inputElements()));
+    int64_t next = (batch.first + batch.n) % imagesOf(batch.index);
+    loadSample(order[size_t(batch.index * options.batch + next)], workspace, after.data(),
+               mixed.labelAfter);
+    mixed.after = after.data();
+  }
   Philox draw(options.seed, Stream::Mix, uint64_t(batch.index), epoch);
-  if (!options.mix.empty())
-    mix(options.mix, draw, mixed);
+  mix(options.mix, draw, mixed);
 }
 
 void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace) {
-  const Visit *visits = order.data() + slot.batch.index * options.batch;
+  const Visit *visits = order.data() + slot.batch.index * options.batch + slot.batch.first;
   for (int64_t i = begin; i < end && data.isTensors(); ++i)
     readSample(slot.batch, visits[i].sample, i);
   for (int64_t i = begin; i < end && !data.isTensors(); ++i)

@@ -18,14 +18,27 @@
 
 namespace netc::runtime {
 
-/// A prepared batch. Valid until the next call of Loader::next.
+/// A prepared batch, or a shard of one. Valid until the next call of Loader::next.
 struct Batch {
   float *input = nullptr;    ///< [n, C, H, W], or what NETC_SPACE_INPUT holds
   int64_t *labels = nullptr; ///< [n]; -1: an image that did not decode (evaluation only)
   float *targets = nullptr;  ///< what NETC_SPACE_TARGETS holds, or null
   int64_t n = 0;
   int64_t index = 0; ///< of the batch within the epoch
+  int64_t first = 0; ///< images of the batch in front of these
 };
+
+/// Images [begin, end) of a batch.
+struct ShardRange {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+};
+
+/// The images of a shard: runs that differ by one at most. Of a batch of fewer images than shards
+/// some are empty.
+inline ShardRange shardOf(int64_t images, int64_t shards, int64_t shard) {
+  return {shard * images / shards, (shard + 1) * images / shards};
+}
 
 /// One image of the epoch's order.
 struct Visit {
@@ -35,6 +48,9 @@ struct Visit {
 
 struct LoaderOptions {
   int64_t batch = 1;
+  /// Batches are cut into `shards`; this loader gives, one after the other, those from `firstShard`
+  /// on, `ownShards` of them, without the empty ones. What an image becomes does not depend on it.
+  int64_t shards = 1, firstShard = 0, ownShards = 1;
   unsigned workers = 1;
   uint64_t seed = 0;
   /// An image that does not decode is replaced by one drawn from the epoch's, else labelled -1.
@@ -79,15 +95,19 @@ private:
 
   void work();
   void prepare(std::unique_lock<std::mutex> &lock, AugmentWorkspace &workspace);
-  void mixTargets(const Batch &batch) const;
+  void mixTargets(const Batch &batch, AugmentWorkspace &workspace);
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
   void readSample(const Batch &batch, int64_t sample, int64_t i) const;
   void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
   bool tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, float *out,
                int64_t &label);
   bool loadStandIn(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
-  int64_t batches() const;
-  int64_t batchSize(int64_t index) const;
+  // Pieces are the shards of this loader, counted from the epoch's beginning.
+  int64_t pieces() const;
+  int64_t imagesOf(int64_t batch) const;
+  ShardRange rangeOf(int64_t piece) const;
+  int64_t sizeOf(int64_t piece) const { return rangeOf(piece).size(); }
+  int64_t skipEmpty(int64_t piece) const;
 
   const Dataset &data;
   const Pipeline &pipeline;
@@ -104,8 +124,8 @@ private:
   std::condition_variable workReady, batchReady;
   std::vector<Visit> order;
   uint32_t epoch = 0;
-  int64_t claimBatch = 0, claimSample = 0; // next to be prepared
-  int64_t consumed = 0;                    // batches that the consumer is through with
+  int64_t claimPiece = 0, claimSample = 0; // next to be prepared
+  int64_t consumed = 0;                    // pieces that the consumer is through with
   bool inUse = false, stopping = false;
   std::exception_ptr failure;
   std::vector<std::thread> threads;

@@ -246,6 +246,8 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
     result["clip_norm"] = recipe.clipNorm;
   if (recipe.accumulate > 1)
     result["accumulate"] = recipe.accumulate;
+  if (recipe.shards > 1)
+    result["shards"] = recipe.shards;
   if (recipe.average > 0)
     result["ema"] = recipe.average;
   if (!recipe.freeze.empty())
@@ -346,11 +348,14 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.freeze = overrides.freeze;
   recipe.ownRates = overrides.ownRates;
   recipe.seed = overrides.seed;
+  recipe.shards = overrides.shards;
   recipe.limit = overrides.limit;
   recipe.validationLimit = overrides.validationLimit;
   if (recipe.accumulate < 1 || !(recipe.clipNorm >= 0))
     fail("recipe: accumulate {} and clip_norm {}, expected at least 1 and 0", recipe.accumulate,
          recipe.clipNorm);
+  if (recipe.shards < 1 || recipe.shards > recipe.batch)
+    fail("recipe: batch {} cannot be cut into {} shards", recipe.batch, recipe.shards);
   if (recipe.batch < 1 || recipe.epochs < 0)
     fail("recipe: batch {} and epochs {}, expected at least 1 and 0", recipe.batch, recipe.epochs);
   recipe.effective = effectiveJson(info, json, recipe).dump(2) + "\n";

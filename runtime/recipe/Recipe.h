@@ -79,6 +79,7 @@ struct RecipeOverrides {
   std::vector<std::string> set; ///< see RecipeOverride.h; the others go before
   bool addsEvaluation = false;  ///< `set` may name steps of eval that the recipe lacks
   uint64_t seed = 0;
+  int64_t shards = 1;          ///< see Recipe::shards
   int64_t limit = 0;           ///< training images; 0: all
   int64_t validationLimit = 0; ///< validation images; 0: all
 };
@@ -97,6 +98,9 @@ struct Recipe {
   double clipNorm = 0;       ///< largest norm of all gradients together; 0: no bound
   double average = 0;        ///< decay of the weights' moving average; 0: none is kept
   int64_t accumulate = 1;    ///< batches that make one update
+  /// Runs of images that each batch is cut into, whatever the number of processes; each is
+  /// normalised by itself.
+  int64_t shards = 1;
   std::vector<std::string> freeze; ///< patterns of parameters that stay as they are
   std::vector<std::pair<std::string, double>> ownRates; ///< pattern, learning rate
   std::vector<ScheduleStage> schedule;

@@ -41,6 +41,8 @@ struct EpochPlan {
   }
   /// Images in the first `batches` batches of an epoch.
   int64_t imagesBefore(int64_t batches) const { return std::min(batches * batch, images); }
+  /// Images in batch `index` of an epoch.
+  int64_t imagesOf(int64_t index) const { return imagesBefore(index + 1) - index * batch; }
   /// Images in the last batch of an epoch.
   int64_t lastBatch() const { return images - (stepsPerEpoch - 1) * batch; }
 };

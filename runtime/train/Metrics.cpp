@@ -23,7 +23,7 @@ Json pointsJson(const std::vector<CurvePoint> &points) {
 
 void EpochCurve::add(double loss, int64_t right, const Quality &stepQuality, int64_t count) {
   quality.add(stepQuality);
-  lossSum += loss * double(count);
+  lossSum += loss;
   correct += right;
   images += count;
   epochImages += count;

@@ -27,7 +27,7 @@ struct EpochCurve {
   int64_t epochImages = 0;         ///< trained on in this epoch
   double seconds = 0;              ///< spent on them
 
-  /// Adds a step: its mean loss over `images`, what it got right.
+  /// Adds a step: its loss summed over `images`, what it got right.
   void add(double loss, int64_t correct, const Quality &quality, int64_t images);
   /// Makes a point of what was added since the last one.
   void endPoint(int64_t step, double learningRate);

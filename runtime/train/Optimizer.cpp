@@ -112,8 +112,7 @@ void Optimizer::clip(int64_t n) {
   const std::vector<ParameterInfo> &parameters = executor.info().parameters;
   for (size_t i = 0; i < parameters.size(); ++i)
     if (parameters[i].trainable && executor.parameterHyper()[i].rate_scale == 0)
-      executor.device().clear(NETC_SPACE_GRADIENTS, parameters[i].offset,
-                              uint64_t(parameters[i].elements()) * sizeof(float));
+      executor.device().clear(NETC_SPACE_GRADIENTS, parameters[i].offset, parameters[i].bytes());
   executor.run(Program::Norm, n);
   double norm = executor.hyper().gradient_norm;
   executor.hyper().gradient_scale = float(std::min(1.0, recipe.clipNorm / (norm + 1e-6)));

@@ -15,14 +15,15 @@ static Pipeline::SourceSize sizeOf(const Dataset &data) {
   return {data.imageHeight(), data.imageWidth()};
 }
 
-RunData::RunData(const TrainOptions &options, const ModelInfo &info, const Recipe &recipe)
+RunData::RunData(const TrainOptions &options, const ModelInfo &info, const Recipe &recipe,
+                 bool isRoot)
     : training(openDataset(options.data, Split::Train, dataShape(info))),
       validation(openEvaluation(options.val.empty() ? options.data : options.val,
                                 !options.val.empty(), dataShape(info), training->classNames(),
                                 options.val.empty() ? "--data" : "--val")),
       samples(spreadSamples(training->size(), recipe.limit)),
-      workers(options.workers ? options.workers : defaultWorkers(*training, info)),
-      options(options), info(info), recipe(recipe) {
+      workers(options.workers ? options.workers : defaultWorkers(*training, info)), corrupt(isRoot),
+      corruptValidation(isRoot), options(options), info(info), recipe(recipe) {
   if (validation)
     validated = spreadSamples(validation->size(), recipe.validationLimit);
 }

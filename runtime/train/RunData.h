@@ -18,8 +18,8 @@ namespace netc::runtime {
 /// done to them before the model reads them.
 class RunData {
 public:
-  /// Opens both sets.
-  RunData(const TrainOptions &options, const ModelInfo &info, const Recipe &recipe);
+  /// Opens both sets. `isRoot`: whether this process names what it cannot read.
+  RunData(const TrainOptions &options, const ModelInfo &info, const Recipe &recipe, bool isRoot);
 
   /// Fails where the recipe does to the samples what cannot be done to them.
   void checkRecipe() const;

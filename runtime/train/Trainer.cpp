@@ -58,10 +58,8 @@ bool Training::trainEpoch() {
   int64_t before = position.step;
   bool stops = isInterrupted();
   while (!stops || plan.isAccumulating(position.batch)) {
-    const Batch *batch = loader->next();
-    if (!batch)
+    if (!step())
       break;
-    step(*batch);
     progress.show(position, qualityText(position.lossSum / double(position.seen)),
                   position.step - before, secondsSince(start));
     stops = isInterrupted();
@@ -70,15 +68,45 @@ bool Training::trainEpoch() {
   return !stops;
 }
 
-void Training::step(const Batch &batch) {
-  NetcHyper &hyper = executor.hyper();
+/// One batch: its shards, then the update. False at the epoch's end.
+bool Training::step() {
+  if (position.batch == plan.stepsPerEpoch)
+    return false;
+  int64_t images = plan.imagesOf(position.batch), last = 0;
   double rate = rateOf(position.step);
+  shards.begin(images);
+  for (int64_t i = 0; i < shards.own(); ++i) {
+    int64_t size = shardOf(images, shards.count(), shards.first() + i).size();
+    if (size == 0)
+      continue;
+    const Batch *shard = loader->next();
+    if (!shard || shard->n != size || shard->index != position.batch)
+      fail("internal error: batch {} of an epoch is not the loader's", position.batch);
+    shards.take(i, size, runShard(*shard));
+    last = size;
+  }
+  StepFigures figures = shards.finish();
+  requireHealthy(float(figures.loss / double(images)), rate, last);
+  update(rate);
+
+  position.correct += figures.correct;
+  position.quality.add(figures.quality);
+  position.lossSum += figures.loss;
+  position.seen += images;
+  ++position.step;
+  ++position.batch;
+  addToCurve(figures, images);
+  return true;
+}
+
+StepFigures Training::runShard(const Batch &batch) {
+  NetcHyper &hyper = executor.hyper();
   hyper.dropout = 1;
   hyper.label_smoothing = float(recipe.labelSmoothing);
   hyper.seed_lo = uint32_t(recipe.seed);
   hyper.seed_hi = uint32_t(recipe.seed >> 32);
   hyper.step = uint32_t(position.step);
-  hyper.first_image = 0; // this process has the whole batch
+  hyper.first_image = uint32_t(batch.first);
   executor.bind(NETC_SPACE_INPUT, batch.input);
   executor.bind(NETC_SPACE_LABELS, batch.labels);
   if (batch.targets)
@@ -93,18 +121,7 @@ void Training::step(const Batch &batch) {
   }
 
   float loss = *executor.at<float>(NETC_SPACE_LOSS);
-  requireHealthy(batch, loss, rate);
-  update(batch, rate);
-
-  int64_t correct = countCorrect(batch);
-  Quality quality = qualityOf(batch);
-  position.correct += correct;
-  position.quality.add(quality);
-  position.lossSum += double(loss) * double(batch.n);
-  position.seen += batch.n;
-  ++position.step;
-  position.batch = batch.index + 1;
-  addToCurve(loss, correct, quality, batch.n);
+  return {double(loss) * double(batch.n), countCorrect(batch), qualityOf(batch)};
 }
 
 int64_t Training::countCorrect(const Batch &batch) const {
@@ -136,8 +153,9 @@ std::string Training::qualityText(double loss) const {
   return fmt::format("loss {:.4f}  {}", loss, quality);
 }
 
-/// Stops the run before an update that would spoil the weights.
-void Training::requireHealthy(const Batch &batch, float loss, double rate) {
+/// Stops the run before an update that would spoil the weights; all processes at once, for they see
+/// the same sums. `shardImages`: of the shard that this one ran last.
+void Training::requireHealthy(float loss, double rate, int64_t shardImages) {
   // Values may have any scale: only what is not finite is wrong with them.
   bool scores = std::all_of(info.losses.begin(), info.losses.end(), [](const LossInfo &term) {
     return term.kind == LossKind::CrossEntropy;
@@ -153,21 +171,21 @@ void Training::requireHealthy(const Batch &batch, float loss, double rate) {
   else if (std::isfinite(loss))
     what += fmt::format(" (more than {:.0f}: exploded)", limit);
   fail("{} at step {} (epoch {}, batch {}, learning rate {}): {}; stopped; {}", what, position.step,
-       position.epoch + 1, batch.index, rate, locateFault(executor, batch.n),
+       position.epoch + 1, position.batch, rate, locateFault(executor, shardImages),
        files.lastCheckpoint());
 }
 
 /// The last of the batches that make one update applies it.
-void Training::update(const Batch &batch, double rate) {
-  bool first = batch.index == plan.firstOfUpdate(batch.index);
-  bool last = batch.index + 1 == plan.endOfUpdate(batch.index);
-  optimizer.accumulate(double(batch.n) / double(plan.imagesOfUpdate(batch.index)), first, last);
+void Training::update(double rate) {
+  int64_t batch = position.batch, images = plan.imagesOf(batch);
+  bool first = batch == plan.firstOfUpdate(batch), last = batch + 1 == plan.endOfUpdate(batch);
+  optimizer.accumulate(double(images) / double(plan.imagesOfUpdate(batch)), first, last);
   if (last)
-    optimizer.update(plan.updateOf(position.step), rate, batch.n);
+    optimizer.update(plan.updateOf(position.step), rate, std::min(images, shardImages()));
 }
 
-void Training::addToCurve(double loss, int64_t correct, const Quality &quality, int64_t images) {
-  position.curve.add(loss, correct, quality, images);
+void Training::addToCurve(const StepFigures &figures, int64_t images) {
+  position.curve.add(figures.loss, figures.correct, figures.quality, images);
   // The same steps whether the run was stopped in between or not.
   int64_t every = std::max<int64_t>(1, (plan.stepsPerEpoch + curvePoints - 1) / curvePoints);
   if (position.batch % every == 0 || position.batch == plan.stepsPerEpoch)
@@ -218,6 +236,7 @@ int train(const NetcModel &model, const TrainOptions &options) {
 
 int train(const NetcModel &model, const TrainOptions &options, Communicator &communicator) {
   surviveFailedWrites();
+  Silence others(!communicator.isRoot());
   return Training(model, options, communicator).run();
 }
 

@@ -17,6 +17,7 @@
 #include "runtime/train/RunData.h"
 #include "runtime/train/RunFiles.h"
 #include "runtime/train/RunOutput.h"
+#include "runtime/train/ShardSums.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/train/TrainingProgress.h"
 
@@ -48,15 +49,18 @@ private:
   // Trainer.cpp
   bool isInterrupted();
   bool trainEpoch();
-  void step(const Batch &batch);
-  void requireHealthy(const Batch &batch, float loss, double rate);
-  void update(const Batch &batch, double rate);
+  bool step();
+  StepFigures runShard(const Batch &shard);
+  void requireHealthy(float loss, double rate, int64_t shardImages);
+  void update(double rate);
+  /// Most images of a shard: what a step takes at once.
+  int64_t shardImages() const { return (recipe.batch + recipe.shards - 1) / recipe.shards; }
   double rateOf(int64_t batches) const { return schedule.learningRate(plan.updateOf(batches)); }
   /// How many class scores of a batch's images are right; of other models null, and what the
   /// batch adds to the quality.
   int64_t countCorrect(const Batch &batch) const;
   Quality qualityOf(const Batch &batch) const;
-  void addToCurve(double loss, int64_t correct, const Quality &quality, int64_t images);
+  void addToCurve(const StepFigures &figures, int64_t images);
   std::string qualityText(double loss) const;
   int stopInterrupted();
   int finish(bool saved);
@@ -83,6 +87,7 @@ private:
   ThreadPool pool;
   Executor executor;
   Optimizer optimizer;
+  ShardSums shards;
   EpochPlan plan;
   Schedule schedule;
   TrainingPosition position;

@@ -45,7 +45,7 @@ bool Training::validate(EpochRecord &record) {
   auto start = Clock::now();
   Optimizer::Averaged averaged(optimizer);
   lastAccuracy = evaluate(
-      executor, *data.validation, data.validated, *data.evaluation, recipe.batch, data.workers,
+      executor, *data.validation, data.validated, *data.evaluation, shardImages(), data.workers,
       [&](int64_t done) {
         output.showBar("validation", done, int64_t(data.validated.size()), "");
         return !stopRequested();

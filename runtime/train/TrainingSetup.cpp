@@ -23,8 +23,9 @@ static ModelInfo readTrainableModel(const NetcModel &model) {
 Training::Training(const NetcModel &model, const TrainOptions &options, Communicator &communicator)
     : options(options), communicator(communicator), output(communicator.isRoot()),
       info(readTrainableModel(model)), recipe(parseRecipe(info, options.overrides)),
-      data(options, info, recipe), pool(options.threads), executor(model, info, pool),
-      optimizer(recipe, executor), plan(int64_t(data.samples.size()), recipe),
+      data(options, info, recipe, communicator.isRoot()), pool(options.threads),
+      executor(model, info, pool), optimizer(recipe, executor),
+      shards(executor, communicator, recipe.shards), plan(int64_t(data.samples.size()), recipe),
       schedule(recipe, plan.updatesPerEpoch()), files(options, output, position),
       progress(output, plan, recipe.epochs) {
   data.checkRecipe();
@@ -41,11 +42,14 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
   }
   checkBatches();
   fitMemory();
-  executor.reserve(recipe.batch, true, Loader::copies + 1);
+  executor.reserve(shardImages(), true, Loader::copies + 1);
 
   data.prepare(stored ? &*stored : nullptr, output);
   metadata = data.metadata();
   LoaderOptions loading = data.loaderOptions();
+  loading.shards = shards.count();
+  loading.firstShard = shards.first();
+  loading.ownShards = shards.own();
   loading.allocate = [this](uint64_t bytes) { return executor.device().batchMemory(bytes); };
   loader.emplace(*data.training, *data.augment, info, loading);
 }
@@ -54,13 +58,17 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
 void Training::checkBatches() const {
   if (recipe.epochs == 0 || plan.images == 0)
     return;
+  std::string cut = shards.count() > 1 ? fmt::format(" in {} shards", shards.count()) : "";
+  // The smallest shard that has images is its own batch.
+  auto smallest = [&](int64_t images) { return std::max<int64_t>(1, images / shards.count()); };
   if (plan.stepsPerEpoch > 1)
-    requireBatchStatistics(info, recipe.batch, fmt::format("batch {}", recipe.batch));
+    requireBatchStatistics(info, smallest(recipe.batch),
+                           fmt::format("batch {}{}", recipe.batch, cut));
   requireBatchStatistics(
-      info, plan.lastBatch(),
-      fmt::format("{} images in batches of {} leave a batch of {}: choose another "
+      info, smallest(plan.lastBatch()),
+      fmt::format("{} images in batches of {} leave a batch of {}{}: choose another "
                   "--batch or --limit",
-                  plan.images, recipe.batch, plan.lastBatch()));
+                  plan.images, recipe.batch, plan.lastBatch(), cut));
 }
 
 /// Chooses a training step for the bytes that there are, or that the user grants, of the memory
@@ -72,8 +80,8 @@ void Training::fitMemory() {
   uint64_t beside = options.memory ? executor.device().takenBeside() : 0;
   uint64_t budget = options.memory ? options.memory : executor.stepMemory();
   uint64_t granted = budget - std::min(budget, beside);
-  executor.fitStep(recipe.batch, Loader::copies + 1, granted);
-  uint64_t wanted = executor.stepNeed(recipe.batch, Loader::copies + 1);
+  executor.fitStep(shardImages(), Loader::copies + 1, granted);
+  uint64_t wanted = executor.stepNeed(shardImages(), Loader::copies + 1);
   if (options.memory && wanted > granted)
     fail("--memory {}: training with batch {} takes {} at least, {} too many; a smaller --batch "
          "needs less",

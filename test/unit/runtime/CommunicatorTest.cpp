@@ -1,11 +1,16 @@
 // Several processes that train one model: here threads, or one that has nobody to talk to.
 #include "runtime/comm/Communicator.h"
 #include "runtime/train/Trainer.h"
+#include "runtime/weights/Safetensors.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <barrier>
+#include <cmath>
 #include <cstring>
 #include <thread>
 
@@ -16,11 +21,12 @@ namespace {
 class Alone : public Communicator {
 public:
   explicit Alone(unsigned rank) : own(rank) {}
-  int broadcasts = 0, barriers = 0;
+  int broadcasts = 0, barriers = 0, sums = 0;
 
   unsigned rank() const override { return own; }
   unsigned size() const override { return 2; }
-  void sumShards(std::span<float *const>, int64_t, int64_t) override {}
+  void sumShards(std::span<float *const>, int64_t, int64_t) override { ++sums; }
+  void sumShards(std::span<double *const>, int64_t, int64_t) override { ++sums; }
   void broadcast(void *, uint64_t) override { ++broadcasts; }
   void barrier() override { ++barriers; }
 
@@ -34,7 +40,7 @@ struct Meeting {
   unsigned ranks;
   std::barrier<> everybody;
   void *bytes = nullptr;
-  std::vector<float *> shards;
+  std::vector<void *> shards;
 };
 
 /// Ranks are threads. Calls that do not match would hang.
@@ -44,20 +50,10 @@ public:
   unsigned rank() const override { return own; }
   unsigned size() const override { return meeting.ranks; }
   void sumShards(std::span<float *const> parts, int64_t shards, int64_t count) override {
-    if (isRoot())
-      meeting.shards.assign(size_t(shards), nullptr);
-    barrier();
-    std::copy(parts.begin(), parts.end(), meeting.shards.begin() + own * parts.size());
-    barrier();
-    // Each addition by the process that has the shard it goes to.
-    for (ShardAddition addition : reductionTree(shards)) {
-      if (addition.into / int64_t(parts.size()) == own)
-        for (int64_t i = 0; i < count; ++i)
-          meeting.shards[size_t(addition.into)][i] += meeting.shards[size_t(addition.from)][i];
-      barrier();
-    }
-    std::copy_n(meeting.shards[0], own == 0 ? 0 : count, parts[0]);
-    barrier();
+    sumAll(parts, shards, count);
+  }
+  void sumShards(std::span<double *const> parts, int64_t shards, int64_t count) override {
+    sumAll(parts, shards, count);
   }
   void broadcast(void *bytes, uint64_t size) override {
     if (isRoot())
@@ -70,6 +66,24 @@ public:
   void barrier() override { meeting.everybody.arrive_and_wait(); }
 
 private:
+  template <typename T> void sumAll(std::span<T *const> parts, int64_t shards, int64_t count) {
+    if (isRoot())
+      meeting.shards.assign(size_t(shards), nullptr);
+    barrier();
+    std::copy(parts.begin(), parts.end(), meeting.shards.begin() + own * parts.size());
+    barrier();
+    auto shard = [&](int64_t index) { return static_cast<T *>(meeting.shards[size_t(index)]); };
+    // Each addition by the process that has the shard it goes to.
+    for (ShardAddition addition : reductionTree(shards)) {
+      if (addition.into / int64_t(parts.size()) == own)
+        for (int64_t i = 0; i < count; ++i)
+          shard(addition.into)[i] += shard(addition.from)[i];
+      barrier();
+    }
+    std::copy_n(shard(0), own == 0 ? 0 : count, parts[0]);
+    barrier();
+  }
+
   Meeting &meeting;
   unsigned own;
 };
@@ -134,8 +148,9 @@ TEST(Communicator, SumsAreTheSameBitsForAnyNumberOfProcesses) {
              "2 of 8 shards");
 }
 
-static TrainOptions trainingIn(const std::string &out) {
+static TrainOptions trainingIn(const std::string &out, int64_t shards) {
   TrainOptions options;
+  options.overrides.shards = shards;
   options.data = "synthetic:100";
   options.overrides.epochs = 2;
   options.overrides.batch = 32;
@@ -149,7 +164,7 @@ TEST(Communicator, RankZeroAlonePrintsAndWrites) {
     Alone communicator(rank);
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
-    int code = train(*netc_models[0], trainingIn(folder / "out"), communicator);
+    int code = train(*netc_models[0], trainingIn(folder / "out", 2), communicator);
     std::string out = testing::internal::GetCapturedStdout(),
                 err = testing::internal::GetCapturedStderr();
     EXPECT_EQ(code, 0);
@@ -158,27 +173,86 @@ TEST(Communicator, RankZeroAlonePrintsAndWrites) {
     EXPECT_EQ(std::filesystem::exists(folder / "out"), rank == 0);
     EXPECT_GT(communicator.broadcasts, 0);
     EXPECT_EQ(communicator.barriers, 2); // a save each epoch
+    EXPECT_EQ(communicator.sums, 3 * 8); // gradients, statistics and figures of each batch
   }
   for (const char *file : {"model.safetensors", "metrics.jsonl", "recipe.json", "report.html",
                            "checkpoint/checkpoint.json"})
     EXPECT_TRUE(std::filesystem::exists(folder / ("out/" + std::string(file)))) << file;
 }
 
-TEST(Communicator, TwoProcessesLeaveTheFilesOfOne) {
+/// Trains with as many threads as ranks, in `out`; their exit codes.
+static std::vector<int> trainTogether(const std::string &out, unsigned ranks, int64_t shards) {
+  Meeting meeting(ranks);
+  std::vector<int> codes(ranks, -1);
+  testing::internal::CaptureStdout();
+  std::vector<std::thread> threads;
+  for (unsigned rank = 0; rank < ranks; ++rank)
+    threads.emplace_back([&, rank] {
+      Threads communicator(meeting, rank);
+      codes[rank] = train(*netc_models[0], trainingIn(out, shards), communicator);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+  testing::internal::GetCapturedStdout();
+  return codes;
+}
+
+// 100 images in batches of 32 leave a batch of 4: with 8 shards some of it are empty.
+TEST(Communicator, AnyNumberOfProcessesLeavesTheFilesOfOne) {
+  ScratchFolder folder;
+  for (int64_t shards : {2, 4, 8}) {
+    std::string one = folder / fmt::format("one{}", shards);
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(train(*netc_models[0], trainingIn(one, shards)), 0);
+    testing::internal::GetCapturedStdout();
+    for (unsigned ranks : {2u, 4u}) {
+      if (shards % ranks)
+        continue;
+      std::string out = folder / fmt::format("{}of{}", ranks, shards);
+      EXPECT_EQ(trainTogether(out, ranks, shards), std::vector<int>(ranks, 0));
+      EXPECT_EQ(contents(one), contents(out)) << ranks << " processes, " << shards << " shards";
+    }
+  }
+}
+
+TEST(Communicator, ShardsChangeASumAndNoMore) {
   ScratchFolder folder;
   testing::internal::CaptureStdout();
-  EXPECT_EQ(train(*netc_models[0], trainingIn(folder / "one")), 0);
-  Meeting meeting(2);
-  int codes[2] = {-1, -1};
-  auto run = [&](unsigned rank) {
-    Threads communicator(meeting, rank);
-    codes[rank] = train(*netc_models[0], trainingIn(folder / "two"), communicator);
-  };
-  std::thread other(run, 1);
-  run(0);
-  other.join();
+  for (int64_t shards : {1, 4})
+    EXPECT_EQ(train(*netc_models[0], trainingIn(folder / fmt::format("{}", shards), shards)), 0);
   testing::internal::GetCapturedStdout();
-  EXPECT_EQ(codes[0], 0);
-  EXPECT_EQ(codes[1], 0);
-  EXPECT_EQ(contents(folder / "one"), contents(folder / "two"));
+  Safetensors whole = Safetensors::read(folder / "1/model.safetensors"),
+              cut = Safetensors::read(folder / "4/model.safetensors");
+  ASSERT_FALSE(whole.tensors().empty());
+  double largest = 0, difference = 0;
+  for (const Tensor &tensor : whole.tensors()) {
+    const Tensor *other = cut.find(tensor.name);
+    ASSERT_TRUE(other);
+    const float *a = reinterpret_cast<const float *>(tensor.data),
+                *b = reinterpret_cast<const float *>(other->data);
+    for (int64_t i = 0; i < tensor.elements(); ++i) {
+      largest = std::max(largest, std::abs(double(a[i])));
+      difference = std::max(difference, std::abs(double(a[i]) - double(b[i])));
+    }
+  }
+  EXPECT_LT(difference, 1e-5 * largest);
+}
+
+TEST(Communicator, ProcessesMustDivideTheShards) {
+  ScratchFolder folder;
+  Alone communicator(0);
+  EXPECT_HAS(errorOf([&] { train(*netc_models[0], trainingIn(folder / "out", 3), communicator); }),
+             "2 processes cannot share the 3 shards of a batch");
+  EXPECT_HAS(errorOf([&] { train(*netc_models[0], trainingIn(folder / "out", 33)); }),
+             "batch 32 cannot be cut into 33 shards");
+}
+
+TEST(Communicator, OtherShardsAreAnotherRun) {
+  ScratchFolder folder;
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(train(*netc_models[0], trainingIn(folder / "out", 2)), 0);
+  TrainOptions other = trainingIn(folder / "out", 4);
+  other.resume = true;
+  EXPECT_HAS(errorOf([&] { train(*netc_models[0], other); }), "shards was 2, is 4");
+  testing::internal::GetCapturedStdout();
 }
