@@ -2,7 +2,7 @@
 import numpy
 
 TF32_LOSS, TF32_COSINE = 1e-3, 0.98
-OF_ROUNDING = 4  # times what rounding alone turns a gradient: twice its angle
+OF_ROUNDING = 9  # times what rounding alone turns a gradient: three times its angle
 VANISHING = 1e-5  # of the largest gradient: smaller ones have no direction in tf32
 
 
