@@ -9,85 +9,12 @@
 // an output, without shared memory.
 //
 //===----------------------------------------------------------------------===//
-#include "codegen/cuda/GpuKernels.h"
-#include "codegen/cuda/GpuMoments.h"
-#include "codegen/cuda/GpuStaging.h"
+#include "codegen/cuda/GpuContractEmitter.h"
 #include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
 using namespace netc;
 using namespace netc::cuda;
-
-namespace {
-/// A row of the product: an output pixel and where its window begins in the source.
-struct Row {
-  Value valid, image, pixel;
-  Value h, w;   ///< of tap 0, may be outside; null where the source pixel is the output pixel
-  Value source; ///< pixel of tap 0, may be outside
-};
-
-/// A place in the depth.
-struct Depth {
-  Value valid, tapH, tapW, channel; ///< channel of the group
-  Value channelValid;               ///< null: always
-  Value weightRow;                  ///< of the group's packed weights
-};
-
-class ContractEmitter {
-public:
-  ContractEmitter(GpuEmitter &k, kern::ContractOp op, const Launch &launch);
-  void emit();
-
-private:
-  void placeBlock();
-  Row rowAt(Value row);
-  /// `offset` behind the stage that begins at `begin`.
-  Depth depthAt(Value begin, Value offset);
-  Value sourceAt(Value image, Value h, Value w);
-  /// Whether source pixel of `row` at `depth` exists, and its index.
-  std::pair<Value, Value> source(const Row &row, const Depth &depth);
-  Values emitDirect(SmallVectorImpl<Fragment> &fragments);
-  StagedOperand stagePixels(GpuTile &product);
-  StagedOperand stageWeights(GpuTile &product);
-  void emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread, int64_t rowGroups,
-                    Value rowGroup);
-  /// Neighbours of a fragment that are stored together.
-  struct Part {
-    const Fragment *fragment;
-    int64_t first, width;
-  };
-  /// What a thread has added of its rows.
-  struct Sums {
-    SmallVector<Values> values; ///< [term][column]
-    Values columns;             ///< of fragments, by their columnIndex
-    Value rowCount;             ///< of rows that exist
-    bool isFirst = true;        ///< the fragment at hand is the first of its columns
-  };
-  Value columnOf(const Part &part);
-  Values storeParts(ArrayRef<Part> parts, const Row &row, Value p);
-  void addParts(ArrayRef<Part> parts, ValueRange values, const Row &row, Sums &sums);
-  void storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups, Value rowGroup);
-  void storeMoments(ArrayRef<Values> moments, ArrayRef<Value> columns, Value rowCount,
-                    int64_t rowGroups, Value rowGroup);
-  void storePartial(Value total, int64_t term, Value column);
-
-  GpuEmitter &k;
-  kern::ContractOp op;
-  const Launch &launch;
-  kern::GeometryAttr g;
-  kern::GpuScheduleAttr s;
-  bool forward, residues, pointwise, direct;
-  int64_t inH, inW, inC, outH, outW, outC, groupIn, groupOut, tile, taps;
-  FormulaInputs lhs, extra;
-  TypedPointer weights, output, partials;
-  Value hyper;
-  int64_t terms = 0, partialRows = 0; ///< summed by channel; vectors in a row of partials
-  // Of this block.
-  Value rowTile, firstColumn, group, totalRows, depthEnd;
-  Value image, residueH, residueW, firstTapH, firstTapW, tapsW; // with residues
-  Value firstRow;
-};
-} // namespace
 
 ContractEmitter::ContractEmitter(GpuEmitter &k, kern::ContractOp op, const Launch &launch)
     : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getGpuAttr()) {
@@ -160,8 +87,8 @@ void ContractEmitter::placeBlock() {
   depthEnd = k.mul(k.mul(tapsOf(firstTapH, g.getKh(), g.getSh()), tapsW), groupIn);
 }
 
-Row ContractEmitter::rowAt(Value row) {
-  Row result;
+ContractRow ContractEmitter::rowAt(Value row) {
+  ContractRow result;
   Value index = k.add(firstRow, row);
   if (residues) {
     int64_t across = kern::gpuResidueTiles(g, s).width;
@@ -197,8 +124,8 @@ Value ContractEmitter::sourceAt(Value inImage, Value h, Value w) {
   return k.add(k.mul(k.add(k.mul(inImage, inH), h), inW), w);
 }
 
-Depth ContractEmitter::depthAt(Value begin, Value offset) {
-  Depth d;
+ContractDepth ContractEmitter::depthAt(Value begin, Value offset) {
+  ContractDepth d;
   Value at = k.add(begin, offset);
   d.valid = k.less(at, depthEnd);
   // A stage that lies within one tap has the same one for all threads, and channels that exist,
@@ -230,7 +157,8 @@ Depth ContractEmitter::depthAt(Value begin, Value offset) {
   return d;
 }
 
-std::pair<Value, Value> ContractEmitter::source(const Row &row, const Depth &depth) {
+std::pair<Value, Value> ContractEmitter::source(const ContractRow &row,
+                                                const ContractDepth &depth) {
   Value valid = k.both(row.valid, depth.valid);
   if (pointwise)
     return {valid, row.pixel};
@@ -264,13 +192,13 @@ Values ContractEmitter::emitDirect(SmallVectorImpl<Fragment> &fragments) {
   Value t = k.thread(), column = k.rem(t, s.getColumns()), first = k.div(t, s.getColumns());
   Value channel = k.add(firstColumn, column), inside = k.less(channel, outC);
   Value own = k.div(channel, groupOut), lane = k.rem(channel, groupOut);
-  SmallVector<Row> rows;
+  SmallVector<ContractRow> rows;
   for (int64_t i = 0; i < count; ++i)
     rows.push_back(rowAt(k.add(first, i * step)));
   Block *prologue = kern::blockOf(op.getLhsPrologue());
   Values sums =
       k.reduce(k.c(0), depthEnd, 1, Values(count, k.number(0)), [&](Value at, ValueRange acc) {
-        Depth depth = depthAt(at, k.c(0));
+        ContractDepth depth = depthAt(at, k.c(0));
         Value index = k.add(k.mul(k.add(k.mul(own, taps * groupIn), depth.weightRow), tile), lane);
         Value w = k.loadGuarded(inside, weights, index, 1)[0];
         Value from = k.add(k.mul(own, groupIn), depth.channel);
@@ -300,12 +228,12 @@ StagedOperand ContractEmitter::stagePixels(GpuTile &product) {
   int64_t across = s.getDepth() / a.width, step = s.getThreads() / across;
   a.count = s.getRows() / step;
   Value t = k.thread(), depth = k.mul(k.rem(t, across), a.width), first = k.div(t, across);
-  SmallVector<Row> rows;
+  SmallVector<ContractRow> rows;
   for (int64_t i = 0; i < a.count; ++i)
     rows.push_back(rowAt(k.add(first, i * step)));
   Value channelOfGroup = k.mul(group, groupIn);
   a.chunk = [=, this](Value at, int64_t i) {
-    Depth d = depthAt(at, depth);
+    ContractDepth d = depthAt(at, depth);
     auto [valid, pixel] = source(rows[i], d);
     return Chunk{valid, pixel, rows[i].image, k.add(channelOfGroup, d.channel), d.channelValid};
   };
@@ -328,200 +256,13 @@ StagedOperand ContractEmitter::stageWeights(GpuTile &product) {
   Value n = k.add(firstColumn, column), inside = tile % s.getColumns() ? k.less(n, tile) : Value();
   Value ofGroup = k.mul(group, taps * groupIn);
   b.chunk = [=, this](Value at, int64_t i) {
-    Depth d = depthAt(at, k.add(first, i * step));
+    ContractDepth d = depthAt(at, k.add(first, i * step));
     return Chunk{k.both(d.valid, inside), k.add(ofGroup, d.weightRow), Value(), n, Value()};
   };
   b.place = [=, this, &product](TypedPointer base, int64_t i) {
     return product.placeOfB(base, k.add(first, i * step), column);
   };
   return b;
-}
-
-//===----------------------------------------------------------------------===//
-// Epilogue
-//===----------------------------------------------------------------------===//
-
-/// Values of full operands that an epilogue has in registers at once, beside the sums.
-static constexpr int64_t kEpilogueLoads = 16;
-
-void ContractEmitter::emitEpilogue(ArrayRef<Fragment> fragments, int64_t columnsOfThread,
-                                   int64_t rowGroups, Value rowGroup) {
-  int64_t whole = static_cast<int64_t>(fragments[0].values.size());
-  int64_t limit = direct ? outC : groupOut; // of columns
-  int64_t width = groupOut % whole == 0 ? whole : 1;
-  bool mayEnd = limit % s.getColumns() != 0;
-  Sums sums{SmallVector<Values>(partialRows, Values(columnsOfThread * whole, k.number(0))),
-            Values(columnsOfThread), k.number(0)};
-  // Fragments of one row together, so that their loads are under way at the same time; as many as
-  // registers have room for. Where columns end, each has a condition of its own.
-  int64_t loads = std::max<int64_t>(1, llvm::count(extra.accesses, Access::Full) * width);
-  size_t together = mayEnd ? 1 : std::max<int64_t>(1, kEpilogueLoads / loads);
-  for (size_t begin = 0; begin < fragments.size();) {
-    size_t end = begin + 1;
-    while (end < fragments.size() && fragments[end].row == fragments[begin].row)
-      ++end;
-    Row row = rowAt(fragments[begin].row);
-    SmallVector<Part> parts;
-    for (const Fragment &fragment : fragments.slice(begin, end - begin))
-      for (int64_t first = 0; first < whole; first += width)
-        parts.push_back({&fragment, first, width});
-    for (ArrayRef<Part> rest = parts; !rest.empty();) {
-      ArrayRef<Part> now = rest.take_front(std::min(rest.size(), together));
-      Value p = row.valid;
-      if (mayEnd)
-        p = k.both(p, k.less(columnOf(now[0]), limit));
-      addParts(now, storeParts(now, row, p), row, sums);
-      rest = rest.drop_front(now.size());
-    }
-    begin = end;
-  }
-  if (op.getMoments())
-    storeMoments(sums.values, sums.columns, sums.rowCount, rowGroups, rowGroup);
-  else if (terms)
-    storeSums(sums.values, sums.columns, rowGroups, rowGroup);
-}
-
-Value ContractEmitter::columnOf(const Part &part) {
-  return k.add(k.add(firstColumn, part.fragment->column), part.first);
-}
-
-/// Stores the epilogue's result of `parts` of `row` where `p`. Returns the terms,
-/// [part][term][lane]. Under a branch: the destination may be one of the operands, so what is
-/// masked must not be read either. All loads come before the first store: no part reads what
-/// another writes.
-Values ContractEmitter::storeParts(ArrayRef<Part> parts, const Row &row, Value p) {
-  Block *epilogue = kern::blockOf(op.getEpilogue());
-  int64_t width = parts[0].width;
-  return k.where(p, terms * width * static_cast<int64_t>(parts.size()), [&] {
-    SmallVector<SmallVector<Values>> loaded;
-    Values channels, stored, summed;
-    for (const Part &part : parts) {
-      channels.push_back(k.add(k.mul(group, groupOut), columnOf(part)));
-      loaded.push_back(
-          loadInputs(k, extra, {}, row.pixel, row.image, outC, channels.back(), width));
-    }
-    for (auto [part, inputs, channel] : llvm::zip(parts, loaded, channels)) {
-      Values terms(this->terms * width);
-      for (int64_t lane = 0; lane < width; ++lane) {
-        Values arguments{part.fragment->values[part.first + lane]};
-        for (Values &values : inputs)
-          arguments.push_back(values[lane]);
-        RandomSource random;
-        if (hyper)
-          random = {hyper, k.add(k.element(row.pixel, outC, channel), lane)};
-        Values results =
-            epilogue ? emitFormula(k, *epilogue, arguments, random) : Values{arguments[0]};
-        stored.push_back(results[0]);
-        for (int64_t term = 0; term < this->terms; ++term)
-          terms[term * width + lane] = results[1 + term];
-      }
-      summed.append(terms);
-    }
-    for (auto [index, channel] : llvm::enumerate(channels))
-      k.storeChunk(ValueRange(stored).slice(index * width, width),
-                   k.at(output, k.element(row.pixel, outC, channel)));
-    return summed;
-  });
-}
-
-/// Adds the terms of `parts`, which storeParts gave, to the thread's sums.
-void ContractEmitter::addParts(ArrayRef<Part> parts, ValueRange values, const Row &row,
-                               Sums &sums) {
-  for (const Part &part : parts) {
-    const Fragment &fragment = *part.fragment;
-    Value &column = sums.columns[fragment.columnIndex];
-    if (part.first == 0) {
-      sums.isFirst = !column;
-      column = fragment.column;
-      if (op.getMoments() && fragment.columnIndex == 0)
-        sums.rowCount = k.fadd(sums.rowCount, k.select(row.valid, k.number(1), k.number(0)));
-    }
-    for (int64_t lane = 0; lane < part.width; ++lane) {
-      int64_t index =
-          fragment.columnIndex * static_cast<int64_t>(fragment.values.size()) + part.first + lane;
-      if (op.getMoments()) {
-        Value pivot = sums.isFirst ? values[lane] : sums.values[0][index];
-        Moments total = addValue(k, {pivot, sums.values[1][index], sums.values[2][index]},
-                                 values[lane], row.valid);
-        sums.values[0][index] = pivot, sums.values[1][index] = total.sum,
-        sums.values[2][index] = total.squares;
-        continue;
-      }
-      for (int64_t term = 0; term < terms; ++term)
-        sums.values[term][index] =
-            k.fadd(sums.values[term][index], values[term * part.width + lane]);
-    }
-    values = values.drop_front(terms * part.width);
-  }
-}
-
-/// Term `term` of this block's row of partial sums at `column` of its tile.
-void ContractEmitter::storePartial(Value total, int64_t term, Value column) {
-  Value channel = k.add(k.mul(group, groupOut), k.add(firstColumn, column));
-  k.store(total,
-          k.at(partials, k.element(k.add(k.mul(rowTile, partialRows), k.c(term)), outC, channel)));
-}
-
-/// Four rows of fragments of mma.sync, two columns wide, lie in different banks.
-static int64_t sumPitch(int64_t columns, int64_t width) { return columns + (width == 2 ? 8 : 0); }
-
-/// Joins the threads' moments in the order of their rows about the pivot of the first, which has
-/// the tile's first row. `rowCount`: the thread's rows that exist.
-void ContractEmitter::storeMoments(ArrayRef<Values> moments, ArrayRef<Value> columns,
-                                   Value rowCount, int64_t rowGroups, Value rowGroup) {
-  k.reuseShared();
-  int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
-  int64_t width = static_cast<int64_t>(moments[0].size() / columns.size());
-  int64_t pitch = sumPitch(columnCount, width), part = rowGroups * pitch;
-  TypedPointer place = k.shared(3 * part + rowGroups);
-  Value t = k.thread();
-  auto slot = [&](Value row, Value column, int64_t of) {
-    return k.at(place, k.add(k.add(k.mul(row, pitch), column), of * part));
-  };
-  k.barrier(); // the product's tiles have been read
-  for (int64_t of = 0; of < 3; ++of)
-    for (auto [index, column] : llvm::enumerate(columns))
-      k.storeChunk(ValueRange(moments[of]).slice(index * width, width), slot(rowGroup, column, of));
-  k.when(k.equal(columns[0], 0),
-         [&] { k.store(rowCount, k.at(place, k.add(rowGroup, 3 * part))); });
-  k.barrier();
-  k.when(k.both(k.less(t, columnCount), k.less(k.add(firstColumn, t), limit)), [&] {
-    Value pivot = k.load(slot(k.c(0), t, 0));
-    Values zero(2, k.number(0));
-    Values total = k.reduce(k.c(0), k.c(rowGroups), 1, zero, [&](Value r, ValueRange acc) {
-      Moments own{k.load(slot(r, t, 0)), k.load(slot(r, t, 1)), k.load(slot(r, t, 2))};
-      Value count = k.load(k.at(place, k.add(r, 3 * part)));
-      Moments joined = joinMoments(k, {pivot, acc[0], acc[1]}, own, count);
-      return Values{joined.sum, joined.squares};
-    });
-    storePartial(pivot, 0, t);
-    storePartial(total[0], 1, t);
-    storePartial(total[1], 2, t);
-  });
-}
-
-/// Adds the threads' sums in the order of their rows and writes this block's row of partial sums.
-void ContractEmitter::storeSums(ArrayRef<Values> sums, ArrayRef<Value> columns, int64_t rowGroups,
-                                Value rowGroup) {
-  k.reuseShared();
-  int64_t columnCount = s.getColumns(), limit = direct ? outC : groupOut;
-  int64_t width = static_cast<int64_t>(sums[0].size() / columns.size());
-  int64_t pitch = sumPitch(columnCount, width);
-  TypedPointer place = k.shared(rowGroups * pitch);
-  Value t = k.thread();
-  for (int64_t term = 0; term < terms; ++term) {
-    k.barrier(); // the product's tiles, or the last term, have been read
-    for (auto [index, column] : llvm::enumerate(columns))
-      k.storeChunk(ValueRange(sums[term]).slice(index * width, width),
-                   k.at(place, k.add(k.mul(rowGroup, pitch), column)));
-    k.barrier();
-    k.when(k.both(k.less(t, columnCount), k.less(k.add(firstColumn, t), limit)), [&] {
-      Value total = k.reduce(k.c(0), k.c(rowGroups), 1, k.number(0), [&](Value r, ValueRange acc) {
-        return Values{k.fadd(acc[0], k.load(k.at(place, k.add(k.mul(r, pitch), t))))};
-      })[0];
-      storePartial(total, term, t);
-    });
-  }
 }
 
 void ContractEmitter::emit() {
