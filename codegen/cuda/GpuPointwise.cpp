@@ -300,8 +300,10 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
     mine = k.both(mine, k.equal(row, 0));
   }
   k.when(mine, [&] {
-    for (size_t i = 0; i < op.getVectors().size(); ++i)
-      arguments.push_back(k.load(k.at(launch.buffers[next++], channel)));
+    for (Value vector : op.getVectors()) {
+      Value buffer = launch.buffers[next++];
+      arguments.push_back(k.load(isForAllChannels(vector) ? buffer : k.at(buffer, channel)));
+    }
     for (Value result : emitFormula(k, op.getBody().front(), arguments))
       k.store(result, k.at(launch.buffers[next++], channel));
   });

@@ -35,7 +35,9 @@ private:
   void lowerReturn(Operation &op);
   void lowerStatistics(net::BatchNormStatisticsOp op);
   void lowerGradStatistics(net::BatchNormGradStatisticsOp op);
+  Value frozenFlag(Value runningMean);
   void lowerCoefficients(net::BatchNormCoefficientsOp op);
+  void lowerFrozenGrads(net::FrozenNormGradsOp op);
   void lowerFoldBias(net::FoldBiasOp op);
   void lowerToLayout(net::ToLayoutOp op);
   void lowerMove(net::MoveOp op);
@@ -165,31 +167,52 @@ struct F64 {
   Value div(Value x, Value y) { return arith::DivFOp::create(b, loc, x, y); }
   Value max(Value x, Value y) { return arith::MaximumFOp::create(b, loc, x, y); }
   Value sqrt(Value x) { return math::SqrtOp::create(b, loc, x); }
+  Value select(Value on, Value x, Value y) { return arith::SelectOp::create(b, loc, on, x, y); }
+  /// Whether an f32 switch, 0 or 1, is on.
+  Value isOn(Value flag) {
+    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, ext(flag), c(0.5));
+  }
 };
 } // namespace
+
+/// The switch with which the runtime freezes a batch norm, a word of its running mean's block.
+Value FunctionLowering::frozenFlag(Value runningMean) {
+  auto get = runningMean.getDefiningOp<net::GetParameterOp>();
+  auto parameter = symbols.lookup<net::ParameterOp>(get.getParameterAttr().getAttr());
+  int64_t index = parameter->getAttrOfType<IntegerAttr>("index").getInt();
+  return kern::BufferOp::create(
+      builder, get.getLoc(), RankedTensorType::get({1}, builder.getF32Type()), kern::Space::Hyper,
+      4 * (kHyperWords + index * kParameterHyperWords + kFrozenStatistics));
+}
 
 void FunctionLowering::lowerStatistics(net::BatchNormStatisticsOp op) {
   double eps = op.getEps().convertToDouble(), momentum = op.getMomentum().convertToDouble();
   SmallVector<Value> vectors =
       getAll({op.getWeight(), op.getBias(), op.getRunningMean(), op.getRunningVar()});
+  vectors.push_back(frozenFlag(op.getRunningMean()));
   SmallVector<Value> results =
       k.reduce(op.getLoc(), {op.getBatchMean(), op.getSumSquares()}, vectors, op->getResultTypes(),
                [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
                  F64 f{rb, op.getLoc()};
                  Value count = f.mul(images, f.c(static_cast<double>(op.getPixels())));
-                 Value mean = sums[0], var = f.div(sums[1], count);
+                 Value frozen = f.isOn(v[4]);
+                 Value ownMean = sums[0], ownVar = f.div(sums[1], count); // of the batch
+                 Value mean = f.select(frozen, f.ext(v[2]), ownMean);
+                 Value var = f.select(frozen, f.ext(v[3]), ownVar);
                  Value invStd = f.div(f.c(1), f.sqrt(f.add(var, f.c(eps))));
                  // Readers have the scale in f32: the shift takes the mean to the bias with that
                  // one.
                  Value scale = f.ext(f.trunc(f.mul(f.ext(v[0]), invStd)));
                  Value shift = f.sub(f.ext(v[1]), f.mul(mean, scale));
                  // The unbiased variance of a single value is undefined; keep the biased one then.
-                 Value unbiased = f.div(f.mul(var, count), f.max(f.sub(count, f.c(1)), f.c(1)));
+                 Value unbiased = f.div(f.mul(ownVar, count), f.max(f.sub(count, f.c(1)), f.c(1)));
                  auto blend = [&](Value old, Value next) {
-                   return f.add(f.mul(f.ext(old), f.c(1 - momentum)), f.mul(next, f.c(momentum)));
+                   Value blended =
+                       f.add(f.mul(f.ext(old), f.c(1 - momentum)), f.mul(next, f.c(momentum)));
+                   return f.select(frozen, f.ext(old), blended);
                  };
                  SmallVector<Value> all{
-                     mean, invStd, scale, shift, blend(v[2], mean), blend(v[3], unbiased)};
+                     mean, invStd, scale, shift, blend(v[2], ownMean), blend(v[3], unbiased)};
                  return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
                });
   for (auto [result, lowered] : llvm::zip(op->getResults(), results))
@@ -198,6 +221,8 @@ void FunctionLowering::lowerStatistics(net::BatchNormStatisticsOp op) {
 
 void FunctionLowering::lowerGradStatistics(net::BatchNormGradStatisticsOp op) {
   SmallVector<Value> vectors = getAll({op.getMean(), op.getInvStd(), op.getScale()});
+  auto statistics = op.getMean().getDefiningOp<net::BatchNormStatisticsOp>();
+  vectors.push_back(frozenFlag(statistics.getRunningMean()));
   SmallVector<Value> results =
       k.reduce(op.getLoc(), {op.getSumG(), op.getSumGd()}, vectors, op->getResultTypes(),
                [&](OpBuilder &rb, Value images, ValueRange sums, ValueRange v) {
@@ -209,6 +234,9 @@ void FunctionLowering::lowerGradStatistics(net::BatchNormGradStatisticsOp op) {
                  Value b = f.sub(f.c(0), f.div(f.mul(f.mul(scale, invStd), dWeight), count));
                  b = f.ext(f.trunc(b)); // as readers have it: c takes the mean to its place
                  Value c = f.sub(f.sub(f.c(0), f.div(f.mul(scale, dBias), count)), f.mul(b, mean));
+                 // Frozen statistics do not depend on x.
+                 Value frozen = f.isOn(v[3]);
+                 b = f.select(frozen, f.c(0), b), c = f.select(frozen, f.c(0), c);
                  SmallVector<Value> all{dWeight, dBias, scale, b, c};
                  return llvm::map_to_vector(all, [&](Value x) { return f.trunc(x); });
                });
@@ -228,6 +256,19 @@ void FunctionLowering::lowerCoefficients(net::BatchNormCoefficientsOp op) {
                });
   k.set(op.getScale(), results[0]);
   k.set(op.getShift(), results[1]);
+}
+
+void FunctionLowering::lowerFrozenGrads(net::FrozenNormGradsOp op) {
+  double eps = op.getEps().convertToDouble();
+  SmallVector<Value> results =
+      k.reduce(op.getLoc(), {op.getSumG(), op.getSumGd()}, k.get(op.getVar()), op->getResultTypes(),
+               [&](OpBuilder &rb, Value, ValueRange sums, ValueRange v) {
+                 F64 f{rb, op.getLoc()};
+                 Value std = f.sqrt(f.add(f.ext(v[0]), f.c(eps)));
+                 return SmallVector<Value>{f.trunc(f.div(sums[1], std)), f.trunc(sums[0])};
+               });
+  k.set(op.getWeightGrad(), results[0]);
+  k.set(op.getBiasGrad(), results[1]);
 }
 
 void FunctionLowering::lowerFoldBias(net::FoldBiasOp op) {
@@ -379,6 +420,7 @@ LogicalResult FunctionLowering::lower(Operation &op) {
       .Case([&](net::BatchNormStatisticsOp s) { return lowerStatistics(s), success(); })
       .Case([&](net::BatchNormGradStatisticsOp s) { return lowerGradStatistics(s), success(); })
       .Case([&](net::BatchNormCoefficientsOp c) { return lowerCoefficients(c), success(); })
+      .Case([&](net::FrozenNormGradsOp g) { return lowerFrozenGrads(g), success(); })
       .Case([&](net::FoldBiasOp f) { return lowerFoldBias(f), success(); })
       .Case([&](net::ScaleFilterOp) { return success(); }) // packed with the filter by its reader
       .Case([&](net::ToLayoutOp l) { return lowerToLayout(l), success(); })

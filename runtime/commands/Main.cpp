@@ -159,6 +159,11 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
                    "Parameters that stay as they are: 'layer1.*'; may be repeated")
       ->type_name("PATTERN");
   command
+      ->add_option("--freeze-bn", overrides.freezeBatchNorm,
+                   "Batch norms that normalise with their running statistics and leave them: "
+                   "'layer1.*', '*'; may be repeated")
+      ->type_name("PATTERN");
+  command
       ->add_option_function<std::vector<std::string>>(
           "--lr-for",
           [&overrides](const std::vector<std::string> &items) {

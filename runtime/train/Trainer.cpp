@@ -367,12 +367,14 @@ void Training::checkBatches() const {
   if (recipe.epochs == 0 || images == 0)
     return;
   if (stepsPerEpoch > 1)
-    requireBatchStatistics(info, recipe.batch, fmt::format("batch {}", recipe.batch));
+    requireBatchStatistics(info, recipe.batch, fmt::format("batch {}", recipe.batch),
+                           recipe.freezeBatchNorm);
   requireBatchStatistics(
       info, last,
       fmt::format("{} images in batches of {} leave a batch of {}: choose another "
                   "--batch or --limit",
-                  images, recipe.batch, last));
+                  images, recipe.batch, last),
+      recipe.freezeBatchNorm);
 }
 
 /// Chooses a training step for the bytes that there are, or that the user grants, of the memory

@@ -16,6 +16,7 @@ from report import Report
 
 try:
     import torch
+    import operator_nets
     from layers import Net, pair
 except ImportError as missing:
     torch = None
@@ -395,6 +396,8 @@ def cases():
     yield "pointwise", pointwise()
     yield "lrn", norms_over_channels()
     yield "shapes", shapes()
+    yield "operators", operator_nets.operators()
+    yield "frozen", operator_nets.frozen()
 
 
 def norm_error(found, wanted):
