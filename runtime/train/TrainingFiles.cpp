@@ -89,6 +89,7 @@ void Training::resume(const Checkpoint &checkpoint) {
   kept = checkpoint.kept;
   savedStep = position.step;
   schedule.plateau = position.plateau;
+  corrupt.restore(position.curve.corrupt);
   print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
         position.batch);
 }
@@ -191,6 +192,8 @@ void Training::writeFiles(const std::function<void()> &write) {
 
 /// Whatever happens to a process afterwards, the files are there.
 void Training::save() {
+  if (position.batch > 0) // an epoch meets all images
+    position.curve.corrupt = corrupt.list();
   if (communicator.isRoot())
     writeRun();
   improved = false;
