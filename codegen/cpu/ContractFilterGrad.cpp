@@ -27,7 +27,7 @@ private:
   void emitFlatChunk(Value low, Value high, Value channel, Value count);
   void zeroPartial(Value channel, Value count);
   void prefetchNext(Value channelTile, Value window, Value row);
-  void emitTiles(Value x, Value dy, Value dyPitchBase, Value rows, Value channel, Value count);
+  void emitTiles(Value x, Value dy, Value rows, Value channel, Value count);
   int64_t tapsOfLane();
   void emitLanewiseTiles(Value x, Value dy, Value rows);
   void emitLanewiseTile(KernelEmitter &t, int64_t valid, ValueRange arguments);
@@ -194,7 +194,7 @@ void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {
     Value next = k.add(first, s.getStripRows());
     nextX = k.mul(k.add(k.mul(image, g.getIh()), k.mul(next, g.getSh())), g.getIw());
     nextDy = k.mul(k.add(k.mul(image, g.getOh()), next), g.getOw()), firstChannel = channel;
-    emitTiles(xScratch, dyScratch, {}, rows, channel, count);
+    emitTiles(xScratch, dyScratch, rows, channel, count);
   });
 }
 
@@ -233,12 +233,11 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
     });
     Value next = k.add(first, s.getStripRows());
     nextX = nextDy = k.select(k.less(next, high), next, first), firstChannel = channel;
-    emitTiles(x, dyScratch, {}, rows, channel, count);
+    emitTiles(x, dyScratch, rows, channel, count);
   });
 }
 
-void FilterGradEmitter::emitTiles(Value x, Value dy, Value, Value rows, Value channel,
-                                  Value count) {
+void FilterGradEmitter::emitTiles(Value x, Value dy, Value rows, Value channel, Value count) {
   int64_t ragged = groupOut % tile, wholeTiles = groupOut / tile;
   int64_t a = std::min(s.getTilePixels(), inner), wholeRows = inner / a * a;
   auto ofTile = [&](Value group, Value channelTile, Value dyAt, int64_t vectors) {

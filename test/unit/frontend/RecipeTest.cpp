@@ -137,7 +137,8 @@ TEST(Recipe, ForOtherChannelsComputesItsNormalization) {
       model + "train m {\n  normalize(mean=[0.5, 0.5, 0.5], std=[0.2, 0.2, 0.2])\n}\n", diagnostics,
       "", "image=[1, 8, 8]");
   ASSERT_TRUE(network) << diagnostics;
-  EXPECT_EQ(std::get<std::string>(network->XX), "auto");
+  ASSERT_EQ(network->recipe.normalize[0].named.size(), 1u);
+  EXPECT_EQ(network->recipe.normalize[0].named[0].first, "auto");
   EXPECT_EQ(
       diagnostics.substr(0, diagnostics.find('\n')),
       "test.net:7:3: warning: 'mean' of 'normalize' has 3 values, the input has 1 channel: the "
