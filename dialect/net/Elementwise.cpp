@@ -74,8 +74,7 @@ LogicalResult MulOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   Type type = getType();
   accumulate(getLhs(), MulOp::create(b, getLoc(), type, g, getRhs()));
   Value product = MulOp::create(b, getLoc(), type, g, getLhs());
-  accumulate(getRhs(),
-             reduceTo(b, getLoc(), cast<RankedTensorType>(getRhs().getType()), product));
+  accumulate(getRhs(), reduceTo(b, getLoc(), cast<RankedTensorType>(getRhs().getType()), product));
   return success();
 }
 Value MulOp::buildScalar(OpBuilder &b, ValueRange x) {

@@ -62,9 +62,8 @@ static void buildFrozenAdjoint(BatchNormApplyOp op, BatchNormCoefficientsOp from
   Type vector = op.getScale().getType();
   auto sums = ChannelSumsOp::create(builder, loc, TypeRange{vector, vector}, g, op.getInput(),
                                     from.getMean());
-  auto grads = FrozenNormGradsOp::create(builder, loc, TypeRange{vector, vector},
-                                         sums.getResult(0), sums.getResult(1), from.getVar(),
-                                         from.getEpsAttr());
+  auto grads = FrozenNormGradsOp::create(builder, loc, TypeRange{vector, vector}, sums.getResult(0),
+                                         sums.getResult(1), from.getVar(), from.getEpsAttr());
   accumulate(from.getWeight(), grads.getWeightGrad());
   accumulate(from.getBias(), grads.getBiasGrad());
   accumulate(op.getInput(), FrozenNormInputGradOp::create(builder, loc, op.getInput().getType(), g,

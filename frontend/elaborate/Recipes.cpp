@@ -165,8 +165,7 @@ bool RecipeReader::checkArguments(const recipe::Call &kind, const CallExpr &call
 
 /// `normalize(auto)`: computed from the training set.
 static bool isAuto(const CallExpr &call) {
-  const auto *word =
-      call.args.empty() ? nullptr : std::get_if<NameExpr>(&call.args[0].value->node);
+  const auto *word = call.args.empty() ? nullptr : std::get_if<NameExpr>(&call.args[0].value->node);
   return word && call.args[0].name.empty() && word->name == "auto";
 }
 

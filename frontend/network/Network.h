@@ -92,8 +92,8 @@ struct DropoutAttrs {
   double p = 0.5;
 };
 struct ConcatAttrs {}; ///< over channels
-/// Of two tensors: equal shapes, or the second has a value per channel ([c], [c, 1, 1], or [features]
-/// for a sequence) that holds for every pixel or token.
+/// Of two tensors: equal shapes, or the second has a value per channel ([c], [c, 1, 1], or
+/// [features] for a sequence) that holds for every pixel or token.
 struct AddAttrs {};
 struct MulAttrs {};
 /// Of a tensor and a number: scale * x, or x + shift.

@@ -97,7 +97,7 @@ struct Recipe {
   double clipNorm = 0;       ///< largest norm of all gradients together; 0: no bound
   double average = 0;        ///< decay of the weights' moving average; 0: none is kept
   int64_t accumulate = 1;    ///< batches that make one update
-  std::vector<std::string> freeze; ///< patterns of parameters that stay as they are
+  std::vector<std::string> freeze;          ///< patterns of parameters that stay as they are
   std::vector<std::string> freezeBatchNorm; ///< of layers that take their running statistics
   std::vector<std::pair<std::string, double>> ownRates; ///< pattern, learning rate
   std::vector<ScheduleStage> schedule;

@@ -10,9 +10,8 @@ namespace netc::runtime {
 
 static bool isFrozen(const LayerInfo &layer, const std::vector<std::string> &patterns) {
   return layer.frozen ||
-         std::any_of(patterns.begin(), patterns.end(), [&](const std::string &pattern) {
-           return matches(pattern, layer.name);
-         });
+         std::any_of(patterns.begin(), patterns.end(),
+                     [&](const std::string &pattern) { return matches(pattern, layer.name); });
 }
 
 void requireBatchStatistics(const ModelInfo &info, int64_t n, const std::string &what,
@@ -44,7 +43,8 @@ void freezeStatistics(const std::vector<std::string> &patterns, const Executor &
     if (!found && example.empty())
       fail("--freeze-bn '{}': {} has no batch norm", pattern, info.name);
     if (!found)
-      fail("--freeze-bn '{}' matches no batch norm of {} (such as {})", pattern, info.name, example);
+      fail("--freeze-bn '{}' matches no batch norm of {} (such as {})", pattern, info.name,
+           example);
   }
   for (size_t i = 0; i < info.parameters.size(); ++i) {
     const ParameterInfo &parameter = info.parameters[i];

@@ -26,7 +26,7 @@ struct EpochCurve {
   Quality quality;                 ///< since the last point, of a model that does not classify
   int64_t epochImages = 0;         ///< trained on in this epoch
   double seconds = 0;              ///< spent on them
-  std::vector<int64_t> corrupt; ///< samples that did not decode so far, in this epoch or before
+  std::vector<int64_t> corrupt;    ///< samples that did not decode so far, in this epoch or before
 };
 
 struct EpochRecord {

@@ -114,8 +114,7 @@ TEST(Recipe, AutomaticNormalizationHasAnOrder) {
     EXPECT_EQ(std::get<std::string>(named[1].second.value), "bgr");
   }
   std::string diagnostics;
-  EXPECT_FALSE(
-      elaborateText(model + "train m {\n  normalize(auto, scale=255)\n}\n", diagnostics));
+  EXPECT_FALSE(elaborateText(model + "train m {\n  normalize(auto, scale=255)\n}\n", diagnostics));
   EXPECT_NE(diagnostics.find("'normalize' has no argument 'scale'"), std::string::npos)
       << diagnostics;
 }

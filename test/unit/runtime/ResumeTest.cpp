@@ -26,8 +26,8 @@ static void expectSameFiles(const std::string &a, const std::string &b) {
     EXPECT_TRUE(left.count(name)) << name << " is left over";
 }
 
-/// Starts the command, sends `signal` after some time, counted from when `file`, if one is named, is
-/// there; waits.
+/// Starts the command, sends `signal` after some time, counted from when `file`, if one is named,
+/// is there; waits.
 static int runAndSignal(const std::vector<std::string> &arguments, int signal, int microseconds,
                         const std::string &file = {}) {
   pid_t child = fork();
@@ -133,8 +133,8 @@ static int64_t corruptOf(const std::string &out) {
   return nlohmann::json::parse(metrics.substr(0, metrics.find('\n')))["train_corrupt"];
 }
 
-// One image in twenty does not decode: those that were met before the stop count too, though another
-// process met them.
+// One image in twenty does not decode: those that were met before the stop count too, though
+// another process met them.
 TEST(Resume, UnreadableImagesBeforeTheStopAreCounted) {
   ScratchFolder folder;
   makeFolder(folder / "data");
@@ -147,8 +147,8 @@ TEST(Resume, UnreadableImagesBeforeTheStopAreCounted) {
   for (int i = 0; i < images; ++i)
     std::ofstream(folder / ("data/a/" + std::to_string(i) + ".png")) << (i % 20 ? good : "broken");
   std::string data = "imagefolder:" + folder / "data", out = folder / "stopped";
-  std::vector<std::string> arguments{toy, "train", "--data",     data, "--epochs", "1", "--batch",
-                                     "1", "--out", out, "--resume"};
+  std::vector<std::string> arguments{toy,       "train", "--data", data, "--epochs", "1",
+                                     "--batch", "1",     "--out",  out,  "--resume"};
   int64_t met = 0;
   for (int attempt = 0; attempt < 40 && met < 3; ++attempt) {
     if (runAndSignal(arguments, SIGINT, 10000 * (1 + attempt), out + "/recipe.json") != 1) {
