@@ -99,7 +99,8 @@ def ExpandBatchNorm : Pass<"net-expand-batch-norm", "mlir::ModuleOp"> {
   let description = [{
     Input: `@step` with `net.batch_norm`, before autodiff. Output: none is left; running statistics are written by `net.assign`. Only
     `net.batch_norm_apply` has an adjoint, which is that of the whole layer. Separate ops let net-fuse-kernels put the moments into
-    the convolution before and the normalisation into the one after.
+    the convolution before and the normalisation into the one after. A `frozen` norm takes scale and shift from
+    `net.batch_norm_coefficients` of the running statistics and writes none.
     ```mlir
     %y = net.batch_norm %x, %w, %b, %m, %v
     // becomes

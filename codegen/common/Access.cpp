@@ -6,6 +6,10 @@
 using namespace mlir;
 using namespace netc;
 
+bool netc::isForAllChannels(Value vector) {
+  return cast<ShapedType>(vector.getType()).getNumElements() == 1;
+}
+
 Access netc::accessOf(Value operand, int64_t pixels) {
   auto type = cast<ShapedType>(operand.getType());
   if (type.getRank() == 1)

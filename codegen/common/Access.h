@@ -11,6 +11,9 @@ namespace netc {
 /// How one operand of a formula is read while sweeping pixels.
 enum class Access { Full, Channel, ImageChannel };
 
+/// Whether a vector of kern.reduce is one number for all channels.
+bool isForAllChannels(mlir::Value vector);
+
 /// By shape: [C] is Channel; [N, 1, 1, C] or [N, C] over several pixels ImageChannel; else Full.
 Access accessOf(mlir::Value operand, int64_t pixels);
 

@@ -129,8 +129,11 @@ static void reduceChannels(KernelEmitter &k, kern::ReduceOp op, const Launch &la
     arguments.append(op.getMoments() ? partials.emitMoments() : partials.emitSums());
     ++next;
   }
-  for (size_t i = 0; i < op.getVectors().size(); ++i)
-    arguments.push_back(k.loadVector(k.at(launch.buffers[next++], channel), valid));
+  for (Value vector : op.getVectors()) {
+    Value buffer = launch.buffers[next++];
+    arguments.push_back(isForAllChannels(vector) ? k.splat(k.load(buffer))
+                                                 : k.loadVector(k.at(buffer, channel), valid));
+  }
   for (Value result : emitFormula(k, op.getBody().front(), arguments))
     k.storeVector(result, k.at(launch.buffers[next++], channel), valid);
 }

@@ -345,8 +345,11 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
     ++next;
   }
   k.when(writes, [&] {
-    for (size_t i = 0; i < op.getVectors().size(); ++i)
-      arguments.push_back(k.load(k.at(launch.buffers[next++], thread.channel)));
+    for (Value vector : op.getVectors()) {
+      TypedPointer buffer = launch.buffers[next++];
+      arguments.push_back(
+          k.load(isForAllChannels(vector) ? buffer : k.at(buffer, thread.channel)));
+    }
     for (Value result : emitFormula(k, op.getBody().front(), arguments))
       k.store(result, k.at(launch.buffers[next++], thread.channel));
   });

@@ -22,6 +22,8 @@ static json::Value attributeJson(Attribute attribute) {
     return number.getInt();
   if (auto number = dyn_cast<FloatAttr>(attribute))
     return number.getValueAsDouble();
+  if (isa<UnitAttr>(attribute))
+    return true;
   if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute))
     return symbol.getValue();
   if (auto kind = dyn_cast<net::ActivationKindAttr>(attribute))

@@ -95,7 +95,8 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
                      {"parameters", ofLayer[index]},
                      {"flops", flops},
                      {"line", layer.getAs<IntegerAttr>("line").getInt()},
-                     {"aux", auxiliary}});
+                     {"aux", auxiliary},
+                     {"frozen", layer.contains("frozen")}});
   }
   json::Array features;
   if (!gpu)

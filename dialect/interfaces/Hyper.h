@@ -49,6 +49,8 @@ enum ParameterHyperWord : int64_t {
   kRateScale = NETC_WORD(NetcParameterHyper, rate_scale),   ///< times the learning rate; 0: frozen
   kDecayScale = NETC_WORD(NetcParameterHyper, decay_scale), ///< times the weight decay
   kAdapts = NETC_WORD(NetcParameterHyper, adapts), ///< LARS: 0 switches the adaptive rate off
+  /// Of a running mean: 1 freezes its batch norm.
+  kFrozenStatistics = NETC_WORD(NetcParameterHyper, frozen_statistics),
   kParameterHyperWords = sizeof(NetcParameterHyper) / sizeof(float)
 };
 

@@ -62,7 +62,7 @@ def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
   let cppNamespace = "::netc";
   let description = [{
     An op whose result at [n, c, h, w] depends on its operands there only. Operands
-    of lower rank are broadcast: [C] over images and pixels, [N, C, 1, 1] over pixels.
+    of lower rank are broadcast: [C] over images and pixels, [N, C, 1, 1] and [N, C] over pixels (or tokens).
     It defines its formula once, on scalars; fusion, CPU and GPU kernels reuse it.
   }];
   let methods = [

@@ -214,7 +214,8 @@ def Kern_CoverageAttr : AttrDef<Kern_Dialect, "Coverage"> {
 def Kern_ReduceOp : Kern_KernelOp<"reduce"> {
   let summary = "adds partial sums in a fixed order in f64 and maps them to channel vectors";
   let description = [{
-    The region takes the number of images (f64), the sums (f64) and one f32 per vector, and yields one f32 per output.
+    The region takes the number of images (f64), the sums (f64) and one f32 per vector, and yields one f32 per output. A
+    vector of one element holds for all channels.
     There are ceil(N rows_per_image / rows_per_item) rows of partials. No partials: only vectors are mapped.
     `moments`: rows are [pivot, sum, sum of squares about it] of the pixels that the attribute states. They are combined
     about row 0's pivot (Chan, Golub and LeVeque 1979): the region's sums are p, sum (x - p), sum (x - p)^2.

@@ -15,47 +15,95 @@ static Value constantF32(OpBuilder &b, Location loc, double value) {
   return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
 }
 
-LogicalResult AddOp::buildAdjoint(OpBuilder &, ValueRange cotangents,
+//===----------------------------------------------------------------------===//
+// Sums and products, also with a value per channel
+//===----------------------------------------------------------------------===//
+
+/// Whether `operand` has one value for each channel of each image of `of`.
+static bool isPerChannel(RankedTensorType operand, RankedTensorType of) {
+  bool image = of.getRank() == 4, flat = operand.getRank() == 2;
+  return (image || of.getRank() == 3) && (flat || (image && operand.getRank() == 4)) &&
+         pixelsOf(operand) == 1 && channelsOf(operand) == channelsOf(of);
+}
+
+static LogicalResult verifyOperands(Operation *op) {
+  auto lhs = cast<RankedTensorType>(op->getOperand(0).getType()),
+       rhs = cast<RankedTensorType>(op->getOperand(1).getType());
+  if (lhs.getShape() == rhs.getShape() || isPerChannel(rhs, lhs))
+    return success();
+  return op->emitOpError() << "expected equal shapes, or a value per channel on the right, found "
+                           << lhs << " and " << rhs;
+}
+
+/// The cotangent of an operand of `type` that a cotangent at every element belongs to: where the
+/// operand held for all pixels or tokens, their sum, an average times their number.
+static Value reduceTo(OpBuilder &b, Location loc, RankedTensorType type, Value cotangent) {
+  auto full = cast<RankedTensorType>(cotangent.getType());
+  if (full.getShape() == type.getShape())
+    return cotangent;
+  int64_t n = full.getDimSize(0), count = pixelsOf(full), channels = channelsOf(full);
+  auto shaped = [&](ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, type.getElementType());
+  };
+  SmallVector<int64_t> window{count, 1};
+  if (full.getRank() == 4)
+    window = {full.getDimSize(2), full.getDimSize(3)};
+  else // tokens are rows of an image of one channel
+    cotangent = UnflattenOp::create(b, loc, shaped({n, 1, count, channels}),
+                                    FlattenOp::create(b, loc, cotangent));
+  Type pooled = full.getRank() == 4 ? shaped({n, channels, 1, 1}) : shaped({n, 1, 1, channels});
+  Value mean = AvgPoolOp::create(b, loc, pooled, cotangent, window, window,
+                                 ArrayRef<int64_t>{0, 0, 0, 0}, false);
+  Value sum = SpreadOp::create(b, loc, pooled, mean, b.getF64FloatAttr(static_cast<double>(count)));
+  return type.getRank() == 2 ? FlattenOp::create(b, loc, sum) : sum;
+}
+
+LogicalResult AddOp::verify() { return verifyOperands(*this); }
+LogicalResult AddOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                   llvm::function_ref<void(Value, Value)> accumulate) {
   // y = F(x) + x: the "+1" of the gradient.
   accumulate(getLhs(), cotangents[0]);
-  accumulate(getRhs(), cotangents[0]);
+  accumulate(getRhs(),
+             reduceTo(b, getLoc(), cast<RankedTensorType>(getRhs().getType()), cotangents[0]));
   return success();
 }
 Value AddOp::buildScalar(OpBuilder &b, ValueRange x) {
   return arith::AddFOp::create(b, getLoc(), x[0], x[1]);
 }
 
-LogicalResult MulOp::verify() {
-  auto lhs = cast<RankedTensorType>(getLhs().getType()),
-       rhs = cast<RankedTensorType>(getRhs().getType());
-  bool gate = rhs.getRank() == 4 && lhs.getRank() == 4 && rhs.getDimSize(1) == lhs.getDimSize(1) &&
-              pixelsOf(rhs) == 1;
-  if (lhs.getShape() == rhs.getShape() || gate)
-    return success();
-  return emitOpError() << "expected equal shapes or a 1x1 gate, found " << lhs << " and " << rhs;
-}
+LogicalResult MulOp::verify() { return verifyOperands(*this); }
 LogicalResult MulOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                   llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];
-  auto lhs = cast<RankedTensorType>(getLhs().getType()),
-       rhs = cast<RankedTensorType>(getRhs().getType());
-  accumulate(getLhs(), MulOp::create(b, getLoc(), lhs, g, getRhs()));
-  Value product = MulOp::create(b, getLoc(), lhs, g, getLhs());
-  if (lhs.getShape() != rhs.getShape()) {
-    // The gate was spread over the pixels: its gradient is their sum, an average times their
-    // number.
-    SmallVector<int64_t> window{lhs.getDimSize(2), lhs.getDimSize(3)};
-    Value mean = AvgPoolOp::create(b, getLoc(), rhs, product, window, window,
-                                   ArrayRef<int64_t>{0, 0, 0, 0}, false);
-    product = SpreadOp::create(b, getLoc(), rhs, mean,
-                               b.getF64FloatAttr(static_cast<double>(pixelsOf(lhs))));
-  }
-  accumulate(getRhs(), product);
+  Type type = getType();
+  accumulate(getLhs(), MulOp::create(b, getLoc(), type, g, getRhs()));
+  Value product = MulOp::create(b, getLoc(), type, g, getLhs());
+  accumulate(getRhs(), reduceTo(b, getLoc(), cast<RankedTensorType>(getRhs().getType()), product));
   return success();
 }
 Value MulOp::buildScalar(OpBuilder &b, ValueRange x) {
   return arith::MulFOp::create(b, getLoc(), x[0], x[1]);
+}
+
+LogicalResult AffineOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                     llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), b.createOrFold<AffineOp>(getLoc(), getType(), cotangents[0],
+                                                  getScaleAttr(), b.getF64FloatAttr(0)));
+  return success();
+}
+Value AffineOp::buildScalar(OpBuilder &b, ValueRange x) {
+  Value y = x[0];
+  if (!getScale().isExactlyValue(1.0))
+    y = arith::MulFOp::create(b, getLoc(), y,
+                              constantF32(b, getLoc(), getScale().convertToDouble()));
+  if (!getShift().isZero())
+    y = arith::AddFOp::create(b, getLoc(), y,
+                              constantF32(b, getLoc(), getShift().convertToDouble()));
+  return y;
+}
+bool AffineOp::isRecomputable() { return true; }
+OpFoldResult AffineOp::fold(FoldAdaptor) {
+  return getScale().isExactlyValue(1.0) && getShift().isZero() ? getInput() : Value();
 }
 
 Value SpreadOp::buildScalar(OpBuilder &b, ValueRange x) {

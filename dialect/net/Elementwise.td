@@ -2,23 +2,35 @@
 #ifndef NETC_NET_ELEMENTWISE
 #define NETC_NET_ELEMENTWISE
 
-def Net_AddOp : Net_Op<"add", [ModelOp, Pure, Commutative, AllTypesMatch<["lhs", "rhs", "result"]>,
+def Net_AddOp : Net_Op<"add", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
-  let summary = "the skip-add: equal shapes, never a broadcast (He et al. 2016)";
+  let summary = "the skip-add (He et al. 2016): equal shapes, or rhs has a value per channel";
+  let description = "A value per channel: [N, C, 1, 1] or [N, C] beside an image, [N, F] beside a sequence.";
   let arguments = (ins Net_Tensor:$lhs, Net_Tensor:$rhs);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "operands attr-dict `:` type($result)";
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Net_MulOp : Net_Op<"mul", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
-  let summary = "a gate: equal shapes, or rhs is [N, C, 1, 1]";
+  let summary = "a gate: equal shapes, or rhs has a value per channel, as net.add's";
   let arguments = (ins Net_Tensor:$lhs, Net_Tensor:$rhs);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
+}
+
+def Net_AffineOp : Net_Op<"affine", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
+  let summary = "scale x + shift, both numbers of the model file";
+  let arguments = (ins Net_Tensor:$input, F64Attr:$scale, F64Attr:$shift);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasFolder = 1;
 }
 
 def Net_SpreadOp : Net_Op<"spread", [Pure, NotDifferentiable,

@@ -50,16 +50,36 @@ static BatchNormStatisticsOp statisticsOf(BatchNormApplyOp op) {
 }
 
 LogicalResult BatchNormApplyOp::verify() {
-  BatchNormStatisticsOp statistics = statisticsOf(*this);
   if (getOperation()->getParentOp() && isa<FusionOp>(getOperation()->getParentOp()))
     return success(); // inside a fused kernel the statistics are outside
-  if (!statistics || getShift().getDefiningOp() != statistics)
-    return emitOpError() << "expected scale and shift from one net.batch_norm_statistics";
+  Operation *source = getScale().getDefiningOp();
+  if (!isa_and_nonnull<BatchNormStatisticsOp, BatchNormCoefficientsOp>(source) ||
+      getShift().getDefiningOp() != source)
+    return emitOpError() << "expected scale and shift from one net.batch_norm_statistics or "
+                            "net.batch_norm_coefficients";
   return success();
+}
+
+/// The statistics are constants: only parameters and the input have gradients.
+static void buildFrozenAdjoint(BatchNormApplyOp op, BatchNormCoefficientsOp from,
+                               OpBuilder &builder, Value g,
+                               llvm::function_ref<void(Value, Value)> accumulate) {
+  Location loc = op.getLoc();
+  Type vector = op.getScale().getType();
+  auto sums = ChannelSumsOp::create(builder, loc, TypeRange{vector, vector}, g, op.getInput(),
+                                    from.getMean());
+  auto grads = FrozenNormGradsOp::create(builder, loc, TypeRange{vector, vector}, sums.getResult(0),
+                                         sums.getResult(1), from.getVar(), from.getEpsAttr());
+  accumulate(from.getWeight(), grads.getWeightGrad());
+  accumulate(from.getBias(), grads.getBiasGrad());
+  accumulate(op.getInput(), FrozenNormInputGradOp::create(builder, loc, op.getInput().getType(), g,
+                                                          op.getScale()));
 }
 
 LogicalResult BatchNormApplyOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
                                              llvm::function_ref<void(Value, Value)> accumulate) {
+  if (auto frozen = getScale().getDefiningOp<BatchNormCoefficientsOp>())
+    return buildFrozenAdjoint(*this, frozen, builder, cotangents[0], accumulate), success();
   BatchNormStatisticsOp stats = statisticsOf(*this);
   Location loc = getLoc();
   Type vector = getScale().getType();
@@ -90,6 +110,11 @@ Value BatchNormInputGradOp::buildScalar(OpBuilder &b, ValueRange x) {
   return math::FmaOp::create(b, getLoc(), x[0], x[2], ofInput);
 }
 bool BatchNormInputGradOp::isRecomputable() { return true; }
+
+Value FrozenNormInputGradOp::buildScalar(OpBuilder &b, ValueRange x) {
+  return arith::MulFOp::create(b, getLoc(), x[0], x[1]);
+}
+bool FrozenNormInputGradOp::isRecomputable() { return true; }
 
 Value ScaleShiftOp::buildScalar(OpBuilder &b, ValueRange x) {
   Value scaled = arith::MulFOp::create(b, getLoc(), x[0], x[1]);

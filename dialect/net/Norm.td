@@ -10,10 +10,13 @@
 
 def Net_BatchNormOp : Net_Op<"batch_norm", [ModelOp, Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>]> {
   let summary = "batch normalisation as the model file has it";
-  let description = "Expanded before autodiff by net-expand-batch-norm or net-expand-batch-norm-inference.";
+  let description = [{
+    Expanded before autodiff by net-expand-batch-norm or net-expand-batch-norm-inference. `frozen`: training normalises
+    with the running statistics too, and leaves them.
+  }];
   let arguments = (ins Net_Tensor:$input, Net_Vector:$weight, Net_Vector:$bias, Net_Vector:$running_mean,
       Net_Vector:$running_var, F64Attr:$eps, F64Attr:$momentum,
-      FlatSymbolRefAttr:$running_mean_symbol, FlatSymbolRefAttr:$running_var_symbol);
+      FlatSymbolRefAttr:$running_mean_symbol, FlatSymbolRefAttr:$running_var_symbol, UnitAttr:$frozen);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
@@ -68,7 +71,11 @@ def Net_BatchNormStatisticsOp : Net_Op<"batch_norm_statistics", [Pure, NotDiffer
 def Net_BatchNormApplyOp : Net_Op<"batch_norm_apply", [Pure, AllTypesMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
-  let summary = "scale x + shift, where both are statistics of x; its adjoint is that of the whole batch norm";
+  let summary = "scale x + shift in training; its adjoint is that of the whole batch norm";
+  let description = [{
+    Both are statistics of x, from batch_norm_statistics, or of a frozen batch norm functions of parameters alone, from
+    batch_norm_coefficients.
+  }];
   let arguments = (ins Net_Tensor:$input, Net_Vector:$scale, Net_Vector:$shift);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
@@ -92,6 +99,22 @@ def Net_BatchNormInputGradOp : Net_Op<"batch_norm_input_grad", [Pure, NotDiffere
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "dx = a g + b x + c";
   let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$input, Net_Vector:$a, Net_Vector:$b, Net_Vector:$c);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_FrozenNormGradsOp : Net_Op<"frozen_norm_grads", [Pure, NotDifferentiable]> {
+  let summary = "of a frozen batch norm: dbias = sum g, dweight = sum g (x - mean) / sqrt(var + eps)";
+  let arguments = (ins Net_Vector:$sum_g, Net_Vector:$sum_gd, Net_Vector:$var, F64Attr:$eps);
+  let results = (outs Net_Vector:$weight_grad, Net_Vector:$bias_grad);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_FrozenNormInputGradOp : Net_Op<"frozen_norm_input_grad", [Pure, NotDifferentiable,
+    AllTypesMatch<["cotangent", "result"]>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
+  let summary = "of a frozen batch norm: dx = scale g";
+  let arguments = (ins Net_Tensor:$cotangent, Net_Vector:$scale);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }

@@ -101,7 +101,7 @@ const Definition *Elaborator::resolveAlias(const Definition &model, const Bindin
   return def;
 }
 
-Network Elaborator::run(const Definition &model, const Bindings &set, bool anyOutput) {
+Network Elaborator::run(const Definition &model, const Bindings &set) {
   network = {};
   network.name = model.name;
   overrides = set;
@@ -127,8 +127,7 @@ Network Elaborator::run(const Definition &model, const Bindings &set, bool anyOu
   if (diags.hasErrors() || network.outputs.empty())
     return std::move(network);
   checkNames();
-  if (!anyOutput)
-    checkHeads();
+  checkHeads();
   findProbabilities();
   settleBiases();
   dropUnused();
@@ -147,7 +146,7 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
     if (const Definition *model = selectModel(program, options, diags)) {
       Bindings set = readSettings(program, *model, options, diags);
       Elaborator elaborator(program, diags);
-      Network network = elaborator.run(*model, set, options.anyOutput);
+      Network network = elaborator.run(*model, set);
       network.file = path;
       if (!diags.hasErrors()) {
         bool overridden = std::any_of(set.begin(), set.end(), [&](const auto &pair) {
@@ -156,7 +155,7 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
         const Shape &first = network.layers[0].output;
         const ModelRecipe *written = findRecipe(program, *model, recipes);
         network.recipe = recipeFor(written, first[channelAxis(first)], overridden, diags);
-        settleLosses(network, elaborator.outputRanges(), written, options.anyOutput, diags);
+        settleLosses(network, elaborator.outputRanges(), written, diags);
         elaborator.warnOfProbabilities(network.recipe);
       }
       if (!diags.hasErrors())

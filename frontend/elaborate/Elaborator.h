@@ -35,7 +35,7 @@ public:
 
   /// Runs `model` with parameters and input shapes from `set`. The network is
   /// complete except for its recipe; not usable after an error.
-  Network run(const Definition &model, const Bindings &set, bool anyOutput);
+  Network run(const Definition &model, const Bindings &set);
   /// Where the model's results are written in the file, one range per output.
   const std::vector<Range> &outputRanges() const { return resultRanges; }
   /// After `run`: a warning if the loss applies softmax to values that are probabilities already.
@@ -83,6 +83,8 @@ private:
   Value makeRange(int64_t low, int64_t high, int64_t step, Range at);
   Value combine(BinaryOp op, Range at, const Value &left, const Value &right);
   Value combineTensors(BinaryOp op, Range at, int left, int right);
+  Value combineWithNumber(BinaryOp op, Range at, int tensor, const Value &number);
+  Value addOperator(bool isAdd, LayerAttrs attrs, Shape output, std::vector<int> inputs, Range at);
   std::optional<bool> condition(const Expr &expr);
   std::string describeValue(const Value &value) const;
   std::vector<std::string> visibleNames() const;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace netc::frontend {
 
@@ -256,15 +257,24 @@ Value Elaborator::combine(BinaryOp op, Range at, const Value &left, const Value 
     return Value::poison();
   const auto *a = left.as<Value::Tensor>(), *b = right.as<Value::Tensor>();
   bool comparesAny = op == BinaryOp::Equal || op == BinaryOp::NotEqual;
-  if (a && b && (op == BinaryOp::Add || op == BinaryOp::Multiply))
+  bool isLayer = op == BinaryOp::Add || op == BinaryOp::Multiply;
+  if (a && b && isLayer)
     return combineTensors(op, at, a->layer, b->layer);
+  const Value &other = a ? right : left;
+  bool isNumber = other.as<int64_t>() || other.as<double>();
+  if ((a || b) && isLayer && isNumber)
+    return combineWithNumber(op, at, (a ? a : b)->layer, other);
   if ((a || b) && !comparesAny) {
     Diagnostic &diag = error(at, fmt::format("'{}' of {} and {}", spelling(op), describeValue(left),
                                              describeValue(right)));
     if (a && b)
       diag.suggest("tensors have only '+' (skip-add) and '*' (gate)");
+    else if (isNumber && op == BinaryOp::Subtract && a)
+      diag.suggest(fmt::format("add the negative number: x + -{}", spell(other)));
+    else if (isNumber && op == BinaryOp::Divide && a)
+      diag.suggest("multiply by the reciprocal: x * 0.5 for x / 2");
     else
-      diag.suggest("both sides of a tensor's '+' or '*' must be tensors");
+      diag.suggest("a tensor has '+' and '*', with a tensor or a number");
     return Value::poison();
   }
   Computed result = compute(op, left, right);
@@ -277,14 +287,18 @@ Value Elaborator::combine(BinaryOp op, Range at, const Value &left, const Value 
   return result.value;
 }
 
+/// Whether `operand` has one value for each channel or feature of `of`.
+static bool isPerChannel(const Shape &operand, const Shape &of) {
+  if (of.size() == 3)
+    return operand == Shape{of[0]} || operand == Shape{of[0], 1, 1};
+  return of.size() == 2 && operand == Shape{of[1]};
+}
+
 Value Elaborator::combineTensors(BinaryOp op, Range at, int left, int right) {
-  const Shape &a = network.layers[left].output, &b = network.layers[right].output;
+  const Shape a = network.layers[left].output, b = network.layers[right].output;
   bool isAdd = op == BinaryOp::Add;
-  auto isGate = [](const Shape &gate, const Shape &of) {
-    return gate.size() == 3 && of.size() == 3 && gate[0] == of[0] && gate[1] == 1 && gate[2] == 1;
-  };
-  bool swapped = !isAdd && a != b && isGate(a, b);
-  if (a != b && (isAdd || (!isGate(b, a) && !swapped))) {
+  bool swapped = a != b && isPerChannel(a, b);
+  if (a != b && !isPerChannel(b, a) && !swapped) {
     Diagnostic &diag = error(
         at, isAdd ? fmt::format("skip-add of unequal shapes: {} + {}", spell(a), spell(b))
                   : fmt::format("gate of shapes that don't fit: {} * {}", spell(a), spell(b)));
@@ -293,7 +307,7 @@ Value Elaborator::combineTensors(BinaryOp op, Range at, int left, int right) {
                 fmt::format("{} comes from '{}'", spell(network.layers[index].output),
                             network.layers[index].name));
     if (!isAdd)
-      diag.suggest("'*' wants equal shapes, or one side of 1x1 with as many channels");
+      diag.suggest("'*' wants equal shapes, or on one side a value per channel: [c] or [c, 1, 1]");
     else if (a.size() == 3 && b.size() == 3 && (a[1] != b[1] || a[2] != b[2]))
       diag.suggest("bring both to one height and width: the same stride on both ways");
     else if (a.size() == 3 && b.size() == 3)
@@ -301,14 +315,32 @@ Value Elaborator::combineTensors(BinaryOp op, Range at, int left, int right) {
                    "shortcut");
     return Value::poison();
   }
+  LayerAttrs attrs = isAdd ? LayerAttrs(AddAttrs{}) : LayerAttrs(MulAttrs{});
+  if (swapped)
+    return addOperator(isAdd, attrs, b, {right, left}, at);
+  return addOperator(isAdd, attrs, a, {left, right}, at);
+}
+
+/// `x * 0.5`, `3 + x`: the number as f32 computes with it.
+Value Elaborator::combineWithNumber(BinaryOp op, Range at, int tensor, const Value &number) {
+  const auto *integer = number.as<int64_t>();
+  double value = integer ? static_cast<double>(*integer) : *number.as<double>();
+  if (!std::isfinite(static_cast<float>(value))) {
+    error(at, fmt::format("'{}' of a tensor and {}: tensors hold 32-bit floats, at most 3.4e38",
+                          spelling(op), spell(number)));
+    return Value::poison();
+  }
+  bool isAdd = op == BinaryOp::Add;
+  AffineAttrs attrs = isAdd ? AffineAttrs{1, value} : AffineAttrs{value, 0};
+  return addOperator(isAdd, attrs, network.layers[tensor].output, {tensor}, at);
+}
+
+Value Elaborator::addOperator(bool isAdd, LayerAttrs attrs, Shape output, std::vector<int> inputs,
+                              Range at) {
   Draft draft;
-  if (isAdd)
-    draft.attrs = AddAttrs{};
-  else
-    draft.attrs = MulAttrs{};
-  draft.output = swapped ? b : a;
+  draft.attrs = std::move(attrs);
+  draft.output = std::move(output);
   const char *kind = isAdd ? "add" : "mul";
-  std::vector<int> inputs = swapped ? std::vector{right, left} : std::vector{left, right};
   return addLayer(kind, std::move(draft), std::move(inputs), current().scope.next(kind), at);
 }
 

@@ -14,7 +14,6 @@ namespace netc::frontend {
 struct ElaborateOptions {
   std::string model;                                    ///< --model; empty: the only candidate
   std::vector<std::pair<std::string, std::string>> set; ///< --set NAME=VALUE, VALUE an expression
-  bool anyOutput = false; ///< what the model returns need not be class scores
 };
 
 /// Reads `path` with its imports and elaborates one model. On failure returns

@@ -128,9 +128,9 @@ void LossSettler::checkShapes() {
 }
 
 void settleLosses(Network &network, const std::vector<Range> &ranges, const ModelRecipe *written,
-                  bool namesOnly, Diagnostics &diags) {
+                  Diagnostics &diags) {
   LossSettler settler(network, ranges, written, diags);
-  if (settler.nameOutputs() && !namesOnly)
+  if (settler.nameOutputs())
     settler.checkShapes();
 }
 

@@ -49,8 +49,7 @@ std::optional<RecipeValue> RecipeReader::evaluate(const Expr &expr, std::string 
 
 /// `normalize(auto)`: computed from the training set.
 static bool isAuto(const CallExpr &call) {
-  const auto *word =
-      call.args.size() == 1 ? std::get_if<NameExpr>(&call.args[0].value->node) : nullptr;
+  const auto *word = call.args.empty() ? nullptr : std::get_if<NameExpr>(&call.args[0].value->node);
   return word && call.args[0].name.empty() && word->name == "auto";
 }
 
@@ -76,8 +75,7 @@ std::optional<RecipeCall> RecipeReader::readCall(const Expr &item, const recipe:
   out.name = kind->name;
   out.location = diags.locate(item.range);
   if (clause.name == "normalize" && call && isAuto(*call)) {
-    out.args.push_back({std::string("auto")});
-    return out;
+    kind = &recipe::automaticNormalization;
   }
   if (!call) {
     bare.callee = std::make_unique<Expr>();
@@ -260,7 +258,7 @@ const ModelRecipe *findRecipe(const Program &program, const Definition &model,
 static RecipeCall automaticNormalization() {
   RecipeCall normalize;
   normalize.name = "normalize";
-  normalize.args.push_back({std::string("auto")});
+  normalize.named.push_back({"auto", {true}});
   return normalize;
 }
 
@@ -320,7 +318,11 @@ Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden,
                                    name, given, channels, channels == 1 ? "" : "s");
     if (overridden) {
       diags.warning(written->normalize, what + ": the training set's own are computed instead");
-      recipe.normalize.front() = automaticNormalization();
+      const RecipeValue *order = recipe::find(recipe.normalize.front().named, "order");
+      RecipeCall automatic = automaticNormalization();
+      if (order)
+        automatic.named.push_back({"order", *order});
+      recipe.normalize.front() = std::move(automatic);
     } else {
       diags.error(written->normalize, what)
           .suggest("give a number a channel, one number for all, or normalize(auto)");

@@ -29,10 +29,9 @@ const ModelRecipe *findRecipe(const Program &program, const Definition &model,
 Recipe recipeFor(const ModelRecipe *written, int64_t channels, bool overridden, Diagnostics &diags);
 
 /// Assigns each term of the loss to its output, and checks that the loss fits the output's shape.
-/// `ranges`: where the outputs are written. `namesOnly`: nothing is trained, so shapes need not
-/// fit.
+/// `ranges`: where the outputs are written.
 void settleLosses(Network &network, const std::vector<Range> &ranges, const ModelRecipe *written,
-                  bool namesOnly, Diagnostics &diags);
+                  Diagnostics &diags);
 
 } // namespace netc::frontend
 

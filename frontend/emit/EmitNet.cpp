@@ -120,7 +120,8 @@ Value Emitter::emit(const Layer &layer, const BatchNormAttrs &attrs) {
   };
   return net::BatchNormOp::create(b, location(layer), resultType(layer), input(layer), p[0], p[1],
                                   p[2], p[3], b.getF64FloatAttr(attrs.eps),
-                                  b.getF64FloatAttr(attrs.momentum), symbol(2), symbol(3));
+                                  b.getF64FloatAttr(attrs.momentum), symbol(2), symbol(3),
+                                  attrs.frozen ? b.getUnitAttr() : UnitAttr());
 }
 
 Value Emitter::emit(const Layer &layer, const ActivationAttrs &attrs) {
@@ -176,12 +177,12 @@ Value Emitter::emitLayer(const Layer &layer) {
           b, loc, type, llvm::map_to_vector(layer.inputs, [&](int i) { return values[i]; }));
     else if constexpr (std::is_same_v<T, AddAttrs>)
       return net::AddOp::create(b, loc, type, input(layer, 0), input(layer, 1));
-    else if constexpr (std::is_same_v<T, MulAttrs>) {
-      // The gate, if one side is 1x1, stands on the right.
-      Value lhs = input(layer, 0), rhs = input(layer, 1);
-      return lhs.getType() == type ? net::MulOp::create(b, loc, type, lhs, rhs)
-                                   : net::MulOp::create(b, loc, type, rhs, lhs);
-    } else if constexpr (std::is_same_v<T, FlattenAttrs>)
+    else if constexpr (std::is_same_v<T, MulAttrs>)
+      return net::MulOp::create(b, loc, type, input(layer, 0), input(layer, 1));
+    else if constexpr (std::is_same_v<T, AffineAttrs>)
+      return net::AffineOp::create(b, loc, type, input(layer), b.getF64FloatAttr(attrs.scale),
+                                   b.getF64FloatAttr(attrs.shift));
+    else if constexpr (std::is_same_v<T, FlattenAttrs>)
       return b.createOrFold<net::FlattenOp>(loc, input(layer));
     else if constexpr (std::is_same_v<T, PadAttrs>)
       return emitMove(layer, ones, {-attrs.pad[0], -attrs.pad[1]});
@@ -220,6 +221,8 @@ DictionaryAttr Emitter::describe(const Layer &layer) {
       b.getNamedAttr("line", b.getI64IntegerAttr(layer.location.line))};
   if (layer.auxiliary)
     attrs.push_back(b.getNamedAttr("auxiliary", b.getUnitAttr()));
+  if (const auto *norm = std::get_if<BatchNormAttrs>(&layer.attrs); norm && norm->frozen)
+    attrs.push_back(b.getNamedAttr("frozen", b.getUnitAttr()));
   return b.getDictionaryAttr(attrs);
 }
 

@@ -157,7 +157,8 @@ std::optional<Draft> buildBatchNorm(LayerCall &call) {
   auto momentum = call.number("momentum", attrs.momentum);
   auto scale = call.initializer("init", constantInit(1), 1, 1);
   auto shift = call.initializer("bias_init", constantInit(0), 1, 1);
-  if (!eps || !momentum || !scale || !shift)
+  auto frozen = call.flag("frozen", attrs.frozen);
+  if (!eps || !momentum || !scale || !shift || !frozen)
     return std::nullopt;
   if (*eps <= 0) {
     call.error(call.rangeOf("eps"), fmt::format("'eps' of 'bn' must be above 0, have {}", *eps));
@@ -171,7 +172,7 @@ std::optional<Draft> buildBatchNorm(LayerCall &call) {
   }
   Shape channels{call.shape()[0]};
   Draft draft;
-  draft.attrs = BatchNormAttrs{*eps, *momentum};
+  draft.attrs = BatchNormAttrs{*eps, *momentum, *frozen};
   draft.output = call.shape();
   draft.parameters = {
       {"weight", Parameter::Role::Scale, channels, *scale},

@@ -60,6 +60,7 @@ struct LinearAttrs {
 };
 struct BatchNormAttrs {
   double eps = 1e-5, momentum = 0.1;
+  bool frozen = false; ///< normalises with its running statistics in training too
 };
 enum class ActivationKind { Relu, Relu6, LeakyRelu, Tanh, Sigmoid, Silu, HardSwish };
 struct ActivationAttrs {
@@ -91,8 +92,14 @@ struct DropoutAttrs {
   double p = 0.5;
 };
 struct ConcatAttrs {}; ///< over channels
+/// Of two tensors: equal shapes, or the second has a value per channel ([c], [c, 1, 1], or
+/// [features] for a sequence) that holds for every pixel or token.
 struct AddAttrs {};
-struct MulAttrs {}; ///< equal shapes, or the second input is 1x1 in space
+struct MulAttrs {};
+/// Of a tensor and a number: scale * x, or x + shift.
+struct AffineAttrs {
+  double scale = 1, shift = 0;
+};
 struct FlattenAttrs {};
 struct PadAttrs {
   std::array<int64_t, 4> pad{}; ///< zeros: top, left, bottom, right
@@ -107,7 +114,7 @@ struct PadChannelsAttrs {
 using LayerAttrs =
     std::variant<InputAttrs, ConvAttrs, LinearAttrs, BatchNormAttrs, ActivationAttrs, SoftmaxAttrs,
                  PoolAttrs, AdaptivePoolAttrs, LrnAttrs, DropoutAttrs, ConcatAttrs, AddAttrs,
-                 MulAttrs, FlattenAttrs, PadAttrs, SubsampleAttrs, PadChannelsAttrs>;
+                 MulAttrs, AffineAttrs, FlattenAttrs, PadAttrs, SubsampleAttrs, PadChannelsAttrs>;
 
 /// One layer; its value is used by later layers through its index. `identity`
 /// layers don't appear: they are their input.

@@ -113,7 +113,9 @@ typedef struct {
   float rate_scale;  ///< times lr; 0: frozen
   float decay_scale; ///< times weight_decay
   float adapts;      ///< LARS: 0 leaves the rate as it is
-  float reserved;
+  /// Of a batch norm's running mean: 1 has the step normalise with the running statistics and leave
+  /// them; 0: those of the batch.
+  float frozen_statistics;
 } NetcParameterHyper;
 
 /// Its size is bytes_fixed + n * bytes_per_image, without padding to lines.

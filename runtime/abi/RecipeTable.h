@@ -154,6 +154,10 @@ inline constexpr Call normalizations[] = {
      detail::checkScale},
 };
 
+/// `normalize(auto, …)`: mean and std are computed from the training set.
+inline constexpr Call automaticNormalization = {
+    "normalize", {detail::flag("auto"), detail::optional("order", Type::Order)}};
+
 inline constexpr Call losses[] = {
     {"cross_entropy", {detail::number("label_smoothing", Type::Probability, 0)}},
     {"mse", {}},

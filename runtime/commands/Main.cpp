@@ -150,6 +150,11 @@ static void addRecipe(CLI::App *command, RecipeOverrides &overrides) {
                    "Parameters that stay as they are: 'layer1.*'; may be repeated")
       ->type_name("PATTERN");
   command
+      ->add_option("--freeze-bn", overrides.freezeBatchNorm,
+                   "Batch norms that normalise with their running statistics and leave them: "
+                   "'layer1.*', '*'; may be repeated")
+      ->type_name("PATTERN");
+  command
       ->add_option_function<std::vector<std::string>>(
           "--lr-for",
           [&overrides](const std::vector<std::string> &items) {

@@ -22,6 +22,16 @@ int64_t CorruptImages::count() const {
   return int64_t(samples.size());
 }
 
+std::vector<int64_t> CorruptImages::list() const {
+  std::lock_guard lock(mutex);
+  return {samples.begin(), samples.end()};
+}
+
+void CorruptImages::restore(const std::vector<int64_t> &met) {
+  std::lock_guard lock(mutex);
+  samples.insert(met.begin(), met.end());
+}
+
 bool CorruptImages::contains(int64_t sample) const {
   std::lock_guard lock(mutex);
   return samples.count(sample) > 0;

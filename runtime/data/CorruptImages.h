@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace netc::runtime {
 
@@ -20,6 +21,9 @@ public:
   void add(int64_t sample, const std::string &message);
   int64_t count() const;
   bool contains(int64_t sample) const;
+  /// In rising order; and those that an earlier process met, which are not named again.
+  std::vector<int64_t> list() const;
+  void restore(const std::vector<int64_t> &met);
 
 private:
   const bool names;

@@ -77,6 +77,20 @@ static void requireImages(const std::string &kind, const DataShape &shape) {
        kind, model->name, wanted);
 }
 
+/// More classes than the model's are fine as long as no image is of one beyond.
+static void requireLabels(const Dataset &data, const std::string &spec, int64_t classes) {
+  if (data.classCount() <= classes)
+    return;
+  for (int64_t i = 0; i < data.size(); ++i) {
+    if (data.label(i) < classes)
+      continue;
+    if (data.kind() == "imagefolder")
+      fail("{} has {} folders of classes, but the model has {} classes: {} would be of class {}",
+           spec, data.classCount(), classes, data.describe(i), data.label(i));
+    fail("{} has label {}, but the model has {} classes", data.describe(i), data.label(i), classes);
+  }
+}
+
 std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
                                      const char *option) {
   size_t colon = spec.find(':');
@@ -103,13 +117,8 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const
               kinds);
   if (data && kind != "synthetic")
     requireImageChannels(shape.channels, data->describe(0));
-  if (data && data->classCount() > shape.classes) {
-    // Fine as long as no label is beyond the model's classes.
-    for (int64_t i = 0; i < data->size(); ++i)
-      if (data->label(i) >= shape.classes)
-        fail("{} has label {}, but the model has {} classes", data->describe(i), data->label(i),
-             shape.classes);
-  }
+  if (data)
+    requireLabels(*data, spec, shape.classes);
   return data;
 }
 

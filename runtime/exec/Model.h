@@ -14,7 +14,8 @@ struct LayerInfo {
   std::string name, kind;
   std::vector<int64_t> output; ///< without the batch
   int64_t parameters = 0;
-  int64_t flops = 0; ///< forward, one image
+  int64_t flops = 0;   ///< forward, one image
+  bool frozen = false; ///< a batch norm that takes its running statistics in training too
 };
 
 enum class InitializerKind { Constant, Uniform, Normal };

@@ -252,6 +252,8 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
     result["ema"] = recipe.average;
   if (!recipe.freeze.empty())
     result["freeze"] = recipe.freeze;
+  if (!recipe.freezeBatchNorm.empty())
+    result["freeze_bn"] = recipe.freezeBatchNorm;
   for (const auto &[pattern, rate] : recipe.ownRates)
     result["lr_for"][pattern] = rate;
   result["batch"] = recipe.batch;
@@ -346,6 +348,7 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
     fail("--momentum {}: Adam's beta1 is less than 1", recipe.momentum);
   recipe.weightDecay = overrides.weightDecay.value_or(recipe.weightDecay);
   recipe.freeze = overrides.freeze;
+  recipe.freezeBatchNorm = overrides.freezeBatchNorm;
   recipe.ownRates = overrides.ownRates;
   recipe.seed = overrides.seed;
   recipe.shards = overrides.shards;

@@ -74,7 +74,7 @@ struct RecipeOverrides {
   std::optional<int64_t> epochs, batch;
   std::optional<double> lr, momentum, weightDecay, clipNorm, labelSmoothing;
   std::optional<int64_t> accumulate;
-  std::vector<std::string> freeze;
+  std::vector<std::string> freeze, freezeBatchNorm;
   std::vector<std::pair<std::string, double>> ownRates;
   std::vector<std::string> set; ///< see RecipeOverride.h; the others go before
   bool addsEvaluation = false;  ///< `set` may name steps of eval that the recipe lacks
@@ -102,6 +102,7 @@ struct Recipe {
   /// normalised by itself.
   int64_t shards = 1;
   std::vector<std::string> freeze; ///< patterns of parameters that stay as they are
+  std::vector<std::string> freezeBatchNorm; ///< of layers that take their running statistics
   std::vector<std::pair<std::string, double>> ownRates; ///< pattern, learning rate
   std::vector<ScheduleStage> schedule;
   int64_t batch = 128, epochs = 10;

@@ -40,6 +40,9 @@ static Node readNode(const Json &json, const ModelInfo &info) {
   node.alpha = json.value("alpha", 0.0);
   node.beta = json.value("beta", 0.0);
   node.k = json.value("k", 0.0);
+  node.scale = json.value("scale", 1.0);
+  node.shift = json.value("shift", 0.0);
+  node.frozen = json.value("frozen", false);
   if (node.op == "activation")
     node.kind = json.at("kind").get<std::string>();
   if (node.op != "get_parameter")

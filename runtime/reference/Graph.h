@@ -18,7 +18,8 @@ struct Node {
   std::string kind;           ///< activation
   std::vector<int64_t> kernel, strides, pads, dilations, spreads, offsets;
   int64_t groups = 1, channelOffset = 0, size = 0;
-  double eps = 0, slope = 0, alpha = 0, beta = 0, k = 0;
+  double eps = 0, slope = 0, alpha = 0, beta = 0, k = 0, scale = 1, shift = 0;
+  bool frozen = false; ///< batch_norm
 
   int64_t elements() const;
 };

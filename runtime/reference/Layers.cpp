@@ -93,7 +93,8 @@ static void multiply(const Node &node, const std::vector<Operand> &in, int64_t n
     }
 }
 
-/// Normalises with the batch's mean and biased variance (Ioffe and Szegedy 2015).
+/// Normalises with the batch's mean and biased variance (Ioffe and Szegedy 2015); frozen: with the
+/// running ones, in[3] and in[4].
 static void normalize(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
   Channels channels(node.shape);
   double count = double(n * channels.pixels);
@@ -107,6 +108,10 @@ static void normalize(const Node &node, const std::vector<Operand> &in, int64_t 
     each([&](int64_t at) { mean += in[0].data[at] / count; });
     each(
         [&](int64_t at) { variance += (in[0].data[at] - mean) * (in[0].data[at] - mean) / count; });
+    if (node.frozen) {
+      mean = in[3].data[c];
+      variance = in[4].data[c];
+    }
     double scale = in[1].data[c] / std::sqrt(variance + node.eps);
     each([&](int64_t at) { out[at] = (in[0].data[at] - mean) * scale + in[2].data[c]; });
   }
@@ -230,15 +235,17 @@ static void softmaxChannels(const Node &node, const Operand &in, int64_t n, doub
     }
 }
 
-/// Equal shapes, or one value per channel on the right.
-static void gate(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
+/// A sum or product: equal shapes, or one value per channel (of a sequence: feature) on the right.
+static void combine(const Node &node, const std::vector<Operand> &in, int64_t n, double *out) {
   Channels channels(node.shape);
   bool broadcast = Channels(*in[1].shape).pixels != channels.pixels;
+  bool isAdd = node.op == "add";
   for (int64_t image = 0; image < n; ++image)
     for (int64_t i = 0; i < channels.pixels; ++i)
       for (int64_t c = 0; c < channels.count; ++c) {
         int64_t at = channels.at(image, i, c);
-        out[at] = in[0].data[at] * in[1].data[broadcast ? image * channels.count + c : at];
+        double x = in[0].data[at], y = in[1].data[broadcast ? image * channels.count + c : at];
+        out[at] = isAdd ? x + y : x * y;
       }
 }
 
@@ -263,16 +270,16 @@ void computeNode(const Node &node, const std::vector<Operand> &in, int64_t n, do
     return concatenate(node, in, n, out);
   if (op == "softmax")
     return softmaxChannels(node, in[0], n, out);
-  if (op == "mul")
-    return gate(node, in, n, out);
+  if (op == "mul" || op == "add")
+    return combine(node, in, n, out);
   if (op == "activation") {
     for (int64_t i = 0; i < count; ++i)
       out[i] = activate(node, in[0].data[i]);
     return;
   }
-  if (op == "add") {
+  if (op == "affine") {
     for (int64_t i = 0; i < count; ++i)
-      out[i] = in[0].data[i] + in[1].data[i];
+      out[i] = node.scale * in[0].data[i] + node.shift;
     return;
   }
   if (op == "flatten" || op == "dropout" || op == "identity") {

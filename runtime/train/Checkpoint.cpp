@@ -87,6 +87,8 @@ static Json describeCurve(const EpochCurve &curve) {
                {"epoch_images", curve.epochImages},  {"seconds", curve.seconds}};
   if (curve.quality.scored || curve.quality.values)
     json["quality"] = describeQuality(curve.quality);
+  if (!curve.corrupt.empty())
+    json["corrupt"] = curve.corrupt;
   return json;
 }
 
@@ -228,6 +230,9 @@ static EpochCurve readCurve(const Json &json, int64_t step) {
   result.epochImages = wholeNumber(*found, "epoch_images", 0);
   result.seconds = finiteNumber(*found, "seconds", 0, DBL_MAX);
   result.quality = readQuality(*found);
+  if (auto corrupt = found->find("corrupt"); corrupt != found->end())
+    for (const Json &sample : *corrupt)
+      result.corrupt.push_back(wholeNumber({{"corrupt", sample}}, "corrupt", 0));
   return result;
 }
 

@@ -26,6 +26,7 @@ struct EpochCurve {
   Quality quality;                 ///< since the last point, of a model that does not classify
   int64_t epochImages = 0;         ///< trained on in this epoch
   double seconds = 0;              ///< spent on them
+  std::vector<int64_t> corrupt;    ///< samples that did not decode so far, in this epoch or before
 
   /// Adds a step: its loss summed over `images`, what it got right.
   void add(double loss, int64_t correct, const Quality &quality, int64_t images);
@@ -40,7 +41,7 @@ struct EpochRecord {
   Quality quality; ///< of training, of a model that does not classify
   const Accuracy *validation = nullptr;
   double imagesPerSecond = 0, seconds = 0, validationSeconds = 0;
-  int64_t corrupt = 0;           ///< training images that did not decode so far, in this process
+  int64_t corrupt = 0;           ///< training images that did not decode so far
   std::vector<CurvePoint> curve; ///< of the epoch's steps
 };
 

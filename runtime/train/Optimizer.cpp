@@ -2,30 +2,13 @@
 #include "runtime/train/Optimizer.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/train/BatchStatistics.h"
+#include "runtime/train/Pattern.h"
 
 #include <cmath>
 #include <cstring>
 
 namespace netc::runtime {
-
-bool matches(const std::string &pattern, const std::string &name) {
-  size_t p = 0, n = 0, star = std::string::npos, from = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      from = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p;
-      ++n;
-    } else if (star != std::string::npos) {
-      p = star + 1; // the last star takes one more
-      n = ++from;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string::npos;
-}
 
 static void requirePrograms(const Recipe &recipe, const Executor &executor) {
   const char *wants = recipe.clipNorm > 0 && !executor.has(Program::Norm)           ? "clip_norm"
@@ -68,6 +51,7 @@ void Optimizer::setFactors() {
                [&](size_t i) { hyper[i].rate_scale = float(rate / recipe.lr); });
   for (const std::string &pattern : recipe.freeze)
     forMatches(pattern, "--freeze", [&](size_t i) { hyper[i].rate_scale = 0; });
+  freezeStatistics(recipe.freezeBatchNorm, executor);
   for (size_t i = 0; i < parameters.size(); ++i)
     if (parameters[i].trainable && hyper[i].rate_scale == 0)
       frozenNames.push_back(parameters[i].name);

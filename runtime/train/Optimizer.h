@@ -10,9 +10,6 @@
 
 namespace netc::runtime {
 
-/// `*` any characters, `?` one: "layer1.*", "*.bias".
-bool matches(const std::string &pattern, const std::string &name);
-
 /// Runs `update`, and `norm` and `accumulate` if the recipe needs them.
 class Optimizer {
 public:

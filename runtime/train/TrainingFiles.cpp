@@ -17,6 +17,8 @@ void Training::saveValidated(const std::string &path) const {
 
 /// Whatever happens to a process afterwards, the files are there.
 void Training::save() {
+  if (position.batch > 0) // an epoch meets all images
+    position.curve.corrupt = data.corrupt.list();
   if (communicator.isRoot())
     writeRun();
   improved = false;

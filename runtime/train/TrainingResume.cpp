@@ -54,6 +54,7 @@ void Training::resume(const Checkpoint &checkpoint) {
   position = checkpoint.position;
   files.resume(checkpoint);
   schedule.plateau = position.plateau;
+  data.corrupt.restore(position.curve.corrupt);
   output.print("resuming at step {} (epoch {}, batch {})\n", position.step, position.epoch + 1,
                position.batch);
 }

@@ -63,12 +63,13 @@ void Training::checkBatches() const {
   auto smallest = [&](int64_t images) { return std::max<int64_t>(1, images / shards.count()); };
   if (plan.stepsPerEpoch > 1)
     requireBatchStatistics(info, smallest(recipe.batch),
-                           fmt::format("batch {}{}", recipe.batch, cut));
+                           fmt::format("batch {}{}", recipe.batch, cut), recipe.freezeBatchNorm);
   requireBatchStatistics(
       info, smallest(plan.lastBatch()),
       fmt::format("{} images in batches of {} leave a batch of {}{}: choose another "
                   "--batch or --limit",
-                  plan.images, recipe.batch, plan.lastBatch(), cut));
+                  plan.images, recipe.batch, plan.lastBatch(), cut),
+      recipe.freezeBatchNorm);
 }
 
 /// Chooses a training step for the bytes that there are, or that the user grants, of the memory

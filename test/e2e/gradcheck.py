@@ -7,7 +7,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 from compiled import MODELS, Compiled, Failed
-from small_networks import NETWORKS
+from small_networks import NETWORKS, network
 from report import Report
 
 # file, model, --set, --batch: at least about a hundred values a channel where batch norm takes its statistics
@@ -46,6 +46,10 @@ train m { loss classes: cross_entropy, vector: 0.25 * mse }
 """,
 }
 
+OPERANDS = network((3, 12, 12), """  x = (image | conv(8, k=3, pad=1) | bn(frozen) | silu) * 0.5 + 0.25
+  v = x | avgpool(global) | flatten | linear(8) | sigmoid
+  y = (x * v + v) | conv(12, k=3, stride=2, pad=1) | bn | tanh
+  return 2 + (y * (y | avgpool(global) | conv(12, k=1))) | conv(6, k=1) | bn(frozen) | flatten | linear(classes)""")
 RECIPE = "train m { loss cross_entropy(label_smoothing=0.1) }\n"
 
 
@@ -75,6 +79,7 @@ def main():
     report.case("every_layer", check_text, every_layer + RECIPE, 16)
     for name, text in OTHERS.items():
         report.case(name, check_text, text, 16)
+    report.case("operands", check_text, OPERANDS + RECIPE, 8)
     for file, model, sets, batch in CASES:
         report.case(model, check_model, file, model, sets, batch)
     report.close()

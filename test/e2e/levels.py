@@ -10,6 +10,7 @@ import numpy
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
 from compiled import Compiled, call
+from cpu import LEVELS, flags, levels
 from report import Report, Unsupported
 
 TEXT = """net 1
@@ -25,19 +26,6 @@ train small {
   epochs 2
 }
 """
-LEVELS = ["x86-64-v2", "x86-64-v3", "x86-64-v4"]
-
-
-def features():
-    flags = next(line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")).split()
-    have = ["x86-64-v2"]
-    if {"avx2", "fma", "bmi2", "f16c"} <= set(flags):
-        have.append("x86-64-v3")
-        if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(flags):
-            have.append("x86-64-v4")
-    return have
-
-
 def run(executable, level, words):
     environment = dict(os.environ)
     environment.pop("NETC_CPU", None)
@@ -69,7 +57,7 @@ def prepare(executable):
 
 
 def check_agreement(executable):
-    have = features()
+    have = levels()
     wanted = step(executable, "x86-64-v2")
     claims = []
     for level in have[1:]:
@@ -85,7 +73,7 @@ def check_agreement(executable):
 
 def check_choice(executable):
     """The best level runs by itself: its bits are those of an executable for that level alone."""
-    best = features()[-1]
+    best = levels()[-1]
     alone = Compiled.from_text(TEXT, options=["--cpu", best])
     for file in ("w.safetensors", "in.safetensors"):
         (alone.path / file).write_bytes((executable.path / file).read_bytes())
@@ -99,18 +87,49 @@ def check_refusals(executable):
     unknown = run(executable, "x86-64-v9", ["info"])
     claims = [("an unknown level is refused", int(unknown.returncode != 1 or unknown.stderr.strip() != "error: NETC_CPU is x86-64-v9, but "
                "this executable was compiled for x86-64-v4, x86-64-v3, x86-64-v2"), 0.5)]
-    missing = [level for level in LEVELS if level not in features()]
-    for level in missing:
+    for level in (level for level in LEVELS if level not in levels()):
         done = run(executable, level, ["bench", "--batch", 1, "--iterations", 1])
         claims.append((f"{level} is refused with a sentence", int(done.returncode != 1 or "which this one lacks" not in done.stderr), 0.5))
     return claims
+
+
+def plant_requirement(executable):
+    """A copy whose best level needs FMA4, which only AMD's Bulldozer family has (2011 to 2015)."""
+    data = executable.executable.read_bytes()
+    start = data.index(b'"features":[')
+    end = data.index(b"]", start)
+    best = data[start:end]
+    if b'"avx512f"' not in best:
+        raise AssertionError(f"the first level in the executable needs {best.decode()}, expected that of x86-64-v4")
+    copy = executable.path / "planted"
+    copy.write_bytes(data[:start] + best.replace(b'"bmi2"', b'"fma4"') + data[end:])
+    copy.chmod(0o755)
+    return copy
+
+
+def check_lacking(executable):
+    """A level that this machine cannot run is refused by name and passed over without one, also on a machine that has them all."""
+    if "fma4" in flags():
+        raise Unsupported("this CPU has FMA4, which stands for what a CPU lacks")
+    planted = plant_requirement(executable)
+
+    def ask(level, *words):
+        environment = {key: value for key, value in os.environ.items() if key != "NETC_CPU"} | ({"NETC_CPU": level} if level else {})
+        return subprocess.run([str(planted), *words], capture_output=True, text=True, env=environment)
+
+    refused = ask("x86-64-v4", "bench", "--batch", "1", "--iterations", "1")
+    next_best = [level for level in levels() if level != "x86-64-v4"][-1]
+    chosen = ask(None, "info").stdout
+    return [(f"refused with a sentence: {refused.stderr.strip()}", int(refused.returncode != 1 or "fma4, which this one lacks" not in refused.stderr), 0.5),
+            (f"'cpu {next_best}' missing in info", int(f"target cpu {next_best}" not in chosen), 0.5)]
 
 
 def main():
     report = Report("levels")
     executable = Compiled.from_text(TEXT, options=["--cpu", ",".join(LEVELS)])
     prepare(executable)
-    for name, function in (("agreement", check_agreement), ("choice", check_choice), ("refusals", check_refusals)):
+    for name, function in (("agreement", check_agreement), ("choice", check_choice), ("refusals", check_refusals),
+                           ("lacking", check_lacking)):
         report.case(name, function, executable)
     report.close()
 

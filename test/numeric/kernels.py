@@ -11,11 +11,13 @@ import sys
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import cpu
 from compiled import THREADS, Compiled
 from report import Report
 
 try:
     import torch
+    import operator_nets
     from layers import Net, pair
 except ImportError as missing:
     torch = None
@@ -376,25 +378,27 @@ def cases():
     yield "conv_1x1", convolutions(5, 1, 1, 12, 4)
     yield "conv_kernel_by_stride", every_kernel_size()
     yield "conv_large_23x26", large(23, 26)
-    yield "avx2_conv_large_23x26", large(23, 26)
+    yield "narrow_conv_large_23x26", large(23, 26)
     yield "batch_norm", normalised(3, 9, 8)
     yield "winograd_18x21", winograd(18, 21)
     yield "winograd_9x7", winograd(9, 7)
     yield "winograd_4x3", winograd(4, 3)
-    # The narrower level has other tiles; where it is this machine's own, this is the same again.
-    yield "avx2_winograd_9x7", winograd(9, 7)
-    yield "avx2_conv_8x8", convolutions(8, 8, 8, 12, 6)
+    # The level below the machine's own has other vectors and tiles.
+    yield "narrow_winograd_9x7", winograd(9, 7)
+    yield "narrow_conv_8x8", convolutions(8, 8, 8, 12, 6)
     yield "wide_7x6", wide(7, 6)
     yield "pool", pools()
     yield "pool_2x3", clipped_pools()
     for height, width in ((18, 21), (7, 7), (5, 9), (4, 5)):
         yield f"pooled_on_store_{height}x{width}", pooled_on_store(height, width)
-    yield "avx2_pooled_on_store_7x10", pooled_on_store(7, 10)
+    yield "narrow_pooled_on_store_7x10", pooled_on_store(7, 10)
     yield "pooled_on_load_13x10", pooled_on_load(13, 10)
     yield "pooled_on_load_4x7", pooled_on_load(4, 7)
     yield "pointwise", pointwise()
     yield "lrn", norms_over_channels()
     yield "shapes", shapes()
+    yield "operators", operator_nets.operators()
+    yield "frozen", operator_nets.frozen()
 
 
 def norm_error(found, wanted):
@@ -405,7 +409,10 @@ def norm_error(found, wanted):
 def check(report, name, net):
     images = {batch: net.draw(batch, *net.image) for batch in (1, 3)}
     net.forward(images[3])  # draws the parameters
-    executable = Compiled.from_text(net.text(), options=["--cpu", "x86-64-v3"] if name.startswith("avx2") else [])
+    narrow = name.startswith("narrow")
+    if narrow and not cpu.narrower():
+        return report.line("UNSUPPORTED", name, "this CPU has no level below its own")
+    executable = Compiled.from_text(net.text(), options=["--cpu", cpu.narrower()] if narrow else [])
     weights = {key: value.detach().numpy().astype(numpy.float32) for key, value in {**net.parameters, **net.statistics}.items()}
     report.case(f"{name}/finite_differences", finite_differences, net, executable, weights, images[3])
     for batch, image in images.items():

@@ -121,8 +121,8 @@ class Net:
             self.drawn[mean] = {"shape": [c], "scale": 0.3, "shift": 0.0, "squared": False}
             self.drawn[var] = {"shape": [c], "scale": 1.0, "shift": 0.5, "squared": True}
         running_mean, running_var = self.statistics[mean].clone(), self.statistics[var].clone()
-        y = functional.batch_norm(x, running_mean, running_var, weight, bias, self.training, a.get("momentum", 0.1),
-                                  a.get("eps", 1e-5))
+        own = self.training and "frozen" not in a  # statistics of the batch
+        y = functional.batch_norm(x, running_mean, running_var, weight, bias, own, a.get("momentum", 0.1), a.get("eps", 1e-5))
         self.updated[mean], self.updated[var] = running_mean, running_var
         return y
 

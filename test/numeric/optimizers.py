@@ -13,7 +13,7 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
-from compiled import Compiled, call
+from compiled import Compiled, Failed, call
 from report import Report
 
 try:
@@ -215,6 +215,31 @@ def check_own_rates(data):
     return claims
 
 
+def check_frozen_statistics(data, target):
+    """--freeze-bn and bn(frozen): running statistics normalise and stay; weight and bias are trained. In PyTorch the module is in eval()."""
+    text = text_of("sgd(lr=0.05, momentum=0.9, weight_decay=1e-3)")
+    model, weights = start(True)
+    with torch.no_grad():
+        model.bn1.running_mean.copy_(torch.tensor([0.3, -0.2, 0.1, 0.0, -0.4]))
+        model.bn1.running_var.copy_(torch.tensor([0.5, 2.0, 0.25, 1.0, 0.125]))
+    weights |= {name: value.numpy().astype(numpy.float32) for name, value in model.bn1.named_buffers(prefix="bn1") if value.dim()}
+    model.bn1.eval()
+    wanted = reference(model, *draw_data(), torch.optim.SGD(model.parameters(), 0.05, 0.9, weight_decay=1e-3))
+    switched = Compiled.from_text(text, options=["--target", target])
+    claims = []
+    for way, found in (("--freeze-bn", train(switched, "run", weights, data, "--freeze-bn", "b*1")),
+                       ("bn(frozen)", train(Compiled.from_text(text.replace("bn |", "bn(frozen) |"), options=["--target", target]), "run", weights, data))):
+        claims += [(f"{way}: {name}", difference(found[name], value), BOUND) for name, value in wanted.items() if value.dtype.is_floating_point]
+        claims.append((f"{way}: statistics that moved", sum((found[f"bn1.running_{name}"] != weights[f"bn1.running_{name}"]).any() for name in ("mean", "var")), 0.5))
+    try:
+        train(switched, "none", weights, data, "--freeze-bn", "conv*")
+        message = "no error"
+    except Failed as error:
+        message = str(error)
+    expected = "--freeze-bn 'conv*' matches no batch norm of test (such as bn1)"
+    return claims + [(f"no word of: {expected}; found {message}", int(expected not in message), 0.5)]
+
+
 def check_soft_targets(data):
     """With mixup in its recipe a model compares with distributions; `run --train` gives it one-hot ones."""
     images, labels = draw_data()
@@ -259,6 +284,9 @@ def main():
         for name, function in (("own_rates", check_own_rates), ("soft_targets", check_soft_targets), ("mixing", check_mixing)):
             if not wanted or name in wanted:
                 report.case(name, function, data)
+        for target in ("cpu", "sim"):
+            if not wanted or "frozen_statistics" in wanted:
+                report.case(f"frozen_statistics/{target}", check_frozen_statistics, data, target)
     report.close()
 
 

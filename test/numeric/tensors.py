@@ -133,6 +133,26 @@ train test { loss scores: cross_entropy, flat: 2 * mse }
     return text, inputs, targets, forward, loss
 
 
+def value_per_feature(r):
+    """A vector beside a sequence holds for every token, and numbers for every element."""
+    text = """net 1
+model test {
+  input x: [7, 12]
+  input c: [5]
+  g = c | g: linear(12) | sigmoid
+  return (x | a: linear(12)) * g + (g + 0.5 * x) | b: linear(3)
+}
+train test { loss mse }
+"""
+    inputs, targets = {"x": r.draw(BATCH, 7, 12), "c": r.draw(BATCH, 5)}, {"targets": r.draw(BATCH, 7, 3)}
+
+    def forward(x, c):
+        g = r.linear("g", c, 12).sigmoid()[:, None]
+        return {"output": r.linear("b", r.linear("a", x, 12) * g + (g + 0.5 * x), 3)}
+
+    return text, inputs, targets, forward, lambda out: functional.mse_loss(out["output"], targets["targets"])
+
+
 def four_sizes(r):
     """Pointwise layers and flatten of four sizes, beside an image."""
     text = """net 1
@@ -223,9 +243,9 @@ def tells():
 
 def main():
     report = Report("tensors")
-    for make in (two_inputs, image_out, class_map, sequence, four_sizes):
+    for make in (two_inputs, image_out, class_map, sequence, value_per_feature, four_sizes):
         report.case(make.__name__, compare, make, ())
-    for make in (two_inputs, sequence):
+    for make in (two_inputs, sequence, value_per_feature):
         report.case(make.__name__ + "-sim", compare, make, ("--target", "sim"))
     report.case("refuses", refuses)
     report.case("tells", tells)

@@ -39,3 +39,17 @@ func.func @layout_there_and_back(%x: tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32>
   %b = net.to_layout %a : tensor<?x4x8x8xf32, #net.channels_last> -> tensor<?x4x8x8xf32>
   return %b : tensor<?x4x8x8xf32>
 }
+
+// CHECK-LABEL: func.func @times_one
+// CHECK-NEXT: return %arg0
+func.func @times_one(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %a = net.affine %x {scale = 1.0 : f64, shift = 0.0 : f64} : tensor<?x4xf32>
+  return %a : tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func.func @plus_three
+// CHECK: net.affine %arg0
+func.func @plus_three(%x: tensor<?x4xf32>) -> tensor<?x4xf32> {
+  %a = net.affine %x {scale = 1.0 : f64, shift = 3.0 : f64} : tensor<?x4xf32>
+  return %a : tensor<?x4xf32>
+}

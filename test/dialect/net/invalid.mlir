@@ -26,17 +26,32 @@ func.func @kernel_too_large(%x: tensor<?x4x2x2xf32>, %w: tensor<8x4x5x5xf32>) {
 
 // -----
 
-func.func @add_never_broadcasts(%x: tensor<?x4x8x8xf32>, %y: tensor<?x4x1x1xf32>) {
-  // expected-note @above {{prior use here}}
-  // expected-error @below {{expects different type than prior uses}}
-  %z = net.add %x, %y : tensor<?x4x8x8xf32>
+func.func @add_of_other_channels(%x: tensor<?x4x8x8xf32>, %y: tensor<?x5xf32>) {
+  // expected-error @below {{expected equal shapes, or a value per channel on the right, found 'tensor<?x4x8x8xf32>' and 'tensor<?x5xf32>'}}
+  %z = net.add %x, %y : (tensor<?x4x8x8xf32>, tensor<?x5xf32>) -> tensor<?x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @add_of_a_row(%x: tensor<?x4x8x8xf32>, %y: tensor<?x4x1x8xf32>) {
+  // expected-error @below {{expected equal shapes, or a value per channel on the right}}
+  %z = net.add %x, %y : (tensor<?x4x8x8xf32>, tensor<?x4x1x8xf32>) -> tensor<?x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @add_of_a_parameter(%x: tensor<?x4x8x8xf32>, %y: tensor<4xf32>) {
+  // expected-error @below {{expected equal shapes, or a value per channel on the right}}
+  %z = net.add %x, %y : (tensor<?x4x8x8xf32>, tensor<4xf32>) -> tensor<?x4x8x8xf32>
   return
 }
 
 // -----
 
 func.func @gate(%x: tensor<?x4x8x8xf32>, %y: tensor<?x5x1x1xf32>) {
-  // expected-error @below {{expected equal shapes or a 1x1 gate, found 'tensor<?x4x8x8xf32>' and 'tensor<?x5x1x1xf32>'}}
+  // expected-error @below {{expected equal shapes, or a value per channel on the right, found 'tensor<?x4x8x8xf32>' and 'tensor<?x5x1x1xf32>'}}
   %z = net.mul %x, %y : (tensor<?x4x8x8xf32>, tensor<?x5x1x1xf32>) -> tensor<?x4x8x8xf32>
   return
 }

@@ -34,7 +34,7 @@ func.func @keeps_norm_when_conv_has_two_uses(%x: tensor<?x8x8x8xf32>, %w: tensor
 // CHECK-LABEL: func.func @keeps_norm_after_add
 // CHECK: net.scale_shift
 func.func @keeps_norm_after_add(%x: tensor<?x8x8x8xf32>, %s: tensor<8xf32>) -> tensor<?x8x8x8xf32> {
-  %z = net.add %x, %x : tensor<?x8x8x8xf32>
+  %z = net.add %x, %x : (tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>) -> tensor<?x8x8x8xf32>
   %y = net.scale_shift %z, %s, %s : (tensor<?x8x8x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x8x8xf32>
   return %y : tensor<?x8x8x8xf32>
 }

@@ -10,7 +10,7 @@
 // CHECK-NOT: net.fusion
 func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32> attributes {net.role = #net.role<infer>} {
   %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
-  %s = net.add %z, %x : tensor<?x8x8x8xf32>
+  %s = net.add %z, %x : (tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>) -> tensor<?x8x8x8xf32>
   %y = net.activation relu %s : tensor<?x8x8x8xf32>
   return %y : tensor<?x8x8x8xf32>
 }
@@ -45,7 +45,7 @@ func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> (tensor<?x
 func.func @infer(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32> attributes {net.role = #net.role<infer>} {
   %a = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %b = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
-  %s = net.add %a, %b : tensor<?x8x8x8xf32>
+  %s = net.add %a, %b : (tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>) -> tensor<?x8x8x8xf32>
   return %s : tensor<?x8x8x8xf32>
 }
 

@@ -47,7 +47,6 @@ std::optional<Network> elaborateText(const std::string &source, std::string &dia
                                      const std::string &model, const std::string &setting) {
   writeText("test.net", source);
   ElaborateOptions options;
-  options.anyOutput = true; // most cases are about a layer or two
   options.model = model;
   if (size_t equals = setting.find('='); equals != std::string::npos)
     options.set.push_back({setting.substr(0, equals), setting.substr(equals + 1)});

@@ -36,7 +36,8 @@ static std::vector<std::string> parameterNames(const Network &network) {
 }
 
 static Shape shapeOf(const std::string &pipe) {
-  Network network = elaborate(wrap("  return image | " + pipe));
+  // With a loss that fits any shape.
+  Network network = elaborate(wrap("  return image | " + pipe) + "train m { loss mse }\n");
   return network.layers.empty() ? Shape() : network.layers[network.outputs[0].layer].output;
 }
 
@@ -123,7 +124,7 @@ TEST(Shapes, AreReadable) {
 }
 
 TEST(Pools, GlobalCoversTheInput) {
-  Network network = elaborate(wrap("  return image | avgpool(global)"));
+  Network network = elaborate(wrap("  return image | avgpool(global) | flatten"));
   const auto &attrs = std::get<PoolAttrs>(network.layers[1].attrs);
   EXPECT_EQ(attrs.kernel, (std::array<int64_t, 2>{32, 32}));
   EXPECT_TRUE(attrs.global);
@@ -212,6 +213,25 @@ TEST(Language, GatesTakeOneByOne) {
   const Layer &gate = network.layers[network.outputs[0].layer];
   EXPECT_EQ(gate.output, (Shape{3, 32, 32}));
   EXPECT_EQ(gate.inputs[0], 0) << "the full-sized tensor comes first";
+}
+
+TEST(Language, NumbersAreOperandsOfTensors) {
+  Network network = elaborate(wrap("  return 2 + (image * 0.5 | relu) * 3"));
+  EXPECT_EQ(layerNames(network), (Names{"image", "mul1", "relu1", "mul2", "add1"}));
+  const auto &half = std::get<AffineAttrs>(network.layers[1].attrs);
+  EXPECT_EQ(std::pair(half.scale, half.shift), std::pair(0.5, 0.0));
+  const auto &two = std::get<AffineAttrs>(network.layers[4].attrs);
+  EXPECT_EQ(std::pair(two.scale, two.shift), std::pair(1.0, 2.0));
+}
+
+TEST(Language, ValuesPerChannelAreOperandsInAnyOrder) {
+  Network network = elaborate(wrap("  v = image | avgpool(global) | flatten\n"
+                                   "  return v * (v + image) + (image | avgpool(global))"));
+  const std::vector<Layer> &layers = network.layers;
+  size_t size = layers.size();
+  for (size_t i : {size - 4, size - 3, size - 1})
+    EXPECT_EQ(layers[i].output, (Shape{3, 32, 32})) << layers[i].name;
+  EXPECT_EQ(layers[size - 3].inputs[1], layers[size - 4].inputs[1]) << "the vector comes second";
 }
 
 TEST(Settings, ReachParametersInputsAndThroughAliases) {

@@ -64,7 +64,8 @@ TEST(Recipe, DefaultsAreStated) {
   EXPECT_FALSE(recipe.written);
   EXPECT_EQ(recipe.losses[0].call.name, "cross_entropy");
   EXPECT_EQ(recipe.optimizer.name, "sgd");
-  EXPECT_EQ(std::get<std::string>(recipe.normalize[0].args[0].value), "auto");
+  ASSERT_EQ(recipe.normalize[0].named.size(), 1u);
+  EXPECT_EQ(recipe.normalize[0].named[0].first, "auto");
 }
 
 // The runtime and the compiler look arguments up by name.
@@ -101,6 +102,23 @@ TEST(Recipe, NormalizationHasAScaleAndAnOrder) {
       << diagnostics;
 }
 
+TEST(Recipe, AutomaticNormalizationHasAnOrder) {
+  for (const char *text : {"normalize(auto, order=bgr)", "normalize(auto, order=\"bgr\")"}) {
+    std::string diagnostics;
+    auto network = elaborateText(model + "train m {\n  " + text + "\n}\n", diagnostics);
+    ASSERT_TRUE(network) << diagnostics;
+    const auto &named = network->recipe.normalize[0].named;
+    ASSERT_EQ(named.size(), 2u);
+    EXPECT_EQ(named[0].first, "auto");
+    EXPECT_EQ(named[1].first, "order");
+    EXPECT_EQ(std::get<std::string>(named[1].second.value), "bgr");
+  }
+  std::string diagnostics;
+  EXPECT_FALSE(elaborateText(model + "train m {\n  normalize(auto, scale=255)\n}\n", diagnostics));
+  EXPECT_NE(diagnostics.find("'normalize' has no argument 'scale'"), std::string::npos)
+      << diagnostics;
+}
+
 TEST(Recipe, NormalizationInOtherUnitsIsPointedOut) {
   std::string diagnostics;
   EXPECT_TRUE(elaborateText(model + "train m {\n  normalize(mean=[127, 127, 127], std=128)\n}\n",
@@ -118,7 +136,8 @@ TEST(Recipe, ForOtherChannelsComputesItsNormalization) {
       model + "train m {\n  normalize(mean=[0.5, 0.5, 0.5], std=[0.2, 0.2, 0.2])\n}\n", diagnostics,
       "", "image=[1, 8, 8]");
   ASSERT_TRUE(network) << diagnostics;
-  EXPECT_EQ(std::get<std::string>(network->recipe.normalize[0].args.at(0).value), "auto");
+  ASSERT_EQ(network->recipe.normalize[0].named.size(), 1u);
+  EXPECT_EQ(network->recipe.normalize[0].named[0].first, "auto");
   EXPECT_EQ(
       diagnostics.substr(0, diagnostics.find('\n')),
       "test.net:7:3: warning: 'mean' of 'normalize' has 3 values, the input has 1 channel: the "

@@ -187,7 +187,7 @@ test.net:3:9: note: [3, 8, 8] comes from 'image'
 test.net:4:27: note: [1, 8, 8] comes from 'conv1'
     4 |   return image * (image | conv(1, k=1))
       |                           ^~~~
-  help: '*' wants equal shapes, or one side of 1x1 with as many channels
+  help: '*' wants equal shapes, or on one side a value per channel: [c] or [c, 1, 1]
 )net"},
     {"fewer channels than there are", R"net(net 1
 model m {

@@ -76,17 +76,52 @@ model m {
     4 |   return image | conv(3 + "a", k=1)
       |                         ^
 )net"},
-    {"tensor plus number", R"net(net 1
+    {"tensor minus number", R"net(net 1
 model m {
   input image: [3, 8, 8]
-  return image + 1
+  return image - 1
 }
 )net",
      "", "",
-     R"net(test.net:4:16: error: '+' of a tensor [3, 8, 8] and the integer 1
-    4 |   return image + 1
+     R"net(test.net:4:16: error: '-' of a tensor [3, 8, 8] and the integer 1
+    4 |   return image - 1
       |                ^
-  help: both sides of a tensor's '+' or '*' must be tensors
+  help: add the negative number: x + -1
+)net"},
+    {"tensor by number", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image / 2
+}
+)net",
+     "", "",
+     R"net(test.net:4:16: error: '/' of a tensor [3, 8, 8] and the integer 2
+    4 |   return image / 2
+      |                ^
+  help: multiply by the reciprocal: x * 0.5 for x / 2
+)net"},
+    {"tensor plus text", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return image + "1"
+}
+)net",
+     "", "",
+     R"net(test.net:4:16: error: '+' of a tensor [3, 8, 8] and the string "1"
+    4 |   return image + "1"
+      |                ^
+  help: a tensor has '+' and '*', with a tensor or a number
+)net"},
+    {"tensor times a number past f32", R"net(net 1
+model m {
+  input image: [3, 8, 8]
+  return 1e39 * image
+}
+)net",
+     "", "",
+     R"net(test.net:4:15: error: '*' of a tensor and 1e+39: tensors hold 32-bit floats, at most 3.4e38
+    4 |   return 1e39 * image
+      |               ^
 )net"},
     {"loop over an integer", R"net(net 1
 model m {

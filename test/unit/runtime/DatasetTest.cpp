@@ -1,6 +1,7 @@
 #include "runtime/data/Dataset.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/image/Image.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
@@ -110,6 +111,19 @@ TEST(Dataset, LabelsBeyondTheModelsClassesAreAnError) {
              "label 7, but the model has 5 classes");
   writeIdx(folder, idxImages(2), idxLabels({0, 4}));
   EXPECT_EQ(openDataset("mnist:" + folder.path, Split::Train, five)->size(), 2);
+}
+
+TEST(Dataset, MoreFoldersThanClassesAreCounted) {
+  ScratchFolder folder;
+  Image image;
+  image.resize(4, 4, 3);
+  for (const char *name : {"bird", "cat", "dog"}) {
+    makeFolder(folder / name);
+    writePng(folder / (std::string(name) + "/0.png"), image);
+  }
+  std::string spec = "imagefolder:" + folder.path;
+  EXPECT_HAS(errorOf([&] { openDataset(spec, Split::Train, {3, 4, 4, 2}); }),
+             spec + " has 3 folders of classes, but the model has 2 classes: ");
 }
 
 TEST(Dataset, UnknownKindsAreUsageErrors) {

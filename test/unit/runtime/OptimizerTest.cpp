@@ -1,6 +1,7 @@
 // Patterns, recipes of optimizers, and what the command line may change of them.
 #include "runtime/train/Optimizer.h"
 #include "runtime/base/Error.h"
+#include "runtime/train/Pattern.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,13 @@
 // Checkpoints: whatever happens to a run, going on ends in the same bytes.
+#include "runtime/image/Image.h"
 #include "test/unit/runtime/Scratch.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <sstream>
 #include <unistd.h>
@@ -23,8 +26,10 @@ static void expectSameFiles(const std::string &a, const std::string &b) {
     EXPECT_TRUE(left.count(name)) << name << " is left over";
 }
 
-/// Starts the command, sends `signal` after some time, waits.
-static int runAndSignal(const std::vector<std::string> &arguments, int signal, int microseconds) {
+/// Starts the command, sends `signal` after some time, counted from when `file`, if one is named,
+/// is there; waits.
+static int runAndSignal(const std::vector<std::string> &arguments, int signal, int microseconds,
+                        const std::string &file = {}) {
   pid_t child = fork();
   if (child == 0) {
     std::vector<char *> pointers;
@@ -36,9 +41,11 @@ static int runAndSignal(const std::vector<std::string> &arguments, int signal, i
     execv(pointers[0], pointers.data());
     _exit(127);
   }
+  int status = 0;
+  while (!file.empty() && !std::filesystem::exists(file) && waitpid(child, &status, WNOHANG) == 0)
+    usleep(200);
   usleep(useconds_t(microseconds));
   kill(child, signal);
-  int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -119,6 +126,44 @@ TEST(Resume, TheCurveOfAStoppedEpochIsWhole) {
   ASSERT_EQ(shell(command + folder / "stopped --resume").code, 0);
   EXPECT_EQ(curvesOf(folder / "whole"), curvesOf(folder / "stopped"));
   EXPECT_EQ(contents(folder / "whole"), contents(folder / "stopped"));
+}
+
+static int64_t corruptOf(const std::string &out) {
+  std::string metrics = readFile(out + "/metrics.jsonl");
+  return nlohmann::json::parse(metrics.substr(0, metrics.find('\n')))["train_corrupt"];
+}
+
+// One image in twenty does not decode: those that were met before the stop count too, though
+// another process met them.
+TEST(Resume, UnreadableImagesBeforeTheStopAreCounted) {
+  ScratchFolder folder;
+  makeFolder(folder / "data");
+  makeFolder(folder / "data/a");
+  Image image;
+  image.resize(28, 28, 1);
+  writePng(folder / "good.png", image);
+  std::string good = readFile(folder / "good.png");
+  constexpr int images = 600;
+  for (int i = 0; i < images; ++i)
+    std::ofstream(folder / ("data/a/" + std::to_string(i) + ".png")) << (i % 20 ? good : "broken");
+  std::string data = "imagefolder:" + folder / "data", out = folder / "stopped";
+  std::vector<std::string> arguments{toy,       "train", "--data", data, "--epochs", "1",
+                                     "--batch", "1",     "--out",  out,  "--resume"};
+  int64_t met = 0;
+  for (int attempt = 0; attempt < 40 && met < 3; ++attempt) {
+    if (runAndSignal(arguments, SIGINT, 10000 * (1 + attempt), out + "/recipe.json") != 1) {
+      std::filesystem::remove_all(out); // after its end
+      continue;
+    }
+    auto checkpoint = nlohmann::json::parse(readFile(out + "/checkpoint/checkpoint.json"));
+    if (checkpoint["position"]["batch"] > 0)
+      met = int64_t(checkpoint["curve"]["corrupt"].size());
+  }
+  ASSERT_GE(met, 3) << "no run was stopped well within its epoch";
+  std::string command = toy + " train --data " + data + " --epochs 1 --batch 1 --out " + out;
+  Outcome outcome = shell(command + " --resume");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(corruptOf(out), images / 20);
 }
 
 TEST(Resume, WithoutACheckpointStartsAfresh) {

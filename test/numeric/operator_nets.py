@@ -1,0 +1,74 @@
+"""Networks of kernels.py: sums and products with numbers and with a value per channel, and frozen batch norm."""
+import torch
+from layers import Net
+
+
+def pre(channels):
+    return ("conv", {"c": channels, "k": 1, "bias": "true"})
+
+
+def operators():
+    """Numbers and values per channel in every place: before and after convolutions, norms and pools, alone, on vectors."""
+    net = Net(3, 9, 7, seed=16)
+
+    def conv(name, part, c, x, kernel=1, pad=0):
+        return net.layer_conv(f"{name}.{part}", {"c": c, "k": kernel, "pad": pad, "bias": "true"}, x)
+
+    def numbers(b, x):
+        p = conv(b, "p", 10, x) * 0.5 + 3
+        q = net.layer_bn(f"{b}.n", {}, net.layer_conv(f"{b}.q", {"c": 33, "k": 3, "pad": 1}, 2 + -0.25 * p))
+        return conv(b, "r", 3, torch.nn.functional.avg_pool2d((q * 2).tanh() * 0.1, 2))
+
+    def of_vectors(b, x):
+        v = net.layer_linear(f"{b}.p", {"c": 13}, x.flatten(1))
+        return net.layer_linear(f"{b}.q", {"c": 5}, (v * 0.3 + 1).tanh() * v + v * 1)
+
+    def per_channel(b, x):
+        p = conv(b, "p", 17, x)
+        v = net.layer_linear(f"{b}.v", {"c": 17}, p.mean((2, 3)))[:, :, None, None]
+        w = conv(b, "w", 17, p.mean((2, 3), keepdim=True))
+        return conv(b, "r", 3, (v.sigmoid() * p + v + (w + p) * w).tanh())
+
+    def before_norm(b, x):
+        p = net.layer_conv(f"{b}.p", {"c": 12, "k": 3, "pad": 1}, x)
+        v = net.layer_linear(f"{b}.v", {"c": 12}, x.mean((2, 3)))[:, :, None, None]
+        q = torch.nn.functional.silu(net.layer_bn(f"{b}.n", {}, p * v + v))
+        return net.layer_conv(f"{b}.q", {"c": 20, "k": 3, "stride": 2, "pad": 1, "bias": "true"}, q * v)
+
+    def of_one_pixel(b, x):
+        w = conv(b, "w", 6, x.mean((2, 3), keepdim=True))
+        v = net.layer_linear(f"{b}.v", {"c": 6}, w.flatten(1))[:, :, None, None]
+        return (w * v + v).tanh()
+
+    net.custom("""p = (image | {b}.p: conv(10, k=1, bias=true)) * 0.5 + 3
+                  q = 2 + -0.25 * p | {b}.q: conv(33, k=3, pad=1, bias=false) | {b}.n: bn
+                  value = tanh(q * 2) * 0.1 | avgpool(k=2) | {b}.r: conv(3, k=1, bias=true)""", numbers)
+    net.custom("""v = image | flatten | {b}.p: linear(13)
+                  value = tanh(v * 0.3 + 1) * v + v * 1 | {b}.q: linear(5)""", of_vectors)
+    net.custom("""p = image | {b}.p: conv(17, k=1, bias=true)
+                  v = p | avgpool(global) | flatten | {b}.v: linear(17)
+                  w = p | avgpool(global) | {b}.w: conv(17, k=1, bias=true)
+                  value = sigmoid(v) * p + v + (w + p) * w | tanh | {b}.r: conv(3, k=1, bias=true)""", per_channel)
+    net.custom("""p = image | {b}.p: conv(12, k=3, pad=1, bias=false)
+                  v = image | avgpool(global) | flatten | {b}.v: linear(12)
+                  q = p * v + v | {b}.n: bn | silu
+                  value = q * v | {b}.q: conv(20, k=3, stride=2, pad=1, bias=true)""", before_norm)
+    net.custom("""w = image | avgpool(global) | {b}.w: conv(6, k=1, bias=true)
+                  v = w | flatten | {b}.v: linear(6)
+                  value = tanh(w * v + v)""", of_one_pixel)
+    return net
+
+
+def frozen():
+    """Batch norms that keep their running statistics, beside others, in each place where one is fused or stands alone."""
+    net = Net(3, 9, 8, seed=17)
+    for c, kernel, stride in ((17, 3, 1), (5, 1, 2), (33, 3, 2), (10, 5, 1)):
+        net.branch([("conv", {"c": c, "k": 1}), ("bn", {"frozen": "true"}), ("silu", {}),
+                    ("conv", {"c": c + 1, "k": kernel, "stride": stride, "pad": kernel // 2}), ("bn", {"eps": 1e-3, "momentum": 0.3}), ("tanh", {}),
+                    ("conv", {"c": 9, "k": 3, "pad": 1}), ("bn", {"eps": 1e-3, "frozen": "true"}), ("hardswish", {})])
+    net.branch([("bn", {"frozen": "true"}), pre(4), ("tanh", {})])
+    net.branch([pre(12), ("silu", {}), ("bn", {"frozen": "true"}), ("maxpool", {"k": 3, "stride": 2, "pad": 1}), pre(3)])
+    net.branch([pre(4), ("flatten", {}), ("linear", {"c": 11}), ("bn", {"frozen": "true"}), ("tanh", {}), ("linear", {"c": 6})])
+    net.branch([("conv", {"c": 24, "k": 3, "pad": 1, "groups": 3}), ("bn", {"frozen": "true"}), ("conv", {"c": 24, "k": 3, "pad": 1, "groups": 24}),
+                ("bn", {"frozen": "true"}), ("tanh", {})])
+    return net
