@@ -176,8 +176,7 @@ static void overBlockSizes(KernelEmitter &k, Value count, int64_t block, int64_t
     return body(channels);
   if (!last)
     return body(block);
-  k.choose(
-      k.less(count, k.c(block)), [&] { body(last); }, [&] { body(block); });
+  k.choose(k.less(count, k.c(block)), [&] { body(last); }, [&] { body(block); });
 }
 
 void FilterGradEmitter::emitImage(Value image, Value channel, Value count) {

@@ -177,8 +177,7 @@ void WinogradEmitter::emitProducts(TypedPointer weightAt, int64_t vectors, Value
       if (rows == 0)
         return self(self, index + 1);
       Value same = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, left, k.c(rows));
-      k.choose(
-          same, [&] { callRows(rows, whole); }, [&] { self(self, index + 1); });
+      k.choose(same, [&] { callRows(rows, whole); }, [&] { self(self, index + 1); });
     };
     dispatch(dispatch, 0);
   });

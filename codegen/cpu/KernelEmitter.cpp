@@ -224,8 +224,7 @@ void KernelEmitter::when(Value condition, function_ref<void()> body) {
 }
 
 void KernelEmitter::choose(Value condition, function_ref<void()> yes, function_ref<void()> no) {
-  chooseValues(
-      condition, [&] { return yes(), Values(); }, [&] { return no(), Values(); });
+  chooseValues(condition, [&] { return yes(), Values(); }, [&] { return no(), Values(); });
 }
 
 Values KernelEmitter::chooseValues(Value condition, function_ref<Values()> yes,

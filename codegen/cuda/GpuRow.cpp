@@ -56,8 +56,7 @@ private:
     return k.blockReduce(own, k.threads, combine);
   }
   Value sum(llvm::function_ref<Value(Value)> term) {
-    return fold(
-        k.number(0), [&](Value x, Value y) { return k.fadd(x, y); }, term);
+    return fold(k.number(0), [&](Value x, Value y) { return k.fadd(x, y); }, term);
   }
   /// max x, and the sum of exp(x - max).
   std::pair<Value, Value> maxAndSum(TypedPointer x) {

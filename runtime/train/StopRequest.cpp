@@ -14,8 +14,7 @@ void surviveFailedWrites() {
 }
 
 void watchSignals() {
-  struct sigaction action {
-  }, before{};
+  struct sigaction action{}, before{};
   action.sa_handler = [](int) { interrupted = 1; };
   if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN)
     sigaction(SIGHUP, &action, nullptr);

@@ -39,7 +39,7 @@ train m { loss cross_entropy(label_smoothing=0.1) }
 model m {
   input tokens: [7, 12]
   input more: [7, 4]
-  x = concat(tokens | linear(10) | silu, more)
+  x = (tokens | linear(10) | silu) + (more | linear(10))
   return {classes: x | linear(5), vector: x | linear(9) | tanh | linear(2)}
 }
 train m { loss classes: cross_entropy, vector: 0.25 * mse }

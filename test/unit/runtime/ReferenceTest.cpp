@@ -100,9 +100,7 @@ TEST(Reference, MovesGatesConcatenatesResponds) {
   EXPECT_EQ(compute(node, {{{3, 1, 1}, {1, 2, 3}}}),
             (std::vector<double>{1.0 / 6, 2.0 / 15, 3.0 / 14}));
   node.op = "nonsense";
-  EXPECT_EQ(errorOf([&] {
-              compute(node, {{{3, 1, 1}, {1, 2, 3}}});
-            }),
+  EXPECT_EQ(errorOf([&] { compute(node, {{{3, 1, 1}, {1, 2, 3}}}); }),
             "gradcheck: no reference for the operation nonsense");
 }
 
