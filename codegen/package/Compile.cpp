@@ -88,7 +88,7 @@ static ModelSymbols symbolsOf(ModuleOp module, unsigned level = 0) {
 }
 
 LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeKind kind,
-                                 llvm::raw_pwrite_stream &out) {
+                                 const WatchCode &watch, llvm::raw_pwrite_stream &out) {
   cpu::KernelSet kernels(*module.getContext(), target.lanes);
   CpuKernels view(kernels);
   ModelTable table(module, view, modelJson(module, target));
@@ -99,7 +99,7 @@ LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeK
   if (!code)
     return failure();
   table.emit(*code, symbolsOf(module));
-  return writeCode(module, *code, target, kind, out);
+  return writeCode(module, *code, target, kind, out, watch);
 }
 
 LogicalResult netc::compileForLinking(ModuleOp module, const CpuTarget &target,
@@ -129,7 +129,7 @@ static std::vector<unsigned> ptxLevels(const cuda::GpuTarget &gpu) {
 }
 
 LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &gpu,
-                                       const CpuTarget &host, CodeKind kind,
+                                       const CpuTarget &host, CodeKind kind, const WatchCode &watch,
                                        llvm::raw_pwrite_stream &out) {
   GpuCode images;
   images.simulated = gpu.simulated;
@@ -146,6 +146,8 @@ LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &g
     FailureOr<std::string> ptx = cuda::emitPtx(module, kernels, level);
     if (failed(ptx))
       return failure();
+    if (watch)
+      watch("sm_" + std::to_string(level), "ptx", *ptx);
     if (kind == CodeKind::Ptx) {
       out << *ptx;
       return success();

@@ -3,6 +3,7 @@
 #define NETC_CODEGEN_PACKAGE_COMPILE_H
 
 #include "codegen/common/Target.h"
+#include "codegen/common/WatchCode.h"
 #include "codegen/cuda/GpuTarget.h"
 #include "codegen/package/KernelObjects.h"
 #include "codegen/package/ModelTable.h"
@@ -15,9 +16,9 @@ namespace netc {
 enum class CodeKind { LlvmIr, Assembly, Object, Ptx };
 
 /// Emits kernels and model table of `module` (after the kern stage) to `out`.
-/// Reports through the module's diagnostics.
+/// Reports through the module's diagnostics. `watch` is given the optimised LLVM IR.
 mlir::LogicalResult compileModel(mlir::ModuleOp module, const CpuTarget &target, CodeKind kind,
-                                 llvm::raw_pwrite_stream &out);
+                                 const WatchCode &watch, llvm::raw_pwrite_stream &out);
 
 /// The same for an executable: the tables alone to `out`, an object file, the kernels to `kernels`.
 /// `level`: see ModelSymbols.
@@ -27,9 +28,9 @@ mlir::LogicalResult compileForLinking(mlir::ModuleOp module, const CpuTarget &ta
 
 /// The same as compileModel for a GPU: the object holds the tables and the kernels as PTX, and as
 /// machine code for each chip where chips were named and ptxas is found. Ptx: the text for the
-/// first chip alone.
+/// first chip alone. `watch` is given the PTX for each group of chips ("sm_80").
 mlir::LogicalResult compileModelForGpu(mlir::ModuleOp module, const cuda::GpuTarget &gpu,
-                                       const CpuTarget &host, CodeKind kind,
+                                       const CpuTarget &host, CodeKind kind, const WatchCode &watch,
                                        llvm::raw_pwrite_stream &out);
 
 /// The object file that makes an executable of others: `netc_models`, the list of `tables`, each a

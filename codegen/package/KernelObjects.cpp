@@ -34,8 +34,8 @@ struct Job {
 /// What a thread compiles with.
 class KernelCompiler {
 public:
-  explicit KernelCompiler(const CpuTarget &target)
-      : target(target), context(MLIRContext::Threading::DISABLED), writer(target) {
+  KernelCompiler(const CpuTarget &target, const WatchCode &watch)
+      : target(target), watch(watch), context(MLIRContext::Threading::DISABLED), writer(target) {
     context.getDiagEngine().registerHandler(
         [this](Diagnostic &diagnostic) { said += (said.empty() ? "" : "; ") + diagnostic.str(); });
   }
@@ -57,6 +57,7 @@ private:
   LogicalResult tryTo(Job &job);
 
   const CpuTarget &target;
+  const WatchCode &watch;
   MLIRContext context;
   CodeWriter writer;
   std::string said;
@@ -78,7 +79,7 @@ LogicalResult KernelCompiler::tryTo(Job &job) {
   code->getFunction(job.symbol)->setVisibility(llvm::GlobalValue::HiddenVisibility);
   llvm::SmallString<0> object;
   llvm::raw_svector_ostream out(object);
-  said = writer.write(*code, CodeKind::Object, out);
+  said = writer.write(*code, CodeKind::Object, out, watch, job.symbol);
   job.code.object = object.str().str();
   return success(said.empty());
 }
@@ -95,7 +96,8 @@ static std::string symbolOf(StringRef source, const CpuTarget &target) {
 }
 
 /// Runs the jobs on `threads` threads, those with most to read first: they take longest.
-static KernelTimes compileAll(std::vector<Job> &jobs, const CpuTarget &target, unsigned threads) {
+static KernelTimes compileAll(std::vector<Job> &jobs, const CpuTarget &target, unsigned threads,
+                              const WatchCode &watch) {
   std::vector<size_t> order(jobs.size());
   std::iota(order.begin(), order.end(), 0);
   llvm::sort(order, [&](size_t a, size_t b) {
@@ -106,7 +108,7 @@ static KernelTimes compileAll(std::vector<Job> &jobs, const CpuTarget &target, u
   KernelTimes all;
   auto work = [&] {
     double start = threadSeconds();
-    KernelCompiler compiler(target);
+    KernelCompiler compiler(target, watch);
     for (size_t i; (i = next++) < order.size();)
       compiler.compile(jobs[order[i]]);
     std::lock_guard lock(mutex);
@@ -138,14 +140,14 @@ KernelObjects::add(ArrayRef<std::string> sources, const CpuTarget &target, std::
     auto [entry, isNew] = kernels.insert({symbol, KernelCode()});
     if (!isNew)
       continue;
-    if (auto known = cache.find(symbol, source)) {
+    if (auto known = watcher ? std::nullopt : cache.find(symbol, source)) {
       entry->second = std::move(*known);
       ++hits;
     } else {
       jobs.push_back({symbol, &source, {}, {}});
     }
   }
-  KernelTimes times = compileAll(jobs, target, threads);
+  KernelTimes times = compileAll(jobs, target, threads, watcher);
   spent.emitting += times.emitting;
   spent.optimising += times.optimising;
   spent.generating += times.generating;

@@ -9,6 +9,7 @@
 #define NETC_CODEGEN_PACKAGE_KERNELOBJECTS_H
 
 #include "codegen/common/Target.h"
+#include "codegen/common/WatchCode.h"
 #include "codegen/package/KernelCache.h"
 
 #include "mlir/Support/LogicalResult.h"
@@ -32,6 +33,10 @@ class KernelObjects {
 public:
   KernelObjects(KernelCache &cache, unsigned threads) : cache(cache), threads(threads) {}
 
+  /// From now on `view` is given the LLVM IR of what is added, under its symbol. For that, all of
+  /// it is compiled: the cache has no LLVM IR.
+  void watch(WatchCode view) { watcher = std::move(view); }
+
   /// Compiles what is new among `sources` (of cpu::kernelSource) or takes it from the cache.
   /// Returns the symbol of each; nothing: `error` says what went wrong.
   std::optional<std::vector<std::string>> add(llvm::ArrayRef<std::string> sources,
@@ -53,6 +58,7 @@ private:
   unsigned threads;
   size_t hits = 0;
   KernelTimes spent;
+  WatchCode watcher;
   llvm::MapVector<std::string, KernelCode, std::map<std::string, unsigned>> kernels; ///< by symbol
 };
 

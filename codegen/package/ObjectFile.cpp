@@ -45,7 +45,8 @@ CodeWriter::CodeWriter(const CpuTarget &target)
 }
 CodeWriter::~CodeWriter() = default;
 
-std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out) {
+std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out,
+                              const WatchCode &watch, StringRef name) {
   if (!machine)
     return "this LLVM cannot generate code for this machine: " + error;
   code.setTargetTriple(machine->getTargetTriple());
@@ -60,6 +61,12 @@ std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrit
   double start = threadSeconds();
   pipeline->run(code);
   optimising += threadSeconds() - start;
+  if (watch) {
+    std::string text;
+    llvm::raw_string_ostream printed(text);
+    code.print(printed, nullptr);
+    watch(name, "ll", text);
+  }
   if (kind == CodeKind::LlvmIr) {
     code.print(out, nullptr);
     return {};
@@ -76,7 +83,7 @@ std::string CodeWriter::write(llvm::Module &code, CodeKind kind, llvm::raw_pwrit
 }
 
 LogicalResult netc::writeCode(ModuleOp source, llvm::Module &code, const CpuTarget &target,
-                              CodeKind kind, llvm::raw_pwrite_stream &out) {
-  std::string problem = CodeWriter(target).write(code, kind, out);
+                              CodeKind kind, llvm::raw_pwrite_stream &out, const WatchCode &watch) {
+  std::string problem = CodeWriter(target).write(code, kind, out, watch);
   return problem.empty() ? success() : source.emitError(problem);
 }

@@ -23,8 +23,10 @@ public:
   explicit CodeWriter(const CpuTarget &target);
   ~CodeWriter();
 
-  /// Optimises `code` and writes it as `kind`. Returns why it cannot, empty: it did.
-  std::string write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out);
+  /// Optimises `code` and writes it as `kind`. Returns why it cannot, empty: it did. `watch` is
+  /// given the optimised code under `name`.
+  std::string write(llvm::Module &code, CodeKind kind, llvm::raw_pwrite_stream &out,
+                    const WatchCode &watch = {}, llvm::StringRef name = {});
 
   /// Seconds of this thread's processor time so far: LLVM's passes; its code generator.
   double optimising = 0, generating = 0;
@@ -38,7 +40,8 @@ private:
 
 /// Optimises `code` for `target` and writes it as `kind`.
 mlir::LogicalResult writeCode(mlir::ModuleOp source, llvm::Module &code, const CpuTarget &target,
-                              CodeKind kind, llvm::raw_pwrite_stream &out);
+                              CodeKind kind, llvm::raw_pwrite_stream &out,
+                              const WatchCode &watch = {});
 
 } // namespace netc
 

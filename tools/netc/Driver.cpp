@@ -12,6 +12,8 @@
 #include "passes/Pipeline.h"
 #include "tools/netc/CacheFolder.h"
 #include "tools/netc/Options.h"
+#include "tools/netc/Output.h"
+#include "tools/netc/StageDump.h"
 #include "tools/netc/TunedSchedules.h"
 
 #include "mlir/IR/AsmState.h"
@@ -29,55 +31,9 @@
 using namespace mlir;
 using namespace netc;
 
-static int fail(const llvm::Twine &message) {
-  llvm::errs() << "netc: error: " << message << "\n";
-  return kFailed;
-}
-
 /// Seconds on a clock that only goes forward.
 static double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// A device or a pipe: it is written to, never replaced.
-static bool isSpecial(llvm::StringRef path) {
-  llvm::sys::fs::file_status status;
-  return !llvm::sys::fs::status(path, status) && llvm::sys::fs::is_other(status);
-}
-
-static int writeStdout(llvm::StringRef text) {
-  llvm::outs() << text;
-  llvm::outs().flush();
-  if (!llvm::outs().has_error())
-    return kDone;
-  std::error_code full = llvm::outs().error();
-  llvm::outs().clear_error(); // or its destructor aborts
-  return fail("cannot write to standard output: " + full.message());
-}
-
-/// Writes `text` to `path`. A file appears as a whole or not at all.
-static int writeFile(const std::string &path, llvm::StringRef text) {
-  bool special = isSpecial(path);
-  if (!special && llvm::sys::fs::is_directory(path))
-    return fail("cannot write " + path + ": it is a folder");
-  std::string written = special ? path : partialName(path);
-  std::error_code error;
-  {
-    llvm::raw_fd_ostream out(written, error);
-    if (error)
-      return fail("cannot write " + path + ": " + error.message());
-    out << text;
-    out.close();
-    error = out.error();
-    out.clear_error();
-  }
-  if (!error && !special)
-    error = llvm::sys::fs::rename(written, path);
-  if (!error)
-    return kDone;
-  if (!special)
-    llvm::sys::fs::remove(written);
-  return fail("cannot write " + path + ": " + error.message());
 }
 
 /// Writes `text` to the output that was named, or to stdout.
@@ -127,8 +83,16 @@ struct Targets {
 };
 } // namespace
 
-static bool runPasses(ModuleOp module, Stage stage, const Options &options, const Targets &target) {
+/// `dump` null: a trial, which nobody looks at.
+static bool runPasses(ModuleOp module, Stage stage, const Options &options, const Targets &target,
+                      StageDump *dump) {
   PassManager pm(module.getContext());
+  if (dump && options.printIr)
+    pm.enableIRPrinting([](Pass *, Operation *) { return false; },
+                        [](Pass *, Operation *) { return true; },
+                        /*printModuleScope=*/true, /*printAfterOnlyOnChange=*/false);
+  if (dump)
+    dump->watch(pm);
   // Each stage ends in a verifier of its own, which also runs the verifiers of ops; running those
   // after every pass would cost as much as the passes.
   pm.enableVerifier(false);
@@ -145,12 +109,14 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.gpu = target.gpu.has_value();
   pipeline.precision = target.gpu && target.gpu->tensorCores ? "tf32" : "f32";
   buildPipeline(pm, stage, pipeline);
-  return succeeded(pm.run(module));
+  return succeeded(pm.run(module)) && !(dump && dump->status());
 }
 
 /// Plans a module for `tuneNetwork`.
 static PlanModule passesOf(const Options &options, const Targets &target) {
-  return [&](ModuleOp module) { return success(runPasses(module, Stage::Kern, options, target)); };
+  return [&](ModuleOp module) {
+    return success(runPasses(module, Stage::Kern, options, target, nullptr));
+  };
 }
 
 /// An archive of the runtime; they lie beside netc in a build and in an installation.
@@ -162,16 +128,20 @@ static std::string archivePath(llvm::StringRef name) {
   return std::string(path);
 }
 
-static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind,
+static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind, StageDump &dump,
                              llvm::raw_pwrite_stream &out) {
-  return target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, out)
-                    : compileModel(module, target.cpu, kind, out);
+  WatchCode watch = dump.watchCode(/*several=*/false);
+  LogicalResult compiled =
+      target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, watch, out)
+                 : compileModel(module, target.cpu, kind, watch, out);
+  return success(succeeded(compiled) && !dump.status());
 }
 
-static int emitCode(ModuleOp module, const Options &options, const Targets &target, CodeKind kind) {
+static int emitCode(ModuleOp module, const Options &options, const Targets &target, CodeKind kind,
+                    StageDump &dump) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream out(bytes);
-  if (failed(compile(module, target, kind, out)))
+  if (failed(compile(module, target, kind, dump, out)))
     return kFailed;
   if (kind != CodeKind::Object)
     return writeText(options, bytes);
@@ -198,8 +168,9 @@ namespace {
 /// Temporary object files, gone with it.
 class Objects {
 public:
-  explicit Objects(const Options &options)
-      : cache(options.kernelCache ? kernelFolder() : std::string(), kernelFolderBytes()),
+  Objects(const Options &options, StageDump &dump)
+      : dump(dump),
+        cache(options.kernelCache ? kernelFolder() : std::string(), kernelFolderBytes()),
         kernels(cache, options.threads ? options.threads : defaultCompilerThreads()) {}
   ~Objects() {
     for (const std::string &path : paths)
@@ -220,6 +191,7 @@ private:
   /// A new file; null: none could be made, which was said.
   std::unique_ptr<llvm::raw_fd_ostream> create(llvm::StringRef suffix);
 
+  StageDump &dump;
   std::vector<std::string> paths;
   KernelCache cache;
   KernelObjects kernels;
@@ -253,8 +225,11 @@ int Objects::add(llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> wr
 
 int Objects::addModel(ModuleOp module, const Targets &target, unsigned level) {
   return add([&](llvm::raw_pwrite_stream &out) {
-    return target.gpu ? compile(module, target, CodeKind::Object, out)
-                      : compileForLinking(module, target.cpu, kernels, out, level);
+    if (target.gpu)
+      return compile(module, target, CodeKind::Object, dump, out);
+    kernels.watch(dump.watchCode(/*several=*/true));
+    LogicalResult compiled = compileForLinking(module, target.cpu, kernels, out, level);
+    return success(succeeded(compiled) && !dump.status());
   });
 }
 
@@ -303,7 +278,8 @@ static int linkObjects(const Objects &objects, const std::string &output, const 
 
 /// The model once for each level of the CPU: tiles and layouts differ, so all after the net stage
 /// is made anew.
-static int emitExecutable(ModuleOp network, const Options &options, const Targets &target) {
+static int emitExecutable(ModuleOp network, const Options &options, const Targets &target,
+                          StageDump &dump) {
   std::string output = options.output.empty()
                            ? network->getAttrOfType<StringAttr>("net.model").str()
                            : options.output;
@@ -311,15 +287,20 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
     return code;
   llvm::StringRef model = network->getAttrOfType<StringAttr>("net.model").getValue();
   std::vector<std::string> tables;
-  Objects objects(options);
+  Objects objects(options, dump);
   double inCode = 0;
   for (auto [index, level] : llvm::enumerate(target.levels)) {
     OwningOpRef<ModuleOp> module = network.clone();
     Targets one = target;
     one.cpu = level;
+    if (target.levels.size() > 1) {
+      dump.setLevel(level.name);
+      if (options.printIr)
+        llvm::errs() << "// -----// Passes for " << level.name << " //----- //\n";
+    }
     if (options.tune && failed(tuneNetwork(*module, level, passesOf(options, one))))
       return kFailed;
-    if (!runPasses(*module, Stage::Kern, options, one))
+    if (!runPasses(*module, Stage::Kern, options, one, &dump))
       return kFailed;
     if (options.explain && index == 0)
       if (int code = writeStdout(explain(*module)))
@@ -359,13 +340,18 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
                     .Case("train", Stage::Train)
                     .Case("fused", Stage::Fused)
                     .Default(Stage::Kern);
+  StageDump dump(options.dumpFolder);
+  if (int code = dump.open())
+    return code;
+  if (int code = dump.addModule("parsed", *module))
+    return code;
   if (options.mode == "both" && stage == Stage::Kern && options.emit != "kern")
     recordGraph(*module);
   if (options.emit == "exe")
-    return emitExecutable(*module, options, target);
+    return emitExecutable(*module, options, target, dump);
   if (options.tune && failed(tuneNetwork(*module, target.cpu, passesOf(options, target))))
     return kFailed;
-  if (!runPasses(*module, stage, options, target))
+  if (!runPasses(*module, stage, options, target, &dump))
     return kFailed;
   if (options.explain && stage == Stage::Kern)
     if (int code = writeStdout(explain(*module)))
@@ -374,13 +360,13 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
     return writeText(options,
                      modelJson(*module, target.cpu, target.gpu ? &*target.gpu : nullptr) + "\n");
   if (options.emit == "llvm")
-    return emitCode(*module, options, target, CodeKind::LlvmIr);
+    return emitCode(*module, options, target, CodeKind::LlvmIr, dump);
   if (options.emit == "asm")
-    return emitCode(*module, options, target, CodeKind::Assembly);
+    return emitCode(*module, options, target, CodeKind::Assembly, dump);
   if (options.emit == "ptx")
-    return emitCode(*module, options, target, CodeKind::Ptx);
+    return emitCode(*module, options, target, CodeKind::Ptx, dump);
   if (options.emit == "obj")
-    return emitCode(*module, options, target, CodeKind::Object);
+    return emitCode(*module, options, target, CodeKind::Object, dump);
   return writeText(options, printed(*module));
 }
 

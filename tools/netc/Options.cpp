@@ -66,6 +66,15 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
                  "threads that compile kernels (default: the cores that netc may use)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
+  app.add_flag("--print-ir-after-all", options.printIr,
+               "print the module to stderr after each pass");
+  app.add_option(
+         "--dump-stages", options.dumpFolder,
+         "write the module after each pass, and the kernels' code, to numbered files in DIR")
+      ->type_name("DIR")
+      ->check([](const std::string &folder) {
+        return folder.empty() ? "expected a folder" : std::string();
+      });
   app.add_flag("--timing", options.timing, "print how long each pass took");
   app.set_version_flag("--version", "netc " NETC_VERSION " (LLVM/MLIR 22)");
   try {
@@ -76,6 +85,12 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   if (!options.chip.empty() && options.target == "cpu") {
     std::cerr << "netc: --chip " << options.chip
               << ": only --target cuda and sim have chips, this is " << options.target << "\n";
+    return kUsage;
+  }
+  if ((options.printIr || !options.dumpFolder.empty()) &&
+      (options.emit == "ast" || options.emit == "dot")) {
+    std::cerr << "netc: " << (options.printIr ? "--print-ir-after-all" : "--dump-stages")
+              << ": no pass runs with --emit " << options.emit << "\n";
     return kUsage;
   }
   for (const std::string &set : sets) {

@@ -23,6 +23,8 @@ struct Options {
   bool explain = false;
   bool timing = false;
   bool tune = false;
+  bool printIr = false;   ///< after each pass, to stderr
+  std::string dumpFolder; ///< of --dump-stages; empty: none
   bool kernelCache = true;
   unsigned threads = 0; ///< that compile kernels; 0: as many as there are cores for this process
 };
