@@ -17,7 +17,10 @@ std::string netc::cpu::kernelSource(kern::KernelOpInterface launch) {
   SmallVector<Value> operands;
   for (Value operand : launch->getOperands())
     operands.push_back(kern::AllocOp::create(b, loc, operand.getType()));
-  b.clone(*launch)->setOperands(operands);
+  Operation *alone = b.clone(*launch);
+  alone->setOperands(operands);
+  // Discardable attributes say which layers a launch computes: a layer's name is none of its code.
+  alone->setDiscardableAttrs(DictionaryAttr::get(launch->getContext()));
   std::string text;
   llvm::raw_string_ostream out(text);
   module->print(out, OpPrintingFlags().printGenericOpForm());

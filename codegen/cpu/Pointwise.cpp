@@ -130,7 +130,7 @@ static void reduceChannels(KernelEmitter &k, kern::ReduceOp op, const Launch &la
     ++next;
   }
   for (Value vector : op.getVectors()) {
-    Value buffer = launch.buffers[next++];
+    TypedPointer buffer = launch.buffers[next++];
     arguments.push_back(isForAllChannels(vector) ? k.splat(k.load(buffer))
                                                  : k.loadVector(k.at(buffer, channel), valid));
   }

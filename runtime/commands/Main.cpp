@@ -6,6 +6,7 @@
 #include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/exec/Model.h"
+#include "runtime/system/ControlGroup.h"
 #include "runtime/system/CpuFeatures.h"
 #include "runtime/system/Memory.h"
 #include "runtime/system/ThreadPool.h"

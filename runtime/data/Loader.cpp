@@ -5,6 +5,7 @@
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
 #include "runtime/base/Threads.h"
+#include "runtime/system/ControlGroup.h"
 #include "runtime/system/ThreadPool.h"
 
 #include <algorithm>

@@ -8,6 +8,7 @@
 #include "runtime/report/Mistakes.h"
 #include "runtime/report/Style.h"
 #include "runtime/system/AtomicFile.h"
+#include "runtime/system/ControlGroup.h"
 #include "runtime/system/Memory.h"
 #include "runtime/system/ThreadPool.h"
 

@@ -1,10 +1,13 @@
 //===- ControlGroup.cpp - limits that a container sets --------------------===//
 #include "runtime/system/ControlGroup.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 namespace netc::runtime {
 
@@ -66,6 +69,16 @@ std::optional<unsigned> quotaCores(const std::string &root, const std::string &s
       least = std::min(least.value_or(whole), whole);
     }
   return least;
+}
+
+unsigned availableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0
+                       ? unsigned(std::max(1, CPU_COUNT(&set)))
+                       : std::max(1u, std::thread::hardware_concurrency());
+  // More threads than the quota pays for would be stopped in the middle of their work.
+  return std::min(cores, quotaCores().value_or(cores));
 }
 
 } // namespace netc::runtime

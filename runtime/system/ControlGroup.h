@@ -1,4 +1,8 @@
 //===- ControlGroup.h - limits that a container sets ------------*- C++ -*-===//
+//
+// netc asks it too, for the threads that compile: these files include nothing of the runtime.
+//
+//===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_SYSTEM_CONTROLGROUP_H
 #define NETC_RUNTIME_SYSTEM_CONTROLGROUP_H
 
@@ -18,6 +22,9 @@ struct ControlGroup {
 std::vector<ControlGroup> controlGroups(const std::string &controller,
                                         const std::string &root = "/sys/fs/cgroup",
                                         const std::string &self = "/proc/self/cgroup");
+
+/// Cores that this process may run on, by affinity and by the quota of its control groups.
+unsigned availableCores();
 
 /// Cores' worth of time that CPU quotas leave, rounded up; nothing where none is set.
 std::optional<unsigned> quotaCores(const std::string &root = "/sys/fs/cgroup",

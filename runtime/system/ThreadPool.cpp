@@ -5,7 +5,6 @@
 #include "runtime/system/ControlGroup.h"
 
 #include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,16 +35,6 @@ static void wake(std::atomic<uint32_t> &word, int count) {
 }
 
 static void flushDenormals() { _mm_setcsr(_mm_getcsr() | 0x8040); }
-
-unsigned availableCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  unsigned cores = sched_getaffinity(0, sizeof set, &set) == 0
-                       ? unsigned(std::max(1, CPU_COUNT(&set)))
-                       : std::max(1u, std::thread::hardware_concurrency());
-  // More threads than the quota pays for would be stopped in the middle of a grid.
-  return std::min(cores, quotaCores().value_or(cores));
-}
 
 ThreadPool::ThreadPool(unsigned threads)
     : spins(threads > availableCores() ? shortSpin : longSpin) {

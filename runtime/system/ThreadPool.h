@@ -62,9 +62,6 @@ private:
   std::vector<std::thread> workers;
 };
 
-/// Cores that this process may run on, by affinity and by the quota of its control groups.
-unsigned availableCores();
-
 } // namespace netc::runtime
 
 #endif // NETC_RUNTIME_SYSTEM_THREADPOOL_H

@@ -99,6 +99,16 @@ def other_recipe():
                  ("the bytes differ", cached == bench.bytes("taught")))
 
 
+def other_names():
+    """A kernel does not depend on what its layers are called."""
+    bench = Bench()
+    bench.netc()
+    named = bench.path / "named.net"
+    named.write_text(TEXT.replace("fc: linear", "head: linear").replace("| conv(24", "| narrow: conv(24"))
+    _, kernels, found = bench.netc(file=named, output="named")
+    return truth((f"other names share {found} of {kernels} kernels", found == kernels))
+
+
 def damaged():
     bench = Bench()
     _, kernels, _ = bench.netc()
@@ -210,7 +220,7 @@ def other_version():
 
 def main():
     report = Report("kernel_cache")
-    for case in report.share([same_bytes, other_recipe, damaged, concurrent, bounded_size, unwritable, other_version]):
+    for case in report.share([same_bytes, other_recipe, other_names, damaged, concurrent, bounded_size, unwritable, other_version]):
         report.case(case.__name__, case)
     report.close()
 

@@ -10,6 +10,7 @@
 #include "frontend/emit/EmitNet.h"
 #include "frontend/syntax/Format.h"
 #include "passes/Pipeline.h"
+#include "runtime/system/ControlGroup.h"
 #include "tools/netc/CacheFolder.h"
 #include "tools/netc/Options.h"
 #include "tools/netc/Output.h"
@@ -164,6 +165,11 @@ static int checkOutput(const std::string &output) {
   return kDone;
 }
 
+static unsigned compilerThreads(const Options &options) {
+  return options.threads ? options.threads
+                         : std::min(runtime::availableCores(), KernelObjects::kMostThreads);
+}
+
 namespace {
 /// Temporary object files, gone with it.
 class Objects {
@@ -171,7 +177,7 @@ public:
   Objects(const Options &options, StageDump &dump)
       : dump(dump),
         cache(options.kernelCache ? kernelFolder() : std::string(), kernelFolderBytes()),
-        kernels(cache, options.threads ? options.threads : defaultCompilerThreads()) {}
+        kernels(cache, compilerThreads(options)) {}
   ~Objects() {
     for (const std::string &path : paths)
       llvm::sys::fs::remove(path);

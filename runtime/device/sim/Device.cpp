@@ -2,8 +2,7 @@
 #include "runtime/device/sim/Device.h"
 
 #include "runtime/base/Error.h"
-
-#include <sched.h>
+#include "runtime/system/ControlGroup.h"
 
 using namespace netc::runtime::sim;
 
@@ -11,11 +10,6 @@ Device &Device::instance() {
   // Never destroyed: handles may be closed while the process ends.
   static Device *device = new Device;
   return *device;
-}
-
-static unsigned availableCores() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? unsigned(CPU_COUNT(&set)) : 1;
 }
 
 void Device::configure(const SimulatorOptions &wanted) {
