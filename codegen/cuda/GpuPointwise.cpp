@@ -347,8 +347,7 @@ void netc::cuda::emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &laun
   k.when(writes, [&] {
     for (Value vector : op.getVectors()) {
       TypedPointer buffer = launch.buffers[next++];
-      arguments.push_back(
-          k.load(isForAllChannels(vector) ? buffer : k.at(buffer, thread.channel)));
+      arguments.push_back(k.load(isForAllChannels(vector) ? buffer : k.at(buffer, thread.channel)));
     }
     for (Value result : emitFormula(k, op.getBody().front(), arguments))
       k.store(result, k.at(launch.buffers[next++], thread.channel));

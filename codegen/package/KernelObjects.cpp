@@ -175,8 +175,3 @@ std::string KernelObjects::writeArchive(StringRef path) const {
                          llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
   return error ? llvm::toString(std::move(error)) : std::string();
 }
-
-unsigned netc::defaultCompilerThreads() {
-  // Each takes some ten MiB, and a network has a few hundred kernels.
-  return std::clamp(llvm::hardware_concurrency().compute_thread_count(), 1u, 16u);
-}

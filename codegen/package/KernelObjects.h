@@ -31,6 +31,10 @@ struct KernelTimes {
 /// The kernels of an executable: of several targets, if it has kernels for several.
 class KernelObjects {
 public:
+  /// Threads that are worth their memory: each takes some ten MiB, and a network has a few hundred
+  /// kernels.
+  static constexpr unsigned kMostThreads = 16;
+
   KernelObjects(KernelCache &cache, unsigned threads) : cache(cache), threads(threads) {}
 
   /// From now on `view` is given the LLVM IR of what is added, under its symbol. For that, all of
@@ -61,9 +65,6 @@ private:
   WatchCode watcher;
   llvm::MapVector<std::string, KernelCode, std::map<std::string, unsigned>> kernels; ///< by symbol
 };
-
-/// Cores that this process may use, at most as many as compile kernels well.
-unsigned defaultCompilerThreads();
 
 } // namespace netc
 

@@ -101,7 +101,7 @@ struct Recipe {
   /// Runs of images that each batch is cut into, whatever the number of processes; each is
   /// normalised by itself.
   int64_t shards = 1;
-  std::vector<std::string> freeze; ///< patterns of parameters that stay as they are
+  std::vector<std::string> freeze;          ///< patterns of parameters that stay as they are
   std::vector<std::string> freezeBatchNorm; ///< of layers that take their running statistics
   std::vector<std::pair<std::string, double>> ownRates; ///< pattern, learning rate
   std::vector<ScheduleStage> schedule;
