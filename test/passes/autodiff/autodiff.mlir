@@ -54,7 +54,7 @@ net.parameter @w : tensor<4x4xf32> {trainable, init = ["constant", 0.0, 0.0], la
 // CHECK: net.frozen_norm_grads %[[SUMS]]#0, %[[SUMS]]#1
 // CHECK: %[[DX:.*]] = net.frozen_norm_input_grad %[[HALF]], %[[SCALE]]
 // CHECK: net.linear_weight_grad %arg0, %[[DX]]
-func.func @step(%x: tensor<?x4xf32>, %m: tensor<4xf32>, %labels: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<1xf32>) {
+func.func @step(%x: tensor<?x4xf32>, %m: tensor<4xf32>, %labels: tensor<?xi64>) -> (tensor<?x4xf32>, tensor<1xf32>) attributes {net.role = #net.role<step>} {
   %w = net.get_parameter @w : tensor<4x4xf32>
   %p = net.get_parameter @p : tensor<4xf32>
   %h = net.linear %x, %w : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
@@ -77,7 +77,7 @@ net.parameter @w : tensor<4x6xf32> {trainable, init = ["constant", 0.0, 0.0], la
 // CHECK: %[[SUM:.*]] = net.spread %[[MEAN]] {factor = 1.500000e+01 : f64} : (tensor<?x4x1x1xf32>) -> tensor<?x4x1x1xf32>
 // CHECK: %[[V:.*]] = net.flatten %[[SUM]]
 // CHECK: net.linear_weight_grad %arg1, %[[V]]
-func.func @step(%x: tensor<?x4x3x5xf32>, %c: tensor<?x6xf32>, %t: tensor<?x4x3x5xf32>) -> (tensor<?x4x3x5xf32>, tensor<1xf32>) {
+func.func @step(%x: tensor<?x4x3x5xf32>, %c: tensor<?x6xf32>, %t: tensor<?x4x3x5xf32>) -> (tensor<?x4x3x5xf32>, tensor<1xf32>) attributes {net.role = #net.role<step>} {
   %w = net.get_parameter @w : tensor<4x6xf32>
   %v = net.linear %c, %w : (tensor<?x6xf32>, tensor<4x6xf32>) -> tensor<?x4xf32>
   %y = net.add %x, %v : (tensor<?x4x3x5xf32>, tensor<?x4xf32>) -> tensor<?x4x3x5xf32>

@@ -17,7 +17,7 @@ func.func @step(%x: tensor<?x4xf32>, %labels: tensor<?xi64>) -> tensor<1xf32> at
   %y = net.activation relu %a {net.layer = "relu1"} : tensor<?x4xf32>
   %w = net.get_parameter @w {net.layer = "fc"} : tensor<4x4xf32>
   %b = net.linear %y, %w {net.layer = "fc"} : (tensor<?x4xf32>, tensor<4x4xf32>) -> tensor<?x4xf32>
-  %z = net.add %b, %y {net.layer = "add1"} : tensor<?x4xf32>
+  %z = net.add %b, %y {net.layer = "add1"} : (tensor<?x4xf32>, tensor<?x4xf32>) -> tensor<?x4xf32>
   %l = net.softmax_cross_entropy %z, %labels {net.layer = "fc"} : (tensor<?x4xf32>, tensor<?xi64>) -> tensor<?xf32>
   %m = net.mean_loss %l {weights = array<f64: 1.0>} : (tensor<?xf32>) -> tensor<1xf32>
   return %m : tensor<1xf32>

@@ -52,7 +52,7 @@ net.parameter @v : tensor<8xf32> {init = ["constant", 1.0, 0.0], layer = 0 : i64
 // CHECK: %[[SCALE:.*]], %[[SHIFT:.*]] = net.batch_norm_coefficients %arg1, %arg1, %arg1, %arg1
 // CHECK: net.batch_norm_apply %arg0, %[[SCALE]], %[[SHIFT]]
 // CHECK-NOT: net.assign
-func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> {
+func.func @step(%x: tensor<?x8x4x5xf32>, %p: tensor<8xf32>) -> tensor<?x8x4x5xf32> attributes {net.role = #net.role<step>} {
   %y = net.batch_norm %x, %p, %p, %p, %p {frozen, eps = 1.0e-5 : f64, momentum = 0.1 : f64, running_mean_symbol = @m, running_var_symbol = @v} : (tensor<?x8x4x5xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x4x5xf32>
   return %y : tensor<?x8x4x5xf32>
 }

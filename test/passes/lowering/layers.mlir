@@ -15,6 +15,6 @@ func.func @infer(%x: tensor<?x8x8x8xf32>) -> (tensor<?x8x8x8xf32>, tensor<?x8x8x
   %r = net.activation relu %a {net.layer = "relu1"} : tensor<?x8x8x8xf32>
   %b = net.conv2d %r, %v {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64, net.layer = "conv2"} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
   %y = net.activation relu %b {net.layer = "relu2"} : tensor<?x8x8x8xf32>
-  %z = net.add %r, %x {net.layer = "add1"} : tensor<?x8x8x8xf32>
+  %z = net.add %r, %x {net.layer = "add1"} : (tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>) -> tensor<?x8x8x8xf32>
   return %a, %y, %z : tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>, tensor<?x8x8x8xf32>
 }
