@@ -48,7 +48,7 @@ public:
   LayerScope(mlir::OpBuilder &builder, mlir::Attribute layer, Filter filter = nullptr);
   /// The layers of `like`; of null, which stands for an argument, none.
   LayerScope(mlir::OpBuilder &builder, mlir::Operation *like, Filter filter = nullptr);
-  ~LayerScope();
+  ~LayerScope() override;
   LayerScope(const LayerScope &) = delete;
 
 private:
