@@ -338,7 +338,7 @@ Value Elaborator::combineWithNumber(BinaryOp op, Range at, int tensor, const Val
 Value Elaborator::addOperator(bool isAdd, LayerAttrs attrs, Shape output, std::vector<int> inputs,
                               Range at) {
   Draft draft;
-  draft.attrs = std::move(attrs);
+  draft.attrs = attrs;
   draft.output = std::move(output);
   const char *kind = isAdd ? "add" : "mul";
   return addLayer(kind, std::move(draft), std::move(inputs), current().scope.next(kind), at);
