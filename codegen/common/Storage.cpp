@@ -7,6 +7,7 @@
 #include "codegen/common/Storage.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace netc;
@@ -55,4 +56,15 @@ Value netc::toStorage(OpBuilder &b, Location loc, Value value, Type element) {
   Value kept = arith::SelectOp::create(b, loc, isNan, quiet, rounded);
   kept = arith::ShRUIOp::create(b, loc, kept, number(16));
   return arith::TruncIOp::create(b, loc, shapedLike(value, b.getI16Type()), kept);
+}
+
+Value netc::loadElement(OpBuilder &b, Location loc, TypedPointer pointer) {
+  Value stored = LLVM::LoadOp::create(b, loc, memoryType(pointer.element), pointer.address,
+                                      static_cast<unsigned>(pointer.bytes()));
+  return fromStorage(b, loc, stored, pointer.element);
+}
+
+void netc::storeElement(OpBuilder &b, Location loc, Value value, TypedPointer pointer) {
+  LLVM::StoreOp::create(b, loc, toStorage(b, loc, value, pointer.element), pointer.address,
+                        static_cast<unsigned>(pointer.bytes()));
 }

@@ -44,6 +44,10 @@ mlir::Value fromStorage(mlir::OpBuilder &b, mlir::Location loc, mlir::Value stor
 mlir::Value toStorage(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                       mlir::Type element);
 
+/// One element as f32 (f64, i64 where the pointer's type is), and back.
+mlir::Value loadElement(mlir::OpBuilder &b, mlir::Location loc, TypedPointer pointer);
+void storeElement(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value, TypedPointer pointer);
+
 } // namespace netc
 
 #endif // NETC_CODEGEN_COMMON_STORAGE_H

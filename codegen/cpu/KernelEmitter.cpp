@@ -102,14 +102,9 @@ Value KernelEmitter::element(Value pixel, int64_t channels, Value channel) {
 
 static unsigned alignmentOf(TypedPointer pointer) { return static_cast<unsigned>(pointer.bytes()); }
 
-Value KernelEmitter::load(TypedPointer pointer) {
-  Value stored = LLVM::LoadOp::create(b, loc, memoryType(pointer.element), pointer.address,
-                                      alignmentOf(pointer));
-  return fromStorage(b, loc, stored, pointer.element);
-}
+Value KernelEmitter::load(TypedPointer pointer) { return loadElement(b, loc, pointer); }
 void KernelEmitter::store(Value scalar, TypedPointer pointer) {
-  LLVM::StoreOp::create(b, loc, toStorage(b, loc, scalar, pointer.element), pointer.address,
-                        alignmentOf(pointer));
+  storeElement(b, loc, scalar, pointer);
 }
 
 /// A constant mask with the first `valid` of `n` lanes on.

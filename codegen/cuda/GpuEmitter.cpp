@@ -85,18 +85,13 @@ Value GpuEmitter::element(Value pixel, int64_t channels, Value channel) {
 }
 
 /// Of an access to `width` neighbours.
-static unsigned alignmentOf(TypedPointer pointer, int64_t width = 1) {
+static unsigned alignmentOf(TypedPointer pointer, int64_t width) {
   return static_cast<unsigned>(pointer.bytes() * width);
 }
 
-Value GpuEmitter::load(TypedPointer pointer) {
-  Value stored = LLVM::LoadOp::create(b, loc, memoryType(pointer.element), pointer.address,
-                                      alignmentOf(pointer));
-  return fromStorage(b, loc, stored, pointer.element);
-}
+Value GpuEmitter::load(TypedPointer pointer) { return loadElement(b, loc, pointer); }
 void GpuEmitter::store(Value scalar, TypedPointer pointer) {
-  LLVM::StoreOp::create(b, loc, toStorage(b, loc, scalar, pointer.element), pointer.address,
-                        alignmentOf(pointer));
+  storeElement(b, loc, scalar, pointer);
 }
 
 Values GpuEmitter::loadChunk(TypedPointer pointer, int64_t width) {

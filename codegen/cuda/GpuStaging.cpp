@@ -45,7 +45,10 @@ public:
   void store(ValueRange values, TypedPointer base);
 
 private:
-  using Full = llvm::function_ref<Values(int64_t copy, int64_t i, const Chunk &)>;
+  SmallVector<Chunk> chunksAt(Value at);
+  /// Values of chunk `i` of the full input at `pointer`, whose copy is number `copy`.
+  using Full =
+      llvm::function_ref<Values(TypedPointer pointer, int64_t copy, int64_t i, const Chunk &)>;
   /// Values of one input after the other, chunk by chunk; of a channel-wise one, once.
   Values gather(Value at, Full full);
   int64_t chunksOf(Access access) const { return access == Access::Channel ? 1 : from.count; }
@@ -69,10 +72,15 @@ void Stager::copyChunk(TypedPointer to, TypedPointer pointer, Value offset, Valu
   NVVM::CpAsyncOp::create(k.b, k.loc, to, source, static_cast<uint32_t>(bytes), cache, read);
 }
 
-Value Stager::copy(Value at, TypedPointer base) {
+SmallVector<Chunk> Stager::chunksAt(Value at) {
   SmallVector<Chunk> chunks;
   for (int64_t i = 0; i < from.count; ++i)
     chunks.push_back(from.chunk(at, i));
+  return chunks;
+}
+
+Value Stager::copy(Value at, TypedPointer base) {
+  SmallVector<Chunk> chunks = chunksAt(at);
   k.when(from.on, [&] {
     for (auto [i, chunk] : llvm::enumerate(chunks)) {
       int64_t copied = 0;
@@ -105,16 +113,14 @@ Values Stager::validity(Value at, Value bits) {
 }
 
 Values Stager::gather(Value at, Full full) {
-  SmallVector<Chunk> chunks;
-  for (int64_t i = 0; i < from.count; ++i)
-    chunks.push_back(from.chunk(at, i));
+  SmallVector<Chunk> chunks = chunksAt(at);
   Values raw;
   int64_t copied = 0;
   for (auto [pointer, access] : llvm::zip(from.inputs.pointers, from.inputs.accesses)) {
     for (int64_t i = 0; i < chunksOf(access); ++i) {
       const Chunk &chunk = chunks[i];
       if (access == Access::Full) {
-        raw.append(full(copied, i, chunk));
+        raw.append(full(pointer, copied, i, chunk));
         continue;
       }
       Value offset = offsetOf(k, access, chunk.pixel, chunk.image, from.channels, chunk.channel);
@@ -127,18 +133,14 @@ Values Stager::gather(Value at, Full full) {
 }
 
 Values Stager::load(Value at) {
-  SmallVector<TypedPointer> pointers;
-  for (auto [pointer, access] : llvm::zip(from.inputs.pointers, from.inputs.accesses))
-    if (access == Access::Full)
-      pointers.push_back(pointer);
-  return gather(at, [&](int64_t copy, int64_t, const Chunk &chunk) {
-    return k.loadGuarded(k.both(chunk.valid, from.on), pointers[copy],
+  return gather(at, [&](TypedPointer pointer, int64_t, int64_t, const Chunk &chunk) {
+    return k.loadGuarded(k.both(chunk.valid, from.on), pointer,
                          k.element(chunk.pixel, from.channels, chunk.channel), from.width);
   });
 }
 
 Values Stager::fetch(Value at, TypedPointer base) {
-  return gather(at, [&](int64_t copy, int64_t i, const Chunk &) {
+  return gather(at, [&](TypedPointer, int64_t copy, int64_t i, const Chunk &) {
     auto read = [&] {
       return k.loadChunk(from.place(k.at(base, copy * tileFloats), i), from.width);
     };

@@ -3,6 +3,7 @@ import contextlib
 
 import numpy
 import parity
+import tensor_cores
 import torch
 import torch_models
 
@@ -44,9 +45,7 @@ class Case:
 
 
 def rounded(x):
-    """To tf32: 10 bits of mantissa, to nearest, ties away from zero."""
-    bits = x.detach().to(torch.float32).view(torch.int32)
-    return ((bits + 0x1000) & ~0x1fff).view(torch.float32).to(x.dtype)
+    return torch.from_numpy(tensor_cores.rounded(x.detach().numpy()))
 
 
 class RoundedConvolution(torch.autograd.Function):

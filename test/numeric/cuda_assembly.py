@@ -2,9 +2,10 @@
 """Static evidence about the CUDA kernels of resnet18 and resnet50 (training and inference), from ptxas and the PTX.
 
 Every kernel assembles for every chip with no more registers and shared memory than its schedule's occupancy leaves, and
-without a spilled byte; contractions on tensor cores may spill a little, since two blocks of a multiprocessor that spill some
-sums in the epilogue were faster than one that does not (docs/gpu-results.md). The main loops of tf32 contractions hold exactly the mma.sync of their tile; all main loops
-read global memory 16 bytes at a time, but for those over an image's 3 channels. Others of the zoo assemble for one chip.
+without a spilled byte. Contractions on tensor cores may spill a little: two blocks of a multiprocessor that spill some sums
+in the epilogue were faster than one that does not (docs/gpu-results.md); and one block alone must fit the shared memory. The
+main loops of tf32 contractions hold exactly the mma.sync of their tile; all main loops read global memory 16 bytes at a
+time, but for those over an image's 3 channels. Others of the zoo assemble for one chip.
 """
 import collections
 import concurrent.futures
@@ -84,8 +85,9 @@ def assemble(ptxas, path, chip):
     return properties
 
 
-def kernels_with(instruction, ptx):
-    return {name for name, body in re.findall(r"\.visible \.entry (\w+)\(.*?\{(.*?)^\}", ptx, re.S | re.M) if instruction in body}
+def bodies(ptx):
+    """(name, text) of each kernel."""
+    return re.findall(r"\.visible \.entry (\w+)\(.*?\{(.*?)^\}", ptx, re.S | re.M)
 
 
 def occupancy(ptxas, path, chip):
@@ -93,12 +95,12 @@ def occupancy(ptxas, path, chip):
     properties = assemble(ptxas, path, chip)
     missing = set(bounds) - set(properties)
     # Stages of tensor cores ask for it when they are launched: the simulator checks it against the chip.
-    tensor = kernels_with("mma.sync", path.read_text())
+    tensor = {name for name, body in bodies(path.read_text()) if "mma.sync" in body}
     unseen = [name for name in re.findall(r"\.extern \.shared.*? (\w+)_shared\[", path.read_text()) if name not in tensor]
     spilled = [name for name, (bytes_, _, _) in properties.items() if bytes_ > (MOST_SPILLED if name in tensor else 0)]
     limit = SHARED_75 if chip == 75 else SHARED
     crowded = [name for name, (_, registers, shared) in properties.items()
-               if registers * bounds[name][0] * bounds[name][1] > REGISTERS or shared > limit]
+               if registers * bounds[name][0] * bounds[name][1] > REGISTERS or shared * (1 if name in tensor else bounds[name][1]) > limit]
     return [("kernels not assembled: " + " ".join(sorted(missing)[:3]), len(missing), 0.5),
             ("kernels with shared memory that ptxas does not see: " + " ".join(unseen[:3]), len(unseen), 0.5),
             ("kernels that spill: " + " ".join(spilled[:3]), len(spilled), 0.5),
@@ -125,7 +127,9 @@ def instruction_mix(path, precision):
     bounds = launch_bounds(ptx)
     wrong, narrow, tensor, contractions = [], [], 0, 0
     kinds = collections.Counter()
-    for name, body in re.findall(r"\.visible \.entry (\w+_contract)\(.*?\{(.*?)^\}", ptx, re.S | re.M):
+    for name, body in bodies(ptx):
+        if not name.endswith("_contract"):
+            continue
         loops = main_loops(body)
         if not loops:
             wrong.append(name + ": no main loop")
@@ -155,7 +159,7 @@ def print_table(ptxas, path, chip):
     text = path.read_text()
     bounds, properties = launch_bounds(text), assemble(ptxas, path, chip)
     rows = collections.defaultdict(list)
-    for name, body in re.findall(r"\.visible \.entry (\w+)\(.*?\{(.*?)^\}", text, re.S | re.M):
+    for name, body in bodies(text):
         loops = main_loops(body) if name.endswith("_contract") else []
         kind = name.split("_", 1)[1] + (" (copies)" if "cp.async" in body else "")
         rows[kind, bounds[name][0] if "contract" in kind else 0, loops[0].count("mma.sync") if loops else 0].append(name)
