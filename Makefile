@@ -49,7 +49,7 @@ lint:
 	@cmake --build $(BUILD) --target NetcDialectIncGen NetcPassesIncGen
 	@tools/lint.sh $(BUILD) $(LINT_BASE)
 
-# Leaves $(BUILD)/gpu-kit: what a machine with an NVIDIA GPU runs, without netc (docs/reference/cuda.md). Some 25 minutes of processor time the first time, and 5 to pack.
+# Leaves $(BUILD)/gpu-kit: what a machine with an NVIDIA GPU runs, without netc (docs/reference/cuda.md). Some 23 minutes of processor time the first time, packing included.
 gpu-kit: build
 	@tools/install-packages.sh test
 	@tools/install-ptxas.sh $(BUILD)
