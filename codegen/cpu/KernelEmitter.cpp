@@ -263,6 +263,13 @@ func::FuncOp KernelEmitter::helper(StringRef suffix, TypeRange arguments, ArrayR
   return function;
 }
 
+func::FuncOp KernelEmitter::part(StringRef suffix, TypeRange arguments,
+                                 function_ref<void(KernelEmitter &, ValueRange)> body) {
+  func::FuncOp function = helper(suffix, arguments, {}, body);
+  function->setAttr(kPartAttr, b.getUnitAttr());
+  return function;
+}
+
 void KernelEmitter::call(func::FuncOp function, ValueRange arguments) {
   func::CallOp::create(b, loc, function, arguments);
 }

@@ -32,6 +32,9 @@ using Values = llvm::SmallVector<mlir::Value>;
 /// fewer.
 constexpr int64_t kMostUnrolled = 128;
 
+/// Marks functions that kernels share, in MLIR and LLVM IR.
+constexpr llvm::StringLiteral kPartAttr = "netc.part";
+
 /// The grid item loop's view of a launch.
 struct Launch {
   /// One per operand of the kern op, then the hyper block if it is read.
@@ -139,6 +142,11 @@ public:
   mlir::func::FuncOp helper(llvm::StringRef suffix, mlir::TypeRange arguments,
                             llvm::ArrayRef<bool> noalias,
                             llvm::function_ref<void(KernelEmitter &, ValueRange)> body);
+  /// A helper that other kernels share: sizes and strides are arguments of it, and it is compiled
+  /// once for all kernels that have a function of the same content (KernelParts.h). For functions
+  /// whose time is no concern: a specialized loop is faster.
+  mlir::func::FuncOp part(llvm::StringRef suffix, mlir::TypeRange arguments,
+                          llvm::function_ref<void(KernelEmitter &, ValueRange)> body);
   void call(mlir::func::FuncOp function, ValueRange arguments);
 
   /// Makes room for `floats` f32 and `slack` bytes in each thread's scratch.

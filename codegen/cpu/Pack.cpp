@@ -27,18 +27,24 @@ private:
   void emitColumns(Value d, int64_t columns);
   void emitWindow(Value d);
   void emitTaps(TypedPointer from, Value first, int64_t count, Value d);
-  Values load(TypedPointer from, int64_t columns);
-  Value finish(Value weights, Value d);
-  void store(Value weights, Value point, Value d);
+  void emitWinogradWindow(TypedPointer from, Value d);
+  void packRows(TypedPointer from, int64_t count, TypedPointer to, int64_t step, Value d);
+  func::FuncOp packFunction(int64_t count);
+  func::FuncOp winogradFunction();
+  llvm::SmallVector<Type> argumentTypes();
+  Values argumentsFor(TypedPointer from, TypedPointer to, int64_t step, Value d);
+  Values load(KernelEmitter &t, ValueRange arguments, int64_t first, int64_t columns);
+  Value finish(KernelEmitter &t, ValueRange arguments, Value weights);
+  TypedPointer placeOf(Value point, Value d);
   void stream(TypedPointer block, Value low, Value high);
 
   KernelEmitter &k;
   kern::PackOp op;
   TypedPointer source, scale, out, staging;
   int64_t blocks, points, depth, tile, window, groupOut, groupIn;
-  int64_t lanesOf, lanePitch; ///< channels along the lanes; floats between them in the source
-  bool transposed, streams;
-  int64_t pitch;              ///< floats between two points at `packed`
+  int64_t lanesOf, lanePitch;       ///< channels along the lanes; floats between them in the source
+  bool transposed, streams, ragged; ///< ragged: the last vector may have lanes without a channel
+  int64_t pitch;                    ///< floats between two points at `packed`
   TypedPointer packed;        ///< this item's block and vector of lanes, or where they are staged
   Value outputBase, laneBase; ///< first output channel of the group; this vector's first lane
 };
@@ -54,7 +60,7 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
   groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()),
   groupIn = filter.getDimSize(1);
   transposed = op.getTransposed();
-  lanesOf = transposed ? groupIn : groupOut;
+  lanesOf = transposed ? groupIn : groupOut, ragged = lanesOf % tile != 0;
   lanePitch = transposed ? window : groupIn * window;
   streams = op.getWinograd() && kern::storageBytes(kern::shapedType(op.getOuts()[0])) >=
                                     target::CpuCosts().streamedBytes;
@@ -97,34 +103,77 @@ void PackEmitter::emitItem(Value item) {
   k.loop(whole, high, 1, [&](Value d) { overVectors([&] { emitColumns(d, 1); }); });
 }
 
-/// `columns` floats from `from` on of each lane, as one vector of lanes a column.
-Values PackEmitter::load(TypedPointer from, int64_t columns) {
-  if (lanePitch == 1 && lanesOf % tile == 0)
-    return {k.loadVector(k.at(from, laneBase))};
+/// Arguments of what packs one vector of lanes at channel `d` of the reduction: lane 0 of the
+/// source, elements between lanes, the result, elements between its vectors, the last lane that has
+/// a channel, the scale.
+Values PackEmitter::argumentsFor(TypedPointer from, TypedPointer to, int64_t step, Value d) {
+  Values arguments{k.at(from, k.mul(laneBase, lanePitch)), k.c(lanePitch), to, k.c(step)};
+  if (ragged)
+    arguments.push_back(k.sub(k.c(lanesOf - 1), laneBase));
+  if (scale)
+    arguments.push_back(k.at(scale, k.add(outputBase, transposed ? d : laneBase)));
+  return arguments;
+}
+
+SmallVector<Type> PackEmitter::argumentTypes() {
+  SmallVector<Type> types{k.pointerType(), k.i64(), k.pointerType(), k.i64()};
+  if (ragged)
+    types.push_back(k.i64());
+  if (scale)
+    types.push_back(k.pointerType());
+  return types;
+}
+
+/// `columns` elements from `first` on of each lane, as one vector of lanes a column.
+Values PackEmitter::load(KernelEmitter &t, ValueRange arguments, int64_t first, int64_t columns) {
+  TypedPointer from = t.at(TypedPointer{arguments[0], source.element}, first);
   Values rows;
-  for (int64_t lane = 0; lane < k.lanes; ++lane) {
-    Value index = k.add(laneBase, lane);
-    if (lanesOf % tile) // beyond the last channel: any weights, cleared by finish()
-      index = k.min(index, k.c(lanesOf - 1));
-    rows.push_back(k.loadVector(k.at(from, k.mul(index, lanePitch)), columns));
+  for (int64_t lane = 0; lane < t.lanes; ++lane) {
+    Value index = t.c(lane);
+    if (ragged) // beyond the last channel: any weights, cleared by finish()
+      index = t.min(index, arguments[4]);
+    rows.push_back(t.loadVector(t.at(from, t.mul(arguments[1], index)), columns));
   }
-  Values result = k.transpose(rows);
+  Values result = t.transpose(rows);
   result.truncate(columns);
   return result;
 }
 
 /// Scaled, and zero beyond the last channel.
-Value PackEmitter::finish(Value weights, Value d) {
-  if (scale && transposed)
-    weights = k.fmul(weights, k.splat(k.load(k.at(scale, k.add(outputBase, d)))));
-  else if (scale)
-    weights = k.fmul(weights, k.loadVector(k.at(scale, k.add(outputBase, laneBase))));
-  return lanesOf % tile ? k.keepLanes(weights, k.sub(k.c(lanesOf), laneBase)) : weights;
+Value PackEmitter::finish(KernelEmitter &t, ValueRange arguments, Value weights) {
+  if (scale) {
+    TypedPointer factors{arguments.back(), scale.element};
+    weights = t.fmul(weights, transposed ? t.splat(t.load(factors)) : t.loadVector(factors));
+  }
+  return ragged ? t.keepLanes(weights, t.add(arguments[4], 1)) : weights;
 }
 
-void PackEmitter::store(Value weights, Value point, Value d) {
+/// Where a vector of the result lies.
+TypedPointer PackEmitter::placeOf(Value point, Value d) {
   Value step = streams ? k.rem(d, kern::kPackedDepth) : d;
-  k.storeVector(weights, k.at(packed, k.add(k.mul(point, pitch), k.mul(step, tile))));
+  return k.at(packed, k.add(k.mul(point, pitch), k.mul(step, tile)));
+}
+
+/// `count` elements of each lane, to one vector of lanes each.
+func::FuncOp PackEmitter::packFunction(int64_t count) {
+  return k.part("rows_" + std::to_string(count), argumentTypes(),
+                [&](KernelEmitter &t, ValueRange arguments) {
+                  TypedPointer to{arguments[2], packed.element};
+                  for (auto [column, weights] : llvm::enumerate(load(t, arguments, 0, count)))
+                    t.storeVector(finish(t, arguments, weights),
+                                  t.at(to, t.mul(arguments[3], static_cast<int64_t>(column))));
+                });
+}
+
+/// Packs `count` elements from `from` on of each lane to vectors from `to` on, `step` elements
+/// apart.
+void PackEmitter::packRows(TypedPointer from, int64_t count, TypedPointer to, int64_t step,
+                           Value d) {
+  Values arguments = argumentsFor(from, to, step, d);
+  if (lanePitch != 1 || ragged)
+    return k.call(packFunction(count), arguments);
+  // Lanes lie side by side.
+  k.storeVector(finish(k, arguments, k.loadVector(TypedPointer{arguments[0], source.element})), to);
 }
 
 /// Steps [low, high) of the reduction, from where they are staged to the block that they are of.
@@ -138,19 +187,14 @@ void PackEmitter::stream(TypedPointer block, Value low, Value high) {
 }
 
 void PackEmitter::emitColumns(Value d, int64_t columns) {
-  for (auto [column, weights] :
-       llvm::enumerate(load(k.at(source, k.add(k.mul(outputBase, groupIn), d)), columns))) {
-    Value channel = k.add(d, static_cast<int64_t>(column));
-    store(finish(weights, channel), k.c(0), channel);
-  }
+  packRows(k.at(source, k.add(k.mul(outputBase, groupIn), d)), columns, placeOf(k.c(0), d), tile,
+           d);
 }
 
 /// `count` taps from `first` on of the lanes' filters at channel `d` of the reduction.
 void PackEmitter::emitTaps(TypedPointer from, Value first, int64_t count, Value d) {
-  for (auto [column, weights] : llvm::enumerate(load(k.at(from, first), count))) {
-    Value tap = k.add(first, static_cast<int64_t>(column));
-    store(finish(weights, d), transposed ? k.sub(k.c(window - 1), tap) : tap, d);
-  }
+  Value place = transposed ? k.sub(k.c(window - 1), first) : first;
+  packRows(k.at(from, first), count, placeOf(place, d), transposed ? -pitch : pitch, d);
 }
 
 /// All taps of the lanes' filters at channel `d` of the reduction.
@@ -158,28 +202,46 @@ void PackEmitter::emitWindow(Value d) {
   Value filter =
       transposed ? k.mul(k.add(outputBase, d), groupIn) : k.add(k.mul(outputBase, groupIn), d);
   TypedPointer from = k.at(source, k.mul(filter, window));
-  // The lanes' filters of the next step lie a row of filters further: no hardware prefetch has
-  // them.
-  if (transposed && op.getWinograd())
-    for (int64_t line = 0; line < k.lanes * window; line += from.perLine())
-      k.prefetchNear(k.at(from, k.add(k.mul(laneBase, lanePitch), groupIn * window + line)));
-  if (!op.getWinograd()) {
-    int64_t whole = window > kMostUnrolled ? window / k.lanes * k.lanes : 0;
-    if (whole)
-      k.loop(0, whole, k.lanes, [&](Value tap) { emitTaps(from, tap, k.lanes, d); });
-    for (int64_t tap = whole; tap < window; tap += k.lanes)
-      emitTaps(from, k.c(tap), std::min(k.lanes, window - tap), d);
-    return;
-  }
-  Values taps;
-  for (int64_t tap = 0; tap < window; tap += k.lanes)
-    for (Value weights : load(k.at(from, tap), std::min(k.lanes, window - tap)))
-      taps.push_back(finish(weights, d));
+  if (op.getWinograd())
+    return emitWinogradWindow(from, d);
+  int64_t whole = window > kMostUnrolled ? window / k.lanes * k.lanes : 0;
+  if (whole)
+    k.loop(0, whole, k.lanes, [&](Value tap) { emitTaps(from, tap, k.lanes, d); });
+  for (int64_t tap = whole; tap < window; tap += k.lanes)
+    emitTaps(from, k.c(tap), std::min(k.lanes, window - tap), d);
+}
+
+void PackEmitter::emitWinogradWindow(TypedPointer from, Value d) {
+  Values arguments = argumentsFor(from, placeOf(k.c(0), d), pitch, d);
   if (transposed)
-    std::reverse(taps.begin(), taps.end());
-  int64_t m = static_cast<int64_t>(op.getWinograd());
-  for (auto [point, weights] : llvm::enumerate(transformTile(k, m, filterTransform, 3, taps)))
-    store(weights, k.c(static_cast<int64_t>(point)), d);
+    arguments.insert(arguments.begin(), k.c(groupIn * window));
+  k.call(winogradFunction(), arguments);
+}
+
+/// All taps of the lanes' filters, transformed. Before the other arguments stands, if transposed,
+/// how far the next step's filters lie.
+func::FuncOp PackEmitter::winogradFunction() {
+  SmallVector<Type> types = argumentTypes();
+  if (transposed)
+    types.insert(types.begin(), k.i64());
+  return k.part("window", types, [&](KernelEmitter &t, ValueRange all) {
+    ValueRange arguments = all.drop_front(transposed ? 1 : 0);
+    TypedPointer from{arguments[0], source.element}, to{arguments[2], packed.element};
+    // The lanes' filters of the next step lie a row of filters further: no hardware prefetch has
+    // them.
+    if (transposed)
+      for (int64_t line = 0; line < t.lanes * window; line += from.perLine())
+        t.prefetchNear(t.at(t.at(from, all[0]), line));
+    Values taps;
+    for (int64_t tap = 0; tap < window; tap += t.lanes)
+      for (Value weights : load(t, arguments, tap, std::min(t.lanes, window - tap)))
+        taps.push_back(finish(t, arguments, weights));
+    if (transposed)
+      std::reverse(taps.begin(), taps.end());
+    auto m = static_cast<int64_t>(op.getWinograd());
+    for (auto [point, weights] : llvm::enumerate(transformTile(t, m, filterTransform, 3, taps)))
+      t.storeVector(weights, t.at(to, t.mul(arguments[3], static_cast<int64_t>(point))));
+  });
 }
 
 /// Lane-wise tiles [1, blocks, KH, KW, depth, T]: each lane's own group; transposed, its outputs

@@ -1,6 +1,7 @@
 //===- TranslateKernels.cpp - kernels to LLVM IR --------------------------===//
 #include "codegen/cpu/TranslateKernels.h"
 
+#include "codegen/cpu/KernelEmitter.h"
 #include "codegen/cpu/KernelTranslator.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -240,6 +241,8 @@ void KernelTranslator::declare(func::FuncOp function) {
   if (auto attributes = function->getAttrOfType<ArrayAttr>("passthrough"))
     for (auto name : attributes.getAsRange<StringAttr>())
       made->addFnAttr(llvm::Attribute::getAttrKindFromName(name));
+  if (function->hasAttr(kPartAttr))
+    made->addFnAttr(kPartAttr);
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (function.getArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName()))
       made->addParamAttr(i, llvm::Attribute::NoAlias);

@@ -13,8 +13,10 @@ public:
   void emitItem(Value item);
 
 private:
-  Value addChunks(Value point, Value d);
-  void store(Values columns, Value d, Value tap);
+  Value addChunks(KernelEmitter &t, ValueRange arguments, int64_t index);
+  void store(KernelEmitter &t, ValueRange arguments, Values columns, int64_t tap);
+  void unpackRows(int64_t count, Value d, Value tap, int64_t step);
+  func::FuncOp unpackFunction(int64_t count);
   void emitWindow(Value d);
 
   KernelEmitter &k;
@@ -55,12 +57,7 @@ void UnpackEmitter::emitItem(Value item) {
       continue;
     }
     auto columnsAt = [&](int64_t columns) {
-      return [&, columns](Value d) {
-        Values sums;
-        for (int64_t column = 0; column < columns; ++column)
-          sums.push_back(addChunks(k.c(0), k.add(d, column)));
-        store(sums, d, k.c(0));
-      };
+      return [&, columns](Value d) { unpackRows(columns, d, k.c(0), tile); };
     };
     Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.lanes), k.lanes));
     k.loop(low, whole, k.lanes, columnsAt(k.lanes));
@@ -68,54 +65,71 @@ void UnpackEmitter::emitItem(Value item) {
   }
 }
 
-Value UnpackEmitter::addChunks(Value point, Value d) {
-  TypedPointer at = k.at(packed, k.mul(k.add(k.mul(point, depth), d), tile));
+/// The sum of all chunks of vector `index`; see unpackRows for the arguments.
+Value UnpackEmitter::addChunks(KernelEmitter &t, ValueRange arguments, int64_t index) {
+  TypedPointer at = t.at(TypedPointer{arguments[0], source.element}, t.mul(arguments[1], index));
   if (chunks == 1)
-    return k.loadVector(at);
-  return k.reduce(k.c(0), k.c(chunks), 1, k.zeros(), [&](Value chunk, ValueRange acc) {
-    return Values{k.fadd(acc[0], k.loadVector(k.at(at, k.mul(chunk, gradSize))))};
+    return t.loadVector(at);
+  return t.reduce(t.c(0), arguments[2], 1, t.zeros(), [&](Value chunk, ValueRange acc) {
+    return Values{t.fadd(acc[0], t.loadVector(t.at(at, t.mul(chunk, arguments[3]))))};
   })[0];
 }
 
-/// Columns of lanes to runs of floats from tap `tap` of channel `d` on, one run a lane.
-void UnpackEmitter::store(Values columns, Value d, Value tap) {
-  int64_t count = static_cast<int64_t>(columns.size());
-  columns.resize(k.lanes, k.zeros());
-  for (auto [lane, row] : llvm::enumerate(k.transpose(columns))) {
-    Value o = k.add(laneBase, static_cast<int64_t>(lane));
-    auto put = [&, row = row] {
-      Value filter = k.add(k.mul(k.add(k.mul(group, groupOut), o), depth), d);
-      k.storeVector(row, k.at(out, k.add(k.mul(filter, window), tap)), count);
-    };
-    groupOut % tile == 0 ? put() : k.when(k.less(o, k.c(groupOut)), put);
+/// Columns of lanes to runs of elements from element `tap` of each lane's on.
+void UnpackEmitter::store(KernelEmitter &t, ValueRange arguments, Values columns, int64_t tap) {
+  auto count = static_cast<int64_t>(columns.size());
+  TypedPointer to = t.at(TypedPointer{arguments[4], out.element}, tap);
+  columns.resize(t.lanes, t.zeros());
+  for (auto [index, row] : llvm::enumerate(t.transpose(columns))) {
+    auto lane = static_cast<int64_t>(index);
+    auto put = [&, row = row] { t.storeVector(row, t.at(to, t.mul(arguments[5], lane)), count); };
+    groupOut % tile == 0 ? put() : t.when(t.less(t.c(lane), arguments[6]), put);
   }
 }
 
-void UnpackEmitter::emitWindow(Value d) {
-  if (!op.getWinograd() && window > kMostUnrolled) {
-    auto tapsAt = [&](int64_t count) {
-      return [&, count](Value tap) {
-        Values sums;
+/// Adds the chunks of `count` vectors from tap `tap` of channel `d` on, `step` elements apart, and
+/// stores them as runs of elements, one run a lane.
+void UnpackEmitter::unpackRows(int64_t count, Value d, Value tap, int64_t step) {
+  Value filter = k.add(k.mul(k.add(k.mul(group, groupOut), laneBase), depth), d);
+  Values arguments{k.at(packed, k.mul(k.add(k.mul(tap, depth), d), tile)),
+                   k.c(step),
+                   k.c(chunks),
+                   k.c(gradSize),
+                   k.at(out, k.add(k.mul(filter, window), tap)),
+                   k.c(depth * window)};
+  if (groupOut % tile)
+    arguments.push_back(k.sub(k.c(groupOut), laneBase));
+  k.call(unpackFunction(count), arguments);
+}
+
+/// `count` vectors, which Winograd's adjoint makes a window of.
+func::FuncOp UnpackEmitter::unpackFunction(int64_t count) {
+  SmallVector<Type> types{k.pointerType(), k.i64(), k.i64(), k.i64(), k.pointerType(), k.i64()};
+  if (groupOut % tile)
+    types.push_back(k.i64());
+  return k.part(
+      "rows_" + std::to_string(count), types, [&](KernelEmitter &t, ValueRange arguments) {
+        Values taps;
         for (int64_t i = 0; i < count; ++i)
-          sums.push_back(addChunks(k.add(tap, i), d));
-        store(sums, d, tap);
-      };
-    };
-    int64_t whole = window / k.lanes * k.lanes;
-    k.loop(0, whole, k.lanes, tapsAt(k.lanes));
-    if (window > whole)
-      tapsAt(window - whole)(k.c(whole));
-    return;
-  }
-  Values taps;
-  for (int64_t point = 0; point < points; ++point)
-    taps.push_back(addChunks(k.c(point), d));
-  if (int64_t m = static_cast<int64_t>(op.getWinograd()))
-    taps = transformTile(k, m, filterAdjoint, m + 2, taps);
-  for (int64_t tap = 0; tap < window; tap += k.lanes) {
-    int64_t count = std::min(k.lanes, window - tap);
-    store(Values(taps.begin() + tap, taps.begin() + tap + count), d, k.c(tap));
-  }
+          taps.push_back(addChunks(t, arguments, i));
+        if (auto m = static_cast<int64_t>(op.getWinograd()))
+          taps = transformTile(t, m, filterAdjoint, m + 2, taps);
+        auto all = static_cast<int64_t>(taps.size());
+        for (int64_t tap = 0; tap < all; tap += t.lanes)
+          store(t, arguments,
+                Values(taps.begin() + tap, taps.begin() + std::min(tap + t.lanes, all)), tap);
+      });
+}
+
+void UnpackEmitter::emitWindow(Value d) {
+  int64_t step = depth * tile;
+  if (op.getWinograd())
+    return unpackRows(points, d, k.c(0), step);
+  int64_t whole = window > kMostUnrolled ? window / k.lanes * k.lanes : 0;
+  if (whole)
+    k.loop(0, whole, k.lanes, [&](Value tap) { unpackRows(k.lanes, d, tap, step); });
+  for (int64_t tap = whole; tap < window; tap += k.lanes)
+    unpackRows(std::min(k.lanes, window - tap), d, k.c(tap), step);
 }
 
 void netc::cpu::emitUnpack(KernelEmitter &k, kern::UnpackOp op, const Launch &launch) {

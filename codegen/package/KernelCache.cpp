@@ -18,10 +18,11 @@
 using namespace netc;
 using llvm::StringRef;
 
-/// A file: magic, checksum of the rest, scratch bytes, the source's length, source, object.
-static constexpr StringRef kMagic = "netck001";
+/// A file: magic, checksum of the rest, scratch bytes, lengths of the source and of the parts'
+/// symbols, source, symbols (each ends in a newline), object.
+static constexpr StringRef kMagic = "netck002";
 static constexpr StringRef kSuffix = ".kernel";
-static constexpr size_t kHead = 8 + 8 + 8 + 8;
+static constexpr size_t kHead = 8 + 8 + 8 + 8 + 8;
 /// Partial files older than this belong to a netc process that was killed.
 static constexpr std::chrono::hours kAbandoned(1);
 
@@ -34,8 +35,9 @@ std::string KernelCache::pathOf(StringRef key) const {
   return std::string(path);
 }
 
-/// The entry in `bytes`, where it is whole and is that of `source`.
-static std::optional<KernelCode> decode(StringRef bytes, StringRef source) {
+/// The entry in `bytes`, where it is whole and its source is right.
+static std::optional<KernelCode> decode(StringRef bytes,
+                                        llvm::function_ref<bool(StringRef)> isRight) {
   using namespace llvm::support;
   if (bytes.size() < kHead || !bytes.starts_with(kMagic) ||
       endian::read64le(bytes.data() + 8) != llvm::xxh3_64bits(bytes.drop_front(16)))
@@ -44,19 +46,27 @@ static std::optional<KernelCode> decode(StringRef bytes, StringRef source) {
   code.scratchBytes = endian::read64le(bytes.data() + 16);
   StringRef rest = bytes.drop_front(kHead);
   uint64_t length = endian::read64le(bytes.data() + 24);
-  if (length > rest.size() || rest.take_front(length) != source)
+  uint64_t partsLength = endian::read64le(bytes.data() + 32);
+  if (length > rest.size() || partsLength > rest.size() - length ||
+      !isRight(rest.take_front(length)))
     return std::nullopt;
-  code.object = rest.drop_front(length).str();
+  llvm::SmallVector<StringRef> parts;
+  rest.substr(length, partsLength).split(parts, '\n', -1, /*KeepEmpty=*/false);
+  code.parts.assign(parts.begin(), parts.end());
+  code.object = rest.drop_front(length + partsLength).str();
   return code;
 }
 
 static std::string encode(StringRef source, const KernelCode &code) {
-  std::string rest;
+  std::string rest, parts;
+  for (const std::string &part : code.parts)
+    parts += part + "\n";
   llvm::raw_string_ostream out(rest);
   llvm::support::endian::Writer writer(out, llvm::endianness::little);
   writer.write<uint64_t>(code.scratchBytes);
   writer.write<uint64_t>(source.size());
-  out << source << code.object;
+  writer.write<uint64_t>(parts.size());
+  out << source << parts << code.object;
   std::string whole;
   llvm::raw_string_ostream all(whole);
   all << kMagic;
@@ -66,7 +76,8 @@ static std::string encode(StringRef source, const KernelCode &code) {
   return whole;
 }
 
-std::optional<KernelCode> KernelCache::find(StringRef key, StringRef source) const {
+std::optional<KernelCode> KernelCache::find(StringRef key,
+                                            llvm::function_ref<bool(StringRef)> isRight) const {
   if (folder.empty())
     return std::nullopt;
   std::string path = pathOf(key);
@@ -77,7 +88,7 @@ std::optional<KernelCode> KernelCache::find(StringRef key, StringRef source) con
   }
   std::optional<KernelCode> code;
   if (auto buffer = llvm::MemoryBuffer::getOpenFile(*file, path, -1, false))
-    code = decode((*buffer)->getBuffer(), source);
+    code = decode((*buffer)->getBuffer(), isRight);
   if (code) // the time of the last use; another user's file keeps its own
     (void)llvm::sys::fs::setLastAccessAndModificationTime(*file, std::chrono::system_clock::now());
   llvm::sys::fs::closeFile(*file);

@@ -1,8 +1,9 @@
 //===- KernelObjects.h - kernels to object files, on all cores --*- C++ -*-===//
 //
 // Each kernel is compiled independently, from its source alone: every thread has its own MLIR
-// context, every kernel its own LLVM context. Its bytes therefore do not depend on which other
-// kernels are compiled, on which thread, or on whether it came from the cache.
+// context, every kernel its own LLVM context. The functions that it shares with other kernels are
+// its parts; each is compiled once, from its text alone. Bytes therefore do not depend on which
+// other kernels are compiled, on which thread, or on whether something came from the cache.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_PACKAGE_KERNELOBJECTS_H
@@ -16,6 +17,7 @@
 #include "llvm/ADT/MapVector.h"
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,7 +37,8 @@ public:
   /// kernels.
   static constexpr unsigned kMostThreads = 16;
 
-  KernelObjects(KernelCache &cache, unsigned threads) : cache(cache), threads(threads) {}
+  KernelObjects(KernelCache &cache, unsigned threads);
+  ~KernelObjects();
 
   /// From now on `view` is given the LLVM IR of what is added, under its symbol. For that, all of
   /// it is compiled: the cache has no LLVM IR.
@@ -52,18 +55,30 @@ public:
   /// Writes all of them as a static library.
   std::string writeArchive(llvm::StringRef path) const;
 
-  /// How many kernels there are and how many of them the cache had.
+  /// How many kernels and parts there are and how many of the kernels the cache had.
   size_t size() const { return kernels.size(); }
+  size_t partCount() const { return parts.size(); }
   size_t found() const { return hits; }
   const KernelTimes &times() const { return spent; }
 
 private:
+  using CodeBySymbol = llvm::MapVector<std::string, KernelCode, std::map<std::string, unsigned>>;
+  struct Job;
+  struct Part;
+  class Compiler;
+
+  bool findParts(const KernelCode &kernel, const CpuTarget &target);
+  void keepAll(llvm::ArrayRef<Job> jobs);
+  KernelTimes compileAll(std::vector<Job> &jobs, const CpuTarget &target);
+
   KernelCache &cache;
   unsigned threads;
   size_t hits = 0;
   KernelTimes spent;
   WatchCode watcher;
-  llvm::MapVector<std::string, KernelCode, std::map<std::string, unsigned>> kernels; ///< by symbol
+  CodeBySymbol kernels;
+  std::map<std::string, Part> parts; ///< by symbol
+  std::mutex mutex;                  ///< guards `parts` while threads compile
 };
 
 } // namespace netc

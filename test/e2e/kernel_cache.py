@@ -42,14 +42,18 @@ class Bench:
                                      if value is not None})
 
     def end(self, process):
-        """What it wrote to stderr, and how many kernels there were and how many the cache had."""
+        """What it wrote to stderr, how many kernels there were and how many the cache had.
+
+        Notes how many parts the kernels share."""
         errors = process.communicate()[1]
         if process.returncode != 0:
             raise Failed(f"netc: exit code {process.returncode}\n{errors}")
         for line in errors.splitlines():
             words = line.split()
-            if "kernels," in words and "cached" in words:
-                return errors, int(words[words.index("kernels,") - 1]), int(words[words.index("cached") - 1])
+            if "kernels," in words and "cached;" in words:
+                self.parts = int(words[words.index("parts") - 1])
+                return (errors, int(words[words.index("kernels,") - 1]),
+                        int(words[words.index("cached;") - 1]))
         raise Failed(f"--timing says nothing of kernels:\n{errors}")
 
     def netc(self, *words, **arguments):
@@ -109,13 +113,27 @@ def other_names():
     return truth((f"other names share {found} of {kernels} kernels", found == kernels))
 
 
+def lost_part():
+    """A kernel whose part is gone is compiled again; the other kernels and parts are used."""
+    bench = Bench()
+    _, kernels, _ = bench.netc()
+    first = bench.bytes()
+    part = next(entry for entry in bench.entries() if entry.name.startswith("netc_part_"))
+    part.unlink()
+    _, _, found = bench.netc()
+    return truth(("its kernels are found", found < kernels), ("no kernel is found", found > 0),
+                 ("the part is not kept again", part.exists()),
+                 ("the bytes differ", first == bench.bytes()))
+
+
 def damaged():
     bench = Bench()
     _, kernels, _ = bench.netc()
     first = bench.bytes()
     entries = bench.entries()
     whole = [entry.read_bytes() for entry in entries]
-    claims = [("an entry a kernel", len(entries) == kernels)]
+    claims = [("parts are shared", bench.parts > 0),
+              ("an entry per kernel and part", len(entries) == kernels + bench.parts)]
     for index, entry in enumerate(entries):
         data = bytearray(whole[index])
         change = index % 5
@@ -220,7 +238,7 @@ def other_version():
 
 def main():
     report = Report("kernel_cache")
-    for case in report.share([same_bytes, other_recipe, other_names, damaged, concurrent, bounded_size, unwritable, other_version]):
+    for case in report.share([same_bytes, other_recipe, other_names, lost_part, damaged, concurrent, bounded_size, unwritable, other_version]):
         report.case(case.__name__, case)
     report.close()
 

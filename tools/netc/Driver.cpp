@@ -256,8 +256,9 @@ int Objects::addKernels() {
 void Objects::printTimes(double seconds) const {
   const KernelTimes &t = kernels.times();
   llvm::errs()
-      << llvm::formatv("netc: code      {0,7:F3} s for {1} kernels, {2} cached\n", seconds,
-                       kernels.size(), kernels.found())
+      << llvm::formatv(
+             "netc: code      {0,7:F3} s for {1} kernels, {2} cached; they share {3} parts\n",
+             seconds, kernels.size(), kernels.found(), kernels.partCount())
       << llvm::formatv(
              "netc:   of all threads {0:F3} s emitting, {1:F3} s LLVM's passes, {2:F3} s LLVM's "
              "code generator\n",
