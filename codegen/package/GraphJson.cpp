@@ -16,25 +16,40 @@ using namespace mlir;
 using namespace netc;
 namespace json = llvm::json;
 
-/// Null where the reference has no use for such an attribute.
-static json::Value attributeJson(Attribute attribute) {
+/// Writes the attributes that the reference has a use for.
+static void writeAttribute(json::OStream &out, StringRef name, Attribute attribute) {
   if (auto number = dyn_cast<IntegerAttr>(attribute))
-    return number.getInt();
-  if (auto number = dyn_cast<FloatAttr>(attribute))
-    return number.getValueAsDouble();
-  if (isa<UnitAttr>(attribute))
-    return true;
-  if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute))
-    return symbol.getValue();
-  if (auto kind = dyn_cast<net::ActivationKindAttr>(attribute))
-    return net::stringifyActivationKind(kind.getValue());
-  if (auto list = dyn_cast<DenseI64ArrayAttr>(attribute)) {
-    json::Array values;
-    for (int64_t value : list.asArrayRef())
-      values.push_back(value);
-    return values;
-  }
-  return nullptr;
+    out.attribute(name, number.getInt());
+  else if (auto number = dyn_cast<FloatAttr>(attribute))
+    out.attribute(name, number.getValueAsDouble());
+  else if (isa<UnitAttr>(attribute))
+    out.attribute(name, true);
+  else if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute))
+    out.attribute(name, symbol.getValue());
+  else if (auto kind = dyn_cast<net::ActivationKindAttr>(attribute))
+    out.attribute(name, net::stringifyActivationKind(kind.getValue()));
+  else if (auto list = dyn_cast<DenseI64ArrayAttr>(attribute))
+    out.attributeArray(name, [&] {
+      for (int64_t value : list.asArrayRef())
+        out.value(value);
+    });
+}
+
+static void writeNode(json::OStream &out, Operation &op,
+                      const llvm::DenseMap<Value, int64_t> &numbers) {
+  out.object([&] {
+    out.attribute("op", op.getName().stripDialect());
+    out.attributeArray("in", [&] {
+      for (Value operand : op.getOperands())
+        out.value(numbers.at(operand));
+    });
+    out.attributeArray("shape", [&] {
+      for (int64_t dim : cast<ShapedType>(op.getResult(0).getType()).getShape())
+        out.value(ShapedType::isDynamic(dim) ? -1 : dim);
+    });
+    for (NamedAttribute named : op.getAttrDictionary())
+      writeAttribute(out, named.getName().getValue(), named.getValue());
+  });
 }
 
 void netc::recordGraph(ModuleOp module) {
@@ -42,40 +57,31 @@ void netc::recordGraph(ModuleOp module) {
   if (!forward)
     return;
   llvm::DenseMap<Value, int64_t> numbers;
+  int64_t count = 0;
   for (BlockArgument argument : forward.getArguments())
-    numbers[argument] = argument.getArgNumber();
-  int64_t inputCount = forward.getNumArguments();
-  json::Array nodes, results;
-  for (Operation &op : forward.getBody().front()) {
-    if (isa<func::ReturnOp>(op)) {
-      for (Value value : op.getOperands())
-        results.push_back(numbers[value]);
-      continue;
-    }
-    json::Array inputs, shape;
-    for (Value operand : op.getOperands())
-      inputs.push_back(numbers[operand]);
-    for (int64_t dim : cast<ShapedType>(op.getResult(0).getType()).getShape())
-      shape.push_back(ShapedType::isDynamic(dim) ? -1 : dim);
-    json::Object node{{"op", op.getName().stripDialect()},
-                      {"in", std::move(inputs)},
-                      {"shape", std::move(shape)}};
-    for (NamedAttribute named : op.getAttrDictionary())
-      if (json::Value value = attributeJson(named.getValue()); value.kind() != json::Value::Null)
-        node[named.getName().getValue()] = std::move(value);
-    numbers[op.getResult(0)] = static_cast<int64_t>(nodes.size()) + inputCount;
-    nodes.push_back(std::move(node));
-  }
-  json::Array weights;
-  if (auto list = forward->getAttrOfType<DenseF64ArrayAttr>("net.auxiliary_weights"))
-    for (double weight : list.asArrayRef())
-      weights.push_back(weight);
-  auto smoothing = forward->getAttrOfType<FloatAttr>("net.label_smoothing");
-  json::Value graph = json::Object{{"nodes", std::move(nodes)},
-                                   {"results", std::move(results)},
-                                   {"auxiliary_weights", std::move(weights)},
-                                   {"smoothing", smoothing ? smoothing.getValueAsDouble() : 0.0}};
+    numbers[argument] = count++;
+  Block &body = forward.getBody().front();
   std::string text;
-  llvm::raw_string_ostream(text) << graph;
+  llvm::raw_string_ostream stream(text);
+  json::OStream out(stream);
+  out.object([&] {
+    out.attributeArray("nodes", [&] {
+      for (Operation &op : body.without_terminator()) {
+        writeNode(out, op, numbers);
+        numbers[op.getResult(0)] = count++;
+      }
+    });
+    out.attributeArray("results", [&] {
+      for (Value value : body.getTerminator()->getOperands())
+        out.value(numbers.at(value));
+    });
+    out.attributeArray("auxiliary_weights", [&] {
+      if (auto list = forward->getAttrOfType<DenseF64ArrayAttr>("net.auxiliary_weights"))
+        for (double weight : list.asArrayRef())
+          out.value(weight);
+    });
+    auto smoothing = forward->getAttrOfType<FloatAttr>("net.label_smoothing");
+    out.attribute("smoothing", smoothing ? smoothing.getValueAsDouble() : 0.0);
+  });
   module->setAttr("net.graph", StringAttr::get(module.getContext(), text));
 }

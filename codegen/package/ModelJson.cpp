@@ -45,99 +45,120 @@ static RankedTensorType firstOf(ModuleOp module, kern::Space space) {
   return {};
 }
 
-static json::Object describeParameter(net::ParameterOp parameter) {
+static void writeParameter(json::OStream &out, net::ParameterOp parameter) {
   StringRef kind = cast<StringAttr>(parameter.getInit()[0]).getValue();
   double a = cast<FloatAttr>(parameter.getInit()[1]).getValueAsDouble();
   double b = cast<FloatAttr>(parameter.getInit()[2]).getValueAsDouble();
-  json::Object init{{"kind", kind}};
-  if (kind == "normal") {
-    init["mean"] = a;
-    init["std"] = b;
-  } else if (kind == "uniform") {
-    init["low"] = a;
-    init["high"] = b;
-  } else {
-    init["value"] = a;
-  }
   auto type = cast<ShapedType>(parameter.getType());
-  return json::Object{{"name", parameter.getSymName()},
-                      {"type", storageName(type.getElementType())},
-                      {"shape", toJson(type.getShape())},
-                      {"offset", parameter->getAttrOfType<IntegerAttr>("offset").getInt()},
-                      {"trainable", parameter.getTrainable()},
-                      {"decay", parameter.getDecay()},
-                      {"init", std::move(init)},
-                      {"layer", static_cast<int64_t>(parameter.getLayer())},
-                      {"aux", parameter.getAuxiliary()}};
+  out.object([&] {
+    out.attribute("name", parameter.getSymName());
+    out.attribute("type", storageName(type.getElementType()));
+    out.attribute("shape", toJson(type.getShape()));
+    out.attribute("offset", parameter->getAttrOfType<IntegerAttr>("offset").getInt());
+    out.attribute("trainable", parameter.getTrainable());
+    out.attribute("decay", parameter.getDecay());
+    out.attributeObject("init", [&] {
+      out.attribute("kind", kind);
+      if (kind == "normal") {
+        out.attribute("mean", a);
+        out.attribute("std", b);
+      } else if (kind == "uniform") {
+        out.attribute("low", a);
+        out.attribute("high", b);
+      } else {
+        out.attribute("value", a);
+      }
+    });
+    out.attribute("layer", static_cast<int64_t>(parameter.getLayer()));
+    out.attribute("aux", parameter.getAuxiliary());
+  });
 }
 
-std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu) {
-  json::Array parameters;
-  std::vector<int64_t> ofLayer;
-  auto layerList = module->getAttrOfType<ArrayAttr>("net.layers");
-  ofLayer.resize(layerList.size());
-  for (auto parameter : module.getOps<net::ParameterOp>()) {
-    parameters.push_back(describeParameter(parameter));
-    if (parameter.getTrainable())
-      ofLayer[parameter.getLayer()] += cast<ShapedType>(parameter.getType()).getNumElements();
-  }
-  json::Array layers;
+/// Writes the layers and returns their multiply-adds' flops in inference. `parameters`: how many
+/// trainable ones each layer has.
+static int64_t writeLayers(json::OStream &out, ArrayAttr layers, ArrayRef<int64_t> parameters) {
   int64_t total = 0;
-  for (auto [index, attr] : llvm::enumerate(layerList)) {
+  for (auto [index, attr] : llvm::enumerate(layers)) {
     auto layer = cast<DictionaryAttr>(attr);
     int64_t flops = layer.getAs<IntegerAttr>("flops").getInt();
     bool auxiliary = layer.contains("auxiliary");
     total += auxiliary ? 0 : flops;
-    layers.push_back(
-        json::Object{{"name", layer.getAs<StringAttr>("name").getValue()},
-                     {"kind", layer.getAs<StringAttr>("kind").getValue()},
-                     {"output", toJson(layer.getAs<DenseI64ArrayAttr>("output").asArrayRef())},
-                     {"parameters", ofLayer[index]},
-                     {"flops", flops},
-                     {"line", layer.getAs<IntegerAttr>("line").getInt()},
-                     {"aux", auxiliary},
-                     {"frozen", layer.contains("frozen")}});
+    out.object([&, index = index] {
+      out.attribute("name", layer.getAs<StringAttr>("name").getValue());
+      out.attribute("kind", layer.getAs<StringAttr>("kind").getValue());
+      out.attribute("output", toJson(layer.getAs<DenseI64ArrayAttr>("output").asArrayRef()));
+      out.attribute("parameters", parameters[index]);
+      out.attribute("flops", flops);
+      out.attribute("line", layer.getAs<IntegerAttr>("line").getInt());
+      out.attribute("aux", auxiliary);
+      out.attribute("frozen", layer.contains("frozen"));
+    });
   }
-  json::Array features;
-  if (!gpu)
-    for (const std::string &feature : target.features)
-      features.push_back(feature);
+  return total;
+}
+
+/// What it runs on.
+static void writeTarget(json::OStream &out, const CpuTarget &target, const cuda::GpuTarget *gpu) {
   std::vector<std::string> chips;
   if (gpu)
     for (unsigned chip : gpu->chips)
       chips.push_back("sm_" + std::to_string(chip));
+  out.attribute("target", !gpu ? "cpu" : gpu->simulated ? "sim" : "cuda");
+  out.attribute("cpu",
+                gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name);
+  out.attributeArray("features", [&] {
+    if (!gpu)
+      for (const std::string &feature : target.features)
+        out.value(feature);
+  });
+}
+
+std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu) {
+  auto text = [&](StringRef name) {
+    auto attr = module->getAttrOfType<StringAttr>(name);
+    return attr ? attr.getValue() : StringRef("null");
+  };
   RankedTensorType input = firstOf(module, kern::Space::Input),
                    output = firstOf(module, kern::Space::Output);
-  ArrayRef<int64_t> inputShape = input ? input.getShape().drop_front() : ArrayRef<int64_t>();
-  auto recipe = json::parse(module->getAttrOfType<StringAttr>("net.recipe").getValue());
-  bool trains = static_cast<bool>(net::functionOf(module, net::Role::Step));
-  json::Value value = json::Object{
-      {"model", module->getAttrOfType<StringAttr>("net.model").getValue()},
-      {"file", module->getAttrOfType<StringAttr>("net.file").getValue()},
-      {"netc", NETC_VERSION},
-      {"target", !gpu             ? "cpu"
-                 : gpu->simulated ? "sim"
-                                  : "cuda"},
-      {"cpu", gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name},
-      {"features", std::move(features)},
-      {"input", toJson(inputShape)},
-      {"classes", output ? net::channelsOf(output) : 1},
-      {"losses", lossesJson(module)},
-      {"mode", trains ? "both" : "infer"},
-      {"flops_per_image", total},
-      {"layers", std::move(layers)},
-      {"parameters", std::move(parameters)},
-      {"recipe", recipe ? std::move(*recipe) : json::Value(nullptr)}};
-  if (auto names = module->getAttrOfType<ArrayAttr>("net.left_out")) {
-    json::Array list;
-    for (auto name : names.getAsRange<StringAttr>())
-      list.push_back(name.getValue());
-    (*value.getAsObject())["left_out"] = std::move(list);
-  }
-  if (auto graph = module->getAttrOfType<StringAttr>("net.graph"))
-    if (auto parsed = json::parse(graph.getValue()))
-      (*value.getAsObject())["graph"] = std::move(*parsed);
-  std::string text;
-  llvm::raw_string_ostream(text) << value;
-  return text;
+  auto layers = module->getAttrOfType<ArrayAttr>("net.layers");
+  std::vector<int64_t> ofLayer(layers.size());
+  for (auto parameter : module.getOps<net::ParameterOp>())
+    if (parameter.getTrainable())
+      ofLayer[parameter.getLayer()] += cast<ShapedType>(parameter.getType()).getNumElements();
+  std::string result;
+  llvm::raw_string_ostream stream(result);
+  json::OStream out(stream);
+  out.object([&] {
+    out.attribute("model", text("net.model"));
+    out.attribute("file", text("net.file"));
+    out.attribute("netc", NETC_VERSION);
+    writeTarget(out, target, gpu);
+    out.attribute("input", toJson(input ? input.getShape().drop_front() : ArrayRef<int64_t>()));
+    out.attribute("classes", output ? net::channelsOf(output) : 1);
+    out.attribute("losses", lossesJson(module));
+    out.attribute("mode", net::functionOf(module, net::Role::Step) ? "both" : "infer");
+    int64_t flops = 0;
+    out.attributeArray("layers", [&] { flops = writeLayers(out, layers, ofLayer); });
+    out.attribute("flops_per_image", flops);
+    out.attributeArray("parameters", [&] {
+      for (auto parameter : module.getOps<net::ParameterOp>())
+        writeParameter(out, parameter);
+    });
+    if (auto names = module->getAttrOfType<ArrayAttr>("net.left_out"))
+      out.attributeArray("left_out", [&] {
+        for (auto name : names.getAsRange<StringAttr>())
+          out.value(name.getValue());
+      });
+    // Both are JSON already.
+    auto asItIs = [&](StringRef json) { return [&, json](llvm::raw_ostream &to) { to << json; }; };
+    out.attributeBegin("recipe");
+    out.rawValue(asItIs(text("net.recipe")));
+    out.attributeEnd();
+    if (module->hasAttr("net.graph")) {
+      out.attributeBegin("graph");
+      out.rawValue(asItIs(text("net.graph")));
+      out.attributeEnd();
+    }
+  });
+  return result;
 }

@@ -4,8 +4,20 @@
 #include "llvm/Support/InitLLVM.h"
 
 #include <cstring>
+#include <malloc.h>
+
+/// Deep networks are hundreds of MiB of small objects. The C library would return memory to the
+/// system between passes and fetch it again page by page.
+static void keepFreedMemory() {
+#ifdef __GLIBC__
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 16 << 20);
+  mallopt(M_MMAP_THRESHOLD, 1 << 28);
+#endif
+}
 
 int main(int argc, char **argv) {
+  keepFreedMemory();
   llvm::InitLLVM init(argc, argv);
   if (argc > 1 && std::strcmp(argv[1], "fmt") == 0) {
     netc::FormatOptions options;
