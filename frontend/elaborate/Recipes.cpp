@@ -161,6 +161,8 @@ void RecipeReader::store(std::string_view name, const RecipeValue &value) {
     recipe.average = number;
   else if (name == "accumulate")
     recipe.accumulate = static_cast<int64_t>(number);
+  else if (name == "shards")
+    recipe.shards = static_cast<int64_t>(number);
   else if (name == "batch")
     recipe.batch = static_cast<int64_t>(number);
   else
@@ -197,6 +199,11 @@ Recipe RecipeReader::read(const Train &train) {
           .suggest("separate several items by commas");
     readClause(clause);
   }
+  if (auto shards = seen.find("shards"); shards != seen.end() && recipe.batch % recipe.shards)
+    diags
+        .error(shards->second,
+               fmt::format("{} shards do not divide the batch of {}", recipe.shards, recipe.batch))
+        .suggest("each batch is cut into equal runs of images");
   return recipe;
 }
 

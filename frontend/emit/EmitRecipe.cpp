@@ -100,6 +100,7 @@ std::string netc::frontend::recipeJson(const Recipe &recipe) {
                                    {"schedule", toJson(recipe.schedule)},
                                    {"clip_norm", recipe.clipNorm},
                                    {"accumulate", recipe.accumulate},
+                                   {"shards", recipe.shards},
                                    {"ema", recipe.average},
                                    {"batch", recipe.batch},
                                    {"epochs", recipe.epochs}};

@@ -171,6 +171,7 @@ struct Recipe {
   double clipNorm = 0;    ///< 0: gradients are not clipped
   double average = 0;     ///< decay of the weights' moving average; 0: none is kept
   int64_t accumulate = 1; ///< batches whose gradients make one update
+  int64_t shards = 1;     ///< equal runs of images that each batch is cut into
   int64_t batch = 128, epochs = 10;
 };
 

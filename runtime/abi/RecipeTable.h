@@ -212,6 +212,7 @@ inline constexpr Clause clauses[] = {
     {.name = "schedule", .form = Form::Calls, .calls = schedules},
     {.name = "clip_norm", .form = Form::Number, .type = Type::Positive, .zeroIsNone = true},
     {.name = "accumulate", .form = Form::Number, .type = Type::Count},
+    {.name = "shards", .form = Form::Number, .type = Type::Count},
     {.name = "ema",
      .form = Form::Number,
      .type = Type::Fraction,

@@ -1,9 +1,9 @@
 //===- Communicator.h - the processes that train one model ------*- C++ -*-===//
 //
 // A batch is cut into shards, whatever the number of processes; each process has a run of
-// consecutive shards. Sums over shards are made in one binary tree over shard numbers, so
-// that the number of processes changes time and no bits. Random numbers are drawn by sample
-// and epoch, never by rank.
+// consecutive shards. Sums over shards are made in the order of ReductionTree.h, so that the number
+// of processes changes time and no bits. Random numbers are drawn by sample and epoch, never by
+// rank.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_RUNTIME_COMM_COMMUNICATOR_H
@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 namespace netc::runtime {
 
@@ -26,11 +25,11 @@ public:
   virtual unsigned size() const = 0;
   bool isRoot() const { return rank() == 0; }
 
-  /// Adds `count` values of every shard, in the order of `reductionTree`. `own` are this process's
-  /// shards, first to last, of `shards` in all, which size() divides; the sums are in own[0] of
-  /// every process after it, and the others' values are lost.
-  virtual void sumShards(std::span<float *const> own, int64_t shards, int64_t count) = 0;
-  virtual void sumShards(std::span<double *const> own, int64_t shards, int64_t count) = 0;
+  /// Adds `count` values over all shards, of `shards` in all, which size() divides. `own`: the sums
+  /// of the nodes within this process's run of shards, in the order of `nodesWithin`. The sums are
+  /// in own[0] of every process after it, and the others' values are lost.
+  virtual void sumNodes(std::span<float *const> own, int64_t shards, int64_t count) = 0;
+  virtual void sumNodes(std::span<double *const> own, int64_t shards, int64_t count) = 0;
 
   /// Every process gets rank 0's bytes.
   virtual void broadcast(void *bytes, uint64_t size) = 0;
@@ -39,23 +38,13 @@ public:
   virtual void barrier() = 0;
 };
 
-/// One addition of a sum over shards: shard `into` += shard `from`.
-struct ShardAddition {
-  int64_t into = 0, from = 0;
-  bool operator==(const ShardAddition &) const = default;
-};
-
-/// The additions that leave the sum of shards 0 .. shards - 1 in shard 0: neighbours, then
-/// neighbours of those, … It depends on the number of shards alone.
-std::vector<ShardAddition> reductionTree(int64_t shards);
-
-/// The process that there is without others.
+/// The process that there is without others: its shards are all, so their one node is the sum.
 class SingleProcess final : public Communicator {
 public:
   unsigned rank() const override { return 0; }
   unsigned size() const override { return 1; }
-  void sumShards(std::span<float *const> own, int64_t shards, int64_t count) override;
-  void sumShards(std::span<double *const> own, int64_t shards, int64_t count) override;
+  void sumNodes(std::span<float *const>, int64_t, int64_t) override {}
+  void sumNodes(std::span<double *const>, int64_t, int64_t) override {}
   void broadcast(void *, uint64_t) override {}
   void barrier() override {}
 };

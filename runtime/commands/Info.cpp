@@ -1,9 +1,12 @@
 //===- Info.cpp - layers, parameters, FLOPs, memory plan ------------------===//
 #include "runtime/base/Error.h"
+#include "runtime/base/Progress.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/commands/Preprocessing.h"
 #include "runtime/exec/Executor.h"
+#include "runtime/recipe/Recipe.h"
 #include "runtime/system/Memory.h"
+#include "runtime/train/ShardSums.h"
 
 #include <nlohmann/json.hpp>
 
@@ -55,6 +58,12 @@ static const NetcProgram &largestProgram(const NetcModel &model) {
   return model.step.command_count ? model.step : model.infer;
 }
 
+/// What one process that trains with the recipe's shards takes for their sums.
+static uint64_t shardBytes(const NetcModel &model, const ModelInfo &info) {
+  int64_t shards = parseRecipe(info, {}).shards;
+  return model.step.command_count ? ShardSums::bytes(model, {shards, 0, shards}) : 0;
+}
+
 static Json describe(const NetcModel &model, const ModelInfo &info) {
   Json json;
   json["model"] = info.name;
@@ -86,6 +95,7 @@ static Json describe(const NetcModel &model, const ModelInfo &info) {
     memory["step"] = arenaJson(model.step);
   memory["parameter_bytes"] = model.parameter_bytes;
   memory["gradient_bytes"] = model.step.command_count ? model.parameter_bytes : 0;
+  memory["shard_sum_bytes"] = shardBytes(model, info);
   memory["state_bytes"] = model.state_bytes;
   memory["prepared_bytes"] = model.prepared_bytes;
   json["memory"] = std::move(memory);
@@ -122,6 +132,9 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
   fmt::print("weights          {}, packed {}, optimizer state {}\n",
              shortBytes(model.parameter_bytes), shortBytes(model.prepared_bytes),
              shortBytes(model.state_bytes));
+  if (uint64_t bytes = shardBytes(model, info))
+    fmt::print("shards           {} of a batch, sums of their gradients {}\n",
+               parseRecipe(info, {}).shards, shortBytes(bytes));
 }
 
 int runInfo(const NetcModel &model, const InfoOptions &options) {

@@ -143,6 +143,11 @@ static void addRecipe(CLI::App *command, RecipeOverrides &overrides) {
       ->add_option("--accumulate", overrides.accumulate, "Batches whose gradients make one update")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   command
+      ->add_option("--shards", overrides.shards,
+                   "Equal runs of images that each batch is cut into; each has its own batch "
+                   "statistics")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  command
       ->add_option("--set", overrides.set,
                    "Any other value of the recipe: optimizer.beta2=0.95, schedule.step.factor=0.2")
       ->type_name("NAME=VALUE");

@@ -351,16 +351,18 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.freezeBatchNorm = overrides.freezeBatchNorm;
   recipe.ownRates = overrides.ownRates;
   recipe.seed = overrides.seed;
-  recipe.shards = overrides.shards;
+  recipe.shards = overrides.shards.value_or(int64_t(parseNumber(json, "shards", 1)));
   recipe.limit = overrides.limit;
   recipe.validationLimit = overrides.validationLimit;
   if (recipe.accumulate < 1 || !(recipe.clipNorm >= 0))
     fail("recipe: accumulate {} and clip_norm {}, expected at least 1 and 0", recipe.accumulate,
          recipe.clipNorm);
-  if (recipe.shards < 1 || recipe.shards > recipe.batch)
-    fail("recipe: batch {} cannot be cut into {} shards", recipe.batch, recipe.shards);
   if (recipe.batch < 1 || recipe.epochs < 0)
     fail("recipe: batch {} and epochs {}, expected at least 1 and 0", recipe.batch, recipe.epochs);
+  if (recipe.shards < 1 || recipe.batch % recipe.shards)
+    fail("recipe: batch {} cannot be cut into {} equal shards: choose a number that divides it, "
+         "with --shards or --batch",
+         recipe.batch, recipe.shards);
   recipe.effective = effectiveJson(info, json, recipe).dump(2) + "\n";
   return recipe;
 }

@@ -79,9 +79,9 @@ struct RecipeOverrides {
   std::vector<std::string> set; ///< see RecipeOverride.h; the others go before
   bool addsEvaluation = false;  ///< `set` may name steps of eval that the recipe lacks
   uint64_t seed = 0;
-  int64_t shards = 1;          ///< see Recipe::shards
-  int64_t limit = 0;           ///< training images; 0: all
-  int64_t validationLimit = 0; ///< validation images; 0: all
+  std::optional<int64_t> shards; ///< see Recipe::shards
+  int64_t limit = 0;             ///< training images; 0: all
+  int64_t validationLimit = 0;   ///< validation images; 0: all
 };
 
 struct Recipe {

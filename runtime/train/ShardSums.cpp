@@ -20,7 +20,7 @@ static std::vector<double> packed(const StepFigures &of) {
           double(of.quality.values)};
 }
 
-static StepFigures unpacked(const std::vector<double> &from) {
+static StepFigures unpacked(const double *from) {
   StepFigures figures;
   figures.loss = from[0];
   figures.correct = int64_t(from[1]);
@@ -28,23 +28,57 @@ static StepFigures unpacked(const std::vector<double> &from) {
   return figures;
 }
 
+static ShardRun runOf(const Communicator &communicator, int64_t shards) {
+  int64_t processes = communicator.size();
+  if (shards % processes)
+    fail("{} processes cannot share the {} of a batch: their number must divide it; choose another "
+         "number of processes, or --shards",
+         processes, counted(shards, "shard"));
+  int64_t own = shards / processes;
+  return {shards, own * communicator.rank(), own};
+}
+
+static std::vector<const ParameterInfo *> statisticsOf(const ModelInfo &info) {
+  std::vector<const ParameterInfo *> result;
+  for (const ParameterInfo &parameter : info.parameters)
+    if (!parameter.trainable)
+      result.push_back(&parameter);
+  return result;
+}
+
+static int64_t elementsOf(const std::vector<const ParameterInfo *> &parameters) {
+  int64_t elements = 0;
+  for (const ParameterInfo *parameter : parameters)
+    elements += parameter->elements();
+  return elements;
+}
+
+static int64_t gradientElements(const NetcModel &model) {
+  return int64_t(model.parameter_bytes / sizeof(float));
+}
+
 ShardSums::ShardSums(Executor &executor, Communicator &communicator, int64_t shards)
-    : executor(executor), communicator(communicator), shards(shards) {
-  if (shards % communicator.size())
-    fail("{} processes cannot share the {} of a batch: their number must divide it",
-         communicator.size(), counted(shards, "shard"));
-  for (const ParameterInfo &parameter : executor.info().parameters)
-    if (!parameter.trainable) {
-      statistics.push_back(&parameter);
-      statisticElements += parameter.elements();
-    }
-  figures.assign(size_t(own()), std::vector<double>(figureCount));
-  if (shards == 1)
+    : executor(executor), communicator(communicator), run(runOf(communicator, shards)),
+      statistics(statisticsOf(executor.info())), statisticElements(elementsOf(statistics)),
+      gradientSums(run, gradientElements(executor.model())), statisticSums(run, statisticElements),
+      figureSums(run, figureCount) {}
+
+/// Sums of running statistics are left out: they are a thousandth of the gradients'.
+uint64_t ShardSums::bytes(const NetcModel &model, ShardRun run) {
+  return run.shards == 1 ? 0 : TreeSum<float>::bytes(run, gradientElements(model));
+}
+
+void ShardSums::allocate() {
+  if (run.shards == 1)
     return;
-  gradients.assign(size_t(own()),
-                   std::vector<float>(executor.model().parameter_bytes / sizeof(float)));
-  after.assign(size_t(own()), std::vector<float>(size_t(statisticElements)));
+  if (uint64_t available = availableMemory(); bytes() > available)
+    fail("the sums over {} take {}, only {} available: fewer --shards take less",
+         counted(run.shards, "shard"), describeBytes(bytes()), shortBytes(available));
+  gradientSums.allocate();
+  statisticSums.allocate();
+  figureSums.allocate();
   before.resize(size_t(statisticElements));
+  after.resize(size_t(statisticElements));
 }
 
 /// Copies all statistics, one after the other, between the executor and `values`.
@@ -62,50 +96,39 @@ static void copyStatistics(const Executor &executor,
 
 void ShardSums::begin(int64_t images) {
   batchImages = images;
-  if (shards == 1)
+  if (run.shards == 1)
     return;
+  gradientSums.begin();
+  statisticSums.begin();
+  figureSums.begin();
   copyStatistics(executor, statistics, before, /*toExecutor=*/false);
-  // Of shards without images, which no step fills.
-  for (int64_t i = 0; i < own(); ++i) {
-    std::fill(gradients[size_t(i)].begin(), gradients[size_t(i)].end(), 0.0f);
-    std::fill(after[size_t(i)].begin(), after[size_t(i)].end(), 0.0f);
-    std::fill(figures[size_t(i)].begin(), figures[size_t(i)].end(), 0.0);
-  }
 }
 
-void ShardSums::take(int64_t index, int64_t images, const StepFigures &of) {
-  figures[size_t(index)] = packed(of);
-  if (shards == 1)
+void ShardSums::take(int64_t images, const StepFigures &of) {
+  ThreadPool &pool = executor.threads();
+  figureSums.add(packed(of).data(), 1, pool);
+  if (images == 0) {
+    gradientSums.add(nullptr, 0, pool);
+    statisticSums.add(nullptr, 0, pool);
     return;
+  }
   float share = float(double(images) / double(batchImages));
-  const float *values = executor.at<float>(NETC_SPACE_GRADIENTS);
-  std::vector<float> &own = gradients[size_t(index)];
-  for (size_t i = 0; i < own.size(); ++i)
-    own[i] = share * values[i];
-  copyStatistics(executor, statistics, after[size_t(index)], /*toExecutor=*/false);
+  gradientSums.add(executor.at<float>(NETC_SPACE_GRADIENTS), share, pool);
+  copyStatistics(executor, statistics, after, /*toExecutor=*/false);
+  statisticSums.add(after.data(), 1, pool);
   copyStatistics(executor, statistics, before, /*toExecutor=*/true);
 }
 
-template <typename T>
-std::vector<T *> ShardSums::placesOf(std::vector<std::vector<T>> &shardValues) const {
-  std::vector<T *> places;
-  for (std::vector<T> &values : shardValues)
-    places.push_back(values.data());
-  return places;
-}
-
 StepFigures ShardSums::finish() {
-  if (shards == 1)
-    return unpacked(figures[0]);
-  communicator.sumShards(placesOf(gradients), shards, int64_t(gradients[0].size()));
-  communicator.sumShards(placesOf(after), shards, statisticElements);
-  communicator.sumShards(placesOf(figures), shards, figureCount);
-  std::copy(gradients[0].begin(), gradients[0].end(), executor.at<float>(NETC_SPACE_GRADIENTS));
-  float filled = float(std::min(shards, batchImages)); // shards that have images
-  for (float &value : after[0])
-    value /= filled;
-  copyStatistics(executor, statistics, after[0], /*toExecutor=*/true);
-  return unpacked(figures[0]);
+  const float *gradients = gradientSums.finish(communicator);
+  std::copy_n(gradients, gradientElements(executor.model()),
+              executor.at<float>(NETC_SPACE_GRADIENTS));
+  const float *sums = statisticSums.finish(communicator);
+  float filled = float(std::min(run.shards, batchImages)); // shards that have images
+  std::transform(sums, sums + statisticElements, after.begin(),
+                 [&](float sum) { return sum / filled; });
+  copyStatistics(executor, statistics, after, /*toExecutor=*/true);
+  return unpacked(figureSums.finish(communicator));
 }
 
 } // namespace netc::runtime

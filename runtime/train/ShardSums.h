@@ -2,7 +2,7 @@
 #ifndef NETC_RUNTIME_TRAIN_SHARDSUMS_H
 #define NETC_RUNTIME_TRAIN_SHARDSUMS_H
 
-#include "runtime/comm/Communicator.h"
+#include "runtime/comm/TreeSum.h"
 #include "runtime/evaluate/Losses.h"
 #include "runtime/exec/Executor.h"
 
@@ -18,8 +18,8 @@ struct StepFigures {
 };
 
 /// Each shard of a batch is a training step of its own: this process runs it for its shards, one
-/// after the other, from the same parameters and running statistics. Then the gradients of all
-/// shards, times their shares of the images, are added in the communicator's tree, and running
+/// after the other, from the same parameters and running statistics. The gradients of all shards,
+/// times their shares of the images, are added in the order of the reduction tree, and running
 /// statistics become the mean over shards: the bits do not depend on the number of processes. A
 /// batch in one shard is left as its step made it.
 class ShardSums {
@@ -27,32 +27,36 @@ public:
   /// Fails where the processes do not divide the shards.
   ShardSums(Executor &executor, Communicator &communicator, int64_t shards);
 
-  int64_t count() const { return shards; }
-  int64_t first() const { return own() * communicator.rank(); }
+  int64_t count() const { return run.shards; }
+  int64_t first() const { return run.first; }
   /// Shards of this process.
-  int64_t own() const { return shards / communicator.size(); }
+  int64_t own() const { return run.own; }
+
+  /// Bytes that a process takes for its sums.
+  static uint64_t bytes(const NetcModel &model, ShardRun run);
+  /// Of this process.
+  uint64_t bytes() const { return bytes(executor.model(), run); }
+  /// Makes room for the sums. Fails where there is none, with the bytes needed and available.
+  void allocate();
 
   /// Before the first step of a batch of `images`.
   void begin(int64_t images);
-  /// After the step of this process's shard number `index`, of `images`; takes its gradients and
-  /// statistics, and puts back the statistics of before.
-  void take(int64_t index, int64_t images, const StepFigures &figures);
+  /// After the step of this process's next shard, of `images`; takes its gradients and statistics,
+  /// and puts back the statistics of before. For a shard without images there is no step.
+  void take(int64_t images, const StepFigures &figures);
   /// GRADIENTS and running statistics become those of the batch. Returns its figures.
   StepFigures finish();
 
 private:
-  template <typename T> std::vector<T *> placesOf(std::vector<std::vector<T>> &shardValues) const;
-
   Executor &executor;
   Communicator &communicator;
-  const int64_t shards;
+  const ShardRun run;
   std::vector<const ParameterInfo *> statistics; ///< parameters that a step changes
   int64_t statisticElements = 0;
   int64_t batchImages = 0;
-  std::vector<float> before; ///< the statistics when the batch began
-  // By shard of this process.
-  std::vector<std::vector<float>> gradients, after;
-  std::vector<std::vector<double>> figures;
+  std::vector<float> before, after; ///< the statistics when the batch began, and after a shard
+  TreeSum<float> gradientSums, statisticSums;
+  TreeSum<double> figureSums;
 };
 
 } // namespace netc::runtime

@@ -72,21 +72,9 @@ bool Training::trainEpoch() {
 bool Training::step() {
   if (position.batch == plan.stepsPerEpoch)
     return false;
-  int64_t images = plan.imagesOf(position.batch), last = 0;
+  int64_t images = plan.imagesOf(position.batch);
   double rate = rateOf(position.step);
-  shards.begin(images);
-  for (int64_t i = 0; i < shards.own(); ++i) {
-    int64_t size = shardOf(images, shards.count(), shards.first() + i).size();
-    if (size == 0)
-      continue;
-    const Batch *shard = loader->next();
-    if (!shard || shard->n != size || shard->index != position.batch)
-      fail("internal error: batch {} of an epoch is not the loader's", position.batch);
-    shards.take(i, size, runShard(*shard));
-    last = size;
-  }
-  StepFigures figures = shards.finish();
-  requireHealthy(float(figures.loss / double(images)), rate, last);
+  StepFigures figures = shards.count() == 1 ? runShard(images, rate) : runShards(images, rate);
   update(rate);
 
   position.correct += figures.correct;
@@ -99,7 +87,29 @@ bool Training::step() {
   return true;
 }
 
-StepFigures Training::runShard(const Batch &batch) {
+/// The gradients of a batch of `images`, in shards.
+StepFigures Training::runShards(int64_t images, double rate) {
+  shards.begin(images);
+  for (int64_t i = 0; i < shards.own(); ++i) {
+    int64_t size = shardOf(images, shards.count(), shards.first() + i).size();
+    shards.take(size, size ? runShard(size, rate) : StepFigures());
+  }
+  StepFigures figures = shards.finish();
+  requireHealthy(float(figures.loss / double(images)), rate, 0);
+  return figures;
+}
+
+/// The step of the loader's next batch, or shard of one, which has `size` images.
+StepFigures Training::runShard(int64_t size, double rate) {
+  const Batch *batch = loader->next();
+  if (!batch || batch->n != size || batch->index != position.batch)
+    fail("internal error: batch {} of an epoch is not the loader's", position.batch);
+  StepFigures figures = runStep(*batch);
+  requireHealthy(float(figures.loss / double(size)), rate, size);
+  return figures;
+}
+
+StepFigures Training::runStep(const Batch &batch) {
   NetcHyper &hyper = executor.hyper();
   hyper.dropout = 1;
   hyper.label_smoothing = float(recipe.labelSmoothing);
@@ -153,9 +163,10 @@ std::string Training::qualityText(double loss) const {
   return fmt::format("loss {:.4f}  {}", loss, quality);
 }
 
-/// Stops the run before an update that would spoil the weights; all processes at once, for they see
-/// the same sums. `shardImages`: of the shard that this one ran last.
-void Training::requireHealthy(float loss, double rate, int64_t shardImages) {
+/// Stops the run before an update that would spoil the weights: of a shard by its own loss and
+/// gradients, of a batch in shards, which all processes see, by the sums. `images`: of the step
+/// that ran last; 0: what is looked at is a sum over shards.
+void Training::requireHealthy(float loss, double rate, int64_t images) {
   // Values may have any scale: only what is not finite is wrong with them.
   bool scores = std::all_of(info.losses.begin(), info.losses.end(), [](const LossInfo &term) {
     return term.kind == LossKind::CrossEntropy;
@@ -171,8 +182,8 @@ void Training::requireHealthy(float loss, double rate, int64_t shardImages) {
   else if (std::isfinite(loss))
     what += fmt::format(" (more than {:.0f}: exploded)", limit);
   fail("{} at step {} (epoch {}, batch {}, learning rate {}): {}; stopped; {}", what, position.step,
-       position.epoch + 1, position.batch, rate, locateFault(executor, shardImages),
-       files.lastCheckpoint());
+       position.epoch + 1, position.batch, rate,
+       images ? locateFault(executor, images) : "in the sum over shards", files.lastCheckpoint());
 }
 
 /// The last of the batches that make one update applies it.

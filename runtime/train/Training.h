@@ -50,8 +50,10 @@ private:
   bool isInterrupted();
   bool trainEpoch();
   bool step();
-  StepFigures runShard(const Batch &shard);
-  void requireHealthy(float loss, double rate, int64_t shardImages);
+  StepFigures runShards(int64_t images, double rate);
+  StepFigures runShard(int64_t size, double rate);
+  StepFigures runStep(const Batch &batch);
+  void requireHealthy(float loss, double rate, int64_t images);
   void update(double rate);
   /// Most images of a shard: what a step takes at once.
   int64_t shardImages() const { return (recipe.batch + recipe.shards - 1) / recipe.shards; }

@@ -42,6 +42,7 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
   }
   checkBatches();
   fitMemory();
+  shards.allocate();
   executor.reserve(shardImages(), true, Loader::copies + 1);
 
   data.prepare(stored ? &*stored : nullptr, output);
@@ -79,6 +80,8 @@ void Training::fitMemory() {
     executor.reserveAccumulation(); // from here on the need counts it
   // The data set and what every process has count in what the user grants.
   uint64_t beside = options.memory ? executor.device().takenBeside() : 0;
+  if (executor.device().usesMachineMemory())
+    beside += shards.bytes();
   uint64_t budget = options.memory ? options.memory : executor.stepMemory();
   uint64_t granted = budget - std::min(budget, beside);
   executor.fitStep(shardImages(), Loader::copies + 1, granted);

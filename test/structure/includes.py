@@ -51,7 +51,7 @@ ROOMS = {
         "abi": [],
         "base": [],
         "system": ["base"],
-        "comm": ["base"],
+        "comm": ["base", "system"],
         "image": ["base", "system"],
         "device": ["abi", "base", "system"],
         "device/cpu": ["abi", "base", "system", "device"],

@@ -53,7 +53,7 @@ train m {
      R"net(test.net:7:3: error: a recipe has no 'optimiser'; did you mean 'optimizer'?
     7 |   optimiser sgd(lr=0.1)
       |   ^~~~~~~~~
-  help: its clauses are augment, eval, normalize, loss, optimizer, schedule, clip_norm, accumulate, ema, batch and epochs
+  help: its clauses are augment, eval, normalize, loss, optimizer, schedule, clip_norm, accumulate, shards, ema, batch and epochs
 )net"},
     {"unknown augmentation", R"net(net 1
 model m {

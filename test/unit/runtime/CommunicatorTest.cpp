@@ -1,5 +1,6 @@
 // Several processes that train one model: here threads, or one that has nobody to talk to.
-#include "runtime/comm/Communicator.h"
+#include "runtime/comm/ReductionTree.h"
+#include "runtime/comm/TreeSum.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/weights/Safetensors.h"
 #include "test/unit/runtime/Scratch.h"
@@ -25,8 +26,8 @@ public:
 
   unsigned rank() const override { return own; }
   unsigned size() const override { return 2; }
-  void sumShards(std::span<float *const>, int64_t, int64_t) override { ++sums; }
-  void sumShards(std::span<double *const>, int64_t, int64_t) override { ++sums; }
+  void sumNodes(std::span<float *const>, int64_t, int64_t) override { ++sums; }
+  void sumNodes(std::span<double *const>, int64_t, int64_t) override { ++sums; }
   void broadcast(void *, uint64_t) override { ++broadcasts; }
   void barrier() override { ++barriers; }
 
@@ -36,11 +37,12 @@ private:
 
 /// What the threads of one program share.
 struct Meeting {
-  explicit Meeting(unsigned ranks) : ranks(ranks), everybody(ranks) {}
+  explicit Meeting(unsigned ranks) : ranks(ranks), everybody(ranks), nodes(ranks), values(ranks) {}
   unsigned ranks;
   std::barrier<> everybody;
   void *bytes = nullptr;
-  std::vector<void *> shards;
+  std::vector<std::vector<ShardNode>> nodes; // by rank
+  std::vector<std::vector<void *>> values;
 };
 
 /// Ranks are threads. Calls that do not match would hang.
@@ -49,10 +51,10 @@ public:
   Threads(Meeting &meeting, unsigned rank) : meeting(meeting), own(rank) {}
   unsigned rank() const override { return own; }
   unsigned size() const override { return meeting.ranks; }
-  void sumShards(std::span<float *const> parts, int64_t shards, int64_t count) override {
+  void sumNodes(std::span<float *const> parts, int64_t shards, int64_t count) override {
     sumAll(parts, shards, count);
   }
-  void sumShards(std::span<double *const> parts, int64_t shards, int64_t count) override {
+  void sumNodes(std::span<double *const> parts, int64_t shards, int64_t count) override {
     sumAll(parts, shards, count);
   }
   void broadcast(void *bytes, uint64_t size) override {
@@ -67,20 +69,25 @@ public:
 
 private:
   template <typename T> void sumAll(std::span<T *const> parts, int64_t shards, int64_t count) {
-    if (isRoot())
-      meeting.shards.assign(size_t(shards), nullptr);
+    int64_t each = shards / meeting.ranks;
+    meeting.nodes[own] = nodesWithin(own * each, (own + 1) * each, shards);
+    meeting.values[own].assign(parts.begin(), parts.end());
     barrier();
-    std::copy(parts.begin(), parts.end(), meeting.shards.begin() + own * parts.size());
-    barrier();
-    auto shard = [&](int64_t index) { return static_cast<T *>(meeting.shards[size_t(index)]); };
-    // Each addition by the process that has the shard it goes to.
-    for (ShardAddition addition : reductionTree(shards)) {
-      if (addition.into / int64_t(parts.size()) == own)
-        for (int64_t i = 0; i < count; ++i)
-          shard(addition.into)[i] += shard(addition.from)[i];
-      barrier();
+    if (isRoot()) {
+      std::vector<ShardNode> nodes;
+      std::vector<T *> values;
+      for (unsigned rank = 0; rank < meeting.ranks; ++rank)
+        for (size_t i = 0; i < meeting.nodes[rank].size(); ++i) {
+          values.resize(nodes.size());
+          values.push_back(static_cast<T *>(meeting.values[rank][i]));
+          appendNode(nodes, meeting.nodes[rank][i], shards, [&](size_t into, size_t from) {
+            for (int64_t k = 0; k < count; ++k)
+              values[into][k] += values[from][k];
+          });
+        }
     }
-    std::copy_n(shard(0), own == 0 ? 0 : count, parts[0]);
+    barrier();
+    std::copy_n(static_cast<T *>(meeting.values[0][0]), own == 0 ? 0 : count, parts[0]);
     barrier();
   }
 
@@ -90,17 +97,23 @@ private:
 } // namespace
 
 TEST(Communicator, TheTreeDependsOnTheNumberOfShardsAlone) {
-  EXPECT_TRUE(reductionTree(1).empty());
-  EXPECT_EQ(reductionTree(4), (std::vector<ShardAddition>{{0, 1}, {2, 3}, {0, 2}}));
-  EXPECT_EQ(reductionTree(6), (std::vector<ShardAddition>{{0, 1}, {2, 3}, {4, 5}, {0, 2}, {0, 4}}));
-  // Every other shard is added once, and is whole by then.
+  using Nodes = std::vector<ShardNode>;
+  EXPECT_EQ(nodesWithin(0, 8, 8), (Nodes{{0, 8}}));
+  EXPECT_EQ(nodesWithin(0, 7, 8), (Nodes{{0, 4}, {4, 6}, {6, 7}}));
+  EXPECT_EQ(nodesWithin(0, 3, 6), (Nodes{{0, 2}, {2, 3}}));
+  EXPECT_EQ(nodesWithin(3, 6, 6), (Nodes{{3, 4}, {4, 6}}));
+  // Whole trees, of runs of any length too.
   for (int64_t shards = 1; shards < 70; ++shards) {
-    std::vector<int64_t> holds(size_t(shards), 1);
-    for (ShardAddition addition : reductionTree(shards)) {
-      EXPECT_GT(holds[size_t(addition.from)], 0);
-      holds[size_t(addition.into)] += std::exchange(holds[size_t(addition.from)], 0);
+    EXPECT_EQ(nodesWithin(0, shards, shards), (Nodes{{0, shards}}));
+    for (int64_t own = 1; own <= shards; ++own) {
+      Nodes nodes;
+      for (int64_t begin = 0; begin + own <= shards; begin += own)
+        for (ShardNode node : nodesWithin(begin, begin + own, shards))
+          appendNode(nodes, node, shards, [](size_t, size_t) {});
+      if (shards % own == 0) {
+        EXPECT_EQ(nodes, (Nodes{{0, shards}})) << shards << " shards in runs of " << own;
+      }
     }
-    EXPECT_EQ(holds[0], shards);
   }
 }
 
@@ -115,37 +128,56 @@ static std::vector<std::vector<float>> shardValues(int64_t shards, int64_t count
   return values;
 }
 
-static std::vector<float *> pointers(std::vector<std::vector<float>> &values, size_t first,
-                                     size_t count) {
-  std::vector<float *> result;
-  for (size_t i = first; i < first + count; ++i)
-    result.push_back(values[i].data());
-  return result;
+/// The sum of `values` as one of `ranks` processes makes it.
+static std::vector<float> sumOf(Communicator &communicator,
+                                const std::vector<std::vector<float>> &values, unsigned threads) {
+  int64_t shards = int64_t(values.size()), own = shards / communicator.size();
+  ShardRun run{shards, own * communicator.rank(), own};
+  TreeSum<float> sum(run, int64_t(values[0].size()));
+  ThreadPool pool(threads);
+  sum.allocate();
+  sum.begin();
+  for (int64_t i = 0; i < own; ++i)
+    sum.add(values[size_t(run.first + i)].data(), 1, pool);
+  const float *result = sum.finish(communicator);
+  return {result, result + values[0].size()};
 }
 
 TEST(Communicator, SumsAreTheSameBitsForAnyNumberOfProcesses) {
-  constexpr int64_t shards = 8, count = 100;
-  auto alone = shardValues(shards, count);
-  SingleProcess().sumShards(pointers(alone, 0, shards), shards, count);
-  auto first = shardValues(shards, count);
-  EXPECT_EQ(alone[0][3], ((first[0][3] + first[1][3]) + (first[2][3] + first[3][3])) +
-                             ((first[4][3] + first[5][3]) + (first[6][3] + first[7][3])));
-  for (unsigned ranks : {2u, 4u, 8u}) {
+  constexpr int64_t count = 100'000;
+  for (int64_t shards : {8, 6}) {
     auto values = shardValues(shards, count);
-    Meeting meeting(ranks);
-    std::vector<std::thread> threads;
-    size_t each = shards / ranks;
-    for (unsigned rank = 0; rank < ranks; ++rank)
-      threads.emplace_back([&, rank] {
-        Threads(meeting, rank).sumShards(pointers(values, rank * each, each), shards, count);
-      });
-    for (std::thread &thread : threads)
-      thread.join();
-    for (unsigned rank = 0; rank < ranks; ++rank)
-      EXPECT_EQ(values[rank * each], alone[0]) << ranks << " processes, rank " << rank;
+    SingleProcess single;
+    std::vector<float> alone = sumOf(single, values, 2);
+    auto at = [&](int64_t shard) { return values[size_t(shard)][3]; };
+    float ends = shards == 8 ? (at(4) + at(5)) + (at(6) + at(7)) : at(4) + at(5);
+    EXPECT_EQ(alone[3], ((at(0) + at(1)) + (at(2) + at(3))) + ends);
+    for (unsigned ranks : {2u, 3u, 4u, 8u}) {
+      if (shards % ranks)
+        continue;
+      Meeting meeting(ranks);
+      std::vector<std::thread> threads;
+      std::vector<std::vector<float>> sums(ranks);
+      for (unsigned rank = 0; rank < ranks; ++rank)
+        threads.emplace_back([&, rank] {
+          Threads communicator(meeting, rank);
+          sums[rank] = sumOf(communicator, values, 1);
+        });
+      for (std::thread &thread : threads)
+        thread.join();
+      for (unsigned rank = 0; rank < ranks; ++rank)
+        EXPECT_EQ(sums[rank], alone) << ranks << " processes, rank " << rank;
+    }
   }
-  EXPECT_HAS(errorOf([&] { SingleProcess().sumShards(pointers(alone, 0, 2), shards, count); }),
-             "2 of 8 shards");
+}
+
+// A shard waits for its neighbour, not for all others.
+TEST(Communicator, SumsTakeFewCopies) {
+  EXPECT_EQ(TreeSum<float>::bytes({1, 0, 1}, 100), 400u);
+  EXPECT_EQ(TreeSum<float>::bytes({2, 0, 2}, 100), 400u);
+  EXPECT_EQ(TreeSum<float>::bytes({8, 0, 8}, 100), 1200u);
+  EXPECT_EQ(TreeSum<float>::bytes({8, 4, 4}, 100), 800u);
+  EXPECT_EQ(TreeSum<float>::bytes({64, 0, 64}, 100), 2400u);
 }
 
 static TrainOptions trainingIn(const std::string &out, int64_t shards) {
@@ -241,10 +273,11 @@ TEST(Communicator, ShardsChangeASumAndNoMore) {
 TEST(Communicator, ProcessesMustDivideTheShards) {
   ScratchFolder folder;
   Alone communicator(0);
-  EXPECT_HAS(errorOf([&] { train(*netc_models[0], trainingIn(folder / "out", 3), communicator); }),
-             "2 processes cannot share the 3 shards of a batch");
-  EXPECT_HAS(errorOf([&] { train(*netc_models[0], trainingIn(folder / "out", 33)); }),
-             "batch 32 cannot be cut into 33 shards");
+  EXPECT_HAS(errorOf([&] { train(*netc_models[0], trainingIn(folder / "out", 1), communicator); }),
+             "2 processes cannot share the 1 shard of a batch");
+  for (int64_t shards : {3, 64})
+    EXPECT_HAS(errorOf([&] { train(*netc_models[0], trainingIn(folder / "out", shards)); }),
+               fmt::format("batch 32 cannot be cut into {} equal shards", shards));
 }
 
 TEST(Communicator, OtherShardsAreAnotherRun) {

@@ -1,0 +1,55 @@
+//===- TreeSum.h - a sum over shards, made as they come ---------*- C++ -*-===//
+#ifndef NETC_RUNTIME_COMM_TREESUM_H
+#define NETC_RUNTIME_COMM_TREESUM_H
+
+#include "runtime/comm/Communicator.h"
+#include "runtime/comm/ReductionTree.h"
+#include "runtime/system/Memory.h"
+#include "runtime/system/ThreadPool.h"
+
+#include <vector>
+
+namespace netc::runtime {
+
+/// This process's run of the shards of a batch.
+struct ShardRun {
+  int64_t shards = 1, first = 0, own = 1;
+};
+
+/// Adds `count` values of one shard after the other in the order of the tree. Values of shards that
+/// wait for a neighbour are kept: of a process that has 2^k shards, at most k copies.
+template <typename T> class TreeSum {
+public:
+  TreeSum(ShardRun run, int64_t count) : run(run), count(count) {}
+
+  /// Bytes of the copies that wait.
+  static uint64_t bytes(ShardRun run, int64_t count);
+  /// Allocates the copies.
+  void allocate();
+
+  /// Starts again at this process's first shard.
+  void begin() { nodes.clear(); }
+  /// The next shard's values, times `share`; null: zeros, of a shard without images. The bits do
+  /// not depend on the threads of `pool`.
+  void add(const T *values, T share, ThreadPool &pool);
+  /// After the last shard of this process: the sum over all shards of all processes.
+  T *finish(Communicator &communicator);
+
+private:
+  /// Copies that wait at the same time.
+  static size_t copies(ShardRun run);
+  void addScaled(T *into, const T *values, T share, bool isFirst, ThreadPool &pool) const;
+
+  ShardRun run;
+  int64_t count;
+  Region memory;
+  std::vector<T *> sums; ///< by position in `nodes`
+  std::vector<ShardNode> nodes;
+};
+
+extern template class TreeSum<float>;
+extern template class TreeSum<double>;
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_COMM_TREESUM_H
