@@ -1,7 +1,17 @@
-# Adds the members of OTHERS to ARCHIVE in place (by way of a file beside it).
+# Adds the members of OTHERS to ARCHIVE in place (by way of a file beside it). Debian compiles these
+# archives without -fPIC, which only their references to stderr tell: they become references to a
+# variable of the runtime (base/Output.cpp), so that shared libraries can be linked with the result.
 set(script "CREATE ${ARCHIVE}.merged\nADDLIB ${ARCHIVE}\n")
+set(copies)
 foreach(other IN LISTS OTHERS)
-  string(APPEND script "ADDLIB ${other}\n")
+  get_filename_component(name ${other} NAME)
+  set(copy ${ARCHIVE}.${name})
+  execute_process(COMMAND ${OBJCOPY} --redefine-sym stderr=netc_standard_error ${other} ${copy} RESULT_VARIABLE result)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${OBJCOPY} failed on ${other}")
+  endif()
+  list(APPEND copies ${copy})
+  string(APPEND script "ADDLIB ${copy}\n")
 endforeach()
 string(APPEND script "SAVE\nEND\n")
 file(WRITE ${ARCHIVE}.mri "${script}")
@@ -10,4 +20,4 @@ if(NOT result EQUAL 0)
   message(FATAL_ERROR "${AR} -M failed on ${ARCHIVE}.mri")
 endif()
 file(RENAME ${ARCHIVE}.merged ${ARCHIVE})
-file(REMOVE ${ARCHIVE}.mri)
+file(REMOVE ${ARCHIVE}.mri ${copies})

@@ -1,4 +1,4 @@
-//===- Linker.cpp - object and runtime to an executable -------------------===//
+//===- Linker.cpp - objects and runtime to what a system runs -------------===//
 #include "codegen/package/Linker.h"
 
 #include "codegen/common/TemporaryFile.h"
@@ -10,8 +10,10 @@
 #include "llvm/Support/Program.h"
 
 #include <cstdlib>
+#include <vector>
 
 using namespace llvm;
+using namespace netc;
 
 /// A C++ driver, which finds the C library and its start files. Empty: `error` says why
 /// there is none.
@@ -51,8 +53,7 @@ static std::string readAll(StringRef path) {
   return buffer ? (*buffer)->getBuffer().str() : std::string();
 }
 
-bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> archives,
-                          StringRef output, std::string &error) {
+static bool requireArchives(ArrayRef<std::string> archives, std::string &error) {
   for (const std::string &archive : archives) {
     if (sys::fs::exists(archive))
       continue;
@@ -60,6 +61,11 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
             " beside netc; build or install it with netc";
     return false;
   }
+  return true;
+}
+
+/// Runs the driver with `arguments`, which leave out the output.
+static bool runDriver(ArrayRef<std::string> arguments, StringRef output, std::string &error) {
   std::string driver = findDriver(error);
   if (driver.empty())
     return false;
@@ -69,17 +75,14 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
     error = temporaryFileError(failure);
     return false;
   }
-  SmallVector<StringRef> arguments{driver};
-  llvm::append_range(arguments, objects);
-  llvm::append_range(arguments, archives);
-  llvm::append_range(arguments,
-                     ArrayRef<StringRef>{"-o", partial, "-static-libstdc++", "-static-libgcc",
-                                         "-Wl,--gc-sections", "-s", "-lm", "-lpthread", "-ldl"});
+  SmallVector<StringRef> command{driver};
+  llvm::append_range(command, arguments);
+  llvm::append_range(command, ArrayRef<StringRef>{"-o", partial});
   if (findsLld(driver))
-    arguments.push_back("-fuse-ld=lld");
+    command.push_back("-fuse-ld=lld");
   std::optional<StringRef> redirects[] = {StringRef(""), log.str(), log.str()};
   std::string launch;
-  int code = sys::ExecuteAndWait(driver, arguments, std::nullopt, redirects, 0, 0, &launch);
+  int code = sys::ExecuteAndWait(driver, command, std::nullopt, redirects, 0, 0, &launch);
   std::string said = readAll(log);
   sys::fs::remove(log);
   if (code != 0) {
@@ -94,4 +97,40 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
     return false;
   }
   return true;
+}
+
+static void append(std::vector<std::string> &arguments, ArrayRef<std::string> more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+}
+
+bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> archives,
+                          StringRef output, std::string &error) {
+  if (!requireArchives(archives, error))
+    return false;
+  std::vector<std::string> arguments = objects.vec();
+  append(arguments, archives);
+  append(arguments, {"-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections", "-s", "-lm",
+                     "-lpthread", "-ldl"});
+  return runDriver(arguments, output, error);
+}
+
+bool netc::linkRelocatable(ArrayRef<std::string> objects, ArrayRef<std::string> archives,
+                           ArrayRef<std::string> wanted, StringRef output, std::string &error) {
+  if (!requireArchives(archives, error))
+    return false;
+  // Groups would be merged by name with those of other libraries, whatever is local in them.
+  std::vector<std::string> arguments{"-r", "-nostdlib", "-Wl,--force-group-allocation"};
+  for (const std::string &symbol : wanted)
+    append(arguments, {"-Wl,-u," + symbol});
+  append(arguments, objects);
+  append(arguments, archives);
+  return runDriver(arguments, output, error);
+}
+
+bool netc::linkShared(const std::string &object, StringRef soname, StringRef output,
+                      std::string &error) {
+  return runDriver({"-shared", "-Wl,-soname," + soname.str(), object, "-static-libstdc++",
+                    "-static-libgcc", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", "-Wl,-z,defs",
+                    "-s", "-lm", "-lpthread", "-ldl"},
+                   output, error);
 }

@@ -1,4 +1,4 @@
-//===- Linker.h - object and runtime to an executable -----------*- C++ -*-===//
+//===- Linker.h - objects and runtime to what a system runs -----*- C++ -*-===//
 #ifndef NETC_CODEGEN_PACKAGE_LINKER_H
 #define NETC_CODEGEN_PACKAGE_LINKER_H
 
@@ -9,10 +9,22 @@
 
 namespace netc {
 
-/// Links `objects` with `archives` (libnetc_runtime.a last) to `output`, which appears whole or
-/// not at all. False: `error` says what is missing or what the linker said.
+// Each writes `output`, which appears whole or not at all. False: `error` says what is missing or
+// what the linker said.
+
+/// Links `objects` with `archives` (libnetc_runtime.a last) to an executable.
 bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives,
                     llvm::StringRef output, std::string &error);
+
+/// Links `objects` and what `wanted` symbols need of `archives` to one object file.
+bool linkRelocatable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives,
+                     llvm::ArrayRef<std::string> wanted, llvm::StringRef output,
+                     std::string &error);
+
+/// Links `object` to a shared library that is found under the name `soname` when a program starts.
+/// It exports the object's symbols alone.
+bool linkShared(const std::string &object, llvm::StringRef soname, llvm::StringRef output,
+                std::string &error);
 
 } // namespace netc
 

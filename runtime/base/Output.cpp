@@ -5,6 +5,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/// What libjpeg and libpng call stderr: see runtime/MergeArchives.cmake.
+extern "C" {
+extern std::FILE *netc_standard_error;
+std::FILE *netc_standard_error = stderr;
+}
+
 namespace netc::runtime {
 
 static bool writeTo(std::FILE *file, std::string_view text) noexcept {

@@ -5,9 +5,9 @@
 #include "runtime/base/Output.h"
 #include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/exec/Levels.h"
 #include "runtime/exec/Model.h"
 #include "runtime/system/ControlGroup.h"
-#include "runtime/system/CpuFeatures.h"
 #include "runtime/system/Memory.h"
 #include "runtime/system/ThreadPool.h"
 
@@ -357,27 +357,6 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
   if (name == "bench")
     return runBench(model, options.bench);
   return runOnce(model, options.run);
-}
-
-/// The first whose features the CPU has; the last where it has none, which then says what is
-/// missing.
-static const NetcModel &chooseModel(const NetcModel *const *models) {
-  const char *wanted = std::getenv("NETC_CPU");
-  if (wanted && !*wanted)
-    wanted = nullptr;
-  std::string levels;
-  const NetcModel *last = nullptr;
-  for (; *models; ++models) {
-    last = *models;
-    ModelInfo info = readModel(*last);
-    bool runs = std::all_of(info.features.begin(), info.features.end(), hasCpuFeature);
-    if (wanted ? info.cpu == wanted : runs)
-      return *last;
-    levels += (levels.empty() ? "" : ", ") + info.cpu;
-  }
-  if (wanted)
-    fail("NETC_CPU is {}, but this executable was compiled for {}", wanted, levels);
-  return *last;
 }
 
 static std::string programName(int argc, char **argv) {

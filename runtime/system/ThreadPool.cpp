@@ -3,6 +3,7 @@
 
 #include "runtime/base/Threads.h"
 #include "runtime/system/ControlGroup.h"
+#include "runtime/system/Denormals.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -33,8 +34,6 @@ static void wake(std::atomic<uint32_t> &word, int count) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, count, nullptr,
           nullptr, 0);
 }
-
-static void flushDenormals() { _mm_setcsr(_mm_getcsr() | 0x8040); }
 
 ThreadPool::ThreadPool(unsigned threads)
     : spins(threads > availableCores() ? shortSpin : longSpin) {

@@ -105,30 +105,41 @@ static void checkLayout(const std::string &file, const std::vector<Tensor> &tens
     fail("{}: {} bytes behind the last tensor", file, dataBytes - uint64_t(end - data));
 }
 
+void Safetensors::parse(const char *bytes, uint64_t size) {
+  uint64_t headerBytes = 0;
+  if (size < sizeof headerBytes)
+    fail("{}: {} bytes are no safetensors file", file, size);
+  std::memcpy(&headerBytes, bytes, sizeof headerBytes);
+  uint64_t rest = size - sizeof headerBytes;
+  if (headerBytes > maxHeaderBytes || headerBytes < 2 || rest == 0 || bytes[8] != '{')
+    fail("{}: no safetensors file (no header at its beginning)", file);
+  if (headerBytes > rest)
+    fail("{}: truncated: the header has {} bytes, {} are there", file, headerBytes, rest);
+
+  const char *header = bytes + sizeof headerBytes;
+  const char *data = header + headerBytes;
+  uint64_t dataBytes = rest - headerBytes;
+  SafetensorsHeader described = readSafetensorsHeader(header, data, file);
+  meta = std::move(described.metadata);
+  for (HeaderEntry &entry : described.entries) {
+    index.emplace(entry.name, list.size());
+    list.push_back(locate(file, std::move(entry), data, dataBytes));
+  }
+  checkLayout(file, list, data, dataBytes);
+}
+
 Safetensors Safetensors::read(const std::string &path) {
   Safetensors result;
   result.file = path;
-  result.bytes = MappedFile(path);
-  uint64_t headerBytes = 0;
-  if (result.bytes.size() < sizeof headerBytes)
-    fail("{}: {} bytes are no safetensors file", path, result.bytes.size());
-  std::memcpy(&headerBytes, result.bytes.data(), sizeof headerBytes);
-  uint64_t rest = result.bytes.size() - sizeof headerBytes;
-  if (headerBytes > maxHeaderBytes || headerBytes < 2 || result.bytes.data()[8] != '{')
-    fail("{}: no safetensors file (no header at its beginning)", path);
-  if (headerBytes > rest)
-    fail("{}: truncated: the header has {} bytes, {} are there", path, headerBytes, rest);
+  result.mapping = MappedFile(path);
+  result.parse(result.mapping.data(), result.mapping.size());
+  return result;
+}
 
-  const char *header = result.bytes.data() + sizeof headerBytes;
-  const char *data = header + headerBytes;
-  uint64_t dataBytes = rest - headerBytes;
-  SafetensorsHeader described = readSafetensorsHeader(header, data, path);
-  result.meta = std::move(described.metadata);
-  for (HeaderEntry &entry : described.entries) {
-    result.index.emplace(entry.name, result.list.size());
-    result.list.push_back(locate(path, std::move(entry), data, dataBytes));
-  }
-  checkLayout(path, result.list, data, dataBytes);
+Safetensors Safetensors::readMemory(const std::string &name, const char *bytes, uint64_t size) {
+  Safetensors result;
+  result.file = name;
+  result.parse(bytes, size);
   return result;
 }
 

@@ -29,6 +29,9 @@ public:
   /// fault: truncated, bad header, offsets that overlap, leave holes or don't
   /// match dtype and shape.
   static Safetensors read(const std::string &path);
+  /// The same of a file that is in memory already, where it must stay as long as this; `name`
+  /// stands for it in errors.
+  static Safetensors readMemory(const std::string &name, const char *bytes, uint64_t size);
 
   const Tensor *find(const std::string &name) const;
   const std::vector<Tensor> &tensors() const { return list; } ///< in file order
@@ -36,8 +39,10 @@ public:
   const std::string &path() const { return file; }
 
 private:
+  void parse(const char *bytes, uint64_t size);
+
   std::string file;
-  MappedFile bytes;
+  MappedFile mapping; ///< empty of a file in memory
   std::vector<Tensor> list;
   std::map<std::string, size_t> index;
   std::map<std::string, std::string> meta;

@@ -69,6 +69,7 @@ ROOMS = {
         "train": ["base", "comm", "system", "exec", "recipe", "weights", "augment", "data", "evaluate", "report"],
         "commands": ["base", "system", "image", "exec", "recipe", "weights", "augment", "data", "reference", "evaluate",
                      "train"],
+        "capi": ["base", "system", "image", "exec", "recipe", "weights", "augment", "data", "train"],
     },
     "codegen": {
         "common": [],

@@ -1,6 +1,5 @@
 //===- Driver.cpp - from options to a result ------------------------------===//
 #include "codegen/common/Explain.h"
-#include "codegen/common/TemporaryFile.h"
 #include "codegen/package/Compile.h"
 #include "codegen/package/Linker.h"
 #include "codegen/package/ModelTable.h"
@@ -10,8 +9,8 @@
 #include "frontend/emit/EmitNet.h"
 #include "frontend/syntax/Format.h"
 #include "passes/Pipeline.h"
-#include "runtime/system/ControlGroup.h"
-#include "tools/netc/CacheFolder.h"
+#include "tools/netc/LibraryOutput.h"
+#include "tools/netc/Objects.h"
 #include "tools/netc/Options.h"
 #include "tools/netc/Output.h"
 #include "tools/netc/StageDump.h"
@@ -76,15 +75,6 @@ static void report(Diagnostic &diagnostic) {
   }
 }
 
-namespace {
-/// What code is generated for: the CPU alone, or a GPU and the CPU beside it.
-struct Targets {
-  CpuTarget cpu;
-  std::optional<cuda::GpuTarget> gpu;
-  std::vector<CpuTarget> levels; ///< of an executable, best first; `cpu` is one of them
-};
-} // namespace
-
 /// `dump` null: a trial, which nobody looks at.
 static bool runPasses(ModuleOp module, Stage stage, const Options &options, const Targets &target,
                       StageDump *dump) {
@@ -121,29 +111,11 @@ static PlanModule passesOf(const Options &options, const Targets &target) {
   };
 }
 
-/// An archive of the runtime; they lie beside netc in a build and in an installation.
-static std::string archivePath(llvm::StringRef name) {
-  static int anchor;
-  std::string self = llvm::sys::fs::getMainExecutable("netc", &anchor);
-  llvm::SmallString<256> path(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
-  llvm::sys::path::append(path, "lib", "netc", name);
-  return std::string(path);
-}
-
-static LogicalResult compile(ModuleOp module, const Targets &target, CodeKind kind, StageDump &dump,
-                             llvm::raw_pwrite_stream &out) {
-  WatchCode watch = dump.watchCode(/*several=*/false);
-  LogicalResult compiled =
-      target.gpu ? compileModelForGpu(module, *target.gpu, target.cpu, kind, watch, out)
-                 : compileModel(module, target.cpu, kind, watch, out);
-  return success(succeeded(compiled) && !dump.status());
-}
-
 static int emitCode(ModuleOp module, const Options &options, const Targets &target, CodeKind kind,
                     StageDump &dump) {
   llvm::SmallString<0> bytes;
   llvm::raw_svector_ostream out(bytes);
-  if (failed(compile(module, target, kind, dump, out)))
+  if (failed(compileCode(module, target, kind, dump, out)))
     return kFailed;
   if (kind != CodeKind::Object)
     return writeText(options, bytes);
@@ -166,113 +138,11 @@ static int checkOutput(const std::string &output) {
   return kDone;
 }
 
-static unsigned compilerThreads(const Options &options) {
-  return options.threads ? options.threads
-                         : std::min(runtime::availableCores(), KernelObjects::kMostThreads);
-}
-
-namespace {
-/// Temporary object files, gone with it.
-class Objects {
-public:
-  Objects(const Options &options, StageDump &dump)
-      : dump(dump),
-        cache(options.kernelCache ? kernelFolder() : std::string(), kernelFolderBytes()),
-        kernels(cache, compilerThreads(options)) {}
-  ~Objects() {
-    for (const std::string &path : paths)
-      llvm::sys::fs::remove(path);
-  }
-  /// One more file, with what `write` writes.
-  int add(llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write);
-  /// Compiles `module` to one more file, its kernels to those that `addKernels` writes. `level`:
-  /// see ModelSymbols.
-  int addModel(ModuleOp module, const Targets &target, unsigned level);
-  /// Writes the kernels of all modules to a last file.
-  int addKernels();
-  /// Where the time went, after `seconds`.
-  void printTimes(double seconds) const;
-  const std::vector<std::string> &files() const { return paths; }
-
-private:
-  /// A new file; null: none could be made, which was said.
-  std::unique_ptr<llvm::raw_fd_ostream> create(llvm::StringRef suffix);
-
-  StageDump &dump;
-  std::vector<std::string> paths;
-  KernelCache cache;
-  KernelObjects kernels;
-};
-} // namespace
-
-std::unique_ptr<llvm::raw_fd_ostream> Objects::create(llvm::StringRef suffix) {
-  llvm::SmallString<128> path;
-  int descriptor;
-  if (std::error_code error =
-          llvm::sys::fs::createTemporaryFile("netc", suffix, descriptor, path)) {
-    fail(temporaryFileError(error));
-    return nullptr;
-  }
-  paths.push_back(std::string(path));
-  return std::make_unique<llvm::raw_fd_ostream>(descriptor, /*shouldClose=*/true);
-}
-
-int Objects::add(llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write) {
-  std::unique_ptr<llvm::raw_fd_ostream> out = create("o");
-  if (!out)
-    return kFailed;
-  bool compiled = succeeded(write(*out));
-  out->close();
-  std::error_code unwritten = out->error();
-  out->clear_error();
-  if (compiled && unwritten)
-    return fail("cannot write " + paths.back() + ": " + unwritten.message());
-  return compiled ? kDone : kFailed;
-}
-
-int Objects::addModel(ModuleOp module, const Targets &target, unsigned level) {
-  return add([&](llvm::raw_pwrite_stream &out) {
-    if (target.gpu)
-      return compile(module, target, CodeKind::Object, dump, out);
-    kernels.watch(dump.watchCode(/*several=*/true));
-    LogicalResult compiled = compileForLinking(module, target.cpu, kernels, out, level);
-    return success(succeeded(compiled) && !dump.status());
-  });
-}
-
-int Objects::addKernels() {
-  if (!cache.problem().empty())
-    llvm::errs() << "netc: warning: cannot keep compiled kernels in " << kernelFolder() << ": "
-                 << cache.problem() << "\n";
-  if (!kernels.size())
-    return kDone;
-  std::unique_ptr<llvm::raw_fd_ostream> out = create("a");
-  if (!out)
-    return kFailed;
-  out->close();
-  std::string error = kernels.writeArchive(paths.back());
-  return error.empty() ? kDone : fail("cannot write " + paths.back() + ": " + error);
-}
-
-void Objects::printTimes(double seconds) const {
-  const KernelTimes &t = kernels.times();
-  llvm::errs()
-      << llvm::formatv(
-             "netc: code      {0,7:F3} s for {1} kernels, {2} cached; they share {3} parts\n",
-             seconds, kernels.size(), kernels.found(), kernels.partCount())
-      << llvm::formatv(
-             "netc:   of all threads {0:F3} s emitting, {1:F3} s LLVM's passes, {2:F3} s LLVM's "
-             "code generator\n",
-             t.emitting, t.optimising, t.generating);
-}
-
 static int linkObjects(const Objects &objects, const std::string &output, const Options &options) {
   std::string error;
   bool special = isSpecial(output); // linking in its place would replace it
   std::string linkedTo = special ? objects.files().front() + ".exe" : output;
-  std::vector<std::string> archives{archivePath("libnetc_runtime.a")};
-  if (options.target == "sim")
-    archives.insert(archives.begin(), archivePath("libnetc_sim.a"));
+  std::vector<std::string> archives = runtimeArchives(options.target);
   if (!linkExecutable(objects.files(), archives, linkedTo, error))
     return fail(error);
   if (!special)
@@ -290,20 +160,14 @@ static void leaveInMemory(OwningOpRef<ModuleOp> module) {
   llvm::BuryPointer(module.release().getAsOpaquePointer());
 }
 
-/// The model once for each level of the CPU: tiles and layouts differ, so all after the net stage
-/// is made anew.
-static int emitExecutable(ModuleOp network, const Options &options, const Targets &target,
-                          StageDump &dump) {
-  std::string output = options.output.empty()
-                           ? network->getAttrOfType<StringAttr>("net.model").str()
-                           : options.output;
-  if (int code = checkOutput(output))
-    return code;
+/// The model once for each level of the CPU (tiles and layouts differ, so all after the net stage
+/// is made anew) and the list of these models. `planned` receives the last of them.
+static int compileLevels(ModuleOp network, const Options &options, const Targets &target,
+                         StageDump &dump, Objects &objects, OwningOpRef<ModuleOp> &planned) {
   llvm::StringRef model = network->getAttrOfType<StringAttr>("net.model").getValue();
   std::vector<std::string> tables;
-  Objects objects(options, dump);
-  double inCode = 0;
   for (auto [index, level] : llvm::enumerate(target.levels)) {
+    planned = nullptr;
     OwningOpRef<ModuleOp> module = network.clone();
     Targets one = target;
     one.cpu = level;
@@ -321,25 +185,57 @@ static int emitExecutable(ModuleOp network, const Options &options, const Target
         return code;
     auto number = static_cast<unsigned>(index);
     tables.push_back(ModelSymbols(model, number).table);
-    double start = now();
     if (int code = objects.addModel(*module, one, number))
       return code;
-    inCode += now() - start;
-    if (index + 1 == target.levels.size())
-      leaveInMemory(std::move(module));
+    planned = std::move(module);
   }
   if (int code = objects.addKernels())
     return code;
-  if (int code = objects.add([&](llvm::raw_pwrite_stream &out) {
-        return writeEntryTable(network, target.cpu, tables, out);
-      }))
+  return objects.add([&](llvm::raw_pwrite_stream &out) {
+    return writeEntryTable(network, target.cpu, tables, out);
+  });
+}
+
+static int emitExecutable(ModuleOp network, const Options &options, const Targets &target,
+                          StageDump &dump) {
+  std::string output = options.output.empty()
+                           ? network->getAttrOfType<StringAttr>("net.model").str()
+                           : options.output;
+  if (int code = checkOutput(output))
+    return code;
+  Objects objects(options, dump);
+  OwningOpRef<ModuleOp> planned;
+  if (int code = compileLevels(network, options, target, dump, objects, planned))
     return code;
   double start = now();
   int code = linkObjects(objects, output, options);
   if (options.timing) {
-    objects.printTimes(inCode);
+    objects.printTimes();
     llvm::errs() << llvm::formatv("netc: linking   {0,7:F3} s\n", now() - start);
   }
+  leaveInMemory(std::move(planned));
+  return code;
+}
+
+static int emitLibrary(ModuleOp network, const Options &options, const Targets &target,
+                       StageDump &dump) {
+  if (int code = openLibraryFolder(options.library))
+    return code;
+  Objects objects(options, dump);
+  OwningOpRef<ModuleOp> planned;
+  if (int code = compileLevels(network, options, target, dump, objects, planned))
+    return code;
+  std::string levels;
+  for (const CpuTarget &level : target.levels)
+    levels += (levels.empty() ? "" : ", ") + level.name;
+  double start = now();
+  int code = writeLibrary(*planned, objects, runtimeArchives(options.target),
+                          target.gpu ? options.target : levels, options.library);
+  if (options.timing) {
+    objects.printTimes();
+    llvm::errs() << llvm::formatv("netc: linking   {0,7:F3} s\n", now() - start);
+  }
+  leaveInMemory(std::move(planned));
   return code;
 }
 
@@ -363,8 +259,9 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
     return code;
   if (options.mode == "both" && stage == Stage::Kern && options.emit != "kern")
     recordGraph(*module);
-  if (options.emit == "exe") {
-    int code = emitExecutable(*module, options, target, dump);
+  if (options.emit == "exe" || options.emit == "lib") {
+    int code = options.emit == "exe" ? emitExecutable(*module, options, target, dump)
+                                     : emitLibrary(*module, options, target, dump);
     leaveInMemory(std::move(module));
     return code;
   }
@@ -396,8 +293,6 @@ int netc::runCompiler(const Options &options) {
                 llvm::Twine(forGpu ? " or tf32" : ""));
   if (options.precision == "tf32" && !forGpu)
     return fail("--precision tf32 is for --target cuda and sim; expected f32");
-  if (options.emit == "lib")
-    return fail("--emit lib is not available yet");
   if (options.emit == "ptx" && !forGpu)
     return fail("--emit ptx is for --target cuda and sim");
   if (options.tune && forGpu)
@@ -409,9 +304,10 @@ int netc::runCompiler(const Options &options) {
     llvm::errs() << "netc: " << unknown << "\n";
     return kUsage;
   }
-  if (levels.size() > 1 && (options.emit != "exe" || forGpu))
+  bool links = options.emit == "exe" || options.emit == "lib";
+  if (levels.size() > 1 && (!links || forGpu))
     return fail("--cpu " + options.cpu +
-                ": several levels make an executable for the CPU; name one with " +
+                ": several levels make an executable or a library for the CPU; name one with " +
                 llvm::Twine(forGpu ? "--target " + options.target : "--emit " + options.emit));
   Targets targets{levels.front(), std::nullopt, levels};
   if (forGpu) {

@@ -53,9 +53,12 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")
       ->check(CLI::IsMember({"both", "infer"}));
   app.add_option("--emit", options.emit,
-                 "stop at: ast net train fused kern llvm asm ptx obj exe dot json")
+                 "stop at: ast net train fused kern llvm asm ptx obj lib exe dot json")
       ->check(CLI::IsMember({"ast", "net", "train", "fused", "kern", "llvm", "asm", "ptx", "obj",
                              "lib", "exe", "dot", "json"}));
+  app.add_option("--library", options.library,
+                 "for --emit lib: the folder for header, libraries and CMake package")
+      ->type_name("DIR");
   app.add_flag("--explain", options.explain,
                "for each layer: what was fused, algorithm, layout, FLOPs, bytes");
   app.add_flag("--tune", options.tune,
@@ -85,6 +88,15 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   if (!options.chip.empty() && options.target == "cpu") {
     std::cerr << "netc: --chip " << options.chip
               << ": only --target cuda and sim have chips, this is " << options.target << "\n";
+    return kUsage;
+  }
+  if (options.emit == "lib" && (options.library.empty() || !options.output.empty())) {
+    std::cerr << "netc: --emit lib writes several files: name their folder with --library DIR"
+              << (options.output.empty() ? "\n" : " in place of -o\n");
+    return kUsage;
+  }
+  if (options.emit != "lib" && !options.library.empty()) {
+    std::cerr << "netc: --library " << options.library << ": is for --emit lib\n";
     return kUsage;
   }
   if ((options.printIr || !options.dumpFolder.empty()) &&

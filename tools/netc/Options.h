@@ -24,6 +24,7 @@ struct Options {
   bool timing = false;
   bool tune = false;
   bool printIr = false;   ///< after each pass, to stderr
+  std::string library;    ///< of --emit lib: the folder that it goes to
   std::string dumpFolder; ///< of --dump-stages; empty: none
   bool kernelCache = true;
   unsigned threads = 0; ///< that compile kernels; 0: as many as there are cores for this process
