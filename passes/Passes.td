@@ -165,14 +165,15 @@ def AssignPrecision : Pass<"net-assign-precision", "mlir::ModuleOp"> {
   let summary = "give every value its storage type and every contraction its operand type";
   let description = [{
     Input: functions after autodiff, so that gradients get types of their own. Output: every value has its storage type, every
-    contraction its `net.operand_type`. Layout and fusion keep both.
+    contraction its `net.operand_type`, the module `net.precision`. Layout and fusion keep them. With bf16, activations and their gradients
+    are stored as bf16; parameters, statistics, losses and what they compare, the model's inputs and its outputs stay f32.
     ```mlir
     %y = net.conv2d %x, %w {…}
     // becomes, with precision=tf32
     %y = net.conv2d %x, %w {…, net.operand_type = tf32}
     ```
   }];
-  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32 or tf32">];
+  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32, tf32 or bf16">];
   let statistics = [Statistic<"numValues", "values", "values given a storage type">,
                     Statistic<"numContractions", "contractions", "contractions given an operand type">];
 }

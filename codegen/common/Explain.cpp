@@ -416,6 +416,10 @@ std::string Tables::run() {
                      "another, share its launch.\n"
                      "Inference passes as many images together as fit most of the last cache, "
                      "launch by launch of a section.\n";
+  auto precision = module->getAttrOfType<StringAttr>("net.precision");
+  if (precision && precision.getValue() == "bf16")
+    text += "Activations and their gradients are stored as bf16, inputs, outputs and parameters as "
+            "f32; sums are f32.\n";
   if (files.size() == 1)
     text += "Lines are of " + files.front().str() + ".\n";
   if (auto choices = module->getAttrOfType<ArrayAttr>("kern.choices"))

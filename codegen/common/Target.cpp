@@ -17,6 +17,8 @@ std::string CpuTarget::featureString() const {
   return llvm::join(on, ",");
 }
 
+bool CpuTarget::has(llvm::StringRef feature) const { return llvm::is_contained(features, feature); }
+
 static CpuTarget targetOf(const target::CpuLevel &level) {
   CpuTarget result;
   result.name = level.name;
@@ -27,16 +29,52 @@ static CpuTarget targetOf(const target::CpuLevel &level) {
   return result;
 }
 
-std::optional<CpuTarget> netc::lookupCpuTarget(llvm::StringRef name) {
-  for (const target::CpuLevel &level : target::cpuLevels())
-    if (name == level.name)
-      return targetOf(level);
-  if (name != "native")
-    return std::nullopt;
+/// `target` with those of its extensions that `isWanted`, in the order of the table.
+static CpuTarget extended(CpuTarget target,
+                          llvm::function_ref<bool(const target::CpuExtension &)> isWanted) {
+  std::string level = target.name;
+  for (const target::CpuExtension &extension : target::cpuExtensions()) {
+    if (extension.level != level || !isWanted(extension))
+      continue;
+    target.name += "+" + extension.name.str();
+    for (llvm::StringRef feature : extension.features)
+      target.features.push_back(feature.str());
+  }
+  return target;
+}
+
+/// The best level that this machine runs, with what kernels of `precision` use beside it.
+static CpuTarget nativeTarget(llvm::StringRef precision) {
   for (const target::CpuLevel &level : llvm::reverse(target::cpuLevels()))
     if (CpuTarget target = targetOf(level); hostRuns(target))
-      return target;
+      return extended(target, [&](const target::CpuExtension &extension) {
+        CpuTarget one = target;
+        one.features.assign(extension.features.begin(), extension.features.end());
+        return extension.name == precision && hostRuns(one);
+      });
   return targetOf(target::cpuLevels().front());
+}
+
+std::optional<CpuTarget> netc::lookupCpuTarget(llvm::StringRef name, llvm::StringRef precision) {
+  if (name == "native")
+    return nativeTarget(precision);
+  llvm::SmallVector<llvm::StringRef> words;
+  name.split(words, '+');
+  for (const target::CpuLevel &level : target::cpuLevels()) {
+    if (words.front() != level.name)
+      continue;
+    auto isKnown = [&](llvm::StringRef word) {
+      return llvm::any_of(target::cpuExtensions(), [&](const target::CpuExtension &extension) {
+        return extension.name == word && extension.level == level.name;
+      });
+    };
+    if (!llvm::all_of(llvm::drop_begin(words), isKnown))
+      return std::nullopt;
+    return extended(targetOf(level), [&](const target::CpuExtension &extension) {
+      return llvm::is_contained(llvm::drop_begin(words), extension.name);
+    });
+  }
+  return std::nullopt;
 }
 
 bool netc::hostRuns(const CpuTarget &target) {
@@ -45,12 +83,12 @@ bool netc::hostRuns(const CpuTarget &target) {
                       [&](const std::string &feature) { return host.lookup(feature); });
 }
 
-bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets,
-                           std::string &error) {
+bool netc::parseCpuTargets(llvm::StringRef names, llvm::StringRef precision,
+                           std::vector<CpuTarget> &targets, std::string &error) {
   llvm::SmallVector<llvm::StringRef> list;
   names.split(list, ',');
   for (llvm::StringRef name : list) {
-    std::optional<CpuTarget> target = lookupCpuTarget(name.trim());
+    std::optional<CpuTarget> target = lookupCpuTarget(name.trim(), precision);
     if (!target) {
       error = "--cpu " + names.str() + ": '" + name.trim().str() +
               "' is no level; expected one or several of " + cpuTargetNames() +
@@ -60,7 +98,10 @@ bool netc::parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &target
     if (llvm::none_of(targets, [&](const CpuTarget &other) { return other.name == target->name; }))
       targets.push_back(*target);
   }
-  llvm::sort(targets, [](const CpuTarget &a, const CpuTarget &b) { return a.name > b.name; });
+  // A level has the features of those below it, an extension those of its level.
+  llvm::sort(targets, [](const CpuTarget &a, const CpuTarget &b) {
+    return std::pair(a.features.size(), a.name) > std::pair(b.features.size(), b.name);
+  });
   return true;
 }
 
@@ -68,5 +109,7 @@ std::string netc::cpuTargetNames() {
   std::string names = "native";
   for (const target::CpuLevel &level : target::cpuLevels())
     names += ", " + level.name.str();
+  for (const target::CpuExtension &extension : target::cpuExtensions())
+    names += ", " + extension.level.str() + "+" + extension.name.str();
   return names;
 }

@@ -11,26 +11,32 @@
 
 namespace netc {
 
-/// A level of x86-64 and what kernels use of it (dialect/target/Target.h has the levels).
+/// A level of x86-64, maybe with extensions, and what kernels use of it (dialect/target/Target.h
+/// has both).
 struct CpuTarget {
-  std::string name;                  ///< "x86-64-v3"
+  std::string name;                  ///< "x86-64-v3", "x86-64-v4+bf16"
   std::vector<std::string> features; ///< LLVM names; the executable checks them at start
   int64_t lanes = 0;                 ///< f32 lanes of a vector register
   int64_t registers = 0;             ///< vector registers
 
   /// "+avx2,+fma,…"
   std::string featureString() const;
+  bool has(llvm::StringRef feature) const;
 };
 
-/// The level named by `--cpu`: x86-64-v2, -v3, -v4, or native: the best that this
-/// machine supports. LLVM gets the features, not the name of the CPU, which may imply fewer.
-std::optional<CpuTarget> lookupCpuTarget(llvm::StringRef name);
+/// The level named by `--cpu`: x86-64-v2, -v3, -v4, the last maybe with extensions
+/// (x86-64-v4+bf16), or native: the best that this machine supports, with those extensions that
+/// kernels of `precision` use. LLVM gets the features, not the name of the CPU, which may imply
+/// fewer.
+std::optional<CpuTarget> lookupCpuTarget(llvm::StringRef name, llvm::StringRef precision = "f32");
 
 /// Whether this machine has all that `target` uses.
 bool hostRuns(const CpuTarget &target);
 
 /// Levels separated by commas, best first, each once. False: `error` names the one that is unknown.
-bool parseCpuTargets(llvm::StringRef names, std::vector<CpuTarget> &targets, std::string &error);
+/// `precision`: as in lookupCpuTarget.
+bool parseCpuTargets(llvm::StringRef names, llvm::StringRef precision,
+                     std::vector<CpuTarget> &targets, std::string &error);
 
 /// The names that lookupCpuTarget accepts, for messages.
 std::string cpuTargetNames();

@@ -78,6 +78,7 @@ void netc::cpu::emitCopy(KernelEmitter &k, kern::CopyOp op, const Launch &launch
   int64_t size = op.getSize();
   k.loop(launch.begin, launch.end, 1, [&](Value item) {
     Value offset = k.mul(item, size);
-    k.copy(k.at(launch.buffers[1], offset), k.at(launch.buffers[0], offset), k.c(size));
+    TypedPointer to = k.at(launch.buffers[1], offset), from = k.at(launch.buffers[0], offset);
+    to.element == from.element ? k.copy(to, from, k.c(size)) : copyChannels(k, to, from, size);
   });
 }

@@ -133,6 +133,7 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
     out.attribute("file", text("net.file"));
     out.attribute("netc", NETC_VERSION);
     writeTarget(out, target, gpu);
+    out.attribute("precision", text("net.precision"));
     out.attribute("input", toJson(input ? input.getShape().drop_front() : ArrayRef<int64_t>()));
     out.attribute("classes", output ? net::channelsOf(output) : 1);
     out.attribute("losses", lossesJson(module));

@@ -336,7 +336,7 @@ def Kern_MeanLossOp : Kern_UnaryKernel<"mean_loss"> {
 }
 
 def Kern_CopyOp : Kern_UnaryKernel<"copy"> {
-  let summary = "copies f32 elements; `size` per image, or in total if the type is static";
+  let summary = "copies elements, converted where the storage types differ; `size` per image, or in total if the type is static";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$size, UnitAttr:$per_image);
 }
 
@@ -374,6 +374,7 @@ def Kern_ReshapeOp : Kern_Op<"reshape", [Pure, DeclareOpInterfaceMethods<ViewLik
   let arguments = (ins Kern_Buffer:$source);
   let results = (outs Kern_Buffer:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def Kern_SectionAttr : AttrDef<Kern_Dialect, "Section"> {

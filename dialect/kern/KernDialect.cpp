@@ -215,3 +215,12 @@ Grid SumSquaresOp::getGrid() { return {ceilDiv(getSize(), UpdateOp::kBlock), 0, 
 Grid NormOp::getGrid() { return {1, 0, 1}; }
 
 Value ReshapeOp::getViewSource() { return getSource(); }
+
+LogicalResult ReshapeOp::verify() {
+  auto source = cast<ShapedType>(getSource().getType()), result = cast<ShapedType>(getType());
+  if (source.getElementType() != result.getElementType() ||
+      storageBytes(source) != storageBytes(result))
+    return emitOpError() << "expected the same bytes under another shape, found " << source
+                         << " and " << result;
+  return success();
+}

@@ -12,24 +12,26 @@ def Net_ActivationKind : I32EnumAttr<"ActivationKind", "which nonlinearity", [
 }
 def Net_ActivationKindAttr : EnumAttr<Net_Dialect, Net_ActivationKind, "activation_kind">;
 
-def Net_ActivationOp : Net_Op<"activation", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
+def Net_ActivationOp : Net_Op<"activation", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "a unary nonlinearity; formulas and derivatives are in one table";
   let arguments = (ins Net_ActivationKindAttr:$kind, Net_Tensor:$input, DefaultValuedAttr<F64Attr, "0.0">:$slope);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` type($input)";
+  let assemblyFormat = "$kind $input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
   let hasFolder = 1;
 }
 
 def Net_ActivationGradOp : Net_Op<"activation_grad", [Pure, NotDifferentiable,
-    AllTypesMatch<["cotangent", "saved", "result"]>,
+    AllShapesAndLayoutsMatch<["cotangent", "saved", "result"]>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "cotangent times the derivative, from what the table says is saved (input or output)";
   let arguments = (ins Net_ActivationKindAttr:$kind, Net_Tensor:$cotangent, Net_Tensor:$saved,
       DefaultValuedAttr<F64Attr, "0.0">:$slope);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$kind $cotangent `,` $saved attr-dict `:` type($cotangent)";
+  let assemblyFormat = [{
+    $kind $cotangent `,` $saved attr-dict `:` custom<StoredTypes>(type($cotangent), type($saved), type($result))
+  }];
 }
 
 #endif

@@ -76,6 +76,7 @@ static const Row rows[] = {
     {"net.ports", Holder::Module, "an array of #kern.port", is<ArrayAttr>},
     {"net.left_out", Holder::Module, "an array of names", is<ArrayAttr>},
     {"net.state_slots", Holder::Module, "an i64", isI64},
+    {"net.precision", Holder::Module, "a string", is<StringAttr>},
     {"net.parameter_bytes", Holder::Module, "an i64", isI64},
     {"net.prepared_bytes", Holder::Module, "an i64", isI64},
     {"net.lean_step", Holder::Function, "an i64", isI64},

@@ -13,7 +13,7 @@ def Net_Conv2dOp : Net_InferredOp<"conv2d", [
     y[n, o, i, j] = bias[o] + sum over c, u, v of filter[o, c, u, v] x[n, g(o) + c, i s + u d - p, j s + v d - p].
     input [N, C, H, W], filter [O, C / groups, KH, KW], bias [O]; pads are top, left, bottom, right.
   }];
-  let arguments = !con((ins Net_Image:$input, Net_Image:$filter, Optional<Net_Vector>:$bias), Net_WindowAttrs);
+  let arguments = !con((ins Net_Image:$input, Net_Filter:$filter, Optional<Net_Vector>:$bias), Net_WindowAttrs);
   let results = (outs Net_Image:$result);
   let assemblyFormat = [{ $input `,` $filter (`bias` $bias^)? attr-dict `:` functional-type(operands, results) }];
   let hasVerifier = 1;
@@ -22,7 +22,7 @@ def Net_Conv2dOp : Net_InferredOp<"conv2d", [
 def Net_Conv2dInputGradOp : Net_Op<"conv2d_input_grad", [Pure, NotDifferentiable,
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "gradient of a convolution by its input (backward-data)";
-  let arguments = !con((ins Net_Image:$cotangent, Net_Image:$filter), Net_WindowAttrs);
+  let arguments = !con((ins Net_Image:$cotangent, Net_Filter:$filter), Net_WindowAttrs);
   let results = (outs Net_Image:$result);
   let assemblyFormat = "$cotangent `,` $filter attr-dict `:` functional-type(operands, results)";
 }
@@ -31,7 +31,7 @@ def Net_Conv2dFilterGradOp : Net_Op<"conv2d_filter_grad", [Pure, NotDifferentiab
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "gradient of a convolution by its filter (backward-weights)";
   let arguments = !con((ins Net_Image:$input, Net_Image:$cotangent), Net_WindowAttrs);
-  let results = (outs Net_Image:$result);
+  let results = (outs Net_Filter:$result);
   let assemblyFormat = "$input `,` $cotangent attr-dict `:` functional-type(operands, results)";
 }
 

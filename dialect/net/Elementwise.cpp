@@ -8,7 +8,7 @@ using namespace mlir;
 using namespace netc::net;
 
 Value netc::net::buildSum(OpBuilder &b, Location loc, Value lhs, Value rhs) {
-  return AddOp::create(b, loc, lhs, rhs);
+  return AddOp::create(b, loc, lhs.getType(), lhs, rhs);
 }
 
 static Value constantF32(OpBuilder &b, Location loc, double value) {

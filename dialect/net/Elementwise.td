@@ -2,7 +2,7 @@
 #ifndef NETC_NET_ELEMENTWISE
 #define NETC_NET_ELEMENTWISE
 
-def Net_AddOp : Net_Op<"add", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
+def Net_AddOp : Net_Op<"add", [ModelOp, Pure, AllShapesAndLayoutsMatch<["lhs", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "the skip-add (He et al. 2016): equal shapes, or rhs has a value per channel";
@@ -13,7 +13,7 @@ def Net_AddOp : Net_Op<"add", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
   let hasVerifier = 1;
 }
 
-def Net_MulOp : Net_Op<"mul", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
+def Net_MulOp : Net_Op<"mul", [ModelOp, Pure, AllShapesAndLayoutsMatch<["lhs", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "a gate: equal shapes, or rhs has a value per channel, as net.add's";
@@ -23,13 +23,13 @@ def Net_MulOp : Net_Op<"mul", [ModelOp, Pure, AllTypesMatch<["lhs", "result"]>,
   let hasVerifier = 1;
 }
 
-def Net_AffineOp : Net_Op<"affine", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
+def Net_AffineOp : Net_Op<"affine", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "scale x + shift, both numbers of the model file";
   let arguments = (ins Net_Tensor:$input, F64Attr:$scale, F64Attr:$shift);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let assemblyFormat = "$input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
   let hasFolder = 1;
 }
 
@@ -41,7 +41,7 @@ def Net_SpreadOp : Net_Op<"spread", [Pure, NotDifferentiable,
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, IdentityInInference, AllTypesMatch<["input", "result"]>,
+def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, IdentityInInference, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["getRandomStream"]>]> {
   let summary = "zeroes with probability p, scales the rest by 1 / (1 - p), in training";
@@ -51,7 +51,7 @@ def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, IdentityInInference, AllTy
   }];
   let arguments = (ins Net_Tensor:$input, F64Attr:$p, I64Attr:$id);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let assemblyFormat = "$input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
   let hasFolder = 1;
 }
 

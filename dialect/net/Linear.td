@@ -6,7 +6,7 @@ def Net_LinearOp : Net_InferredOp<"linear", [
     ModelOp, DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "y[n, o] = bias[o] + sum over i of weight[o, i] x[n, i]; of a sequence, for each token";
-  let arguments = (ins Net_Tensor:$input, Net_Tensor:$weight, Optional<Net_Vector>:$bias);
+  let arguments = (ins Net_Tensor:$input, Net_Parameter:$weight, Optional<Net_Vector>:$bias);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = [{ $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results) }];
 }
@@ -14,7 +14,7 @@ def Net_LinearOp : Net_InferredOp<"linear", [
 def Net_LinearInputGradOp : Net_Op<"linear_input_grad", [Pure, NotDifferentiable,
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "gradient of a linear layer by its input: cotangent weight";
-  let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$weight);
+  let arguments = (ins Net_Tensor:$cotangent, Net_Parameter:$weight);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$cotangent `,` $weight attr-dict `:` functional-type(operands, results)";
 }
@@ -23,7 +23,7 @@ def Net_LinearWeightGradOp : Net_Op<"linear_weight_grad", [Pure, NotDifferentiab
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "gradient of a linear layer by its weight: cotangent^T input";
   let arguments = (ins Net_Tensor:$input, Net_Tensor:$cotangent);
-  let results = (outs Net_Tensor:$result);
+  let results = (outs Net_Parameter:$result);
   let assemblyFormat = "$input `,` $cotangent attr-dict `:` functional-type(operands, results)";
 }
 

@@ -53,11 +53,13 @@ def Net_RegressionLossOp : Net_Op<"regression_loss", [Pure, KeepsLogicalOrder,
 }
 
 def Net_RegressionLossGradOp : Net_Op<"regression_loss_grad", [Pure, NotDifferentiable, KeepsLogicalOrder,
-    AllTypesMatch<["prediction", "target", "result"]>]> {
+    AllShapesAndLayoutsMatch<["prediction", "target", "result"]>]> {
   let summary = "weight / (N elements) times 2 (prediction - target), or times its sign";
   let arguments = (ins Net_LossKindAttr:$kind, Net_Tensor:$prediction, Net_Tensor:$target, F64Attr:$weight);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$kind $prediction `,` $target attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    $kind $prediction `,` $target attr-dict `:` custom<StoredTypes>(type($prediction), type($target), type($result))
+  }];
 }
 
 def Net_MeanLossOp : Net_Op<"mean_loss", [Pure, NotDifferentiable]> {
@@ -68,19 +70,21 @@ def Net_MeanLossOp : Net_Op<"mean_loss", [Pure, NotDifferentiable]> {
   let hasVerifier = 1;
 }
 
-def Net_SoftmaxOp : Net_Op<"softmax", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
+def Net_SoftmaxOp : Net_Op<"softmax", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "exp x / sum exp over channels";
   let arguments = (ins Net_Tensor:$input);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let assemblyFormat = "$input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
 }
 
-def Net_SoftmaxGradOp : Net_Op<"softmax_grad", [Pure, NotDifferentiable, AllTypesMatch<["cotangent", "saved", "result"]>]> {
+def Net_SoftmaxGradOp : Net_Op<"softmax_grad", [Pure, NotDifferentiable, AllShapesAndLayoutsMatch<["cotangent", "saved", "result"]>]> {
   let summary = "y (g - sum g y)";
   let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$saved);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "operands attr-dict `:` type($result)";
+  let assemblyFormat = [{
+    operands attr-dict `:` custom<StoredTypes>(type($cotangent), type($saved), type($result))
+  }];
 }
 
 #endif

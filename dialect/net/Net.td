@@ -49,12 +49,22 @@ def Net_RoleAttr : EnumAttr<Net_Dialect, Net_Role, "role"> {
 
 class Net_Op<string mnemonic, list<Trait> traits = []> : Op<Net_Dialect, mnemonic, traits>;
 
-def Net_Tensor : RankedTensorOf<[F32]>;
+/// Storage types of activations and of their gradients; formulas are on f32 whatever they are.
+defvar Net_Storage = [F32, BF16];
+def Net_Tensor : RankedTensorOf<Net_Storage>;
+def Net_Image : 4DTensorOf<Net_Storage>;
+// Parameters, statistics, losses and their gradients are f32.
+def Net_Parameter : RankedTensorOf<[F32]>;
 def Net_Vector : 1DTensorOf<[F32]>;
-def Net_Image : 4DTensorOf<[F32]>;
+def Net_Filter : 4DTensorOf<[F32]>;
 
+/// Equal shapes and layouts, whatever each of them is stored as.
+class AllShapesAndLayoutsMatch<list<string> names>
+    : AllMatchSameOperatorTrait<names, "::netc::net::withoutStorage($_self.getType())", "shape and layout">;
+
+/// The storage type of a result is free: only shape and layout are inferred.
 class Net_InferredOp<string mnemonic, list<Trait> traits = []>
-    : Net_Op<mnemonic, !listconcat([Pure, InferTypeOpAdaptor], traits)>;
+    : Net_Op<mnemonic, !listconcat([Pure, InferTypeOpAdaptorWithIsCompatible], traits)>;
 
 include "dialect/net/Parameter.td"
 include "dialect/net/Optimizer.td"

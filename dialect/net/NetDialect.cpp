@@ -8,6 +8,37 @@
 using namespace mlir;
 using namespace netc::net;
 
+/// One type for all where they are equal, else each of them.
+static void printTypes(OpAsmPrinter &p, ArrayRef<Type> types) {
+  if (llvm::all_equal(types))
+    types = types.take_front();
+  llvm::interleaveComma(types, p);
+}
+static void printStoredTypes(OpAsmPrinter &p, Operation *, Type first, Type second) {
+  printTypes(p, {first, second});
+}
+static void printStoredTypes(OpAsmPrinter &p, Operation *, Type first, Type second, Type third) {
+  printTypes(p, {first, second, third});
+}
+
+static ParseResult parseTypes(OpAsmParser &parser, ArrayRef<Type *> types) {
+  SmallVector<Type> found;
+  if (parser.parseTypeList(found))
+    return failure();
+  if (found.size() != 1 && found.size() != types.size())
+    return parser.emitError(parser.getCurrentLocation())
+           << "expected one type, or " << types.size() << " where they differ";
+  for (auto [index, type] : llvm::enumerate(types))
+    *type = found.size() == 1 ? found[0] : found[index];
+  return success();
+}
+static ParseResult parseStoredTypes(OpAsmParser &parser, Type &first, Type &second) {
+  return parseTypes(parser, {&first, &second});
+}
+static ParseResult parseStoredTypes(OpAsmParser &parser, Type &first, Type &second, Type &third) {
+  return parseTypes(parser, {&first, &second, &third});
+}
+
 #include "dialect/net/NetDialect.cpp.inc"
 #include "dialect/net/NetEnums.cpp.inc"
 #define GET_ATTRDEF_CLASSES
@@ -24,6 +55,26 @@ void NetDialect::initialize() {
 #define GET_OP_LIST
 #include "dialect/net/NetOps.cpp.inc"
       >();
+}
+
+Type netc::net::withoutStorage(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? Type(tensor.clone(Float32Type::get(type.getContext()))) : type;
+}
+
+/// Of the inferred and the given types of an op's results.
+static bool matchesButForStorage(TypeRange inferred, TypeRange given) {
+  return llvm::map_to_vector(inferred, netc::net::withoutStorage) ==
+         llvm::map_to_vector(given, netc::net::withoutStorage);
+}
+bool Conv2dOp::isCompatibleReturnTypes(TypeRange inferred, TypeRange given) {
+  return matchesButForStorage(inferred, given);
+}
+bool LinearOp::isCompatibleReturnTypes(TypeRange inferred, TypeRange given) {
+  return matchesButForStorage(inferred, given);
+}
+bool FlattenOp::isCompatibleReturnTypes(TypeRange inferred, TypeRange given) {
+  return matchesButForStorage(inferred, given);
 }
 
 RankedTensorType netc::net::activationType(ArrayRef<int64_t> shapeWithoutBatch,

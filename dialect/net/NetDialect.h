@@ -44,7 +44,11 @@ mlir::func::FuncOp functionOf(mlir::ModuleOp module, Role role);
 mlir::Value buildSum(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value lhs,
                      mlir::Value rhs);
 
-/// tensor<?x...xf32> with the batch in front, in the layout of `like`.
+/// `type` as if it were stored in f32: what two tensors have in common that differ in nothing but
+/// what their elements are stored as.
+mlir::Type withoutStorage(mlir::Type type);
+
+/// tensor<?x...> with the batch in front, in the layout and the storage type of `like`.
 mlir::RankedTensorType activationType(llvm::ArrayRef<int64_t> shapeWithoutBatch,
                                       mlir::RankedTensorType like);
 

@@ -8,7 +8,7 @@
 #ifndef NETC_NET_NORM
 #define NETC_NET_NORM
 
-def Net_BatchNormOp : Net_Op<"batch_norm", [ModelOp, Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>]> {
+def Net_BatchNormOp : Net_Op<"batch_norm", [ModelOp, Pure, NotDifferentiable, AllShapesAndLayoutsMatch<["input", "result"]>]> {
   let summary = "batch normalisation as the model file has it";
   let description = [{
     Expanded before autodiff by net-expand-batch-norm or net-expand-batch-norm-inference. `frozen`: training normalises
@@ -68,7 +68,7 @@ def Net_BatchNormStatisticsOp : Net_Op<"batch_norm_statistics", [Pure, NotDiffer
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_BatchNormApplyOp : Net_Op<"batch_norm_apply", [Pure, AllTypesMatch<["input", "result"]>,
+def Net_BatchNormApplyOp : Net_Op<"batch_norm_apply", [Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "scale x + shift in training; its adjoint is that of the whole batch norm";
@@ -95,7 +95,7 @@ def Net_BatchNormGradStatisticsOp : Net_Op<"batch_norm_grad_statistics", [Pure, 
 }
 
 def Net_BatchNormInputGradOp : Net_Op<"batch_norm_input_grad", [Pure, NotDifferentiable,
-    AllTypesMatch<["cotangent", "result"]>,
+    AllShapesAndLayoutsMatch<["cotangent", "result"]>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "dx = a g + b x + c";
   let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$input, Net_Vector:$a, Net_Vector:$b, Net_Vector:$c);
@@ -111,7 +111,7 @@ def Net_FrozenNormGradsOp : Net_Op<"frozen_norm_grads", [Pure, NotDifferentiable
 }
 
 def Net_FrozenNormInputGradOp : Net_Op<"frozen_norm_input_grad", [Pure, NotDifferentiable,
-    AllTypesMatch<["cotangent", "result"]>,
+    AllShapesAndLayoutsMatch<["cotangent", "result"]>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
   let summary = "of a frozen batch norm: dx = scale g";
   let arguments = (ins Net_Tensor:$cotangent, Net_Vector:$scale);
@@ -119,7 +119,7 @@ def Net_FrozenNormInputGradOp : Net_Op<"frozen_norm_input_grad", [Pure, NotDiffe
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_ScaleShiftOp : Net_Op<"scale_shift", [Pure, NotDifferentiable, AllTypesMatch<["input", "result"]>,
+def Net_ScaleShiftOp : Net_Op<"scale_shift", [Pure, NotDifferentiable, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "scale x + shift by channel (batch norm in inference)";
   let arguments = (ins Net_Tensor:$input, Net_Vector:$scale, Net_Vector:$shift);
@@ -129,8 +129,8 @@ def Net_ScaleShiftOp : Net_Op<"scale_shift", [Pure, NotDifferentiable, AllTypesM
 
 def Net_ScaleFilterOp : Net_Op<"scale_filter", [Pure, NotDifferentiable, AllTypesMatch<["filter", "result"]>]> {
   let summary = "filter[o, ...] scale[o]: batch norm folded into weights";
-  let arguments = (ins Net_Tensor:$filter, Net_Vector:$scale);
-  let results = (outs Net_Tensor:$result);
+  let arguments = (ins Net_Parameter:$filter, Net_Vector:$scale);
+  let results = (outs Net_Parameter:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
@@ -141,7 +141,7 @@ def Net_FoldBiasOp : Net_Op<"fold_bias", [Pure, NotDifferentiable]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_LrnOp : Net_Op<"lrn", [ModelOp, Pure, AllTypesMatch<["input", "result"]>,
+def Net_LrnOp : Net_Op<"lrn", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "x / (k + alpha sum of squares over `size` channels)^beta (AlexNet, section 3.3)";
   let arguments = (ins Net_Image:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);
@@ -149,7 +149,7 @@ def Net_LrnOp : Net_Op<"lrn", [ModelOp, Pure, AllTypesMatch<["input", "result"]>
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
-def Net_LrnGradOp : Net_Op<"lrn_grad", [Pure, NotDifferentiable, AllTypesMatch<["input", "cotangent", "result"]>]> {
+def Net_LrnGradOp : Net_Op<"lrn_grad", [Pure, NotDifferentiable, AllShapesAndLayoutsMatch<["input", "cotangent", "result"]>]> {
   let summary = "gradient of lrn by its input";
   let arguments = (ins Net_Image:$cotangent, Net_Image:$input, I64Attr:$size, F64Attr:$alpha, F64Attr:$beta, F64Attr:$k);
   let results = (outs Net_Image:$result);

@@ -10,7 +10,7 @@ def Net_ParameterOp : Net_Op<"parameter", [Symbol, NotDifferentiable]> {
     net.parameter @"conv1.weight" : tensor<16x3x3x3xf32> {trainable, init = ["normal", 0.0, 0.1], layer = 0}
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Net_Tensor>:$type, UnitAttr:$trainable,
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<Net_Parameter>:$type, UnitAttr:$trainable,
       UnitAttr:$decay, ArrayAttr:$init, I64Attr:$layer, UnitAttr:$auxiliary,
       OptionalAttr<StrAttr>:$sym_visibility);
   let assemblyFormat = "$sym_name `:` $type attr-dict";
@@ -21,21 +21,21 @@ def Net_GetParameterOp : Net_Op<"get_parameter", [ModelOp, Pure,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a parameter";
   let arguments = (ins FlatSymbolRefAttr:$parameter);
-  let results = (outs Net_Tensor:$value);
+  let results = (outs Net_Parameter:$value);
   let assemblyFormat = "$parameter attr-dict `:` type($value)";
 }
 
 def Net_SetGradientOp : Net_Op<"set_gradient", [NotDifferentiable,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "stores the gradient of the loss by a parameter";
-  let arguments = (ins FlatSymbolRefAttr:$parameter, Net_Tensor:$value);
+  let arguments = (ins FlatSymbolRefAttr:$parameter, Net_Parameter:$value);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
 }
 
 def Net_AssignOp : Net_Op<"assign", [NotDifferentiable,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "gives a running statistic its next value";
-  let arguments = (ins FlatSymbolRefAttr:$parameter, Net_Tensor:$value);
+  let arguments = (ins FlatSymbolRefAttr:$parameter, Net_Parameter:$value);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
 }
 

@@ -22,12 +22,23 @@ static constexpr CpuLevel levels[] = {
     {"x86-64-v4", featuresV4, 16, 32, 48 << 10, 1 << 20},
 };
 
+static constexpr Feature featuresBf16[] = {"avx512bf16"};
+static constexpr Feature featuresVnni[] = {"avx512vnni"};
+static constexpr Feature featuresAmx[] = {"amx-tile", "amx-bf16", "amx-int8"};
+static constexpr CpuExtension extensions[] = {
+    {"bf16", "x86-64-v4", featuresBf16},
+    {"vnni", "x86-64-v4", featuresVnni},
+    {"amx", "x86-64-v4", featuresAmx},
+};
+
 static constexpr GpuChip chips[] = {
     {75, false, false}, {80, true, true},  {86, true, true},  {89, true, true},
     {90, true, true},   {100, true, true}, {120, true, true},
 };
 
 llvm::ArrayRef<CpuLevel> netc::target::cpuLevels() { return levels; }
+
+llvm::ArrayRef<CpuExtension> netc::target::cpuExtensions() { return extensions; }
 
 const CpuLevel &netc::target::levelOfLanes(int64_t lanes) {
   const CpuLevel *best = &levels[0];

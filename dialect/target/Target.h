@@ -26,6 +26,17 @@ struct CpuLevel {
   int64_t l1Bytes, l2Bytes;
 };
 
+/// Instructions beside a level: `--cpu x86-64-v4+bf16`.
+struct CpuExtension {
+  llvm::StringLiteral name, level;              ///< the level that it extends
+  llvm::ArrayRef<llvm::StringLiteral> features; ///< LLVM names
+};
+
+/// What Intel and AMD have had beside x86-64-v4: products of bf16 (Cooper Lake, Sapphire Rapids,
+/// Zen 4), products of int8 (Cascade Lake, Zen 4), tiles of both (Sapphire Rapids). Features as
+/// CPUID states them: Intel, Architecture Instruction Set Extensions Programming Reference, 1.5.
+llvm::ArrayRef<CpuExtension> cpuExtensions();
+
 /// Ascending. Features, lanes and registers: System V ABI for x86-64, section 3.1.1 (micro-
 /// architecture levels).
 llvm::ArrayRef<CpuLevel> cpuLevels();

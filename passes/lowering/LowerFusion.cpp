@@ -14,13 +14,14 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
 
-/// tf32 operands may go to tensor cores.
+/// tf32 operands may go to tensor cores. Strips in scratch and packed weights are of the operands'
+/// type, whatever activations are stored as.
 static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFacts &target) {
   kern::TargetFacts facts = target;
   auto operands = contraction->getAttrOfType<TypeAttr>(net::kOperandType);
   facts.tensorCores = operands && operands.getValue().isTF32();
-  auto stored = cast<ShapedType>(contraction->getOperand(0).getType());
-  facts.elementBytes = kern::elementBytes(stored.getElementType());
+  if (operands && operands.getValue().isBF16())
+    facts.elementBytes = kern::elementBytes(operands.getValue());
   return facts;
 }
 
@@ -186,7 +187,7 @@ LogicalResult FusionLowering::lowerContraction() {
   if (c.bias)
     extraTensors.push_back(k.get(fusion.getInputs()[cast<BlockArgument>(c.bias).getArgNumber()]));
 
-  Type type = k.physicalType(product.getType());
+  Type type = k.physicalType((stored ? stored : product).getType());
   SmallVector<Value> outs{k.empty(type, loc)};
   SmallVector<Type> types{type};
   Value packed = weights(c, schedule);

@@ -71,11 +71,20 @@ static void lowerConcat(KernBuilder &k, net::ConcatOp op) {
   k.set(op.getResult(), reshaped(k.b, destination, result));
 }
 
-/// Flatten and unflatten.
+/// Flatten and unflatten: the same bytes, or a copy where the result is stored as another type.
 static void lowerReshape(KernBuilder &k, Operation *op) {
-  Value result = op->getResult(0);
-  k.set(result, kern::ReshapeOp::create(k.b, op->getLoc(), k.physicalType(result.getType()),
-                                        k.get(op->getOperand(0))));
+  Value source = k.get(op->getOperand(0)), result = op->getResult(0);
+  RankedTensorType type = k.physicalType(result.getType());
+  auto element = cast<ShapedType>(source.getType()).getElementType();
+  Value value = kern::ReshapeOp::create(k.b, op->getLoc(), type.clone(element), source);
+  if (element != type.getElementType()) {
+    int64_t size = kern::storageBytes(type) / kern::elementBytes(type.getElementType());
+    value =
+        kern::CopyOp::create(k.b, op->getLoc(), TypeRange{type}, ValueRange{value},
+                             ValueRange{k.empty(type, op->getLoc())}, size, !type.hasStaticShape())
+            .getResult(0);
+  }
+  k.set(result, value);
 }
 
 bool netc::lowering::lowerMove(KernBuilder &k, Operation *op) {

@@ -1,10 +1,10 @@
 //===- AssignPrecision.cpp - storage types and operand types --------------===//
 //
 // After autodiff, before layout. Each value has a storage type, the element type of its tensor:
-// activations and gradients what --precision says, parameters, statistics and losses f32, labels
-// i64. Each contraction has an operand type, `net.operand_type`: what its operands are rounded to
-// before they are multiplied; sums are f32. Today every storage type is f32; tf32 is an operand
-// type alone.
+// activations and their gradients what --precision says; parameters, statistics, losses and what
+// they compare, inputs and outputs of the model f32; labels i64. Each contraction has an operand
+// type, `net.operand_type`: what its operands are rounded to before they are multiplied; sums are
+// f32. tf32 is an operand type alone, and f32 the operand type of what is stored as bf16.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -36,7 +36,23 @@ static Types typesOf(StringRef precision, Builder &b) {
     return {b.getF32Type(), b.getF32Type()};
   if (precision == "tf32")
     return {b.getF32Type(), b.getTF32Type()};
+  if (precision == "bf16")
+    return {b.getBF16Type(), b.getF32Type()};
   return {};
+}
+
+/// What the runtime reads, and what losses compare: f32 in every precision.
+static DenseSet<Value> valuesInF32(func::FuncOp function) {
+  DenseSet<Value> kept;
+  function.walk([&](Operation *op) {
+    if (isa<func::ReturnOp>(op))
+      kept.insert_range(op->getOperands());
+    if (auto loss = dyn_cast<LossOpInterface>(op)) {
+      kept.insert(loss.getPredicted());
+      kept.insert_range(op->getResults());
+    }
+  });
+  return kept;
 }
 
 /// Retypes `value` if it is an activation of floats.
@@ -52,22 +68,22 @@ void AssignPrecision::runOnOperation() {
   Builder b(&getContext());
   Types types = typesOf(precision, b);
   if (!types.storage) {
-    getOperation().emitError() << "no precision '" << precision << "', expected f32 or tf32";
+    getOperation().emitError() << "no precision '" << precision << "', expected f32, tf32 or bf16";
     return signalPassFailure();
   }
+  getOperation()->setAttr("net.precision", b.getStringAttr(precision));
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (net::roleOf(function) == net::Role::Forward)
       continue; // the source of the others, not compiled itself
+    DenseSet<Value> kept = valuesInF32(function);
     function.walk([&](Operation *op) {
       if (isa<ContractionOpInterface>(op)) {
         op->setAttr(net::kOperandType, TypeAttr::get(types.operand));
         ++numContractions;
       }
-      // What the model takes and gives stays as its function says.
-      if (isa<LossOpInterface>(op))
-        return;
       for (Value result : op->getResults())
-        numValues += assignStorage(result, types.storage);
+        if (!kept.contains(result))
+          numValues += assignStorage(result, types.storage);
     });
   }
 }

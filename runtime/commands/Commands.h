@@ -47,7 +47,8 @@ struct GradCheckOptions {
   std::string only = "*";    ///< pattern of parameters
   int64_t batch = 8;
   uint64_t seed = 0;
-  double tolerance = 1e-3, elementTolerance = 1e-2; ///< relative; elements are harder to tell
+  /// Relative; elements are harder to tell. Nothing: as the model's precision lets expect.
+  std::optional<double> tolerance, elementTolerance;
   unsigned threads = 1;
   bool json = false;
 };

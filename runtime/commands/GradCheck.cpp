@@ -43,10 +43,15 @@ static constexpr double lossNoise = 1e-14;
 // spoils the difference: rounding may cost this share of the gradient.
 static constexpr double directionNoise = 1e-4, elementNoise = 1e-3;
 static constexpr double leastStep = 1e-10, mostStep = 1e-4;
-// Gradients below this share of the largest are compared on its scale: they are noise in f32.
-static constexpr double negligible = 1e-5;
 
 namespace {
+/// Relative errors that are allowed.
+struct Bounds {
+  double loss, direction, element;
+  /// Gradients below this share of the largest are compared on its scale: they are noise.
+  double negligible;
+};
+
 struct Finding {
   size_t parameter = 0;
   double norm = 0;                             ///< of the generated gradient
@@ -227,7 +232,7 @@ static RelativeError relativeError(double found, double expected, double noise, 
 
 /// `largest`: the norm of the largest gradient of all parameters.
 static Finding check(const Executor &executor, const Reference &exact, size_t index, double largest,
-                     const GradCheckOptions &options) {
+                     const GradCheckOptions &options, const Bounds &bounds) {
   const ParameterInfo &parameter = executor.info().parameters[index];
   const float *gradient = executor.gradient(parameter);
   const std::vector<double> &value = exact.parameter(index);
@@ -271,9 +276,9 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
       direction[i] = draw.normal();
       found += double(gradient[i]) * direction[i];
     }
-    finding.directionError = std::max(finding.directionError,
-                                      compare(found, std::max(finding.norm, negligible * largest),
-                                              directionNoise, options.tolerance));
+    finding.directionError = std::max(
+        finding.directionError, compare(found, std::max(finding.norm, bounds.negligible * largest),
+                                        directionNoise, bounds.direction));
   }
   double rms = finding.norm / std::sqrt(double(count));
   for (int e = 0; e < std::min<int>(elementsTried, int(count)); ++e) {
@@ -287,9 +292,10 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
     std::fill(direction.begin(), direction.end(), 0.0);
     direction[at] = 1;
     double found = double(gradient[at]);
-    finding.elementError = std::max(
-        finding.elementError, compare(found, std::max({std::abs(found), rms, negligible * largest}),
-                                      elementNoise, options.elementTolerance));
+    finding.elementError =
+        std::max(finding.elementError,
+                 compare(found, std::max({std::abs(found), rms, bounds.negligible * largest}),
+                         elementNoise, bounds.element));
   }
   return finding;
 }
@@ -297,7 +303,7 @@ static Finding check(const Executor &executor, const Reference &exact, size_t in
 /// All findings, computed by several threads, in the order of `chosen`.
 static std::vector<Finding> checkAll(const Executor &executor, const Reference &exact,
                                      const std::vector<size_t> &chosen, double largest,
-                                     const GradCheckOptions &options) {
+                                     const GradCheckOptions &options, const Bounds &bounds) {
   std::vector<Finding> findings(chosen.size());
   std::atomic<size_t> next{0}, done{0};
   std::mutex mutex;
@@ -306,7 +312,7 @@ static std::vector<Finding> checkAll(const Executor &executor, const Reference &
   auto work = [&] {
     try {
       for (size_t i; (i = next.fetch_add(1)) < chosen.size();) {
-        findings[i] = check(executor, exact, chosen[i], largest, options);
+        findings[i] = check(executor, exact, chosen[i], largest, options, bounds);
         std::lock_guard lock(mutex);
         progress.show("checking gradients", int64_t(++done), int64_t(chosen.size()),
                       executor.info().parameters[chosen[i]].name);
@@ -325,6 +331,16 @@ static std::vector<Finding> checkAll(const Executor &executor, const Reference &
   if (failure)
     std::rethrow_exception(failure);
   return findings;
+}
+
+/// A gradient of bf16 may turn by the angle whose cosine is 0.98, 0.2 of its length.
+static Bounds boundsOf(const ModelInfo &info, const GradCheckOptions &options) {
+  Bounds bounds =
+      info.precision == "bf16" ? Bounds{1e-2, 0.2, 0.5, 1e-3} : Bounds{1e-3, 1e-3, 1e-2, 1e-5};
+  if (options.tolerance)
+    bounds.loss = bounds.direction = *options.tolerance;
+  bounds.element = options.elementTolerance.value_or(bounds.element);
+  return bounds;
 }
 
 static std::vector<size_t> choose(const ModelInfo &info, const std::string &pattern) {
@@ -374,10 +390,11 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
   for (const ParameterInfo &parameter : info.parameters)
     if (parameter.trainable)
       largest = std::max(largest, normOf(executor.gradient(parameter), parameter.elements()));
-  std::vector<Finding> findings = checkAll(executor, exact, chosen, largest, options);
+  Bounds bounds = boundsOf(info, options);
+  std::vector<Finding> findings = checkAll(executor, exact, chosen, largest, options, bounds);
 
   double lossError = std::abs(loss - exact.loss()) / std::max(1e-3, std::abs(exact.loss()));
-  bool lossOk = lossError <= options.tolerance;
+  bool lossOk = lossError <= bounds.loss;
   int64_t failed =
       std::count_if(findings.begin(), findings.end(), [](const Finding &f) { return !f.ok; });
   if (options.json) {
@@ -399,8 +416,7 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options) {
   fmt::print("loss {:.7g}, in double precision {:.7g}: {}\n", loss, exact.loss(),
              lossOk ? "ok" : "FAILED");
   fmt::print("{} of {} parameters ok (relative errors up to {:g} by direction, {:g} by element)\n",
-             int64_t(findings.size()) - failed, findings.size(), options.tolerance,
-             options.elementTolerance);
+             int64_t(findings.size()) - failed, findings.size(), bounds.direction, bounds.element);
   return failed || !lossOk;
 }
 

@@ -86,6 +86,7 @@ static Json describe(const NetcModel &model, const ModelInfo &info) {
   json["classes"] = info.classes;
   json["mode"] = model.step.command_count ? "both" : "infer";
   json["cpu"] = info.cpu;
+  json["precision"] = info.precision;
   json["features"] = info.features;
   json["netc"] = info.compiler;
   json["file"] = info.file;
@@ -110,8 +111,8 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
   size_t width = 5;
   for (const LayerInfo &layer : info.layers)
     width = std::max(width, layer.name.size());
-  fmt::print("{} from {}: {}, target {}{}{}\n\n", info.name, info.file, describeEnds(info),
-             info.target, info.cpu.empty() ? "" : " ", info.cpu);
+  fmt::print("{} from {}: {}, target {}{}{}, {}\n\n", info.name, info.file, describeEnds(info),
+             info.target, info.cpu.empty() ? "" : " ", info.cpu, info.precision);
   fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12}\n", "layer", width, "kind", "output",
              "parameters", "MFLOP");
   for (const LayerInfo &layer : info.layers)

@@ -3,10 +3,12 @@
 
 #include "runtime/base/Error.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <vector>
 
 namespace netc::runtime {
 
@@ -74,6 +76,35 @@ static float firstBadOrLargest(const float *values, int64_t count) {
   return largest;
 }
 
+static float widened(uint16_t half) {
+  uint32_t bits = uint32_t(half) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/// The same of `bytes` stored as `type`; nothing where its elements are no floats that are known.
+static std::optional<float> firstBadOrLargest(const void *stored, NetcType type, uint64_t bytes) {
+  int64_t count = int64_t(bytes / netc_type_bytes(type));
+  if (type == NETC_TYPE_F32)
+    return firstBadOrLargest(static_cast<const float *>(stored), count);
+  if (type != NETC_TYPE_BF16)
+    return std::nullopt;
+  const auto *halves = static_cast<const uint16_t *>(stored);
+  std::vector<float> values(size_t(std::min(count, chunk)));
+  float largest = 0;
+  for (int64_t begin = 0; begin < count; begin += chunk) {
+    int64_t end = std::min(count, begin + chunk);
+    std::transform(halves + begin, halves + end, values.begin(), widened);
+    float value = firstBadOrLargest(values.data(), end - begin);
+    if (!std::isfinite(value))
+      return value;
+    if (std::abs(value) > std::abs(largest))
+      largest = value;
+  }
+  return largest;
+}
+
 static std::string describeInputs(const Executor &executor, int64_t n) {
   const ModelInfo &info = executor.info();
   for (const TensorInfo &input : info.inputs)
@@ -117,17 +148,19 @@ std::string locateFault(Executor &executor, int64_t n) {
     for (uint32_t i = 0; i < command.buffer_count && !bad; ++i) {
       const NetcBuffer &buffer = executor.model().buffers[command.first_buffer + i];
       lossWritten |= buffer.space == NETC_SPACE_LOSS && (buffer.flags & NETC_BUFFER_WRITTEN);
-      if (!(buffer.flags & NETC_BUFFER_WRITTEN) || buffer.type != NETC_TYPE_F32)
+      if (!(buffer.flags & NETC_BUFFER_WRITTEN))
         continue;
       uint64_t bytes = buffer.bytes_fixed + uint64_t(n) * buffer.bytes_per_image;
-      const float *values = reinterpret_cast<const float *>(executor.device().operand(i));
-      float value = firstBadOrLargest(values, int64_t(bytes / netc_type_bytes(buffer.type)));
-      Fault fault{index, value, backward};
-      if (!std::isfinite(value))
+      std::optional<float> value = firstBadOrLargest(executor.device().operand(i),
+                                                     static_cast<NetcType>(buffer.type), bytes);
+      if (!value)
+        continue;
+      Fault fault{index, *value, backward};
+      if (!std::isfinite(*value))
         bad = fault;
-      else if (!large && std::abs(value) > suspicious)
+      else if (!large && std::abs(*value) > suspicious)
         large = fault;
-      if (!largest || std::abs(value) > std::abs(largest->value))
+      if (!largest || std::abs(*value) > std::abs(largest->value))
         largest = fault;
     }
     backward |= lossWritten; // what follows the loss is the way back

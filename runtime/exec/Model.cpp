@@ -206,6 +206,7 @@ static ModelInfo parse(const NetcModel &model) {
   info.compiler = json.value("netc", "");
   info.target = json.value("target", "cpu");
   info.cpu = json.value("cpu", "");
+  info.precision = json.value("precision", "f32");
   info.features = json.value("features", std::vector<std::string>());
   readTensors(model, info);
   readLosses(json, info);

@@ -62,7 +62,7 @@ struct LossInfo {
 
 /// NetcModel::json and its table of tensors, parsed.
 struct ModelInfo {
-  std::string name, file, compiler, target, cpu;
+  std::string name, file, compiler, target, cpu, precision;
   std::vector<std::string> features;
   std::vector<TensorInfo> inputs, outputs, targets;
   std::vector<LossInfo> losses;

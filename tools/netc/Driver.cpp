@@ -99,7 +99,7 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.lanes = target.cpu.lanes;
   pipeline.registers = target.cpu.registers;
   pipeline.gpu = target.gpu.has_value();
-  pipeline.precision = target.gpu && target.gpu->tensorCores ? "tf32" : "f32";
+  pipeline.precision = options.precision;
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module)) && !(dump && dump->status());
 }
@@ -286,13 +286,26 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
   return writeText(options, printed(*module));
 }
 
+/// Refuses a precision that the target does not have, naming those that it has.
+static int checkPrecision(const Options &options) {
+  bool forGpu = options.target != "cpu";
+  std::string expected = forGpu ? "expected f32 or tf32" : "expected f32 or bf16";
+  if (options.precision == "tf32" && !forGpu)
+    return fail("--precision tf32 is for --target cuda and sim; " + expected);
+  if (options.precision == "bf16" && forGpu)
+    return fail("--precision bf16 is not available for --target " + options.target + " yet; " +
+                expected);
+  if (options.precision == "int8" && options.mode == "both")
+    return fail("--precision int8 cannot train, which --mode both compiles; " + expected);
+  if (options.precision == "int8")
+    return fail("--precision int8 is not available yet; " + expected);
+  return kDone;
+}
+
 int netc::runCompiler(const Options &options) {
   bool forGpu = options.target != "cpu";
-  if (options.precision == "bf16")
-    return fail("--precision bf16 is not available yet; expected f32" +
-                llvm::Twine(forGpu ? " or tf32" : ""));
-  if (options.precision == "tf32" && !forGpu)
-    return fail("--precision tf32 is for --target cuda and sim; expected f32");
+  if (int code = checkPrecision(options))
+    return code;
   if (options.emit == "ptx" && !forGpu)
     return fail("--emit ptx is for --target cuda and sim");
   if (options.tune && forGpu)
@@ -300,7 +313,7 @@ int netc::runCompiler(const Options &options) {
                 options.target);
   std::vector<CpuTarget> levels;
   std::string unknown;
-  if (!parseCpuTargets(options.cpu, levels, unknown)) {
+  if (!parseCpuTargets(options.cpu, options.precision, levels, unknown)) {
     llvm::errs() << "netc: " << unknown << "\n";
     return kUsage;
   }

@@ -40,16 +40,19 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
       ->allow_extra_args(false);
   app.add_option("--target", options.target, "cpu, cuda or sim")
       ->check(CLI::IsMember({"cpu", "cuda", "sim"}));
-  app.add_option("--cpu", options.cpu,
-                 "native, x86-64-v2, x86-64-v3 or x86-64-v4; several, separated by commas, make an "
-                 "executable that chooses at start")
+  app.add_option(
+         "--cpu", options.cpu,
+         "native, x86-64-v2, x86-64-v3 or x86-64-v4, the last maybe with +bf16, +vnni, +amx; "
+         "several, separated by commas, make an executable that chooses at start")
       ->type_name("LEVEL");
   app.add_option("--chip", options.chip,
                  "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for "
                  "each where ptxas is found")
       ->type_name("CHIP");
-  app.add_option("--precision", options.precision, "f32, or tf32 for --target cuda")
-      ->check(CLI::IsMember({"f32", "tf32", "bf16"}));
+  app.add_option(
+         "--precision", options.precision,
+         "f32; bf16 for --target cpu: activations in half the bytes; tf32 for --target cuda")
+      ->check(CLI::IsMember({"f32", "tf32", "bf16", "int8"}));
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")
       ->check(CLI::IsMember({"both", "infer"}));
   app.add_option("--emit", options.emit,

@@ -12,13 +12,13 @@
 using namespace mlir;
 using namespace netc;
 
-/// A file a kind of machine and level; empty where there is no place for it.
-static std::string cacheFile(const CpuTarget &level) {
+/// A file for each kind of machine, level and precision; empty where there is no place for it.
+static std::string cacheFile(const CpuTarget &level, llvm::StringRef precision) {
   llvm::SmallString<256> path(cacheFolder());
   if (path.empty())
     return {};
-  llvm::sys::path::append(path,
-                          "schedules-" + llvm::sys::getHostCPUName() + "-" + level.name + ".json");
+  llvm::sys::path::append(path, "schedules-" + llvm::sys::getHostCPUName() + "-" + level.name +
+                                    (precision == "f32" ? "" : "-" + precision) + ".json");
   return std::string(path);
 }
 
@@ -32,7 +32,8 @@ LogicalResult netc::tuneNetwork(ModuleOp network, const CpuTarget &level, const 
   if (failed(plan(*planned)))
     return failure();
   TuneOptions options;
-  options.cacheFile = cacheFile(level);
+  options.cacheFile =
+      cacheFile(level, (*planned)->getAttrOfType<StringAttr>("net.precision").getValue());
   bool watched = llvm::sys::Process::StandardErrIsDisplayed();
   options.progress = [&](size_t done, size_t all) {
     if (watched && all)
