@@ -77,8 +77,9 @@ static int64_t bytesAnImage(Value value) {
 static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
   if (gpu.getAlgorithm() == kern::GpuAlgorithm::Direct)
     return "direct, a thread an output";
-  StringRef unit =
-      gpu.getAlgorithm() == kern::GpuAlgorithm::Mma ? "tf32 tensor cores" : "f32 multiply-adds";
+  StringRef unit = gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16   ? "bf16 tensor cores"
+                   : gpu.getAlgorithm() == kern::GpuAlgorithm::MmaTf32 ? "tf32 tensor cores"
+                                                                       : "f32 multiply-adds";
   std::string text = llvm::formatv("implicit GEMM, {0}, {1}x{2} tile, {3} threads", unit,
                                    gpu.getRows(), gpu.getColumns(), gpu.getThreads());
   if (op.getKind() == kern::ContractKind::FilterGrad)

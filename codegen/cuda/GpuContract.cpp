@@ -224,7 +224,7 @@ StagedOperand ContractEmitter::stagePixels(GpuTile &product) {
   StagedOperand a;
   a.formula = kern::blockOf(op.getLhsPrologue());
   a.inputs = lhs, a.channels = inC, a.hyper = hyper;
-  a.width = chunkWidth(groupIn);
+  a.width = chunkWidth(groupIn, product.chunk());
   int64_t across = s.getDepth() / a.width, step = s.getThreads() / across;
   a.count = s.getRows() / step;
   Value t = k.thread(), depth = k.mul(k.rem(t, across), a.width), first = k.div(t, across);
@@ -243,9 +243,10 @@ StagedOperand ContractEmitter::stagePixels(GpuTile &product) {
   return a;
 }
 
-/// Chunks of B: one chunk of four columns and every `step`-th row of weights.
+/// Chunks of B: one chunk of columns and every `step`-th row of weights.
 StagedOperand ContractEmitter::stageWeights(GpuTile &product) {
   StagedOperand b;
+  b.width = product.chunk();
   b.inputs.pointers = {weights}, b.inputs.accesses = {Access::Full};
   b.channels = tile, b.rounded = product.isMma(); // kern.pack has rounded them
   int64_t chunks = s.getColumns() / b.width;

@@ -89,14 +89,50 @@ static unsigned alignmentOf(TypedPointer pointer, int64_t width) {
   return static_cast<unsigned>(pointer.bytes() * width);
 }
 
+Value GpuEmitter::packPair(Value low, Value high) {
+  Value pair = NVVM::ConvertF32x2ToBF16x2Op::create(
+      b, loc, VectorType::get({2}, b.getBF16Type()), high, low, /*random_bits=*/Value(),
+      NVVM::FPRoundingMode::RN, NVVM::SaturationMode::NONE, /*relu=*/false);
+  return LLVM::BitcastOp::create(b, loc, i32(), pair);
+}
+
 Value GpuEmitter::load(TypedPointer pointer) { return loadElement(b, loc, pointer); }
 void GpuEmitter::store(Value scalar, TypedPointer pointer) {
-  storeElement(b, loc, scalar, pointer);
+  if (!pointer.element.isBF16() || !features.tensorCores)
+    return storeElement(b, loc, scalar, pointer);
+  Value low = arith::TruncIOp::create(b, loc, b.getI16Type(), packPair(scalar, number(0)));
+  LLVM::StoreOp::create(b, loc, low, pointer.address, alignmentOf(pointer, 1));
+}
+
+/// bf16: a word is two elements, the first in its lower half.
+Values GpuEmitter::loadPairs(TypedPointer pointer, int64_t width) {
+  auto type = VectorType::get({width / 2}, i32());
+  Value words = LLVM::LoadOp::create(b, loc, type, pointer.address, alignmentOf(pointer, width));
+  Values lanes;
+  for (int64_t i = 0; i < width / 2; ++i) {
+    Value word = LLVM::ExtractElementOp::create(b, loc, words, c(i));
+    Value halves[] = {arith::ShLIOp::create(b, loc, word, c(16)),
+                      arith::AndIOp::create(b, loc, word, c(-65536))};
+    for (Value half : halves)
+      lanes.push_back(arith::BitcastOp::create(b, loc, f32(), half));
+  }
+  return lanes;
+}
+
+void GpuEmitter::storePairs(ValueRange scalars, TypedPointer pointer) {
+  auto width = static_cast<int64_t>(scalars.size());
+  Value words = LLVM::PoisonOp::create(b, loc, VectorType::get({width / 2}, i32()));
+  for (int64_t i = 0; i < width / 2; ++i)
+    words = LLVM::InsertElementOp::create(b, loc, words,
+                                          packPair(scalars[2 * i], scalars[2 * i + 1]), c(i));
+  LLVM::StoreOp::create(b, loc, words, pointer.address, alignmentOf(pointer, width));
 }
 
 Values GpuEmitter::loadChunk(TypedPointer pointer, int64_t width) {
   if (width == 1)
     return {load(pointer)};
+  if (pointer.element.isBF16())
+    return loadPairs(pointer, width);
   auto type = VectorType::get({width}, memoryType(pointer.element));
   Value vector = LLVM::LoadOp::create(b, loc, type, pointer.address, alignmentOf(pointer, width));
   Values lanes;
@@ -110,6 +146,8 @@ Values GpuEmitter::loadChunk(TypedPointer pointer, int64_t width) {
 void GpuEmitter::storeChunk(ValueRange scalars, TypedPointer pointer) {
   if (scalars.size() == 1)
     return store(scalars[0], pointer);
+  if (pointer.element.isBF16() && features.tensorCores)
+    return storePairs(scalars, pointer);
   auto width = static_cast<int64_t>(scalars.size());
   Value vector =
       LLVM::PoisonOp::create(b, loc, VectorType::get({width}, memoryType(pointer.element)));

@@ -28,8 +28,8 @@ using Values = llvm::SmallVector<mlir::Value>;
 
 /// What kernels may use of the chips that their PTX is for.
 struct GpuFeatures {
-  bool asyncCopy = true;  ///< cp.async: sm_80 and newer
-  bool tensorTf32 = true; ///< mma.sync on tf32: sm_80 and newer
+  bool asyncCopy = true;   ///< cp.async: sm_80 and newer
+  bool tensorCores = true; ///< mma.sync on tf32 and bf16, cvt to bf16: sm_80 and newer
 };
 
 /// One kernel's parameters: one pointer per operand of the kern op, then the hyper block if it is
@@ -95,7 +95,7 @@ public:
   Value element(Value pixel, int64_t channels, Value channel);
   Value load(TypedPointer pointer);
   void store(Value scalar, TypedPointer pointer);
-  /// `width` (1, 2 or 4) neighbours in one access, which is aligned to its size.
+  /// `width` (1, 2, 4 or, of bf16, 8) neighbours in one access, which is aligned to its size.
   Values loadChunk(TypedPointer pointer, int64_t width);
   void storeChunk(ValueRange scalars, TypedPointer pointer);
   /// As loadChunk where `p`, zeros elsewhere; reads `base` [offset 0] there, so never outside.
@@ -144,6 +144,10 @@ public:
   kern::Grid grid;
 
 private:
+  /// Two f32 as one word of bf16, rounded to nearest even.
+  Value packPair(Value low, Value high);
+  Values loadPairs(TypedPointer pointer, int64_t width);
+  void storePairs(ValueRange scalars, TypedPointer pointer);
   Value like(Value x, int64_t y);
   int64_t sharedBytes = 0, sharedPeak = 0;
   llvm::SmallVector<mlir::LLVM::AddressOfOp> sharedUses;

@@ -184,7 +184,7 @@ Pixel FilterGradEmitter::pixelOf(Value at, const Share &own, int64_t i) {
 }
 
 StagedOperand FilterGradEmitter::stageInput(GpuTile &product) {
-  Share own = share(s.getRows(), chunkWidth(groupIn), firstRow, rowsOfGroup);
+  Share own = share(s.getRows(), chunkWidth(groupIn, product.chunk()), firstRow, rowsOfGroup);
   StagedOperand a = stage(own, op.getLhsPrologue(), x, g.getIc());
   Value row = k.add(firstRow, own.column), tap = k.div(row, groupIn);
   Value tapH = k.div(tap, g.getKw()), tapW = k.rem(tap, g.getKw());
@@ -201,7 +201,7 @@ StagedOperand FilterGradEmitter::stageInput(GpuTile &product) {
 }
 
 StagedOperand FilterGradEmitter::stageCotangent(GpuTile &product) {
-  Share own = share(s.getColumns(), chunkWidth(groupOut), firstColumn, groupOut);
+  Share own = share(s.getColumns(), chunkWidth(groupOut, product.chunk()), firstColumn, groupOut);
   StagedOperand b = stage(own, op.getRhsPrologue(), dy, g.getOc());
   Value channel = k.add(k.add(k.mul(group, groupOut), firstColumn), own.column);
   b.chunk = [=, this](Value at, int64_t i) {

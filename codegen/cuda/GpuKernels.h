@@ -29,7 +29,9 @@ void forEachItem(GpuEmitter &k, const Launch &launch, int64_t perImage, int64_t 
                  llvm::function_ref<void(Value)> body);
 
 /// Widest access that `channels` allows: 4 floats or one.
-inline int64_t chunkWidth(int64_t channels) { return channels % 4 == 0 ? 4 : 1; }
+inline int64_t chunkWidth(int64_t channels, int64_t most = 4) {
+  return channels % most == 0 ? most : channels % 4 == 0 ? 4 : 1;
+}
 
 } // namespace netc::cuda
 

@@ -10,12 +10,16 @@ using namespace netc::cuda;
 /// A block of so many threads may take GpuFacts::stageBytes.
 static constexpr int64_t kStageThreads = 256;
 
+/// Bytes that cp.async copies: 4, 8 or 16.
+static constexpr int64_t kLeastCopy = 4;
+
 int64_t StagedOperand::copies() const { return llvm::count(inputs.accesses, Access::Full); }
 
-bool StagedOperand::storedAsTile() const {
-  return llvm::all_of(llvm::zip(inputs.pointers, inputs.accesses), [](auto input) {
+bool StagedOperand::canCopy(Type element) const {
+  return llvm::all_of(llvm::zip(inputs.pointers, inputs.accesses), [&](auto input) {
     auto [pointer, access] = input;
-    return access != Access::Full || pointer.element.isF32();
+    return access != Access::Full ||
+           (pointer.element == element && width * pointer.bytes() >= kLeastCopy);
   });
 }
 
@@ -23,10 +27,11 @@ namespace {
 /// One operand of one product: its chunks from global memory to the values that are multiplied.
 class Stager {
 public:
-  Stager(GpuEmitter &k, const StagedOperand &from, const GpuTile &tile, int64_t tileFloats)
-      : k(k), from(from), tileFloats(tileFloats), rounds(tile.isMma() && !from.rounded) {}
+  Stager(GpuEmitter &k, const StagedOperand &from, const GpuTile &tile, int64_t tileElements)
+      : k(k), from(from), tileElements(tileElements),
+        rounds(tile.isMma() && !tile.isBf16() && !from.rounded) {}
 
-  int64_t floats() const { return tileFloats * from.copies(); }
+  int64_t elements() const { return tileElements * from.copies(); }
   int64_t count() const { return from.count; }
   /// Whether what was copied is not yet what is multiplied.
   bool finishes() const { return from.formula || rounds; }
@@ -56,12 +61,12 @@ private:
 
   GpuEmitter &k;
   const StagedOperand &from;
-  int64_t tileFloats;
-  bool rounds;
+  int64_t tileElements;
+  bool rounds; ///< to tf32; a tile of bf16 rounds what is stored
 };
 } // namespace
 
-/// `width` floats from global to shared memory, or zeros where `valid` is false.
+/// `width` elements from global to shared memory, or zeros where `valid` is false.
 void Stager::copyChunk(TypedPointer to, TypedPointer pointer, Value offset, Value valid) {
   assert(to.element == pointer.element && "a copy converts nothing");
   TypedPointer source = k.at(pointer, offset); // not read where there are no bytes
@@ -86,8 +91,8 @@ Value Stager::copy(Value at, TypedPointer base) {
       int64_t copied = 0;
       for (auto [pointer, access] : llvm::zip(from.inputs.pointers, from.inputs.accesses))
         if (access == Access::Full)
-          copyChunk(from.place(k.at(base, copied++ * tileFloats), static_cast<int64_t>(i)), pointer,
-                    k.element(chunk.pixel, from.channels, chunk.channel), chunk.valid);
+          copyChunk(from.place(k.at(base, copied++ * tileElements), static_cast<int64_t>(i)),
+                    pointer, k.element(chunk.pixel, from.channels, chunk.channel), chunk.valid);
     }
   });
   if (!from.formula)
@@ -142,7 +147,7 @@ Values Stager::load(Value at) {
 Values Stager::fetch(Value at, TypedPointer base) {
   return gather(at, [&](TypedPointer, int64_t copy, int64_t i, const Chunk &) {
     auto read = [&] {
-      return k.loadChunk(from.place(k.at(base, copy * tileFloats), i), from.width);
+      return k.loadChunk(from.place(k.at(base, copy * tileElements), i), from.width);
     };
     return from.on ? k.where(from.on, from.width, read) : read();
   });
@@ -189,8 +194,8 @@ class Pipeline {
 public:
   Pipeline(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr s, Value first,
            const StagedOperand &a, const StagedOperand &b)
-      : k(k), tile(tile), s(s), first(first), a(k, a, tile, tile.aFloats()),
-        b(k, b, tile, tile.bFloats()) {}
+      : k(k), tile(tile), s(s), first(first), a(k, a, tile, tile.aElements()),
+        b(k, b, tile, tile.bElements()) {}
   Values runCopies(Value iterations);
   Values runThroughRegisters(Value iterations);
 
@@ -199,9 +204,9 @@ private:
   int64_t stagesOfCopies() const;
   // Of copies.
   TypedPointer stage(Value i) {
-    return k.at(memory, k.mul(k.rem(i, stages), a.floats() + b.floats()));
+    return k.at(memory, k.mul(k.rem(i, stages), a.elements() + b.elements()));
   }
-  TypedPointer partOfB(TypedPointer stage) { return k.at(stage, a.floats()); }
+  TypedPointer partOfB(TypedPointer stage) { return k.at(stage, a.elements()); }
   void issue(Value i, MutableArrayRef<Value> bits);
 
   GpuEmitter &k;
@@ -216,15 +221,15 @@ private:
 
 /// Two buffers: while one is multiplied, the next stage is on its way to registers.
 Values Pipeline::runThroughRegisters(Value iterations) {
-  int64_t floats = tile.aFloats() + tile.bFloats();
-  memory = k.shared(2 * floats);
-  auto buffer = [&](Value index) { return k.at(memory, k.mul(index, floats)); };
+  int64_t elements = tile.aElements() + tile.bElements();
+  memory = k.shared(2 * elements, tile.element());
+  auto buffer = [&](Value index) { return k.at(memory, k.mul(index, elements)); };
   auto finished = [&](Stager &part, Value at) {
     return part.finish(at, part.load(at), part.validity(at));
   };
   auto store = [&](ValueRange ofA, ValueRange ofB, TypedPointer to) {
     a.store(ofA, to);
-    b.store(ofB, k.at(to, tile.aFloats()));
+    b.store(ofB, k.at(to, tile.aElements()));
   };
   store(finished(a, first), finished(b, first), memory);
   k.barrier();
@@ -234,7 +239,8 @@ Values Pipeline::runThroughRegisters(Value iterations) {
     Value next = depthOf(k.add(i, 1));
     TypedPointer from = buffer(current);
     Values ofA = finished(a, next), ofB = finished(b, next);
-    Values product = tile.multiply(from, k.at(from, tile.aFloats()), accumulators, 0, s.getDepth());
+    Values product =
+        tile.multiply(from, k.at(from, tile.aElements()), accumulators, 0, s.getDepth());
     store(ofA, ofB, buffer(other));
     k.barrier();
     return product;
@@ -243,7 +249,7 @@ Values Pipeline::runThroughRegisters(Value iterations) {
 
 /// As many as shared memory should hold, and as one word's bits of validity reach.
 int64_t Pipeline::stagesOfCopies() const {
-  int64_t bytes = kern::elementBytes(k.f32()) * (a.floats() + b.floats());
+  int64_t bytes = kern::elementBytes(tile.element()) * (a.elements() + b.elements());
   int64_t room = target::GpuFacts().stageBytes * s.getThreads() / kStageThreads / bytes;
   int64_t bits = 32 / std::max(a.count(), b.count()) + 1;
   return std::clamp<int64_t>(std::min(room, bits), 3, s.getStages());
@@ -268,7 +274,7 @@ void Pipeline::issue(Value i, MutableArrayRef<Value> bits) {
 /// A ring of stages; copies run stages - 1 ahead, prologues one.
 Values Pipeline::runCopies(Value iterations) {
   stages = stagesOfCopies();
-  memory = k.shared(stages * (a.floats() + b.floats()));
+  memory = k.shared(stages * (a.elements() + b.elements()), tile.element());
   // All copies of this thread but those of the last `stages - 2` have landed.
   auto wait = [&] {
     NVVM::CpAsyncWaitGroupOp::create(k.b, k.loc, static_cast<uint32_t>(stages - 2));
@@ -332,7 +338,7 @@ Values netc::cuda::runStages(GpuEmitter &k, GpuTile &tile, kern::GpuScheduleAttr
   // Without tensor cores a product is bound by its multiply-adds: copies where nothing is left to
   // do to them, in chunks of 16 bytes.
   auto plain = [](const StagedOperand &x) { return !x.formula && x.width == 4; };
-  bool copies = k.features.asyncCopy && a.storedAsTile() && b.storedAsTile() &&
+  bool copies = k.features.asyncCopy && a.canCopy(tile.element()) && b.canCopy(tile.element()) &&
                 (tile.isMma() || (plain(a) && plain(b)));
   Pipeline pipeline(k, tile, s, first, a, b);
   return copies ? pipeline.runCopies(iterations) : pipeline.runThroughRegisters(iterations);

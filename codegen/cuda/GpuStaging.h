@@ -7,7 +7,7 @@
 // stages ahead, so that many bytes are on their way while tensor cores multiply. When a stage has
 // landed, and before the barrier that shows it to the block, each thread applies the prologue to
 // the chunks that it copied itself, in place: copies never wait for arithmetic, and a value is
-// rounded to tf32 once, not each time that a warp reads it.
+// rounded to tf32 or bf16 once, not each time that a warp reads it.
 //
 // Through registers, one stage ahead: on chips without cp.async, and for f32 products whose
 // operands have a prologue.
@@ -46,8 +46,9 @@ struct StagedOperand {
 
   /// Full inputs: each is copied to a tile of its own; the first one's receives the result.
   int64_t copies() const;
-  /// Whether memory holds these as a tile does: what is stored otherwise is converted by loads.
-  bool storedAsTile() const;
+  /// Whether cp.async can bring these to a tile of `element`: what memory holds as another type is
+  /// converted by loads.
+  bool canCopy(mlir::Type element) const;
 };
 
 /// Multiplies `iterations` (i32) stages from depth `first`. All threads have passed a barrier after

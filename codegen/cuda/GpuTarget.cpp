@@ -37,7 +37,7 @@ bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulat
       error = "--chip " + list.str() + ": expected a list of " + chipNames();
       return false;
     }
-    if (tensorCores && !target::gpuChipFrom(chip).tensorTf32) {
+    if (tensorCores && !target::gpuChipFrom(chip).tensorCores) {
       error = "--precision tf32: sm_" + std::to_string(chip) +
               " lacks mma.sync on tf32, which 'kern.contract' needs; "
               "expected sm_80 or newer, or --precision f32";

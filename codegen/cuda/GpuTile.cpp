@@ -24,25 +24,31 @@ GpuTile::GpuTile(GpuEmitter &k, kern::GpuScheduleAttr s, bool deepRows)
   quad = k.div(lane, 4), lane4 = k.rem(lane, 4);
 }
 
-/// Rows of 16 floats: row r has its four chunks c at c ^ (r / 2 % 4). Eight rows of one chunk,
-/// which ldmatrix reads at once, and two whole rows, which eight threads copy, both lie in 32
-/// different banks.
+/// Rows of 64 bytes: row r has its four chunks c at c ^ (r / 2 % 4). Eight rows of one chunk, which
+/// ldmatrix reads at once, and two whole rows, which eight threads copy, both lie in 32 different
+/// banks.
 TypedPointer GpuTile::placeOfA(TypedPointer a, Value row, Value depth) {
   if (!deepRows)
     return placeAcross(a, depth, row, s.getRows());
-  Value chunk = arith::XOrIOp::create(k.b, k.loc, k.div(depth, 4), k.rem(k.div(row, 2), 4));
-  return k.at(a, k.add(k.add(k.mul(row, s.getDepth()), k.mul(chunk, 4)), k.rem(depth, 4)));
+  Value place = arith::XOrIOp::create(k.b, k.loc, k.div(depth, chunk()), k.rem(k.div(row, 2), 4));
+  return k.at(a,
+              k.add(k.add(k.mul(row, s.getDepth()), k.mul(place, chunk())), k.rem(depth, chunk())));
 }
 
 TypedPointer GpuTile::placeOfB(TypedPointer b, Value depth, Value column) {
   return placeAcross(b, depth, column, s.getColumns());
 }
 
-/// Rows of 16 or a multiple of 32 floats: groups of eight columns change places, so that eight
-/// columns at four depths, a fragment of mma.sync, lie in 32 different banks, and so does a whole
-/// row.
+/// Groups of eight columns change places. f32, rows of 16 or a multiple of 32 floats: eight columns
+/// at four depths, a fragment of mma.sync, lie in 32 different banks, and so does a whole row.
+/// bf16: one group at eight depths, which ldmatrix reads at once, lies in 32 different banks, and
+/// so do eight neighbouring groups, which eight threads copy.
 TypedPointer GpuTile::placeAcross(TypedPointer base, Value depth, Value column, int64_t columns) {
   Value group = columns >= 32 ? k.rem(depth, 4) : k.rem(k.div(depth, 2), 2);
+  if (isBf16()) {
+    int64_t groups = std::min<int64_t>(columns / 8, 8);
+    group = k.rem(k.div(depth, 8 / groups), groups);
+  }
   Value swizzled = arith::XOrIOp::create(k.b, k.loc, column, k.mul(group, 8));
   return k.at(base, k.add(k.mul(depth, columns), swizzled));
 }
@@ -101,7 +107,7 @@ Values GpuTile::multiplyFma(TypedPointer a, TypedPointer b, ValueRange accumulat
 }
 
 //===----------------------------------------------------------------------===//
-// tf32 on tensor cores
+// Tensor cores
 //===----------------------------------------------------------------------===//
 
 Value netc::cuda::roundToTf32(GpuEmitter &k, Value x) {
@@ -110,55 +116,84 @@ Value netc::cuda::roundToTf32(GpuEmitter &k, Value x) {
   return arith::BitcastOp::create(k.b, k.loc, k.f32(), bits);
 }
 
-/// Fragments of m16n8k8 (PTX ISA, "Matrix fragments for mma.m16n8k8"): with g = lane / 4 and q =
-/// lane % 4, A holds (g, q), (g + 8, q), (g, q + 4), (g + 8, q + 4); B (q, g), (q + 4, g); C (g,
-/// 2q), (g, 2q + 1), (g + 8, 2q), (g + 8, 2q + 1).
+/// Four matrices of eight rows of 16 bytes: lanes 0 to 7 name the rows of the first, and so on.
+Values GpuTile::loadMatrices(TypedPointer row, bool transposed) {
+  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.i32()));
+  Value loaded = NVVM::LdMatrixOp::create(
+      k.b, k.loc, four, Value(row), 4, transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+      NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8), NVVM::LdStMatrixEltType::B16);
+  Values parts;
+  for (int64_t part = 0; part < 4; ++part)
+    parts.push_back(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part));
+  return parts;
+}
+
+/// Rows 16 i on of this warp, two chunks of depths from `depth` on. Fragments of A (PTX ISA,
+/// "Matrix fragments for mma.m16n8k8" and ".m16n8k16"), g = lane / 4, q = lane % 4: rows g and g +
+/// 8; tf32: depths q, then q + 4; bf16: depths 2q and 2q + 1, then eight more.
+Values GpuTile::fragmentOfA(TypedPointer a, int64_t i, int64_t depth) {
+  Value first = k.add(warpRow, i * 16);
+  if (deepRows) {
+    // Each lane names a row of one of four matrices: rows 0-7 and 8-15, first and second chunk.
+    Value row = k.add(first, k.rem(lane, 16));
+    return loadMatrices(placeOfA(a, row, k.add(k.mul(k.div(lane, 16), chunk()), depth)),
+                        /*transposed=*/false);
+  }
+  if (isBf16()) {
+    // Rows of memory are depths: the matrices are transposed on their way.
+    Value row = k.add(first, k.mul(k.rem(k.div(lane, 8), 2), 8));
+    Value at = k.add(k.add(k.mul(k.div(lane, 16), 8), k.rem(lane, 8)), depth);
+    return loadMatrices(placeOfA(a, row, at), /*transposed=*/true);
+  }
+  Values operand;
+  for (int64_t part = 0; part < 4; ++part) {
+    Value row = k.add(k.add(first, part % 2 * 8), quad);
+    Value x = k.load(placeOfA(a, row, k.add(lane4, depth + part / 2 * 4)));
+    operand.push_back(arith::BitcastOp::create(k.b, k.loc, k.i32(), x));
+  }
+  return operand;
+}
+
+/// Columns 8 j to 8 j + 15 of this warp, two fragments. Fragments of B: column g; tf32: depths q
+/// and q + 4; bf16: depths 2q and 2q + 1, then eight more.
+Values GpuTile::fragmentsOfB(TypedPointer b, int64_t j, int64_t depth) {
+  if (isBf16()) {
+    Value column = k.add(k.add(warpColumn, j * 8), k.mul(k.div(lane, 16), 8));
+    return loadMatrices(placeOfB(b, k.add(k.rem(lane, 16), depth), column), /*transposed=*/true);
+  }
+  Values operand;
+  for (int64_t part = 0; part < 4; ++part) {
+    Value column = k.add(k.add(warpColumn, j * 8 + part / 2 * 8), quad);
+    Value x = k.load(placeOfB(b, k.add(lane4, depth + part % 2 * 4), column));
+    operand.push_back(arith::BitcastOp::create(k.b, k.loc, k.i32(), x));
+  }
+  return operand;
+}
+
+Value GpuTile::multiplyFragments(ValueRange a, ValueRange b, ValueRange sums) {
+  auto type = isBf16() ? NVVM::MMATypes::bf16 : NVVM::MMATypes::tf32;
+  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.f32()));
+  return NVVM::MmaOp::create(k.b, k.loc, four, a, b, sums, ArrayRef<int64_t>{16, 8, 2 * chunk()},
+                             std::nullopt, std::nullopt, std::array{type, type},
+                             std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
+}
+
+/// C holds (g, 2q), (g, 2q + 1), (g + 8, 2q), (g + 8, 2q + 1), for either type.
 Values GpuTile::multiplyMma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
                             int64_t end) {
   Values next(accumulators.begin(), accumulators.end());
   int64_t down = s.getThreadRows() / 16, across = warpColumns / 8;
-  auto four = LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.i32()));
-  auto fourFloats =
-      LLVM::LLVMStructType::getLiteral(k.b.getContext(), SmallVector<Type>(4, k.f32()));
-  auto bitsAt = [&](TypedPointer place) -> Value {
-    return arith::BitcastOp::create(k.b, k.loc, k.i32(), k.load(place));
-  };
-  for (int64_t depth = begin; depth < end; depth += 8) {
-    SmallVector<Values> x, y;
-    for (int64_t i = 0; i < down; ++i) {
-      Values operand;
-      if (deepRows) {
-        // Each lane names a row of one of four 8x4 matrices: rows 0-7 and 8-15, depths 0-3 and 4-7.
-        Value row = k.add(k.add(warpRow, i * 16), k.rem(lane, 16));
-        Value loaded = NVVM::LdMatrixOp::create(
-            k.b, k.loc, four, Value(placeOfA(a, row, k.add(k.mul(k.div(lane, 16), 4), depth))), 4,
-            NVVM::MMALayout::row, NVVM::LdStMatrixShapeAttr::get(k.b.getContext(), 8, 8),
-            NVVM::LdStMatrixEltType::B16);
-        for (int64_t part = 0; part < 4; ++part)
-          operand.push_back(LLVM::ExtractValueOp::create(k.b, k.loc, loaded, part));
-      } else {
-        for (int64_t part = 0; part < 4; ++part) {
-          Value row = k.add(k.add(warpRow, i * 16 + part % 2 * 8), quad);
-          operand.push_back(bitsAt(placeOfA(a, row, k.add(lane4, depth + part / 2 * 4))));
-        }
-      }
-      x.push_back(operand);
-    }
-    for (int64_t j = 0; j < across; ++j) {
-      Values operand;
-      for (int64_t part = 0; part < 2; ++part) {
-        Value column = k.add(k.add(warpColumn, j * 8), quad);
-        operand.push_back(bitsAt(placeOfB(b, k.add(lane4, depth + part * 4), column)));
-      }
-      y.push_back(operand);
-    }
+  for (int64_t depth = begin; depth < end; depth += 2 * chunk()) {
+    SmallVector<Values> x;
+    for (int64_t i = 0; i < down; ++i)
+      x.push_back(fragmentOfA(a, i, depth));
+    Values y;
+    for (int64_t j = 0; j < across; j += 2)
+      y.append(fragmentsOfB(b, j, depth));
     for (int64_t i = 0; i < down; ++i)
       for (int64_t j = 0; j < across; ++j) {
         auto own = MutableArrayRef<Value>(next).slice((i * across + j) * 4, 4);
-        Value product = NVVM::MmaOp::create(k.b, k.loc, fourFloats, x[i], y[j], ValueRange(own),
-                                            ArrayRef<int64_t>{16, 8, 8}, std::nullopt, std::nullopt,
-                                            std::array{NVVM::MMATypes::tf32, NVVM::MMATypes::tf32},
-                                            std::array{NVVM::MMALayout::row, NVVM::MMALayout::col});
+        Value product = multiplyFragments(x[i], ValueRange(y).slice(2 * j, 2), ValueRange(own));
         for (int64_t part = 0; part < 4; ++part)
           own[part] = LLVM::ExtractValueOp::create(k.b, k.loc, product, part);
       }

@@ -1,9 +1,10 @@
 //===- GpuTile.h - one block's product of two tiles -------------*- C++ -*-===//
 //
 // A block of threads multiplies tiles A [rows, depth] and B [depth, columns] in shared memory,
-// stage by stage, and keeps the product in registers: f32 multiply-adds, or mma.sync.m16n8k8 on
-// tf32 operands. Rows in shared memory are swizzled: 16-byte chunks are permuted within a row so
-// that copies, ldmatrix, the reads of FMA and the scalar reads of fragments have no bank conflicts.
+// stage by stage, and keeps the product in registers: f32 multiply-adds, or mma.sync on tf32
+// (m16n8k8) or bf16 (m16n8k16) operands. Rows in shared memory are swizzled: 16-byte chunks are
+// permuted within a row so that copies, ldmatrix, the reads of FMA and the scalar reads of
+// fragments have no bank conflicts.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_CODEGEN_CUDA_GPUTILE_H
@@ -26,15 +27,19 @@ public:
   /// where they lie.
   GpuTile(GpuEmitter &k, kern::GpuScheduleAttr schedule, bool deepRows);
 
-  int64_t aFloats() const { return s.getRows() * s.getDepth(); }
-  int64_t bFloats() const { return s.getDepth() * s.getColumns(); }
-  /// Where an element of a stage's A or B lies; neighbours within 4 along the rows of memory (A's
+  /// What the tiles in shared memory hold: bf16, or f32 (rounded to tf32 for mma).
+  mlir::Type element() const { return isBf16() ? Type(k.b.getBF16Type()) : k.f32(); }
+  /// Elements of 16 bytes.
+  int64_t chunk() const { return isBf16() ? 8 : 4; }
+  int64_t aElements() const { return s.getRows() * s.getDepth(); }
+  int64_t bElements() const { return s.getDepth() * s.getColumns(); }
+  /// Where an element of a stage's A or B lies; those of one chunk along the rows of memory (A's
   /// depths where `deepRows`, else its rows; B's columns) lie side by side.
   TypedPointer placeOfA(TypedPointer a, Value row, Value depth);
   TypedPointer placeOfB(TypedPointer b, Value depth, Value column);
 
   Values zeros();
-  /// accumulators + A B over depths [begin, end) of one stage; multiples of 8.
+  /// accumulators + A B over depths [begin, end) of one stage: multiples of two chunks.
   Values multiply(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
                   int64_t end);
   /// In the order of rows for equal columnIndex.
@@ -44,13 +49,18 @@ public:
   /// Threads with the same columns are numbered by rowGroup() in the order of their rows.
   int64_t rowGroups() const;
   Value rowGroup();
-  bool isMma() const { return s.getAlgorithm() == kern::GpuAlgorithm::Mma; }
+  bool isMma() const { return s.isMma(); }
+  bool isBf16() const { return s.getAlgorithm() == kern::GpuAlgorithm::MmaBf16; }
 
 private:
   Values multiplyFma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
                      int64_t end);
   Values multiplyMma(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
                      int64_t end);
+  Values fragmentOfA(TypedPointer a, int64_t i, int64_t depth);
+  Values fragmentsOfB(TypedPointer b, int64_t j, int64_t depth);
+  Values loadMatrices(TypedPointer row, bool transposed);
+  Value multiplyFragments(ValueRange a, ValueRange b, ValueRange sums);
   TypedPointer placeAcross(TypedPointer base, Value depth, Value column, int64_t columns);
   Value rowOffset(int64_t r);    // FMA: the thread's r-th row
   Value columnOffset(int64_t j); // FMA: its j-th chunk of 4 columns

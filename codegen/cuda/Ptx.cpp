@@ -39,7 +39,7 @@ void LLVMInitializeNVPTXAsmPrinter();
 
 GpuFeatures netc::cuda::featuresOf(unsigned chip) {
   target::GpuChip facts = target::gpuChipFrom(chip);
-  return {facts.asyncCopy, facts.tensorTf32};
+  return {facts.asyncCopy, facts.tensorCores};
 }
 
 /// The same polynomials as on the CPU: no libdevice.

@@ -71,7 +71,8 @@ def Kern_ScheduleAttr : AttrDef<Kern_Dialect, "Schedule"> {
 }
 
 def Kern_GpuAlgorithm : I32EnumAttr<"GpuAlgorithm", "how a block of threads multiplies", [
-    I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fma", 1, "fma">, I32EnumAttrCase<"Mma", 2, "mma">]> {
+    I32EnumAttrCase<"Direct", 0, "direct">, I32EnumAttrCase<"Fma", 1, "fma">, I32EnumAttrCase<"MmaTf32", 2, "mma_tf32">,
+    I32EnumAttrCase<"MmaBf16", 3, "mma_bf16">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }
@@ -82,12 +83,18 @@ def Kern_GpuScheduleAttr : AttrDef<Kern_Dialect, "GpuSchedule"> {
   let description = [{
     A block of `threads` computes rows x columns of the product (implicit GEMM: rows are pixels, of a filter gradient
     taps and input channels; columns are output channels), `depth` of the reduction at a time. direct: one thread
-    per output, for small groups; fma: f32 in registers, thread_rows rows per thread; mma: tf32 tensor cores, thread_rows
-    rows per warp. stages: of the copy pipeline, if operands are copied unchanged.
+    per output, for small groups; fma: f32 in registers, thread_rows rows per thread; mma_tf32, mma_bf16: tensor cores on
+    operands of that type, thread_rows rows per warp. stages: of the copy pipeline, if operands are copied unchanged.
   }];
   let parameters = (ins EnumParameter<Kern_GpuAlgorithm>:$algorithm, "int64_t":$rows, "int64_t":$columns, "int64_t":$depth,
       "int64_t":$threads, "int64_t":$thread_rows, "int64_t":$stages);
   let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    /// Whether tensor cores multiply.
+    bool isMma() const {
+      return getAlgorithm() == GpuAlgorithm::MmaTf32 || getAlgorithm() == GpuAlgorithm::MmaBf16;
+    }
+  }];
 }
 
 def Kern_ContractKind : I32EnumAttr<"ContractKind", "which product", [

@@ -113,7 +113,7 @@ struct GpuFacts {
 struct GpuChip {
   unsigned number; ///< 10 * major + minor
   bool asyncCopy;  ///< cp.async: PTX ISA, "sm_80 or higher"
-  bool tensorTf32; ///< mma.sync on tf32: PTX ISA, "sm_80 or higher"
+  bool tensorCores; ///< mma.sync on tf32 and bf16: PTX ISA, "sm_80 or higher"
 };
 llvm::ArrayRef<GpuChip> gpuChips();
 

@@ -115,7 +115,7 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
                               c.kind == kern::ContractKind::InputGrad,
                               kern::isLanewise(c.geometry, schedule.getLanes()),
                               schedule.getWinograd(), schedule.getLanes(),
-                              gpu && gpu.getAlgorithm() == kern::GpuAlgorithm::Mma)
+                              gpu && gpu.getAlgorithm() == kern::GpuAlgorithm::MmaTf32)
       .getResult(0);
 }
 

@@ -18,8 +18,11 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
     return {};
   auto make = [&](GpuAlgorithm algorithm, int64_t rows, int64_t columns, int64_t threads,
                   int64_t threadRows) {
-    int64_t stages = algorithm == GpuAlgorithm::Mma ? 5 : 3;
-    return GpuScheduleAttr::get(g.getContext(), algorithm, rows, columns, /*depth=*/16, threads,
+    // A stage's rows of the depth are 64 bytes.
+    int64_t depth = algorithm == GpuAlgorithm::MmaBf16 ? 32 : 16,
+            stages =
+                algorithm == GpuAlgorithm::MmaBf16 || algorithm == GpuAlgorithm::MmaTf32 ? 5 : 3;
+    return GpuScheduleAttr::get(g.getContext(), algorithm, rows, columns, depth, threads,
                                 threadRows, stages);
   };
   if (isDirect(kind, g)) {
@@ -47,8 +50,8 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
     // Warps of 64x32, 32x32 or 16x16.
     int64_t warpRows = tall == 128 ? 64 : columns >= 64 ? 32 : 16;
     int64_t warpColumns = columns >= 32 ? 32 : 16;
-    return make(GpuAlgorithm::Mma, tall, columns, 32 * (tall / warpRows) * (columns / warpColumns),
-                warpRows);
+    return make(target.elementBytes == 2 ? GpuAlgorithm::MmaBf16 : GpuAlgorithm::MmaTf32, tall,
+                columns, 32 * (tall / warpRows) * (columns / warpColumns), warpRows);
   }
   // Threads of 8x8, 8x4 or 4x4.
   int64_t threadRows = columns >= 64 ? 8 : 4, threadColumns = tall == 128 ? 8 : 4;
@@ -85,7 +88,8 @@ static int64_t chunksOfPixels(GeometryAttr g, const TargetFacts &target, int64_t
 ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
   int64_t outputs = gpuColumnsOfGroup(kind, g);
   bool direct = isDirect(kind, g);
-  int64_t tile = direct ? outputs : ceilDiv(outputs, 4) * 4;
+  int64_t chunk = 16 / target.elementBytes; // 16-byte rows
+  int64_t tile = direct ? outputs : ceilDiv(outputs, chunk) * chunk;
   int64_t chunks = kind == ContractKind::FilterGrad ? chunksOfPixels(g, target, tile) : 1;
   return ScheduleAttr::get(g.getContext(), /*lanes=*/1, /*tile_pixels=*/1, /*tile_vectors=*/tile,
                            /*strip_rows=*/1,
@@ -94,7 +98,7 @@ ScheduleAttr netc::kern::packForGpu(ContractKind kind, GeometryAttr g, const Tar
 
 int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) {
   int64_t full = std::max<int64_t>(1, target::GpuFacts().threadsAtFullRegisters / gpu.getThreads());
-  if (gpu.getAlgorithm() != GpuAlgorithm::Mma)
+  if (!gpu.isMma())
     return full;
   // Tensor cores: more blocks, so that one multiplies while another waits. Half of the registers
   // hold 64 sums and their fragments; where blocks are small, a third leaves room for prologues.

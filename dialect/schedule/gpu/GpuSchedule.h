@@ -16,7 +16,7 @@ namespace netc::kern {
 GpuScheduleAttr gpuSchedule(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
 /// How weights are packed for a GPU and in how many chunks filter gradients are summed: one block
-/// of all channels of a group, their number rounded up to 4 (16-byte rows).
+/// of all channels of a group, their number rounded up to whole chunks of 16 bytes.
 ScheduleAttr packForGpu(ContractKind kind, GeometryAttr geometry, const TargetFacts &target);
 
 /// Blocks that a multiprocessor is to hold at once: as many threads as can have all registers each;

@@ -49,9 +49,9 @@ TEST(GpuSchedule, BlocksLeaveRegistersForSums) {
     return gpuBlocksPerProcessor(GpuScheduleAttr::get(
         geometry({56, 64, 64}).getContext(), algorithm, rows, columns, 16, threads, 64, 3));
   };
-  EXPECT_EQ(blocks(128, 128, 256, GpuAlgorithm::Mma), 2);
-  EXPECT_EQ(blocks(128, 64, 128, GpuAlgorithm::Mma), 3);
-  EXPECT_EQ(blocks(64, 64, 128, GpuAlgorithm::Mma), 4);
+  EXPECT_EQ(blocks(128, 128, 256, GpuAlgorithm::MmaTf32), 2);
+  EXPECT_EQ(blocks(128, 64, 128, GpuAlgorithm::MmaTf32), 3);
+  EXPECT_EQ(blocks(64, 64, 128, GpuAlgorithm::MmaTf32), 4);
   EXPECT_EQ(blocks(128, 128, 256, GpuAlgorithm::Fma), 1);
 }
 
@@ -81,7 +81,7 @@ TEST(GpuSchedule, ThreadsDivideTheTile) {
     GpuScheduleAttr s = gpuSchedule(kind, g, facts);
     if (s.getAlgorithm() == GpuAlgorithm::Direct)
       return;
-    EXPECT_EQ(s.getAlgorithm(), facts.tensorCores ? GpuAlgorithm::Mma : GpuAlgorithm::Fma);
+    EXPECT_EQ(s.getAlgorithm(), facts.tensorCores ? GpuAlgorithm::MmaTf32 : GpuAlgorithm::Fma);
     EXPECT_EQ(s.getRows() % s.getThreadRows(), 0);
     EXPECT_EQ(s.getRows() * s.getColumns() % s.getThreads(), 0);
   });

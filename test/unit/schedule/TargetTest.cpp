@@ -42,10 +42,10 @@ TEST(Target, ChipsKeepWhatOlderOnesHave) {
   for (size_t i = 1; i < chips.size(); ++i) {
     EXPECT_LT(chips[i - 1].number, chips[i].number);
     EXPECT_LE(chips[i - 1].asyncCopy, chips[i].asyncCopy);
-    EXPECT_LE(chips[i - 1].tensorTf32, chips[i].tensorTf32);
+    EXPECT_LE(chips[i - 1].tensorCores, chips[i].tensorCores);
   }
-  EXPECT_FALSE(gpuChipFrom(75).tensorTf32);
-  EXPECT_TRUE(gpuChipFrom(80).tensorTf32);
+  EXPECT_FALSE(gpuChipFrom(75).tensorCores);
+  EXPECT_TRUE(gpuChipFrom(80).tensorCores);
   EXPECT_TRUE(gpuChipFrom(87).asyncCopy); // as the next older one that is listed
 }
 
