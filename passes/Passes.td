@@ -173,7 +173,9 @@ def AssignPrecision : Pass<"net-assign-precision", "mlir::ModuleOp"> {
     %y = net.conv2d %x, %w {…, net.operand_type = tf32}
     ```
   }];
-  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32, tf32 or bf16">];
+  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32, tf32 or bf16">,
+                 Option<"bf16Products", "bf16-products", "bool", "false",
+                     "the target multiplies bf16 operands; else they are widened">];
   let statistics = [Statistic<"numValues", "values", "values given a storage type">,
                     Statistic<"numContractions", "contractions", "contractions given an operand type">];
 }

@@ -42,6 +42,7 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
 static void buildPrecisionStage(OpPassManager &pm, const PipelineOptions &options) {
   AssignPrecisionOptions precision;
   precision.precision = options.precision;
+  precision.bf16Products = options.gpu; // tensor cores
   pm.addPass(createAssignPrecision(precision));
 }
 

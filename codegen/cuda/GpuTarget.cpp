@@ -17,9 +17,10 @@ static std::string chipNames() {
   return text;
 }
 
-bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulated,
+bool netc::cuda::parseChips(llvm::StringRef list, llvm::StringRef precision, bool simulated,
                             GpuTarget &target, std::string &error) {
-  target.tensorCores = tensorCores;
+  target.precision = precision.str();
+  bool tensorCores = precision != "f32";
   target.simulated = simulated;
   if (list.empty()) {
     target.chips =
@@ -38,8 +39,9 @@ bool netc::cuda::parseChips(llvm::StringRef list, bool tensorCores, bool simulat
       return false;
     }
     if (tensorCores && !target::gpuChipFrom(chip).tensorCores) {
-      error = "--precision tf32: sm_" + std::to_string(chip) +
-              " lacks mma.sync on tf32, which 'kern.contract' needs; "
+      error = "--precision " + target.precision + ": sm_" + std::to_string(chip) +
+              " lacks mma.sync on " + target.precision +
+              ", which 'kern.contract' needs; "
               "expected sm_80 or newer, or --precision f32";
       return false;
     }

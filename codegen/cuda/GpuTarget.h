@@ -10,15 +10,15 @@
 namespace netc::cuda {
 
 struct GpuTarget {
-  std::vector<unsigned> chips; ///< 10 * major + minor of the compute capability, ascending
-  bool assembled = false;      ///< chips were named: machine code for each where ptxas is found
-  bool tensorCores = false;    ///< --precision tf32
-  bool simulated = false;      ///< --target sim
+  std::vector<unsigned> chips;   ///< 10 * major + minor of the compute capability, ascending
+  bool assembled = false;        ///< chips were named: machine code for each where ptxas is found
+  std::string precision = "f32"; ///< f32, or what tensor cores multiply: tf32 or bf16
+  bool simulated = false;        ///< --target sim
 };
 
 /// Reads `--chip` ("sm_80,sm_90"; empty: PTX for sm_75 and sm_80, which newer chips load too).
-/// False: `error` says what was expected, or which chip lacks what `tensorCores` needs.
-bool parseChips(llvm::StringRef list, bool tensorCores, bool simulated, GpuTarget &target,
+/// False: `error` says what was expected, or which chip lacks what `precision` needs.
+bool parseChips(llvm::StringRef list, llvm::StringRef precision, bool simulated, GpuTarget &target,
                 std::string &error);
 
 } // namespace netc::cuda

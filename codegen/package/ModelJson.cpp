@@ -104,8 +104,8 @@ static void writeTarget(json::OStream &out, const CpuTarget &target, const cuda:
     for (unsigned chip : gpu->chips)
       chips.push_back("sm_" + std::to_string(chip));
   out.attribute("target", !gpu ? "cpu" : gpu->simulated ? "sim" : "cuda");
-  out.attribute("cpu",
-                gpu ? llvm::join(chips, ",") + (gpu->tensorCores ? " tf32" : "") : target.name);
+  std::string precision = gpu && gpu->precision != "f32" ? " " + gpu->precision : "";
+  out.attribute("cpu", gpu ? llvm::join(chips, ",") + precision : target.name);
   out.attributeArray("features", [&] {
     if (!gpu)
       for (const std::string &feature : target.features)

@@ -14,12 +14,12 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
 
-/// tf32 operands may go to tensor cores. Strips in scratch and packed weights are of the operands'
-/// type, whatever activations are stored as.
+/// tf32 and bf16 operands may go to tensor cores. Strips in scratch and packed weights are of the
+/// operands' type, whatever activations are stored as.
 static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFacts &target) {
   kern::TargetFacts facts = target;
   auto operands = contraction->getAttrOfType<TypeAttr>(net::kOperandType);
-  facts.tensorCores = operands && operands.getValue().isTF32();
+  facts.tensorCores = operands && !operands.getValue().isF32();
   if (operands && operands.getValue().isBF16())
     facts.elementBytes = kern::elementBytes(operands.getValue());
   return facts;
@@ -106,10 +106,12 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
     inputs = {k.get(scaled.getFilter()), k.get(scaled.getScale())};
   else
     inputs = {k.get(filter)};
-  auto type =
-      RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule), k.b.getF32Type());
-  kern::GpuScheduleAttr gpu =
-      kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target));
+  kern::TargetFacts facts = factsFor(contraction, k.target);
+  kern::GpuScheduleAttr gpu = kern::gpuSchedule(c.kind, c.geometry, facts);
+  bool inBf16 = gpu ? gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16
+                    : facts.elementBytes == kern::elementBytes(k.b.getBF16Type());
+  auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule),
+                                    inBf16 ? Type(k.b.getBF16Type()) : k.b.getF32Type());
   return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs,
                               ValueRange{k.empty(type, fusion.getLoc())}, c.geometry.getGroups(),
                               c.kind == kern::ContractKind::InputGrad,

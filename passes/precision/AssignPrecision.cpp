@@ -4,7 +4,8 @@
 // activations and their gradients what --precision says; parameters, statistics, losses and what
 // they compare, inputs and outputs of the model f32; labels i64. Each contraction has an operand
 // type, `net.operand_type`: what its operands are rounded to before they are multiplied; sums are
-// f32. tf32 is an operand type alone, and f32 the operand type of what is stored as bf16.
+// f32. tf32 is an operand type alone; what is stored as bf16 is widened to f32 where the target
+// cannot multiply it.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -31,13 +32,13 @@ struct Types {
 } // namespace
 
 /// Null types for a precision that there is not.
-static Types typesOf(StringRef precision, Builder &b) {
+static Types typesOf(StringRef precision, bool bf16Products, Builder &b) {
   if (precision == "f32")
     return {b.getF32Type(), b.getF32Type()};
   if (precision == "tf32")
     return {b.getF32Type(), b.getTF32Type()};
   if (precision == "bf16")
-    return {b.getBF16Type(), b.getF32Type()};
+    return {b.getBF16Type(), bf16Products ? Type(b.getBF16Type()) : b.getF32Type()};
   return {};
 }
 
@@ -66,7 +67,7 @@ static bool assignStorage(Value value, Type storage) {
 
 void AssignPrecision::runOnOperation() {
   Builder b(&getContext());
-  Types types = typesOf(precision, b);
+  Types types = typesOf(precision, bf16Products, b);
   if (!types.storage) {
     getOperation().emitError() << "no precision '" << precision << "', expected f32, tf32 or bf16";
     return signalPassFailure();

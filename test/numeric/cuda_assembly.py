@@ -28,6 +28,8 @@ ZOO = {"lenet": "lenet.net", "with_tanh": "relu_vs_tanh.net", "resnet20": "resne
 REGISTERS, SHARED = 65536, 99 << 10  # of a multiprocessor; what a block may have of shared memory on any chip from sm_80 on
 SHARED_75 = 64 << 10
 MOST_SPILLED = 320  # bytes of a contraction on tensor cores, written and read
+MMA = {"tf32": "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32",
+       "bf16": "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"}
 MMA_OF_TILE = {256: {32}, 128: {32, 16, 8, 4}}  # threads: mma.sync a stage of 16, by the tile's warps
 
 
@@ -136,13 +138,13 @@ def instruction_mix(path, precision):
             continue
         contractions += 1
         loop = loops[0]
-        count = loop.count("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32")
+        count = loop.count(MMA[precision]) if precision in MMA else 0
         tensor += count > 0
         kinds[count] += 1
-        if precision == "tf32" and count not in MMA_OF_TILE[bounds[name][0]]:
+        if precision in MMA and count not in MMA_OF_TILE[bounds[name][0]]:
             wrong.append(f"{name}: {count} mma for {bounds[name][0]} threads")
-        if precision == "f32" and (count or "tf32" in body):
-            wrong.append(f"{name}: tf32 in f32")
+        if precision == "f32" and ("mma.sync" in body or "tf32" in body):
+            wrong.append(f"{name}: tensor cores in f32")
         scalar = len(re.findall(r"ld\.global\S*\.[bf]32 \t?%|cp\.async\.ca\.shared\.global", loop))
         wide = len(re.findall(r"ld\.global\S*\.v4|cp\.async\.cg\.shared\.global \[[^]]*\], \[[^]]*\], 16", loop))
         if scalar or not wide:
@@ -151,7 +153,7 @@ def instruction_mix(path, precision):
     return [("contractions off their tile: " + "; ".join(wrong[:3]), len(wrong), 0.5),
             # conv1 in inference, in training, computed again by leaner steps, and its filter gradient.
             ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 4.5),
-            ("contractions without tensor cores", contractions - tensor if precision == "tf32" else 0, 0.5)]
+            ("contractions without tensor cores", contractions - tensor if precision in MMA else 0, 0.5)]
 
 
 def print_table(ptxas, path, chip):
@@ -186,7 +188,7 @@ def main():
                 results.append((name, pool.submit(lambda: occupancy(ptxas, emitted(*arguments), chip))))
 
         for model in MODEL_NAMES:
-            for precision, level in (("f32", 75), ("f32", 80), ("tf32", 80)):
+            for precision, level in (("f32", 75), ("f32", 80), ("tf32", 80), ("bf16", 80)):
                 try:
                     path = emit(folder, model, precision, level)
                 except Failed as error:

@@ -2,7 +2,7 @@
 """The CUDA kernels, in the simulator: every layer at awkward shapes against float64, forward and backward.
 
 The same models as kernels.py, compiled with --target sim: the simulator reads the PTX that ships, checks bounds, races,
-barriers and unwritten shared memory, and orders warps by a seed; results must not depend on it. tf32: convolutions
+barriers and unwritten shared memory, and orders warps by a seed; results must not depend on it. tf32 and bf16: convolutions
 against a reference whose operands are rounded as the tensor cores' are.
 """
 import json
@@ -95,10 +95,10 @@ def check(report, name, net):
     report.case(f"{name}/order_of_warps", same_bits, executable, inputs)
 
 
-def tf32(name):
-    executable = Compiled.from_text(tensor_cores.text(name), options=SIM + ["--precision", "tf32"])
+def on_tensor_cores(name, precision):
+    executable = Compiled.from_text(tensor_cores.text(name), options=SIM + ["--precision", precision])
     weights, inputs = tensor_cores.draw(name)
-    return tensor_cores.claims(name, weights, inputs, executable.run(weights, inputs, train=True))
+    return tensor_cores.claims(name, weights, inputs, executable.run(weights, inputs, train=True), precision)
 
 
 def main():
@@ -108,11 +108,13 @@ def main():
         report.close()
     torch.set_num_threads(THREADS)
     tasks = [(name, lambda name=name, net=net: check(report, name, net)) for name, net in cases()]
-    for precision in ("f32", "tf32"):
+    for precision in ("f32", "tf32", "bf16"):
         name = "banks_" + precision
         tasks.append((name, lambda a=(name, bank_conflicts, "--precision", precision): report.case(*a)))
-    for name in tensor_cores.CASES:
-        tasks.append(("tf32_" + name, lambda a=("tf32_" + name, tf32, name): report.case(*a)))
+    for precision in ("tf32", "bf16"):
+        for name in tensor_cores.CASES:
+            case = precision + "_" + name
+            tasks.append((case, lambda a=(case, on_tensor_cores, name, precision): report.case(*a)))
     for name, task in report.share(tasks):
         if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
             continue

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Whole training steps of CUDA kernels, in the simulator, against the CPU's kernels; three steps twice, bit for bit.
 
-f32 by the bounds of parity.py: batch-norm biases of +-4 keep values off the ReLUs' corners; then ordinary weights. tf32: loss within 1e-3, the
-cosine of each gradient at least 0.98.
+f32 by the bounds of parity.py: batch-norm biases of +-4 keep values off the ReLUs' corners; then ordinary weights. tf32: loss within 1e-3, bf16:
+within 1e-2; the cosine of each gradient at least 0.98.
 """
 import os
 import pathlib
@@ -12,7 +12,7 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
-from agreement import difference, step_claims, tf32_claims
+from agreement import bf16_claims, difference, step_claims, tf32_claims
 from compiled import MODELS, Compiled, call
 from report import Report
 
@@ -86,6 +86,11 @@ def tf32(name):
     return tf32_claims(found, wanted)
 
 
+def bf16(name):
+    wanted, found, _, _ = both(name, ["--precision", "bf16"])
+    return bf16_claims(found, wanted)
+
+
 def same_training(name):
     """Three steps with momentum, in two orders of warps: the same weights and optimizer state."""
     source, options, images = CASES[name]
@@ -111,6 +116,7 @@ def main():
         report.case(name + "/f32", f32, name)
         report.case(name + "/f32_ordinary_weights", f32, name, True)
         report.case(name + "/tf32", tf32, name)
+        report.case(name + "/bf16", bf16, name)
     if len(sys.argv) == 1 or "training" in sys.argv:
         report.case("training/same_bits", same_training, "resnet20")
     report.close()

@@ -289,12 +289,9 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
 /// Refuses a precision that the target does not have, naming those that it has.
 static int checkPrecision(const Options &options) {
   bool forGpu = options.target != "cpu";
-  std::string expected = forGpu ? "expected f32 or tf32" : "expected f32 or bf16";
+  std::string expected = forGpu ? "expected f32, tf32 or bf16" : "expected f32 or bf16";
   if (options.precision == "tf32" && !forGpu)
     return fail("--precision tf32 is for --target cuda and sim; " + expected);
-  if (options.precision == "bf16" && forGpu)
-    return fail("--precision bf16 is not available for --target " + options.target + " yet; " +
-                expected);
   if (options.precision == "int8" && options.mode == "both")
     return fail("--precision int8 cannot train, which --mode both compiles; " + expected);
   if (options.precision == "int8")
@@ -326,8 +323,7 @@ int netc::runCompiler(const Options &options) {
   if (forGpu) {
     std::string error;
     cuda::GpuTarget gpu;
-    if (!cuda::parseChips(options.chip, options.precision == "tf32", options.target == "sim", gpu,
-                          error))
+    if (!cuda::parseChips(options.chip, options.precision, options.target == "sim", gpu, error))
       return fail(error);
     targets.gpu = gpu;
   }

@@ -21,7 +21,7 @@ struct TargetFacts {
   int64_t l1Bytes = 0, l2Bytes = 0; ///< of a core
   int64_t batch = 1; ///< images that a launch is likely to see: 1 in inference, more in training
   bool gpu = false;  ///< kernels for CUDA: lanes are 1, tiles as GpuSchedule.h says
-  bool tensorCores = false; ///< products of tf32 operands are allowed
+  bool tensorCores = false; ///< products of operands below f32 are allowed
   target::CpuCosts costs;
   target::GpuFacts device;
   int64_t elementBytes = 4; ///< of operands, as they are multiplied

@@ -12,6 +12,22 @@ static bool isDirect(ContractKind kind, GeometryAttr g) {
   return g.getGroups() > 1 && gpuColumnsOfGroup(kind, g) < 16;
 }
 
+/// Whether copies of bf16 operands take four channels or more at once. Others, such as images of
+/// three channels, are multiplied as tf32: of bf16, a thread would bring 16 single elements per
+/// stage, for which it has no registers.
+static bool hasChunks(ContractKind kind, GeometryAttr g) {
+  auto divides = [&](int64_t channels) { return channels / g.getGroups() % 4 == 0; };
+  switch (kind) {
+  case ContractKind::Forward:
+    return divides(g.getIc());
+  case ContractKind::InputGrad:
+    return divides(g.getOc());
+  case ContractKind::FilterGrad:
+    return divides(g.getIc()) && divides(g.getOc());
+  }
+  llvm_unreachable("a kind of contraction that has no operands");
+}
+
 GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
                                         const TargetFacts &target) {
   if (!target.gpu)
@@ -50,8 +66,9 @@ GpuScheduleAttr netc::kern::gpuSchedule(ContractKind kind, GeometryAttr g,
     // Warps of 64x32, 32x32 or 16x16.
     int64_t warpRows = tall == 128 ? 64 : columns >= 64 ? 32 : 16;
     int64_t warpColumns = columns >= 32 ? 32 : 16;
-    return make(target.elementBytes == 2 ? GpuAlgorithm::MmaBf16 : GpuAlgorithm::MmaTf32, tall,
-                columns, 32 * (tall / warpRows) * (columns / warpColumns), warpRows);
+    bool bf16 = target.elementBytes == 2 && hasChunks(kind, g);
+    return make(bf16 ? GpuAlgorithm::MmaBf16 : GpuAlgorithm::MmaTf32, tall, columns,
+                32 * (tall / warpRows) * (columns / warpColumns), warpRows);
   }
   // Threads of 8x8, 8x4 or 4x4.
   int64_t threadRows = columns >= 64 ? 8 : 4, threadColumns = tall == 128 ? 8 : 4;

@@ -3,6 +3,7 @@
 // RUN: net-opt %s --net-assign-precision=precision=tf32 --net-assign-precision=precision=tf32 | FileCheck %s --check-prefix=TF32
 // RUN: net-opt %s --net-assign-precision=precision=bf16 | FileCheck %s --check-prefix=BF16
 // RUN: net-opt %s --net-assign-precision=precision=bf16 | net-opt | FileCheck %s --check-prefix=BF16
+// RUN: net-opt %s --net-assign-precision="precision=bf16 bf16-products=true" | FileCheck %s --check-prefix=PRODUCTS
 // RUN: not net-opt %s --net-assign-precision=precision=f8 2>&1 | FileCheck %s --check-prefix=ERROR
 
 // ERROR: error: no precision 'f8', expected f32, tf32 or bf16
@@ -23,6 +24,8 @@ net.parameter @b : tensor<3xf32> {trainable, init = ["constant", 0.0, 0.0], laye
 // BF16: %[[W:.*]] = net.get_parameter @w : tensor<3x6xf32>
 // BF16: %[[Y:.*]] = net.linear %arg0, %[[W]] {net.operand_type = f32} : (tensor<?x6xf32>, tensor<3x6xf32>) -> tensor<?x3xbf16>
 // BF16: net.activation relu %[[Y]] : tensor<?x3xbf16>, tensor<?x3xf32>
+// PRODUCTS-LABEL: func.func @infer
+// PRODUCTS: net.linear {{.*}} {net.operand_type = bf16} : {{.*}} -> tensor<?x3xbf16>
 func.func @infer(%x: tensor<?x6xf32>) -> tensor<?x3xf32> attributes {net.role = #net.role<infer>} {
   %w = net.get_parameter @w : tensor<3x6xf32>
   %y = net.linear %x, %w : (tensor<?x6xf32>, tensor<3x6xf32>) -> tensor<?x3xf32>
