@@ -3,7 +3,7 @@
 set -eu
 
 build="ca-certificates make g++ cmake ninja-build ccache clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev \
-mlir-22-tools libfmt-dev libcli11-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libzstd-dev"
+mlir-22-tools libfmt-dev libcli11-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libzstd-dev libonnx-dev libprotobuf-dev"
 demo="dataset-fashion-mnist python3"
 test="libgtest-dev python3 python3-pip python3-numpy python3-torch python3-torchvision libopenblas0-pthread dataset-fashion-mnist \
 libclang-rt-22-dev graphviz"

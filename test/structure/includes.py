@@ -46,6 +46,8 @@ ROOMS = {
         "layers": ["values", "network", "syntax"],
         "elaborate": ["layers", "values", "network", "syntax"],
         "emit": ["network", "syntax"],
+        "import": [],
+        "import/onnx": ["import"],
     },
     "runtime": {
         "abi": [],

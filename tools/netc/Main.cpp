@@ -1,4 +1,5 @@
 //===- Main.cpp - netc ----------------------------------------------------===//
+#include "tools/netc/Import.h"
 #include "tools/netc/Options.h"
 
 #include "llvm/Support/InitLLVM.h"
@@ -24,7 +25,14 @@ int main(int argc, char **argv) {
     int code = netc::parseFormatOptions(argc - 1, argv + 1, options);
     return code >= 0 ? code : netc::runFormatter(options);
   }
+  if (argc > 1 && std::strcmp(argv[1], "import") == 0) {
+    netc::ImportOptions options;
+    int code = netc::parseImportOptions(argc - 1, argv + 1, options);
+    return code >= 0 ? code : netc::runImporter(options);
+  }
   netc::Options options;
   int code = netc::parseOptions(argc, argv, options);
+  if (code < 0)
+    code = netc::importFirst(options);
   return code >= 0 ? code : netc::runCompiler(options);
 }

@@ -27,7 +27,8 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
   CLI::App app{"netc: compiles a .net file to one executable that trains, evaluates and predicts",
                "netc"};
   std::vector<std::string> sets;
-  app.add_option("FILE", options.file, "the model file; or: netc fmt FILE...")
+  app.add_option("FILE", options.file,
+                 "the model file (.net, or .onnx); or: netc fmt FILE..., netc import FILE")
       ->required()
       ->type_name("");
   app.add_option("-o", options.output, "where the result goes (default: the model's name)")
@@ -125,6 +126,20 @@ int netc::parseFormatOptions(int argc, char **argv, FormatOptions &options) {
       ->required()
       ->type_name("");
   app.add_flag("-n", options.checkOnly, "only check: exit 1 if a file would change");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return finish(app, error);
+  }
+  return -1;
+}
+
+int netc::parseImportOptions(int argc, char **argv, ImportOptions &options) {
+  CLI::App app{"netc import: a model of another format as NAME.net and NAME.safetensors",
+               "netc import"};
+  app.add_option("FILE", options.file, "an ONNX model")->required()->type_name("");
+  app.add_option("-o", options.output, "NAME, without an ending (default: the file's)")
+      ->type_name("NAME");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

@@ -36,15 +36,23 @@ struct FormatOptions {
   bool checkOnly = false;
 };
 
+/// What `netc import …` was asked to do.
+struct ImportOptions {
+  std::string file;
+  std::string output; ///< without an ending; empty: the file's own name
+};
+
 /// Exit codes, as docs/reference/netc.md lists them.
 enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2 };
 
 /// Parses the command line; returns an exit code if there is nothing left to do, else -1.
 int parseOptions(int argc, char **argv, Options &options);
 int parseFormatOptions(int argc, char **argv, FormatOptions &options);
+int parseImportOptions(int argc, char **argv, ImportOptions &options);
 
 int runCompiler(const Options &options);
 int runFormatter(const FormatOptions &options);
+int runImporter(const ImportOptions &options);
 
 } // namespace netc
 

@@ -1,0 +1,283 @@
+//===- Constants.cpp - what a graph computes of sizes ---------------------===//
+#include "frontend/import/onnx/Constants.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace netc::frontend::onnx;
+
+// Lists of sizes are short; weights that a graph rearranges are as long as the file makes them.
+static constexpr int64_t kMostElements = int64_t(1) << 28;
+
+static Tensor list(std::vector<int64_t> values) {
+  Tensor tensor;
+  tensor.dims = {int64_t(values.size())};
+  tensor.isFloat = false;
+  tensor.ints = std::move(values);
+  return tensor;
+}
+
+static int64_t product(const std::vector<int64_t> &dims) {
+  int64_t count = 1;
+  for (int64_t size : dims)
+    if (size < 0 || __builtin_mul_overflow(count, size, &count))
+      return -1;
+  return count;
+}
+
+static const Attribute *attribute(const Node &node, const char *name) {
+  auto found = node.attributes.find(name);
+  return found == node.attributes.end() ? nullptr : &found->second;
+}
+
+/// Of an attribute in old opsets, of input `index` in new ones.
+static std::optional<std::vector<int64_t>> axesOf(const Node &node, size_t index,
+                                                  const FindConstant &find) {
+  if (const Attribute *axes = attribute(node, "axes"))
+    return axes->ints;
+  const Tensor *given = node.inputs.size() > index ? find(node.inputs[index]) : nullptr;
+  return given && !given->isFloat ? std::optional(given->ints) : std::nullopt;
+}
+
+static std::optional<Tensor> foldConstant(const Node &node) {
+  if (const Attribute *value = attribute(node, "value"); value && value->tensor)
+    return *value->tensor;
+  if (const Attribute *value = attribute(node, "value_int")) {
+    Tensor tensor = list({value->i});
+    tensor.dims = {};
+    return tensor;
+  }
+  if (const Attribute *value = attribute(node, "value_ints"))
+    return list(value->ints);
+  Tensor tensor;
+  if (const Attribute *value = attribute(node, "value_float")) {
+    tensor.floats = {float(value->f)};
+    return tensor;
+  }
+  if (const Attribute *value = attribute(node, "value_floats")) {
+    tensor.floats.assign(value->floats.begin(), value->floats.end());
+    tensor.dims = {int64_t(tensor.floats.size())};
+    return tensor;
+  }
+  return std::nullopt;
+}
+
+static std::optional<Tensor> foldGather(const Tensor &data, const Tensor &indices) {
+  if (data.dims.size() != 1 || indices.isFloat || indices.dims.size() > 1 || data.isFloat)
+    return std::nullopt;
+  Tensor result = list({});
+  for (int64_t index : indices.ints) {
+    int64_t at = index < 0 ? index + data.elements() : index;
+    if (at < 0 || at >= data.elements())
+      return std::nullopt;
+    result.ints.push_back(data.ints[size_t(at)]);
+  }
+  result.dims = indices.dims;
+  return result;
+}
+
+static std::optional<Tensor> foldSlice(const Node &node, const FindConstant &find) {
+  const Tensor &data = *find(node.inputs[0]);
+  if (data.dims.size() != 1 || data.isFloat)
+    return std::nullopt;
+  auto number = [&](const char *name, size_t index, int64_t otherwise) {
+    if (const Attribute *given = attribute(node, name); given && given->ints.size() == 1)
+      return given->ints[0];
+    const Tensor *given = node.inputs.size() > index ? find(node.inputs[index]) : nullptr;
+    return given && !given->isFloat && given->elements() == 1 ? given->ints[0] : otherwise;
+  };
+  int64_t size = data.elements(), begin = number("starts", 1, 0), end = number("ends", 2, size),
+          step = number("steps", 4, 1);
+  auto place = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
+  if (step != 1)
+    return std::nullopt;
+  begin = place(begin);
+  end = std::max(begin, place(end));
+  return list({data.ints.begin() + begin, data.ints.begin() + end});
+}
+
+static std::optional<Tensor> foldConcat(const Node &node, const FindConstant &find) {
+  Tensor result = list({});
+  for (const std::string &name : node.inputs) {
+    const Tensor &part = *find(name);
+    if (part.isFloat || part.dims.size() != 1)
+      return std::nullopt;
+    result.ints.insert(result.ints.end(), part.ints.begin(), part.ints.end());
+  }
+  result.dims = {result.elements()};
+  return result;
+}
+
+/// Elementwise, of equal sizes or with one number. What is computed with the batch's size is not
+/// known.
+static std::optional<Tensor> foldArithmetic(const std::string &op, const Tensor &a,
+                                            const Tensor &b) {
+  if (a.isFloat != b.isFloat ||
+      (a.elements() != b.elements() && a.elements() != 1 && b.elements() != 1))
+    return std::nullopt;
+  const Tensor &larger = a.elements() >= b.elements() ? a : b;
+  Tensor result;
+  result.dims = larger.dims;
+  result.isFloat = a.isFloat;
+  for (int64_t i = 0; i < larger.elements(); ++i) {
+    int64_t at = a.elements() == 1 ? 0 : i, other = b.elements() == 1 ? 0 : i;
+    if (a.isFloat) {
+      float x = a.floats[size_t(at)], y = b.floats[size_t(other)];
+      result.floats.push_back(op == "Add"   ? x + y
+                              : op == "Sub" ? x - y
+                              : op == "Mul" ? x * y
+                                            : x / y);
+      continue;
+    }
+    int64_t x = a.ints[size_t(at)], y = b.ints[size_t(other)], value = 0;
+    if (x == kBatch || y == kBatch || (op == "Div" && (y == 0 || y == -1)))
+      return std::nullopt;
+    if (op == "Add"   ? __builtin_add_overflow(x, y, &value)
+        : op == "Sub" ? __builtin_sub_overflow(x, y, &value)
+                      : op == "Mul" && __builtin_mul_overflow(x, y, &value))
+      return std::nullopt;
+    result.ints.push_back(op == "Div" ? x / y : value);
+  }
+  return result;
+}
+
+static std::optional<Tensor> foldReshape(const Tensor &data, const Tensor &shape) {
+  if (shape.isFloat)
+    return std::nullopt;
+  std::vector<int64_t> dims = shape.ints;
+  int64_t rest = 1, free = -1;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (dims[i] == 0 && i < data.dims.size())
+      dims[i] = data.dims[i];
+    if (dims[i] == -1 && free < 0)
+      free = int64_t(i);
+    else if (dims[i] <= 0 || __builtin_mul_overflow(rest, dims[i], &rest))
+      return std::nullopt;
+  }
+  if (free >= 0)
+    dims[size_t(free)] = data.elements() / rest;
+  if (product(dims) != data.elements())
+    return std::nullopt;
+  Tensor result = data;
+  result.dims = dims;
+  return result;
+}
+
+static std::optional<Tensor> foldTranspose(const Node &node, const Tensor &data) {
+  const Attribute *order = attribute(node, "perm");
+  if (data.dims.size() != 2 || !data.isFloat ||
+      (order && order->ints != std::vector<int64_t>{1, 0}))
+    return std::nullopt;
+  size_t rows = size_t(data.dims[0]), columns = size_t(data.dims[1]);
+  Tensor result;
+  result.dims = {data.dims[1], data.dims[0]};
+  result.floats.resize(data.floats.size());
+  for (size_t r = 0; r < rows; ++r)
+    for (size_t c = 0; c < columns; ++c)
+      result.floats[c * rows + r] = data.floats[r * columns + c];
+  return result;
+}
+
+/// Sizes of one are put in or taken out of a list's or a number's dimensions.
+static std::optional<Tensor> foldUnsqueeze(const Node &node, const FindConstant &find) {
+  Tensor result = *find(node.inputs[0]);
+  std::optional<std::vector<int64_t>> axes = axesOf(node, 1, find);
+  if (node.op == "Squeeze") {
+    std::vector<int64_t> kept;
+    for (size_t i = 0; i < result.dims.size(); ++i) {
+      bool named = !axes;
+      for (int64_t axis : axes.value_or(std::vector<int64_t>()))
+        named |= axis == int64_t(i) || axis + int64_t(result.dims.size()) == int64_t(i);
+      if (result.dims[i] != 1 || !named)
+        kept.push_back(result.dims[i]);
+    }
+    result.dims = kept;
+    return result;
+  }
+  if (!axes || axes->size() != 1 || result.dims.size() > 1)
+    return std::nullopt;
+  int64_t rank = int64_t(result.dims.size()) + 1,
+          axis = (*axes)[0] < 0 ? (*axes)[0] + rank : (*axes)[0];
+  if (axis < 0 || axis >= rank)
+    return std::nullopt;
+  result.dims.insert(result.dims.begin() + axis, 1);
+  return result;
+}
+
+static std::optional<Tensor> foldFill(const Node &node, const Tensor &shape) {
+  int64_t count = product(shape.ints);
+  if (shape.isFloat || count < 0 || count > kMostElements)
+    return std::nullopt;
+  Tensor value;
+  value.floats = {0};
+  if (const Attribute *given = attribute(node, "value"); given && given->tensor)
+    value = *given->tensor;
+  if (value.elements() != 1)
+    return std::nullopt;
+  Tensor result;
+  result.dims = shape.ints;
+  result.isFloat = value.isFloat;
+  if (value.isFloat)
+    result.floats.assign(size_t(count), value.floats[0]);
+  else
+    result.ints.assign(size_t(count), value.ints[0]);
+  return result;
+}
+
+static std::optional<Tensor> foldCast(const Node &node, const Tensor &data) {
+  const Attribute *to = attribute(node, "to");
+  bool isFloat = to && (to->i == 1 || to->i == 10 || to->i == 11 || to->i == 16);
+  bool isInt = to && (to->i == 6 || to->i == 7);
+  if (isFloat == data.isFloat && (isFloat || isInt))
+    return data;
+  Tensor result;
+  result.dims = data.dims;
+  result.isFloat = isFloat;
+  for (int64_t i = 0; i < data.elements(); ++i) {
+    if (isFloat && data.ints[size_t(i)] != kBatch)
+      result.floats.push_back(float(data.ints[size_t(i)]));
+    else if (isInt && std::fabs(data.at(i)) < 0x1p62)
+      result.ints.push_back(int64_t(data.at(i)));
+    else
+      return std::nullopt;
+  }
+  return result;
+}
+
+std::optional<Tensor> netc::frontend::onnx::foldNode(const Node &node, const FindConstant &find) {
+  if (node.op == "Constant")
+    return foldConstant(node);
+  if (node.inputs.empty())
+    return std::nullopt;
+  for (const std::string &name : node.inputs)
+    if (!name.empty() && !find(name))
+      return std::nullopt;
+  const Tensor *first = find(node.inputs[0]);
+  const Tensor *second = node.inputs.size() > 1 ? find(node.inputs[1]) : nullptr;
+  const std::string &op = node.op;
+  if (!first)
+    return std::nullopt;
+  if (op == "Identity")
+    return *first;
+  if (op == "Concat")
+    return foldConcat(node, find);
+  if (op == "Slice")
+    return foldSlice(node, find);
+  if (op == "Squeeze" || op == "Unsqueeze")
+    return foldUnsqueeze(node, find);
+  if (op == "Transpose")
+    return foldTranspose(node, *first);
+  if (op == "ConstantOfShape")
+    return foldFill(node, *first);
+  if (op == "Cast")
+    return foldCast(node, *first);
+  if (!second)
+    return std::nullopt;
+  if (op == "Gather")
+    return foldGather(*first, *second);
+  if (op == "Reshape")
+    return foldReshape(*first, *second);
+  if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div")
+    return foldArithmetic(op, *first, *second);
+  return std::nullopt;
+}

@@ -1,0 +1,348 @@
+//===- Converter.cpp - from nodes to statements ---------------------------===//
+#include "frontend/import/onnx/Converter.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace netc::frontend::onnx {
+
+static constexpr size_t kWidth = 96;    // of a line of the model file
+static constexpr size_t kLongChain = 8; // calls; then the value gets a variable, and a comment
+static constexpr size_t kMostErrors = 20;
+
+std::string pairText(const std::vector<int64_t> &values) {
+  bool equal = std::all_of(values.begin(), values.end(),
+                           [&](int64_t value) { return value == values.front(); });
+  return equal ? std::to_string(values.front()) : fmt::format("[{}]", fmt::join(values, ", "));
+}
+
+std::string sizesText(const std::vector<int64_t> &sizes) {
+  std::vector<std::string> words;
+  for (int64_t size : sizes)
+    words.push_back(size == kBatch ? "batch" : std::to_string(size));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string realText(double value) {
+  std::string text = fmt::format("{}", float(value));
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+static bool isLetter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+static bool isDigit(char c) { return c >= '0' && c <= '9'; }
+
+std::string identifier(const std::string &text) {
+  std::string result;
+  for (char c : text)
+    result += isLetter(c) || isDigit(c) ? c : '_';
+  static const std::set<std::string> reserved{
+      "net",    "import", "block", "model", "train", "input", "if",    "else",   "for",    "in",
+      "repeat", "return", "and",   "or",    "not",   "true",  "false", "labels", "targets"};
+  if (result.empty() || !isLetter(result[0]) || reserved.count(result))
+    result = "_" + result;
+  return result;
+}
+
+/// "layer1.0.conv1" of "layer1.0.conv1.weight", "/layer1/0/conv1/Conv_W": identifiers and numbers
+/// between dots.
+static std::string labelText(const std::string &parameter) {
+  std::string text, part;
+  auto finish = [&] {
+    if (part.empty())
+      return;
+    bool isNumber = std::all_of(part.begin(), part.end(), isDigit);
+    std::string piece = isNumber && !text.empty() ? part : identifier(part);
+    text += (text.empty() ? "" : ".") + piece;
+    part.clear();
+  };
+  for (char c : parameter) {
+    if (c == '.' || c == '/' || c == ':')
+      finish();
+    else
+      part += c;
+  }
+  finish();
+  return text;
+}
+
+/// "layer1.0.conv1" of PyTorch's node names, "/layer1/layer1.0/conv1/Conv": modules from the
+/// outside in, some with the whole path so far, and the operator.
+static std::string modulePath(const std::string &node) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  for (size_t end; (end = node.find('/', begin)) != std::string::npos; begin = end + 1) {
+    std::string part = node.substr(begin, end - begin);
+    if (part.empty())
+      continue;
+    if (!parts.empty() && part.starts_with(parts.back() + "."))
+      parts.pop_back();
+    parts.push_back(part);
+  }
+  return fmt::format("{}", fmt::join(parts, "."));
+}
+
+std::string Converter::label(const Node &node, const char *kind) {
+  const std::string &parameter = node.inputs[1];
+  std::string name = labelText(parameter);
+  for (const char *ending : {".weight", ".kernel", ".gamma", ".scale", "_weight", "_W", "_scale"})
+    if (name.size() > std::string(ending).size() && name.ends_with(ending)) {
+      name.resize(name.size() - std::string(ending).size());
+      break;
+    }
+  // Exporters number the constants that they make: such names say nothing.
+  bool isNumbered = parameter.find("::") != std::string::npos || name.starts_with("_");
+  if (isNumbered || name.empty())
+    name = labelText(modulePath(node.name));
+  std::string base = name.empty() ? fmt::format("{}_{}", kind, labels.size() + 1) : name;
+  std::string unique = base;
+  for (int i = 2; !labels.insert(unique).second; ++i)
+    unique = fmt::format("{}_{}", base, i);
+  return unique;
+}
+
+void Converter::addTensor(const std::string &name, Shape shape, std::vector<float> values) {
+  result.tensors.push_back({name, std::move(shape), std::move(values)});
+}
+
+//===----------------------------------------------------------------------===//
+// Inputs of nodes
+//===----------------------------------------------------------------------===//
+
+void Converter::fail(const Node &node, const std::string &why) {
+  if (errors.size() < kMostErrors)
+    errors.push_back(fmt::format("node '{}' ({}): {}", node.name, node.op, why));
+  else if (errors.size() == kMostErrors)
+    errors.push_back("and more nodes");
+  for (const std::string &output : node.outputs)
+    values[output].failed = true;
+}
+
+const Value *Converter::tensor(const Node &node, size_t index) {
+  if (node.inputs.size() <= index || node.inputs[index].empty()) {
+    fail(node, fmt::format("input {} is missing", index));
+    return nullptr;
+  }
+  auto found = values.find(node.inputs[index]);
+  if (found == values.end()) {
+    fail(node, fmt::format("input {} ('{}') is a constant, expected a tensor that depends on the "
+                           "model's input",
+                           index, node.inputs[index]));
+    return nullptr;
+  }
+  if (!found->second.failed)
+    return &found->second;
+  for (const std::string &output : node.outputs)
+    values[output].failed = true;
+  return nullptr;
+}
+
+const Tensor *Converter::constant(const std::string &name) const {
+  if (auto found = graph.initializers.find(name); found != graph.initializers.end())
+    return &found->second;
+  auto found = folded.find(name);
+  return found == folded.end() ? nullptr : &found->second;
+}
+
+const Tensor *Converter::constant(const Node &node, size_t index) const {
+  return node.inputs.size() > index && !node.inputs[index].empty() ? constant(node.inputs[index])
+                                                                   : nullptr;
+}
+
+int64_t Converter::number(const Node &node, const char *name, int64_t otherwise) const {
+  auto found = node.attributes.find(name);
+  return found == node.attributes.end() ? otherwise : found->second.i;
+}
+
+double Converter::real(const Node &node, const char *name, double otherwise) const {
+  auto found = node.attributes.find(name);
+  return found == node.attributes.end() ? otherwise : found->second.f;
+}
+
+std::vector<int64_t> Converter::numbers(const Node &node, const char *name) const {
+  auto found = node.attributes.find(name);
+  return found == node.attributes.end() ? std::vector<int64_t>() : found->second.ints;
+}
+
+const Node *Converter::onlyReader(const std::string &name) const {
+  auto found = readers.find(name);
+  return found != readers.end() && found->second.size() == 1 && !outputNames.count(name)
+             ? found->second.front()
+             : nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Text
+//===----------------------------------------------------------------------===//
+
+/// The statement of a chain, over as many lines as it needs.
+static std::string statement(const std::string &name, const std::vector<std::string> &chain,
+                             const Shape &shape) {
+  std::string text = "  " + name + (name == "return" ? " " : " = ") + chain.front();
+  size_t line = text.size();
+  for (size_t i = 1; i < chain.size(); ++i) {
+    if (line + 3 + chain[i].size() > kWidth) {
+      text += "\n     ";
+      line = 5;
+    }
+    text += " | " + chain[i];
+    line += 3 + chain[i].size();
+  }
+  return text + fmt::format("  # [{}]\n", fmt::join(shape, ", "));
+}
+
+std::string Converter::bind(const std::vector<std::string> &chain, const Shape &shape) {
+  std::string name;
+  do
+    name = fmt::format("x{}", ++counter);
+  while (!variables.insert(name).second);
+  body += statement(name, chain, shape);
+  return name;
+}
+
+void Converter::define(const Node &node, std::vector<std::string> chain, Shape shape) {
+  const std::string &name = node.outputs.front();
+  auto read = readers.find(name);
+  bool isShared = read != readers.end() && read->second.size() > 1;
+  if (chain.size() > 1 && (isShared || chain.size() > kLongChain))
+    chain = {bind(chain, shape)};
+  else if (isShared && !variables.count(chain.front()))
+    chain = {bind(chain, shape)};
+  values[name] = {std::move(chain), std::move(shape), false};
+}
+
+void Converter::append(const Node &node, const Value &input, const std::string &call, Shape shape) {
+  std::vector<std::string> chain = input.chain;
+  chain.push_back(call);
+  define(node, std::move(chain), std::move(shape));
+}
+
+std::string Converter::variable(const std::string &name) {
+  Value &value = values[name];
+  if (value.chain.size() > 1 || !variables.count(value.chain.front()))
+    value.chain = {bind(value.chain, value.shape)};
+  return value.chain.front();
+}
+
+//===----------------------------------------------------------------------===//
+// The graph
+//===----------------------------------------------------------------------===//
+
+/// Nodes that no output depends on are left out.
+void Converter::countReaders() {
+  std::set<std::string> wanted;
+  for (const Port &output : graph.outputs) {
+    outputNames.insert(output.name);
+    wanted.insert(output.name);
+  }
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node &node = graph.nodes[i];
+    bool isLive = std::any_of(node.outputs.begin(), node.outputs.end(),
+                              [&](const std::string &name) { return wanted.count(name) > 0; });
+    if (!isLive)
+      continue;
+    live.insert(&node);
+    for (const std::string &input : node.inputs) {
+      wanted.insert(input);
+      readers[input].push_back(&node);
+    }
+  }
+}
+
+bool Converter::readInputs() {
+  for (const Port &port : graph.inputs) {
+    Shape shape;
+    for (size_t i = 1; i < port.dims.size(); ++i) {
+      const Dim &dim = port.dims[i];
+      if (!dim.size || *dim.size < 1) {
+        errors.push_back(fmt::format("input '{}' has no fixed size {} ('{}'): only the batch may "
+                                     "vary; export it with fixed sizes",
+                                     port.name, i, dim.name));
+        return false;
+      }
+      shape.push_back(*dim.size);
+    }
+    if (shape.empty() || shape.size() > 4 || !port.isFloat) {
+      errors.push_back(fmt::format("input '{}' has {} sizes{}, expected floating-point numbers "
+                                   "[batch, …] with one to four sizes behind the batch",
+                                   port.name, port.dims.size(),
+                                   port.isFloat ? "" : " of integers"));
+      return false;
+    }
+    // `input` is a word of the language.
+    std::string name = port.name != "input" ? identifier(port.name)
+                       : shape.size() == 3  ? "image"
+                                            : "features";
+    while (!variables.insert(name).second)
+      name += "_";
+    body += fmt::format("  input {}: [{}]\n", name, fmt::join(shape, ", "));
+    values[port.name] = {{name}, shape, false};
+  }
+  if (graph.inputs.empty())
+    errors.push_back("the graph has no input");
+  return !graph.inputs.empty();
+}
+
+void Converter::convert(const Node &node) {
+  if (absorbed.count(&node) || node.outputs.empty())
+    return;
+  if (!node.domain.empty() && node.domain != "ai.onnx")
+    return fail(node, fmt::format("operators of the domain '{}' are not known", node.domain));
+  FindConstant find = [&](const std::string &name) { return constant(name); };
+  if (std::optional<Tensor> value = foldNode(node, find)) {
+    folded[node.outputs.front()] = std::move(*value);
+    return;
+  }
+  auto found = handlers().find(node.op);
+  if (found == handlers().end())
+    return fail(node, "there is no layer for this operator; replace it in the model before "
+                      "exporting, or write the model as a .net file and convert the weights");
+  (this->*found->second)(node);
+}
+
+/// The last statement. Outputs have names if there are several.
+std::string Converter::outputs() {
+  std::string list;
+  std::set<std::string> names;
+  for (const Port &port : graph.outputs) {
+    auto found = values.find(port.name);
+    if (found == values.end()) {
+      errors.push_back(fmt::format("output '{}' is a constant", port.name));
+      return {};
+    }
+    if (found->second.failed)
+      return {};
+    if (graph.outputs.size() == 1)
+      return statement("return", found->second.chain, found->second.shape);
+    std::string name = identifier(port.name);
+    while (!names.insert(name).second)
+      name += "_";
+    list += fmt::format("{}{}: {}", list.empty() ? "" : ", ", name, variable(port.name));
+  }
+  return fmt::format("  return {{{}}}\n", list);
+}
+
+std::optional<Imported> Converter::run(const std::string &name, const std::string &source) {
+  countReaders();
+  if (!readInputs())
+    return std::nullopt;
+  for (const Node &node : graph.nodes)
+    if (live.count(&node))
+      convert(node);
+  std::string last = errors.empty() ? outputs() : std::string();
+  if (!errors.empty())
+    return std::nullopt;
+  result.text = fmt::format("net 1\n\n# Imported from {}{}, opset {}.\nmodel {} {{\n{}{}}}\n",
+                            source, graph.producer.empty() ? "" : " (" + graph.producer + ")",
+                            graph.opset, name, body, last);
+  return std::move(result);
+}
+
+std::optional<Imported> importGraph(const Graph &graph, const std::string &name,
+                                    const std::string &source, std::vector<std::string> &errors) {
+  return Converter(graph, errors).run(name, source);
+}
+
+} // namespace netc::frontend::onnx

@@ -1,0 +1,306 @@
+#!/usr/bin/python3
+"""`netc import` of ONNX: operators against PyTorch's, models that PyTorch exports, errors that name the node, files that are damaged."""
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import onnx_file
+import safetensors
+from compiled import NETC, THREADS, call
+from onnx_file import node
+from report import Report, Unsupported
+
+try:
+    import torch
+    import torch.nn.functional as F
+    torch.set_num_threads(THREADS)
+except ImportError:
+    torch = None
+
+IMAGE = {"image": ["batch", 6, 9, 9]}
+
+
+def attempt(data, folder, name="model"):
+    """Exit code and what `netc import` said."""
+    path = pathlib.Path(folder) / f"{name}.onnx"
+    path.write_bytes(data)
+    done = subprocess.run([NETC, "import", path, "-o", pathlib.Path(folder) / name], capture_output=True, text=True, errors="replace")
+    return done.returncode, done.stderr
+
+
+def require_import():
+    with tempfile.TemporaryDirectory() as folder:
+        data = onnx_file.model([node("Relu", ["image"], ["y"])], IMAGE, {"y": ["batch", 6, 9, 9]})
+        code, said = attempt(data, folder)
+        if "built without ONNX" in said:
+            raise Unsupported("netc was built without libonnx-dev")
+        if code:
+            raise AssertionError(said)
+    if torch is None:
+        raise Unsupported("no PyTorch")
+
+
+def outputs_of(data, inputs):
+    """Imports, compiles and runs in one go."""
+    with tempfile.TemporaryDirectory(prefix="netc-onnx-") as folder:
+        folder = pathlib.Path(folder)
+        (folder / "model.onnx").write_bytes(data)
+        call([NETC, folder / "model.onnx", "-o", folder / "model", "--mode", "infer"])
+        safetensors.save(folder / "in", inputs)
+        call([folder / "model", "run", "--weights", folder / "model.safetensors", "--in", folder / "in", "--out", folder / "out"])
+        return safetensors.load(folder / "out"), (folder / "model.net").read_text()
+
+
+class Cases:
+    """Nodes, each an output of one model, beside what PyTorch computes."""
+
+    def __init__(self, inputs):
+        self.inputs, self.nodes, self.constants, self.wanted = inputs, [], {}, {}
+        self.values = {name: torch.from_numpy(value) for name, value in inputs.items()}
+
+    def constant(self, name, value):
+        self.constants[name] = numpy.asarray(value)
+        return torch.from_numpy(self.constants[name])
+
+    def add(self, name, value, *nodes):
+        """`nodes`: (op, inputs, attributes); the last one's output is `name`, those before are called name.0, name.1, …"""
+        for index, (op, inputs, attributes) in enumerate(nodes):
+            last = index + 1 == len(nodes)
+            self.nodes.append(node(op, inputs, [name if last else f"{name}.{index}"], **attributes))
+        self.wanted[name] = value.detach().numpy()
+
+    def claims(self, opset):
+        ports = {name: ["batch", *value.shape[1:]] for name, value in self.inputs.items()}
+        results = {name: ["batch", *value.shape[1:]] for name, value in self.wanted.items()}
+        found, text = outputs_of(onnx_file.model(self.nodes, ports, results, self.constants, opset), self.inputs)
+        claims = []
+        for name, wanted in self.wanted.items():
+            have = found[name]
+            error = float(abs(have - wanted).max() / max(1, abs(wanted).max())) if have.shape == wanted.shape else numpy.inf
+            claims.append((f"{name} {have.shape} {wanted.shape}", error, 2e-5))
+        return claims
+
+
+def image_cases():
+    rng = numpy.random.default_rng(5)
+    cases = Cases({"image": rng.standard_normal((3, 6, 9, 9)).astype(numpy.float32)})
+
+    def draw(*shape):
+        return (rng.standard_normal(shape) * 0.3).astype(numpy.float32)
+    return cases, cases.values["image"], draw
+
+
+def convolutions():
+    cases, x, draw = image_cases()
+    w, b = cases.constant("stem.weight", draw(8, 6, 3, 3)), cases.constant("stem.bias", draw(8))
+    g = cases.constant("grouped.weight", draw(12, 2, 3, 2))
+    names = ["image", "stem.weight", "stem.bias"]
+    cases.add("plain", F.conv2d(x, w, b), ("Conv", names, {}))
+    cases.add("strided", F.conv2d(x, w, stride=2, padding=(1, 2)), ("Conv", names[:2], {"strides": [2, 2], "pads": [1, 2, 1, 2]}))
+    cases.add("dilated", F.conv2d(x, w, b, dilation=2, padding=2), ("Conv", names, {"dilations": [2, 2], "pads": [2, 2, 2, 2]}))
+    cases.add("grouped", F.conv2d(x, g, groups=3), ("Conv", ["image", "grouped.weight"], {"group": 3, "kernel_shape": [3, 2]}))
+    cases.add("uneven", F.conv2d(F.pad(x, (0, 1, 2, 0)), w, b), ("Conv", names, {"pads": [2, 0, 0, 1]}))
+    cases.add("same_upper", F.conv2d(F.pad(x, (1, 1, 1, 1)), w, b, stride=2), ("Conv", names, {"auto_pad": "SAME_UPPER", "strides": [2, 2]}))
+    norm = [cases.constant(f"norm.{name}", value) for name, value in
+            (("weight", draw(8)), ("bias", draw(8)), ("mean", draw(8)), ("var", numpy.exp(draw(8))))]
+    cases.add("normalised", F.batch_norm(F.conv2d(x, w, b), norm[2], norm[3], norm[0], norm[1], eps=1e-3), ("Conv", names, {}),
+              ("BatchNormalization", ["normalised.0", "norm.weight", "norm.bias", "norm.mean", "norm.var"], {"epsilon": 1e-3}))
+    return cases.claims(opset=13)
+
+
+def pools():
+    cases, x, _ = image_cases()
+    cases.add("max", F.max_pool2d(x, 3, 2), ("MaxPool", ["image"], {"kernel_shape": [3, 3], "strides": [2, 2]}))
+    cases.add("max_by_one", F.max_pool2d(x, 2, 1), ("MaxPool", ["image"], {"kernel_shape": [2, 2]}))
+    cases.add("max_up", F.max_pool2d(x, 2, 2, ceil_mode=True), ("MaxPool", ["image"], {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}))
+    cases.add("max_padded", F.max_pool2d(x, 3, 2, 1), ("MaxPool", ["image"], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}))
+    cases.add("average", F.avg_pool2d(x, 3, 3), ("AveragePool", ["image"], {"kernel_shape": [3, 3], "strides": [3, 3]}))
+    cases.add("average_padded", F.avg_pool2d(x, 3, 2, 1),
+              ("AveragePool", ["image"], {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1}))
+    cases.add("global", x.mean((2, 3), keepdim=True), ("GlobalAveragePool", ["image"], {}))
+    cases.add("global_max", x.amax((2, 3), keepdim=True), ("GlobalMaxPool", ["image"], {}))
+    cases.add("mean", x.mean((2, 3)), ("ReduceMean", ["image"], {"axes": [2, -1], "keepdims": 0}))
+    cases.add("lrn", F.local_response_norm(x, 5, alpha=2e-2, beta=0.7, k=1.5), ("LRN", ["image"], {"size": 5, "alpha": 2e-2, "beta": 0.7, "bias": 1.5}))
+    return cases.claims(opset=12)
+
+
+def elementwise():
+    cases, x, draw = image_cases()
+    for name, op, function, attributes in (
+            ("relu", "Relu", F.relu, {}), ("tanh", "Tanh", torch.tanh, {}), ("sigmoid", "Sigmoid", torch.sigmoid, {}),
+            ("leaky", "LeakyRelu", lambda v: F.leaky_relu(v, 0.2), {"alpha": 0.2}), ("hardswish", "HardSwish", F.hardswish, {}),
+            ("hardsigmoid", "HardSigmoid", F.hardsigmoid, {"alpha": 1 / 6}), ("dropout", "Dropout", lambda v: v, {}),
+            ("identity", "Identity", lambda v: v, {})):
+        cases.add(name, function(x), (op, ["image"], attributes))
+    cases.add("silu", F.silu(x), ("Sigmoid", ["image"], {}), ("Mul", ["image", "silu.0"], {}))
+    cases.constant("zero", numpy.float32(0))
+    cases.constant("six", numpy.float32(6))
+    cases.constant("two", numpy.array([2.0], numpy.float32))
+    cases.add("relu6", F.relu6(x), ("Clip", ["image", "zero", "six"], {}))
+    cases.add("only_zero", F.relu(x), ("Clip", ["image", "zero"], {}))
+    cases.add("sum", x + torch.tanh(x), ("Tanh", ["image"], {}), ("Add", ["image", "sum.0"], {}))
+    cases.add("scaled", (x - 2) / 6 + 2, ("Sub", ["image", "two"], {}), ("Div", ["scaled.0", "six"], {}), ("Add", ["two", "scaled.1"], {}))
+    cases.add("gate", x * torch.sigmoid(x.mean((2, 3), keepdim=True)), ("GlobalAveragePool", ["image"], {}), ("Sigmoid", ["gate.0"], {}),
+              ("Mul", ["gate.1", "image"], {}))
+    cases.add("joined", torch.cat([x, torch.tanh(x)], 1), ("Tanh", ["image"], {}), ("Concat", ["image", "joined.0"], {"axis": -3}))
+    cases.constant("pads", numpy.array([0, 0, 1, 2, 0, 3, 0, 1]))
+    cases.add("padded", F.pad(x, (2, 1, 1, 0, 0, 3)), ("Pad", ["image", "pads"], {}))
+    return cases.claims(opset=18)
+
+
+def vectors():
+    """Matrices, and flattens as exporters write them: by arithmetic on the input's shape."""
+    rng = numpy.random.default_rng(6)
+    cases = Cases({"image": rng.standard_normal((3, 2, 4, 4)).astype(numpy.float32)})
+    x = cases.values["image"]
+    flat = x.reshape(3, -1)
+    w = cases.constant("fc.weight", rng.standard_normal((5, 32)).astype(numpy.float32))
+    m = cases.constant("matrix", rng.standard_normal((32, 4)).astype(numpy.float32))
+    b = cases.constant("fc.bias", rng.standard_normal(5).astype(numpy.float32))
+    c = cases.constant("row", rng.standard_normal((1, 4)).astype(numpy.float32))
+    cases.constant("index", numpy.array(0))
+    cases.constant("all", numpy.array([-1]))
+    cases.constant("axes", numpy.array([0]))
+    cases.constant("sizes", numpy.array([0, 32]))
+    cases.add("gemm", F.linear(flat, w, b), ("Flatten", ["image"], {}), ("Gemm", ["gemm.0", "fc.weight", "fc.bias"], {"transB": 1}))
+    cases.add("scaled", 0.5 * F.linear(flat, w) + 2 * b, ("Flatten", ["image"], {}),
+              ("Gemm", ["scaled.0", "fc.weight", "fc.bias"], {"transB": 1, "alpha": 0.5, "beta": 2.0}))
+    cases.add("matmul", flat @ m, ("Reshape", ["image", "sizes"], {}), ("MatMul", ["matmul.0", "matrix"], {}))
+    cases.add("biased", torch.relu(flat @ m + c), ("Flatten", ["image"], {}), ("MatMul", ["biased.0", "matrix"], {}), ("Add", ["row", "biased.1"], {}),
+              ("Relu", ["biased.2"], {}))
+    cases.add("computed", flat, ("Shape", ["image"], {}), ("Gather", ["computed.0", "index"], {}), ("Unsqueeze", ["computed.1", "axes"], {}),
+              ("Concat", ["computed.2", "all"], {"axis": 0}), ("Reshape", ["image", "computed.3"], {}))
+    cases.add("softmax", F.softmax(flat, 1), ("Flatten", ["image"], {}), ("Softmax", ["softmax.0"], {"axis": 1}))
+    return cases.claims(opset=13)
+
+
+def exported(name, size):
+    """A torchvision model as PyTorch's exporter writes it: parameters keep their names, logits agree."""
+    import io
+    import warnings
+
+    import torchvision
+    torch.manual_seed(3)
+    network = getattr(torchvision.models, name)(weights=None).eval()
+    x = torch.randn(2, 3, size, size)
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, x, file, opset_version=13, dynamic_axes={"input": {0: "batch"}}, input_names=["input"], output_names=["scores"])
+    found, text = outputs_of(file.getvalue(), {"input": x.numpy()})
+    wanted = network(x).detach().numpy()
+    unnamed = re.findall(r"onnx\S*: \w+", text)
+    return [("logits", float(abs(found["output"] - wanted).max() / abs(wanted).max()), 1e-4), (f"layers without names {unnamed[:3]}", len(unnamed), 0.5)]
+
+
+def errors():
+    claims = []
+
+    def expect(name, data, *words):
+        with tempfile.TemporaryDirectory() as folder:
+            code, said = attempt(data, folder)
+            written = (pathlib.Path(folder) / "model.net").exists()
+        missing = [word for word in words if word not in said]
+        claims.append((f"{name}: {said[:300]}", int(code != 1 or written) + len(missing), 0.5))
+
+    def model(nodes, constants=None, inputs=IMAGE, **more):
+        return onnx_file.model(nodes, inputs, {"y": ["batch", 6, 9, 9]}, constants, **more)
+
+    expect("unknown operator", model([node("Einsum", ["image"], ["y"], name="mixer")]), "node 'mixer' (Einsum)", "there is no layer")
+    expect("two at once", model([node("Einsum", ["image"], ["a"]), node("Det", ["image"], ["b"]), node("Add", ["a", "b"], ["y"])]), "Einsum", "Det")
+    expect("domain", model([node("Relu", ["image"], ["y"], domain="com.example")]), "com.example")
+    expect("sizes that vary", model([node("Relu", ["image"], ["y"])], inputs={"image": ["batch", 3, "height", 9]}), "'image'", "height", "fixed sizes")
+    expect("opset", model([node("Relu", ["image"], ["y"])], opset=99), "opset 99", "7 to 23")
+    expect("order", model([node("Relu", ["later"], ["y"]), node("Relu", ["image"], ["later"])]), "'later'", "nothing before it")
+    expect("output", model([node("Relu", ["image"], ["z"])]), "output 'y'")
+    expect("weights that do not fit", model([node("Conv", ["image", "w"], ["y"])], {"w": numpy.zeros((4, 5, 3, 3), numpy.float32)}), "[4, 5, 3, 3]", "6 channels")
+    expect("a window too large", model([node("MaxPool", ["image"], ["y"], kernel_shape=[40, 40])]), "larger than its input")
+    expect("averages without padding", model([node("AveragePool", ["image"], ["y"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])]), "count_include_pad")
+    expect("shapes", model([node("MaxPool", ["image"], ["a"], kernel_shape=[2, 2]), node("Add", ["image", "a"], ["y"])]), "[6, 9, 9]", "[6, 8, 8]")
+    huge = onnx_file.number(1, 1 << 40) + onnx_file.number(1, 1 << 40) + onnx_file.number(2, 1) + onnx_file.blob(8, "w")
+    graph = onnx_file.blob(1, node("Relu", ["image"], ["y"])) + onnx_file.blob(5, huge) + onnx_file.blob(11, onnx_file.port("image", ["n", 3]))
+    expect("a tensor of 2^80 elements", onnx_file.blob(7, graph) + onnx_file.blob(8, onnx_file.number(2, 18)), "tensor 'w'", "impossible size")
+    outside = huge[:0] + onnx_file.number(1, 4) + onnx_file.number(2, 1) + onnx_file.blob(8, "w") + onnx_file.number(14, 1) + \
+        onnx_file.blob(13, onnx_file.blob(1, "location") + onnx_file.blob(2, "../../etc/passwd"))
+    graph = onnx_file.blob(1, node("Relu", ["image"], ["y"])) + onnx_file.blob(5, outside) + onnx_file.blob(11, onnx_file.port("image", ["n", 3]))
+    expect("data elsewhere", onnx_file.blob(7, graph) + onnx_file.blob(8, onnx_file.number(2, 18)), "../../etc/passwd", "model's folder")
+    expect("no protobuf", b"net 1\n" * 20, "no ONNX model")
+    expect("nothing", b"", "no ONNX model")
+    return claims
+
+
+def external_data():
+    """Weights in a file beside the model, as exporters write large models."""
+    weights = numpy.arange(24, dtype=numpy.float32).reshape(4, 6) / 7
+    entries = {"location": "weights.bin", "offset": "8", "length": str(weights.nbytes)}
+    tensor = onnx_file.number(1, 4) + onnx_file.number(1, 6) + onnx_file.number(2, 1) + onnx_file.blob(8, "fc.weight") + onnx_file.number(14, 1)
+    tensor += b"".join(onnx_file.blob(13, onnx_file.blob(1, key) + onnx_file.blob(2, value)) for key, value in entries.items())
+    graph = onnx_file.blob(1, node("Gemm", ["x", "fc.weight"], ["y"], transB=1)) + onnx_file.blob(5, tensor)
+    graph += onnx_file.blob(11, onnx_file.port("x", ["n", 6])) + onnx_file.blob(12, onnx_file.port("y", ["n", 4]))
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "weights.bin").write_bytes(b"\0" * 8 + weights.tobytes())
+        data = onnx_file.blob(7, graph) + onnx_file.blob(8, onnx_file.number(2, 18))
+        code, said = attempt(data, folder)
+        found = safetensors.load(pathlib.Path(folder) / "model.safetensors") if code == 0 else {}
+        (pathlib.Path(folder) / "weights.bin").write_bytes(b"\0" * 8)
+        short, why = attempt(data, folder)
+    return [(f"import: {said}", code, 0.5), ("weights", int("fc.weight" not in found or (found["fc.weight"] != weights).any()), 0.5),
+            (f"a file that ends early: {why}", int(short != 1 or "weights.bin" not in why), 0.5)]
+
+
+def written_files():
+    """A model file that somebody wrote is not replaced; an imported one is."""
+    data = onnx_file.model([node("Relu", ["image"], ["y"])], IMAGE, {"y": ["batch", 6, 9, 9]})
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.net"
+        path.write_text("net 1\n# by hand\n")
+        code, said = attempt(data, folder)
+        kept = path.read_text()
+        path.unlink()
+        again = [attempt(data, folder)[0] for _ in range(2)]
+    return [(f"replaced: {said}", int(code != 1 or "by hand" not in kept or "-o" not in said), 0.5), ("imported twice", sum(again), 0.5)]
+
+
+def damaged():
+    """Cut and changed files give an error or a model, and nothing else."""
+    draw = random.Random(11)
+    constants = {"w": numpy.ones((4, 6, 3, 3), numpy.float32), "sizes": numpy.array([-1, 196])}
+    nodes = [node("Conv", ["image", "w"], ["a"], pads=[0, 0, 0, 0], strides=[1, 1]), node("MaxPool", ["a"], ["b"], kernel_shape=[1, 1]),
+             node("Shape", ["b"], ["s"]), node("Reshape", ["b", "sizes"], ["c"]), node("Softmax", ["c"], ["y"], axis=1)]
+    data = onnx_file.model(nodes, IMAGE, {"y": ["batch", 196]}, constants)
+    bad = []
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(300):
+            changed = bytearray(data[:draw.randrange(len(data))] if index % 3 == 0 else data)
+            for _ in range(draw.randrange(1, 4) if index % 3 else 0):
+                # Most of the file are weights: change what is before and behind them.
+                at = draw.choice([draw.randrange(260), len(changed) - 1 - draw.randrange(120)])
+                changed[at] = draw.randrange(256)
+            code, said = attempt(bytes(changed), folder)
+            if code not in (0, 1) or (code == 1 and "error" not in said):
+                bad.append((index, code, said[-200:]))
+    return [(f"crashes: {bad[:2]}", len(bad), 0.5)]
+
+
+def main():
+    report = Report("onnx")
+    try:
+        require_import()
+    except Unsupported as why:
+        report.line("UNSUPPORTED", "import", str(why))
+        report.close()
+    for case in (convolutions, pools, elementwise, vectors, errors, external_data, written_files, damaged):
+        report.case(case.__name__, case)
+    for name, size in (("resnet18", 64), ("squeezenet1_1", 64), ("mobilenet_v3_small", 64)):
+        report.case(f"exported_{name}", exported, name, size)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
