@@ -5,7 +5,7 @@ CMAKE_FLAGS = -G Ninja -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_PREFIX_PATH
 export CC = clang-22
 export CXX = clang++-22
 
-.PHONY: build demo test check gpu-kit test-gpu check-ir format lint install clean
+.PHONY: wheel build demo test check gpu-kit test-gpu check-ir format lint install clean
 
 # Leaves $(BUILD)/bin/netc and $(BUILD)/bin/net-opt.
 build:
@@ -66,6 +66,10 @@ check-ir:
 	@cmake -B $(BUILD) $(CMAKE_FLAGS) -DNETC_BUILD_TESTS=ON > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@cmake --build $(BUILD) --target check-ir
+
+# Leaves dist/netc-*.whl: the Python package with the netc binary.
+wheel: build
+	@/usr/bin/python3 tools/make-wheel.py $(BUILD) dist
 
 install: build
 	@cmake --install $(BUILD)

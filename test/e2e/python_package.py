@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+"""The package netc: compiling from Python, inference and training beside PyTorch, state dicts, errors with source lines, pickling, the wheel."""
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import numpy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "test" / "harness"), str(ROOT / "python")]
+from compiled import NETC, call
+from linked import compiler
+from report import Report, Unsupported
+
+os.environ["NETC"] = NETC
+import netc
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+TEXT = """net 1
+model small(classes=10) {
+  input image: [3, 8, 8]
+  return image | conv1: conv(8, k=3, pad=1) | bn1: bn | relu | flatten | fc: linear(classes)
+}
+train small { optimizer sgd(lr=0.1, momentum=0.9, weight_decay=1e-3) }
+"""
+
+
+def reference():
+    torch.manual_seed(2)
+    layers = torch.nn.Sequential()
+    for name, module in (("conv1", torch.nn.Conv2d(3, 8, 3, padding=1, bias=False)), ("bn1", torch.nn.BatchNorm2d(8)), ("relu", torch.nn.ReLU()),
+                         ("flatten", torch.nn.Flatten()), ("fc", torch.nn.Linear(512, 10))):
+        layers.add_module(name, module)
+    return layers
+
+
+def batch(seed=0):
+    rng = numpy.random.default_rng(seed)
+    return rng.standard_normal((6, 3, 8, 8)).astype(numpy.float32), rng.integers(0, 10, 6)
+
+
+def like_pytorch():
+    """The same logits, losses and weights over five steps with momentum and weight decay; tensors of PyTorch go in as they are."""
+    if torch is None:
+        raise Unsupported("no PyTorch")
+    network = reference()
+    model = netc.compile(TEXT, weights=network.state_dict(), threads=2)
+    x, y = batch()
+    network.eval()
+    claims = [("logits", float(abs(model(torch.from_numpy(x)) - network(torch.from_numpy(x)).detach().numpy()).max()), 1e-5)]
+    network.train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-3)
+    for _ in range(5):
+        loss = torch.nn.functional.cross_entropy(network(torch.from_numpy(x)), torch.from_numpy(y))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        claims.append(("loss", abs(model.step(x, y, lr=0.05) - loss.item()), 1e-4))
+    for name, value in model.state_dict().items():
+        claims.append((name, float(abs(network.state_dict()[name].numpy() - value).max()), 1e-4))
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in model.state_dict().items()}, strict=False)
+    return claims
+
+
+def gradients():
+    """`forward_backward` leaves weights alone; the update applies its gradients."""
+    model = netc.compile(TEXT, seed=3)
+    x, y = batch()
+    before = model.state_dict()
+    model.forward_backward(x, y)
+    found, same = model.gradients(), model.state_dict()
+    changed = [name for name, _ in model.parameters() if (same[name] != before[name]).any()]
+    model.update(0.5)
+    after = model.state_dict()
+    wrong = max(float(abs(after[name] - before[name] + 0.5 * (found[name] + 1e-3 * before[name])).max()) for name, _ in model.parameters())
+    return [(f"changed: {changed}", len(changed), 0.5), ("update", wrong, 1e-5), ("names", int(set(found) != {n for n, _ in model.parameters()}), 0.5)]
+
+
+def several():
+    """Named inputs and outputs as tuples and as mappings."""
+    model = netc.compile("net 1\nmodel pair {\n  input a: [4]\n  input b: [4]\n  return {sum: a + b, scaled: a * 2 + b}\n}\n", mode="infer")
+    a, b = numpy.ones((2, 4), numpy.float32), numpy.arange(8, dtype=numpy.float64).reshape(2, 4)
+    found, named = model(a, b), model({"b": b.tolist(), "a": a})
+    return [("sum", float(abs(found["sum"] - a - b).max()), 1e-6), ("scaled", float(abs(found["scaled"] - 2 * a - b).max()), 1e-6),
+            ("by name", int(any((found[name] != named[name]).any() for name in found)), 0.5)]
+
+
+def kept():
+    """A second compilation takes the library from the cache; another setting does not."""
+    netc.compile(TEXT)
+    start = time.perf_counter()
+    netc.compile(TEXT)
+    again = time.perf_counter() - start
+    model = netc.compile(TEXT, set={"classes": 4, "image": [3, 4, 4]})
+    out = model(numpy.zeros((2, 3, 4, 4), numpy.float32))
+    text = repr(model)
+    words = ["small", "[3, 4, 4]", "[4]"]
+    return [("seconds of a cached one", again, 1.0), (f"shape {out.shape}", int(out.shape != (2, 4)), 0.5),
+            (text, sum(word not in text for word in words), 0.5), ("rows in a notebook", int("<td>conv1</td>" not in model._repr_html_()), 0.5)]
+
+
+def pickled():
+    model = netc.compile(TEXT, seed=4)
+    x, y = batch()
+    model.step(x, y)
+    other = pickle.loads(pickle.dumps(model))
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(pathlib.Path(folder) / "w.safetensors")
+        saved = netc.compile(TEXT, weights=pathlib.Path(folder) / "w.safetensors")
+    return [("pickled", int(other(x).tobytes() != model(x).tobytes()), 0.5), ("saved", int(saved(x).tobytes() != model(x).tobytes()), 0.5)]
+
+
+def threads():
+    """Models in four threads, each of its own."""
+    x, _ = batch()
+    wanted, wrong = netc.compile(TEXT, seed=5, threads=1)(x), []
+
+    def work():
+        model = netc.compile(TEXT, seed=5, threads=1)
+        wrong.extend(index for index in range(20) if model(x).tobytes() != wanted.tobytes())
+    started = [threading.Thread(target=work) for _ in range(4)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+    return [("answers that differ", len(wrong), 0.5)]
+
+
+def errors():
+    claims = []
+
+    def expect(name, kind, action, *words):
+        try:
+            action()
+            claims.append((f"{name}: no error", 1, 0.5))
+        except kind as error:
+            text = str(error)
+            claims.append((f"{name}: {text[:200]}", sum(word not in text for word in words), 0.5))
+            return error
+
+    refused = expect("layer", netc.CompileError, lambda: netc.compile("net 1\nmodel m {\n  input x: [3, 8, 8]\n  return x | cnov(8, k=3)\n}\n"), "cnov", "conv")
+    claims.append((f"line {refused and refused.line}", abs((refused.line if refused else 0) - 4), 0.5))
+    expect("file", FileNotFoundError, lambda: netc.compile("none.net"), "none.net")
+    model = netc.compile(TEXT)
+    x, y = batch()
+    expect("shape", ValueError, lambda: model(x[:, :2]), "image", "[n, 3, 8, 8]")
+    expect("number of inputs", ValueError, lambda: model(x, x), "1 input")
+    expect("counts", ValueError, lambda: model.step(x, y[:3]), "6 inputs but 3 targets")
+    expect("labels", netc.Error, lambda: model.step(x, y + 10), "labels", "0 to 9")
+    expect("no gradients", netc.Error, lambda: model.update(0.1), "step")
+    expect("weights", netc.Error, lambda: netc.compile(TEXT, weights="/nowhere.safetensors"), "/nowhere.safetensors")
+    state = model.state_dict()
+    expect("a name", KeyError, lambda: model.load_state_dict({**state, "fc.wight": state["fc.weight"]}), "fc.wight")
+    expect("a shape", ValueError, lambda: model.load_state_dict({**state, "fc.weight": state["fc.bias"]}), "fc.weight", "[10, 512]")
+    expect("an image", netc.Error, lambda: model.image(b"no image"), "image in memory")
+    return claims
+
+
+def overhead():
+    """What a call costs beside the network: a model that does next to nothing."""
+    model = netc.compile("net 1\nmodel tiny {\n  input x: [1]\n  return x | relu\n}\n", mode="infer", threads=1)
+    x, times = numpy.ones((1, 1), numpy.float32), []
+    for _ in range(2000):
+        start = time.perf_counter()
+        model(x)
+        times.append(time.perf_counter() - start)
+    return [("microseconds of a call", 1e6 * sorted(times)[len(times) // 10], 100)]
+
+
+def wheel():
+    """A fresh environment takes the wheel and compiles with the binary in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder)
+        made = call(["/usr/bin/python3", ROOT / "tools" / "make-wheel.py", pathlib.Path(NETC).parents[1], path / "dist"]).strip()
+        created = subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", path / "env"], capture_output=True, text=True)
+        if created.returncode:
+            raise Unsupported("no venv: " + created.stderr.strip()[-200:])
+        python = path / "env" / "bin" / "python"
+        call([python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", made])
+        (path / "small.net").write_text(TEXT)
+        words = "import netc, numpy; print(netc.__file__, netc.compile('small.net', mode='infer')(numpy.zeros((1, 3, 8, 8), 'f4')).shape)"
+        environment = {name: value for name, value in os.environ.items() if name not in ("NETC", "PYTHONPATH")}
+        done = subprocess.run([python, "-c", words], cwd=path, env=environment, capture_output=True, text=True)
+    return [(f"{done.stdout}{done.stderr}", int(str(path / "env") not in done.stdout or "(1, 10)" not in done.stdout), 0.5)]
+
+
+def main():
+    report = Report("python_package")
+    with tempfile.TemporaryDirectory(prefix="netc-python-") as folder:
+        # Libraries of this test alone; kernels may come from the user's cache.
+        kernels = pathlib.Path(os.environ.get("NETC_CACHE") or pathlib.Path.home() / ".cache" / "netc") / "kernels"
+        os.environ["NETC_CACHE"] = folder
+        if kernels.is_dir():
+            (pathlib.Path(folder) / "kernels").symlink_to(kernels)
+        try:
+            compiler()
+        except Unsupported as why:
+            report.line("UNSUPPORTED", "package", str(why))
+            report.close()
+        for case in (like_pytorch, gradients, several, kept, pickled, threads, errors, overhead, wheel):
+            report.case(case.__name__, case)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
