@@ -111,8 +111,8 @@ struct GpuFacts {
 
 /// A chip that machine code can be made for: the compute capabilities of CUDA 12.
 struct GpuChip {
-  unsigned number; ///< 10 * major + minor
-  bool asyncCopy;  ///< cp.async: PTX ISA, "sm_80 or higher"
+  unsigned number;  ///< 10 * major + minor
+  bool asyncCopy;   ///< cp.async: PTX ISA, "sm_80 or higher"
   bool tensorCores; ///< mma.sync on tf32 and bf16: PTX ISA, "sm_80 or higher"
 };
 llvm::ArrayRef<GpuChip> gpuChips();
