@@ -41,7 +41,7 @@ FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 SLICES = {"data": (6000, 1000), "data-small": (64, 32)}
 PRESET = {False: 6, True: 1}  # of xz, for the whole kit and for the simulator's
 DICTIONARY = 256 << 20  # bytes of LZMA2's window: executables of one network, CUDA's for two chips and precisions, are 40 MB each
-TF32_LOGITS = 2e-2  # of the simulator's word, by norm: sums of a few rounded layers differ where a rounding tips
+LOGITS = {"tf32": 2e-2, "bf16": 3e-2}  # of the simulator's word, by norm: sums of a few rounded layers differ where a rounding tips
 
 
 class Builder:
@@ -153,7 +153,7 @@ class Builder:
         if broken := [f"{name} for {form}: {error}" for (name, _, form), error in zip(work, made) if isinstance(error, RuntimeError)]:
             sys.exit("\n".join([*broken, f"{len(broken)} of {len(work)} executables could not be made"]))
         manifest = {"kit": self.version(), "chips": CHIPS, "precisions": list(table.PRECISIONS), "kernel_bound": table.cuda_kernels.kernels.BOUND,
-                    "tf32_logits": TF32_LOGITS, "speed": table.SPEED, "networks": {}}
+                    "logits": LOGITS, "speed": table.SPEED, "networks": {}}
         with tempfile.TemporaryDirectory(dir=self.cache) as folder:
             files = pathlib.Path(folder)
             archives = {name: [] for name in ("kernels", "networks")}

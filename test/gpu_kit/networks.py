@@ -12,7 +12,8 @@ import parity
 import tensor_cores
 
 MODELS = ROOT / "models"
-PRECISIONS = ("f32", "tf32")  # of kernels and training on a GPU; a precision that netc gains is a word here and in `agreement`
+PRECISIONS = ("f32", "tf32", "bf16")  # of kernels and training on a GPU; a precision that netc gains is a word here and in `agreement`
+WITHOUT_BF16 = ("f32", "tf32")
 
 WORD = {
     "residual": """net 1
@@ -102,9 +103,11 @@ def zoo(file, model, group, *options, **others):
 def of_kernels():
     """(name, network, the Net that it is made from, or None)."""
     for name, net in cuda_kernels.cases():
-        yield "kernels/" + name, Network(net.text(), group="kernels", sim=name in ("lrn", "shapes")), net
-    for name in tensor_cores.CASES:
-        yield "kernels/tf32_" + name, Network(tensor_cores.text(name), group="kernels", forms=("tf32",), cpu=False, sim=name == "k3"), None
+        yield "kernels/" + name, Network(net.text(), group="kernels", forms=WITHOUT_BF16, sim=name in ("lrn", "shapes")), net
+    for precision in ("tf32", "bf16"):
+        for name in tensor_cores.CASES:
+            yield (f"kernels/{precision}_{name}",
+                   Network(tensor_cores.text(name), group="kernels", forms=(precision,), cpu=False, sim=name == "k3"), None)
 
 
 def of_whole_steps():
@@ -112,7 +115,8 @@ def of_whole_steps():
     for name in ("resnet20", "resnet18_64", "mobilenet_v2", "googlenet"):
         file, model, side, images, classes, seed = parity.CASES[name]
         sizes = ("--set", f"classes={classes}", "--set", f"image=[3,{side},{side}]")
-        yield "steps/" + name, zoo(file, model, "steps", *sizes), {"model": model, "side": side, "images": images, "classes": classes, "seed": seed}
+        forms = WITHOUT_BF16 if name == "googlenet" else PRECISIONS
+        yield "steps/" + name, zoo(file, model, "steps", *sizes, forms=forms), {"model": model, "side": side, "images": images, "classes": classes, "seed": seed}
     for name, side in (("alexnet_small", 35), ("bottleneck_small", 64)):
         source, options, images = cuda_step.CASES[name]
         yield ("steps/" + name, Network(source, tuple(options), "steps", sim=name == "alexnet_small"),
@@ -120,7 +124,7 @@ def of_whole_steps():
 
 
 def of_the_word():
-    lenet = zoo("lenet.net", "lenet", "small", sim=True, forms=("f32", "f32-ptx", "tf32"))
+    lenet = zoo("lenet.net", "lenet", "small", sim=True, forms=("f32", "f32-ptx", "tf32", "bf16"))
     yield "lenet", lenet
     for name, text in WORD.items():
         yield "word/" + name, Network(text, sim=name == "residual")
@@ -140,4 +144,5 @@ SPEED = [("resnet50", True, [256, 128, 64]), ("resnet50", False, [256]), ("resne
 def of_speed():
     for model, file in (("resnet50", "resnet.net"), ("resnet18", "resnet.net"), ("alexnet", "alexnet.net"), ("vgg16", "vgg.net"),
                         ("mobilenet_v2", "mobilenet_v2.net"), ("resnet20", "resnet_cifar.net")):
-        yield "speed/" + model, zoo(file, model, "speed")
+        forms = PRECISIONS if model == "resnet50" else ("tf32", "bf16")  # f32's rows come last, and time is short
+        yield "speed/" + model, zoo(file, model, "speed", forms=forms)

@@ -24,19 +24,20 @@ def against_cpu(kit, name, precision):
     return claims
 
 
-def against_rounded(kit, name):
+def against_rounded(kit, name, precision, case):
     """One convolution, its operands rounded as the tensor cores' are."""
-    case = name.removeprefix("kernels/tf32_")
     weights, inputs = tensor_cores.draw(case)
-    return tensor_cores.claims(case, weights, inputs, kit.executable(name, kit.gpu("tf32")).run(weights, inputs, train=True))
+    return tensor_cores.claims(case, weights, inputs, kit.executable(name, kit.gpu(precision)).run(weights, inputs, train=True), precision)
 
 
 def run(kit, rows):
     with concurrent.futures.ThreadPoolExecutor(kit.workers) as pool:
         for name in kit.networks("kernels/"):
-            if name.startswith("kernels/tf32_"):
-                pool.submit(rows.case, name.removeprefix("kernels/"), against_rounded, kit, name)
+            short = name.removeprefix("kernels/")
+            rounded, _, case = short.partition("_")
+            if rounded in kit.precisions:
+                pool.submit(rows.case, short, against_rounded, kit, name, rounded, case)
                 continue
             for precision in kit.precisions:
                 if kit.has(name, kit.gpu(precision)):
-                    pool.submit(rows.case, f"{name.removeprefix('kernels/')}/{precision}", against_cpu, kit, name, precision)
+                    pool.submit(rows.case, f"{short}/{precision}", against_cpu, kit, name, precision)

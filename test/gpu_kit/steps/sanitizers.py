@@ -10,7 +10,7 @@ import safetensors
 from executable import Failed
 from rows import Skip
 
-STEPS = [("lenet", "f32"), ("word/residual", "tf32"), ("word/classic", "f32"), ("word/branches", "tf32")]
+STEPS = [("lenet", "f32"), ("word/residual", "tf32"), ("word/classic", "f32"), ("word/branches", "bf16")]
 TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
 USUAL = "/usr/local/cuda/bin/compute-sanitizer"
 SUMMARY = re.compile(r"(?:ERROR SUMMARY: (\d+) error)|(?:RACECHECK SUMMARY: \d+ hazards? displayed \((\d+) error)")

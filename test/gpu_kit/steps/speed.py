@@ -21,7 +21,7 @@ START_LIMIT, ANSWER_LIMIT, COMPILE_LIMIT = 60, 30, 150  # seconds of the PyTorch
 ENOUGH = 12  # seconds that a row needs at least
 RESERVE = 6  # seconds of the step that are left to end a process that does not answer
 EAGER, GRAPH, COMPILED = "eager channels_last", "CUDA graph", "compile"
-LOGITS = {"f32": 1e-4, "tf32": 1e-2}
+LOGITS = {"f32": 1e-4, "tf32": 1e-2, "bf16": 5e-2}
 
 
 class Peer:
@@ -152,11 +152,12 @@ def sentence(values):
 
 
 def rows_of(kit, peer):
-    """tf32 first: it is what PyTorch's users take. f32, for which PyTorch searches long, last."""
+    """bf16 and tf32 first: they are what PyTorch's users take. f32, for which PyTorch searches long, last."""
     if kit.sim:
         return [Row(kit, peer, "lenet", train, [2], precision) for train in (True, False) for precision in kit.precisions]
     return [Row(kit, peer, "speed/" + model, train, chosen, precision) for precision in reversed(kit.precisions)
-            for model, train, batches in kit.manifest["speed"] for chosen in ([batches] if train else [[batch] for batch in batches])]
+            for model, train, batches in kit.manifest["speed"] for chosen in ([batches] if train else [[batch] for batch in batches])
+            if kit.has("speed/" + model, kit.gpu(precision))]
 
 
 def computes_the_same(kit, rows, name):
@@ -165,7 +166,7 @@ def computes_the_same(kit, rows, name):
     inputs = draw.inputs(name, network["image"], 2, network["classes"])
     weights = draw.weights(name, network["drawn"])
     wanted = kit.executable(name, "cpu").run(weights, inputs, threads=kit.cores)["output"]
-    for precision in kit.precisions:
+    for precision in (one for one in kit.precisions if kit.has(name, kit.gpu(one))):
         found = kit.executable(name, kit.gpu(precision)).run(weights, inputs)["output"]
         rows.check(f"{name.removeprefix('speed/')} {precision} computes the same", [("logits beside the CPU's", difference(found, wanted), LOGITS[precision])])
 

@@ -84,7 +84,7 @@ def profile(kit, rows, ncu, executable, batch, kernel):
 
 
 def run(kit, rows):
-    name, precision = ("lenet", "f32") if kit.sim else ("speed/resnet50", "tf32")
+    name, precision = ("lenet", "f32") if kit.sim else ("speed/resnet50", "bf16")
     chosen = {}
 
     def first():

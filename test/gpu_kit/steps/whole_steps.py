@@ -2,7 +2,7 @@
 import numpy
 
 import draw
-from agreement import tf32_claims
+from agreement import bf16_claims, tf32_claims
 from rows import Skip
 
 SEEDS = 4  # tried: one for which the CPU's executable agrees has no value near a corner
@@ -40,6 +40,8 @@ def one_precision(kit, name, precision, case):
     executable = kit.executable(name, kit.gpu(precision))
     if precision == "f32":
         return case.claims(executable, kit.cores)
+    if precision == "bf16":
+        return bf16_claims(case.step(executable, kit.cores), case.wanted_step())
     return tf32_claims(case.step(executable, kit.cores), case.wanted_step(), case.rounded_step())
 
 

@@ -1,9 +1,9 @@
-"""What the simulator computed when the kit was made: f32 bit for bit, tf32 within its bound."""
+"""What the simulator computed when the kit was made: f32 bit for bit, tf32 and bf16 within their bounds."""
 import numpy
 
 import draw
 import safetensors
-from agreement import tf32_claims
+from agreement import bf16_claims, tf32_claims
 from executable import Failed
 
 
@@ -45,7 +45,8 @@ def agrees(kit, name, precision):
     different = [key for key in checksums if key not in found or draw.checksum(found[key]) != checksums[key]]
     if precision != "f32":
         size = max(float(numpy.linalg.norm(found[key] - wanted[key]) / max(numpy.linalg.norm(wanted[key]), 1e-30)) for key in ("inference", "output"))
-        return [("logits", size, kit.manifest["tf32_logits"]), *tf32_claims(found, wanted)]
+        claims = bf16_claims if precision == "bf16" else tf32_claims
+        return [("logits", size, kit.manifest["logits"][precision]), *claims(found, wanted)]
     missing = [key for key in checksums if key not in found]
     if different:
         raise Failed(f"{len(different)} of {len(checksums)} tensors do not have the simulator's bits" + (f"; missing: {missing}" if missing else "") + "\n" +
