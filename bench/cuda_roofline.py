@@ -13,12 +13,16 @@ import re
 import subprocess
 
 # Data sheets: DRAM bytes/s, FLOP/s dense; seconds between two launches of a graph: about a microsecond.
-GPUS = {"A100": {"bytes": 1.555e12, "tf32": 156e12, "f32": 19.5e12}, "H100": {"bytes": 3.35e12, "tf32": 495e12, "f32": 67e12}}
+GPUS = {"A100": {"bytes": 1.555e12, "bf16": 312e12, "tf32": 156e12, "f32": 19.5e12},
+        "H100": {"bytes": 3.35e12, "bf16": 989e12, "tf32": 495e12, "f32": 67e12}}
 LAUNCH = 1e-6
+ELEMENT = {"bf16": 2, "f32": 4, "f64": 8, "i64": 8}  # bytes
 
 
-def elements(shape, batch):
-    return math.prod(batch if dim == "?" else int(dim) for dim in shape.split("x")[:-1])
+def size_of(shape, batch):
+    """Bytes of a buffer, `?x56x56x64xbf16`."""
+    *dims, element = shape.split("x")
+    return ELEMENT[element] * math.prod(batch if dim == "?" else int(dim) for dim in dims)
 
 
 def launches(text, functions):
@@ -33,7 +37,7 @@ def launches(text, functions):
 
 
 def cost(shapes, line, batch):
-    bytes_moved = sum(4 * elements(shape.replace("f32", "4").replace("i64", "8"), batch) for shape in shapes)
+    bytes_moved = sum(size_of(shape, batch) for shape in shapes)
     geometry = dict(re.findall(r"(\w+) = (\d+)", (re.search(r"#kern\.geometry<([^>]*)>", line) or [None, ""])[1]))
     if "gpu_schedule" not in line:
         return bytes_moved, 0, None

@@ -4,7 +4,7 @@
 Every kernel assembles for every chip with no more registers and shared memory than its schedule's occupancy leaves, and
 without a spilled byte. Contractions on tensor cores may spill a little: two blocks of a multiprocessor that spill some sums
 in the epilogue were faster than one that does not (docs/gpu-results.md); and one block alone must fit the shared memory. The
-main loops of tf32 contractions hold exactly the mma.sync of their tile; all main loops read global memory 16 bytes at a
+main loops of tf32 and bf16 contractions hold exactly the mma.sync of their tile; all main loops read global memory 16 bytes at a
 time, but for those over an image's 3 channels. Others of the zoo assemble for one chip.
 """
 import collections
@@ -17,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "test" / "harness"), str(ROOT / "bench")]
+import cuda_roofline
 from compiled import MODELS, NETC, Failed, call
 from report import Report
 
@@ -27,7 +29,8 @@ ZOO = {"lenet": "lenet.net", "with_tanh": "relu_vs_tanh.net", "resnet20": "resne
        "squeezenet1_1": "squeezenet.net", "preact110": "preact.net", "mobilenet_v2": "mobilenet_v2.net"}
 REGISTERS, SHARED = 65536, 99 << 10  # of a multiprocessor; what a block may have of shared memory on any chip from sm_80 on
 SHARED_75 = 64 << 10
-MOST_SPILLED = 320  # bytes of a contraction on tensor cores, written and read
+MOST_SPILLED = {"tf32": 320, "bf16": 440}  # bytes of a contraction on tensor cores, written and read; bf16: 440 on sm_80, 184 on sm_90
+STEP_BYTES = {"tf32": 140, "bf16": 72}  # GB
 MMA = {"tf32": "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32",
        "bf16": "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"}
 MMA_OF_TILE = {256: {32}, 128: {32, 16, 8, 4}}  # threads: mma.sync a stage of 16, by the tile's warps
@@ -93,13 +96,15 @@ def bodies(ptx):
 
 
 def occupancy(ptxas, path, chip):
-    bounds = launch_bounds(path.read_text())
+    text = path.read_text()
+    bounds = launch_bounds(text)
     properties = assemble(ptxas, path, chip)
+    most_spilled = MOST_SPILLED["bf16" if MMA["bf16"] in text else "tf32"]
     missing = set(bounds) - set(properties)
     # Stages of tensor cores ask for it when they are launched: the simulator checks it against the chip.
-    tensor = {name for name, body in bodies(path.read_text()) if "mma.sync" in body}
-    unseen = [name for name in re.findall(r"\.extern \.shared.*? (\w+)_shared\[", path.read_text()) if name not in tensor]
-    spilled = [name for name, (bytes_, _, _) in properties.items() if bytes_ > (MOST_SPILLED if name in tensor else 0)]
+    tensor = {name for name, body in bodies(text) if "mma.sync" in body}
+    unseen = [name for name in re.findall(r"\.extern \.shared.*? (\w+)_shared\[", text) if name not in tensor]
+    spilled = [name for name, (bytes_, _, _) in properties.items() if bytes_ > (most_spilled if name in tensor else 0)]
     limit = SHARED_75 if chip == 75 else SHARED
     crowded = [name for name, (_, registers, shared) in properties.items()
                if registers * bounds[name][0] * bounds[name][1] > REGISTERS or shared * (1 if name in tensor else bounds[name][1]) > limit]
@@ -127,7 +132,7 @@ def main_loops(body):
 def instruction_mix(path, precision):
     ptx = path.read_text()
     bounds = launch_bounds(ptx)
-    wrong, narrow, tensor, contractions = [], [], 0, 0
+    wrong, narrow, tensor, contractions, widened = [], [], 0, 0, 0
     kinds = collections.Counter()
     for name, body in bodies(ptx):
         if not name.endswith("_contract"):
@@ -138,7 +143,10 @@ def instruction_mix(path, precision):
             continue
         contractions += 1
         loop = loops[0]
-        count = loop.count(MMA[precision]) if precision in MMA else 0
+        # Over an image's channels bf16 is multiplied as tf32.
+        odd = precision == "bf16" and MMA["bf16"] not in loop
+        count = loop.count(MMA["tf32" if odd else precision]) if precision in MMA else 0
+        widened += odd
         tensor += count > 0
         kinds[count] += 1
         if precision in MMA and count not in MMA_OF_TILE[bounds[name][0]]:
@@ -153,7 +161,15 @@ def instruction_mix(path, precision):
     return [("contractions off their tile: " + "; ".join(wrong[:3]), len(wrong), 0.5),
             # conv1 in inference, in training, computed again by leaner steps, and its filter gradient.
             ("main loops with reads below 16 bytes: " + " ".join(narrow[:6]), len(narrow), 4.5),
+            ("contractions in tf32 instead of bf16", widened, 4.5),
             ("contractions without tensor cores", contractions - tensor if precision in MMA else 0, 0.5)]
+
+
+def step_bytes(precision):
+    """What bench/cuda_roofline.py counts for a training step of ResNet-50 at batch 256: each operand of each launch once."""
+    text = call([NETC, MODELS / "resnet.net", "--model", "resnet50", "--target", "cuda", "--precision", precision, "--emit", "kern"])
+    found = sum(cuda_roofline.cost(shapes, line, 256)[0] for _, shapes, line in cuda_roofline.launches(text, ("step", "norm", "update")))
+    return [("GB", found / 1e9, STEP_BYTES[precision])]
 
 
 def print_table(ptxas, path, chip):
@@ -201,6 +217,8 @@ def main():
         if not ptxas:
             report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
             report.close()
+        for precision in STEP_BYTES:
+            report.case(f"bytes/{precision}", step_bytes, precision)
         for chip in (90, 100, 120):
             check(f"pools/sm_{chip}", chip, emit_pools, folder, chip)
         for model, file in ZOO.items():
