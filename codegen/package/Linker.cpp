@@ -104,11 +104,12 @@ static void append(std::vector<std::string> &arguments, ArrayRef<std::string> mo
 }
 
 bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> archives,
-                          StringRef output, std::string &error) {
+                          ArrayRef<std::string> others, StringRef output, std::string &error) {
   if (!requireArchives(archives, error))
     return false;
   std::vector<std::string> arguments = objects.vec();
   append(arguments, archives);
+  append(arguments, others);
   append(arguments, {"-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections", "-s", "-lm",
                      "-lpthread", "-ldl"});
   return runDriver(arguments, output, error);

@@ -12,9 +12,10 @@ namespace netc {
 // Each writes `output`, which appears whole or not at all. False: `error` says what is missing or
 // what the linker said.
 
-/// Links `objects` with `archives` (libnetc_runtime.a last) to an executable.
+/// Links `objects` with `archives` (libnetc_runtime.a last) to an executable; `others`: further
+/// arguments, which may name sources to compile.
 bool linkExecutable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives,
-                    llvm::StringRef output, std::string &error);
+                    llvm::ArrayRef<std::string> others, llvm::StringRef output, std::string &error);
 
 /// Links `objects` and what `wanted` symbols need of `archives` to one object file.
 bool linkRelocatable(llvm::ArrayRef<std::string> objects, llvm::ArrayRef<std::string> archives,

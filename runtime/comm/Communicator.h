@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace netc::runtime {
 
@@ -24,6 +26,8 @@ public:
   virtual unsigned rank() const = 0;
   virtual unsigned size() const = 0;
   bool isRoot() const { return rank() == 0; }
+  /// The machine that this process runs on.
+  virtual std::string host() const = 0;
 
   /// Adds `count` values over all shards, of `shards` in all, which size() divides. `own`: the sums
   /// of the nodes within this process's run of shards, in the order of `nodesWithin`. The sums are
@@ -33,6 +37,9 @@ public:
 
   /// Every process gets rank 0's bytes.
   virtual void broadcast(void *bytes, uint64_t size) = 0;
+
+  /// Every process gets everyone's bytes, by rank.
+  virtual std::vector<std::string> gather(const std::string &bytes) = 0;
 
   /// Returns when every process has called it.
   virtual void barrier() = 0;
@@ -45,7 +52,9 @@ public:
   unsigned size() const override { return 1; }
   void sumNodes(std::span<float *const>, int64_t, int64_t) override {}
   void sumNodes(std::span<double *const>, int64_t, int64_t) override {}
+  std::string host() const override { return "this machine"; }
   void broadcast(void *, uint64_t) override {}
+  std::vector<std::string> gather(const std::string &bytes) override { return {bytes}; }
   void barrier() override {}
 };
 

@@ -68,7 +68,8 @@ struct RunOptions {
 
 /// Each returns the exit code; errors are thrown.
 int runInfo(const NetcModel &model, const InfoOptions &options);
-int runEval(const NetcModel &model, const EvalOptions &options);
+/// Each process takes a part of the images; rank 0 prints.
+int runEval(const NetcModel &model, const EvalOptions &options, Communicator &communicator);
 int runPredict(const NetcModel &model, const PredictOptions &options);
 int runGradCheck(const NetcModel &model, const GradCheckOptions &options);
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options);

@@ -144,7 +144,7 @@ static std::unique_ptr<Dataset> openLabelled(const EvalOptions &options, const M
   return data;
 }
 
-int runEval(const NetcModel &model, const EvalOptions &options) {
+int runEval(const NetcModel &model, const EvalOptions &options, Communicator &communicator) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
   requireSeveralClasses(info, "evaluate");
@@ -173,9 +173,10 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
 
   unsigned workers = options.workers ? options.workers : defaultWorkers(*data, info);
   Progress progress;
-  Accuracy accuracy = evaluate(executor, *data, spreadSamples(data->size(), 0), pipeline, batch,
-                               workers, [&](int64_t done) {
-                                 progress.show("evaluating", done, data->size(), "");
+  Accuracy accuracy = evaluate(executor, communicator, *data, spreadSamples(data->size(), 0),
+                               pipeline, batch, workers, [&](int64_t done) {
+                                 if (communicator.isRoot())
+                                   progress.show("evaluating", done, data->size(), "");
                                  return true;
                                });
   progress.clear();
@@ -185,6 +186,8 @@ int runEval(const NetcModel &model, const EvalOptions &options) {
     fail("{}: the scores of {} of {} images are not finite: values overflow in the network with "
          "these weights",
          path, std::min(accuracy.notFinite, accuracy.images), accuracy.images);
+  if (!communicator.isRoot())
+    return 0;
   if (!options.confusion.empty())
     writeConfusion(options.confusion, accuracy, metadata, *data);
   if (options.json) {

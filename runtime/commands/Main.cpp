@@ -5,6 +5,7 @@
 #include "runtime/base/Output.h"
 #include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/Processes.h"
 #include "runtime/exec/Levels.h"
 #include "runtime/exec/Model.h"
 #include "runtime/system/ControlGroup.h"
@@ -341,14 +342,20 @@ static void addRun(CLI::App &app, RunOptions &options) {
   addCache(command, options.cache);
 }
 
-static int dispatch(const NetcModel &model, const CLI::App &app, const Options &options) {
+/// What is not done together is done by rank 0.
+static int dispatch(const NetcModel &model, const CLI::App &app, const Options &options,
+                    Communicator &communicator) {
   std::string name = app.get_subcommands().front()->get_name();
+  if (name == "train") {
+    Processes::requireTransport();
+    return train(model, options.train, communicator);
+  }
+  if (name == "eval")
+    return runEval(model, options.eval, communicator);
+  if (!communicator.isRoot())
+    return 0;
   if (name == "info")
     return runInfo(model, options.info);
-  if (name == "train")
-    return train(model, options.train);
-  if (name == "eval")
-    return runEval(model, options.eval);
   if (name == "predict")
     return runPredict(model, options.predict);
   if (name == "augment")
@@ -365,7 +372,7 @@ static std::string programName(int argc, char **argv) {
   return path.substr(path.rfind('/') + 1);
 }
 
-static int parseAndRun(const NetcModel &model, int argc, char **argv) {
+static int parseAndRun(const NetcModel &model, int argc, char **argv, Communicator &communicator) {
   Options options;
   CLI::App app("An image classifier compiled by netc: trains, evaluates and predicts",
                programName(argc, argv));
@@ -393,29 +400,34 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0) // help asked for
-      return app.exit(error);
+      return communicator.isRoot() ? app.exit(error) : 0;
     auto chosen = app.get_subcommands();
     throw UsageError(fmt::format("{} (see {}{}{} --help)", error.what(), app.get_name(),
                                  chosen.empty() ? "" : " ",
                                  chosen.empty() ? "" : chosen.front()->get_name()));
   }
-  return dispatch(model, app, options);
+  return dispatch(model, app, options, communicator);
 }
 
-} // namespace netc::runtime
-
-int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
-  using namespace netc::runtime;
-  auto report = [](const char *message, int code) {
+/// Runs the command line; of several processes all end with the first that fails.
+static int runMain(const NetcModel *const *models, int argc, char **argv) {
+  std::optional<Processes> processes;
+  auto report = [&](const char *message, int code) {
     std::fflush(stdout);
-    tell("error: {}\n", printableLines(message));
+    if (processes)
+      processes->waitForLower();
+    tell("error: {}{}\n", processes ? processes->name() : "", printableLines(message));
+    if (processes)
+      processes->endAll(code);
     return code;
   };
-  reserveStandardFiles();
   try {
-    int code = parseAndRun(chooseModel(models), argc, argv);
+    processes.emplace(argc, argv);
+    Silence others(!processes->communicator().isRoot());
+    int code = parseAndRun(chooseModel(models), argc, argv, processes->communicator());
     if (std::fflush(stdout) != 0)
       return report("cannot write to standard output", 1);
+    processes->finish();
     return code;
   } catch (const UsageError &error) {
     return report(error.what(), 2);
@@ -426,4 +438,11 @@ int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
   } catch (...) {
     return report("internal error: an exception of unknown type", 1);
   }
+}
+
+} // namespace netc::runtime
+
+int netc_runtime_main(const NetcModel *const *models, int argc, char **argv) {
+  netc::runtime::reserveStandardFiles();
+  return netc::runtime::runMain(models, argc, argv);
 }

@@ -3,10 +3,12 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/data/Loader.h"
+#include "runtime/evaluate/Totals.h"
 #include "runtime/exec/Diagnosis.h"
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace netc::runtime {
 
@@ -20,23 +22,10 @@ void softmax(const float *logits, int64_t classes, double *probabilities) {
     probabilities[c] /= sum;
 }
 
-static bool isWorse(const Mistake &a, const Mistake &b) {
-  return a.labelProbability != b.labelProbability ? a.labelProbability < b.labelProbability
-                                                  : a.sample < b.sample;
-}
-
-/// Keeps the worst mistakes in order.
-static void remember(const Mistake &mistake, std::vector<Mistake> &worst) {
-  if (worst.size() == Accuracy::worstKept && !isWorse(mistake, worst.back()))
-    return;
-  worst.insert(std::upper_bound(worst.begin(), worst.end(), mistake, isWorse), mistake);
-  if (worst.size() > Accuracy::worstKept)
-    worst.pop_back();
-}
-
 /// Adds one image's averaged probabilities to the result.
 static void count(const std::vector<double> &probabilities, int64_t sample, int64_t label,
-                  Accuracy &result) {
+                  Tally &tally) {
+  Accuracy &result = tally.accuracy;
   double own = probabilities[size_t(label)];
   // Ties and NaN count against the model.
   int64_t above = 0, guess = label;
@@ -49,13 +38,13 @@ static void count(const std::vector<double> &probabilities, int64_t sample, int6
   if (!result.confusion.empty())
     ++result.confusion[size_t(label) * probabilities.size() + size_t(guess)];
   if (guess != label)
-    remember({sample, label, guess, own, probabilities[size_t(guess)]}, result.worst);
+    tally.remember({sample, label, guess, own, probabilities[size_t(guess)]});
   ++result.images;
   ++result.classImages[size_t(label)];
   result.correct += above == 0;
   result.classCorrect[size_t(label)] += above == 0;
   result.correctOfFive += above < 5;
-  result.lossSum -= std::log(std::max(own, 1e-300));
+  tally.losses.push_back(-std::log(std::max(own, 1e-300)));
 }
 
 void requireSeveralClasses(const ModelInfo &info, const char *what) {
@@ -73,18 +62,76 @@ std::vector<int64_t> spreadSamples(int64_t all, int64_t count) {
   return samples;
 }
 
-Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int64_t> &samples,
-                  const Pipeline &pipeline, int64_t batch, unsigned workers,
-                  const std::function<bool(int64_t)> &progress, CorruptImages *corrupt) {
+static Tally emptyTally(const ModelInfo &info) {
+  Tally tally;
+  size_t classes = info.classifies() ? size_t(info.classes) : 0;
+  tally.accuracy.classImages.resize(classes);
+  tally.accuracy.classCorrect.resize(classes);
+  if (classes <= size_t(Accuracy::mostConfusionClasses))
+    tally.accuracy.confusion.resize(classes * classes);
+  return tally;
+}
+
+/// The samples of this process: whole batches, the same ones as one process would make.
+static std::vector<int64_t> ownSamples(const std::vector<int64_t> &samples, int64_t batch,
+                                       int64_t views, const Communicator &communicator) {
+  int64_t count = int64_t(samples.size()), size = communicator.size(), rank = communicator.rank();
+  int64_t unit = batch / std::gcd(batch, views), units = (count + unit - 1) / unit;
+  auto begin = [&](int64_t of) {
+    return samples.begin() + std::min(count, of * units / size * unit);
+  };
+  return {begin(rank), begin(rank + 1)};
+}
+
+namespace {
+/// Adds a batch of the executor's output after the other.
+struct Counter {
+  const Executor &executor;
+  const std::vector<int64_t> &samples;
+  const int views;
+  Tally tally = emptyTally(executor.info());
+  std::vector<double> sum = std::vector<double>(tally.accuracy.classImages.size());
+  int64_t visit = 0;
+
+  void addClassified(const Batch &batch);
+  void addMeasured(const Batch &batch);
+};
+} // namespace
+
+void Counter::addClassified(const Batch &batch) {
   const ModelInfo &info = executor.info();
-  bool classifies = info.classifies();
-  int64_t classes = classifies ? info.classes : 0;
+  const float *logits = executor.at<float>(info.scores(), batch.n);
+  std::vector<double> one(sum.size());
+  for (int64_t i = 0; i < batch.n; ++i, ++visit) {
+    const float *scores = logits + i * info.classes;
+    tally.accuracy.notFinite += batch.labels[i] >= 0 && !allFinite(scores, info.classes);
+    softmax(scores, info.classes, one.data());
+    for (size_t c = 0; c < one.size(); ++c)
+      sum[c] += one[c] / views;
+    if ((visit + 1) % views)
+      continue;
+    if (batch.labels[i] < 0)
+      ++tally.accuracy.corrupt;
+    else
+      count(sum, samples[size_t(visit / views)], batch.labels[i], tally);
+    std::fill(sum.begin(), sum.end(), 0.0);
+  }
+}
+
+void Counter::addMeasured(const Batch &batch) {
+  const Compared compared{executor.at<char>(NETC_SPACE_OUTPUT), batch.labels, batch.targets,
+                          batch.n, &tally.absolutes};
+  tally.losses.push_back(measure(executor.info(), compared, tally.accuracy.quality));
+  tally.accuracy.images += batch.n;
+  visit += batch.n;
+}
+
+Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset &data,
+                  const std::vector<int64_t> &all, const Pipeline &pipeline, int64_t batch,
+                  unsigned workers, const std::function<bool(int64_t)> &progress,
+                  CorruptImages *corrupt) {
   int views = pipeline.views();
-  Accuracy result;
-  result.classImages.resize(size_t(classes));
-  result.classCorrect.resize(size_t(classes));
-  if (classifies && classes <= Accuracy::mostConfusionClasses)
-    result.confusion.resize(size_t(classes * classes));
+  std::vector<int64_t> samples = ownSamples(all, batch, views, communicator);
   executor.run(Program::Prepare, 1);
 
   std::vector<Visit> order;
@@ -99,37 +146,19 @@ Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int
   loader.begin(std::move(order), 0);
 
   char *input = executor.at<char>(NETC_SPACE_INPUT);
-  std::vector<double> one(static_cast<size_t>(classes)), sum(static_cast<size_t>(classes), 0);
-  int64_t visit = 0;
+  Counter counter{executor, samples, views};
   while (const Batch *ready = loader.next()) {
     executor.bind(NETC_SPACE_INPUT, ready->input);
     executor.run(Program::Infer, ready->n);
-    if (!classifies) {
-      const Compared compared{executor.at<char>(NETC_SPACE_OUTPUT), ready->labels, ready->targets,
-                              ready->n};
-      result.lossSum += measure(info, compared, result.quality);
-      result.images += ready->n;
-      visit += ready->n;
-    }
-    const float *logits = classifies ? executor.at<float>(info.scores(), ready->n) : nullptr;
-    for (int64_t i = 0; i < ready->n && classifies; ++i, ++visit) {
-      result.notFinite += ready->labels[i] >= 0 && !allFinite(logits + i * classes, classes);
-      softmax(logits + i * classes, classes, one.data());
-      for (size_t c = 0; c < one.size(); ++c)
-        sum[c] += one[c] / views;
-      if ((visit + 1) % views)
-        continue;
-      if (ready->labels[i] < 0)
-        ++result.corrupt;
-      else
-        count(sum, samples[size_t(visit / views)], ready->labels[i], result);
-      std::fill(sum.begin(), sum.end(), 0.0);
-    }
-    if (progress && !progress(visit / views))
+    executor.info().classifies() ? counter.addClassified(*ready) : counter.addMeasured(*ready);
+    int64_t done = counter.visit / views * communicator.size();
+    if (progress && !progress(std::min(done, int64_t(all.size()))))
       break;
   }
   executor.bind(NETC_SPACE_INPUT, input);
-  return result;
+  // Made from its terms.
+  counter.tally.accuracy.quality.absolute = 0;
+  return totalOf(counter.tally, communicator);
 }
 
 } // namespace netc::runtime

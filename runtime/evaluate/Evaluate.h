@@ -3,6 +3,7 @@
 #define NETC_RUNTIME_EVALUATE_EVALUATE_H
 
 #include "runtime/augment/Augment.h"
+#include "runtime/comm/Communicator.h"
 #include "runtime/data/CorruptImages.h"
 #include "runtime/data/Dataset.h"
 #include "runtime/evaluate/Losses.h"
@@ -58,9 +59,12 @@ std::vector<int64_t> spreadSamples(int64_t all, int64_t count);
 /// by the caller, with Loader::copies of input). Several views of an image: their
 /// probabilities are averaged. `progress` is called with the number of images done; if it
 /// returns false, evaluation stops with an incomplete result. `corrupt`: as LoaderOptions::corrupt.
-Accuracy evaluate(Executor &executor, const Dataset &data, const std::vector<int64_t> &samples,
-                  const Pipeline &pipeline, int64_t batch, unsigned workers,
-                  const std::function<bool(int64_t)> &progress, CorruptImages *corrupt = nullptr);
+/// Each process of `communicator` takes a part of the samples; the result is of all, and does not
+/// depend on the number of processes. `progress` counts as if all were as far as this one.
+Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset &data,
+                  const std::vector<int64_t> &samples, const Pipeline &pipeline, int64_t batch,
+                  unsigned workers, const std::function<bool(int64_t)> &progress,
+                  CorruptImages *corrupt = nullptr);
 
 } // namespace netc::runtime
 

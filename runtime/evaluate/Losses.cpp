@@ -86,7 +86,10 @@ double measure(const ModelInfo &info, const Compared &batch, Quality &quality) {
       loss += term.weight * valuesLoss(term.kind, values + i * each, targets, each);
       if (counted.count(term.target))
         continue;
-      quality.absolute += valuesLoss(LossKind::L1, values + i * each, targets, each) * double(each);
+      double absolute = valuesLoss(LossKind::L1, values + i * each, targets, each) * double(each);
+      quality.absolute += absolute;
+      if (batch.absolutes)
+        batch.absolutes->push_back(absolute);
       quality.values += each;
     }
     counted.insert(term.target);

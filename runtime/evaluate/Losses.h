@@ -5,6 +5,7 @@
 #include "runtime/exec/Model.h"
 
 #include <string>
+#include <vector>
 
 namespace netc::runtime {
 
@@ -29,6 +30,7 @@ struct Compared {
   const int64_t *labels; ///< NETC_SPACE_LABELS
   const float *targets;  ///< NETC_SPACE_TARGETS
   int64_t n;
+  std::vector<double> *absolutes = nullptr; ///< also takes each term of Quality::absolute
 };
 
 /// Adds to `quality`; returns the sum over images of the losses, weights included, without label

@@ -71,6 +71,22 @@ std::optional<unsigned> quotaCores(const std::string &root, const std::string &s
   return least;
 }
 
+static unsigned coreSharers = 1;
+
+void shareCores(unsigned processes) { coreSharers = std::max(1u, processes); }
+
+std::string coreSet() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0)
+    return "all";
+  std::string text;
+  for (unsigned core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &set))
+      text += std::to_string(core) + ",";
+  return text;
+}
+
 unsigned availableCores() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -78,7 +94,7 @@ unsigned availableCores() {
                        ? unsigned(std::max(1, CPU_COUNT(&set)))
                        : std::max(1u, std::thread::hardware_concurrency());
   // More threads than the quota pays for would be stopped in the middle of their work.
-  return std::min(cores, quotaCores().value_or(cores));
+  return std::max(1u, std::min(cores, quotaCores().value_or(cores)) / coreSharers);
 }
 
 } // namespace netc::runtime

@@ -26,6 +26,12 @@ std::vector<ControlGroup> controlGroups(const std::string &controller,
 /// Cores that this process may run on, by affinity and by the quota of its control groups.
 unsigned availableCores();
 
+/// From here on availableCores() counts this process's part of them: `processes` share them.
+void shareCores(unsigned processes);
+
+/// "0,1,": cores that this process may run on by affinity.
+std::string coreSet();
+
 /// Cores' worth of time that CPU quotas leave, rounded up; nothing where none is set.
 std::optional<unsigned> quotaCores(const std::string &root = "/sys/fs/cgroup",
                                    const std::string &self = "/proc/self/cgroup");

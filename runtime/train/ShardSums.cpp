@@ -8,7 +8,7 @@
 
 namespace netc::runtime {
 
-static constexpr int64_t figureCount = 6;
+static constexpr int64_t figureCount = 7;
 
 /// As numbers that can be added; counts are exact in a double.
 static std::vector<double> packed(const StepFigures &of) {
@@ -17,7 +17,8 @@ static std::vector<double> packed(const StepFigures &of) {
           double(of.quality.correct),
           double(of.quality.scored),
           of.quality.absolute,
-          double(of.quality.values)};
+          double(of.quality.values),
+          double(of.stops)};
 }
 
 static StepFigures unpacked(const double *from) {
@@ -25,6 +26,7 @@ static StepFigures unpacked(const double *from) {
   figures.loss = from[0];
   figures.correct = int64_t(from[1]);
   figures.quality = {int64_t(from[2]), int64_t(from[3]), from[4], int64_t(from[5])};
+  figures.stops = int64_t(from[6]);
   return figures;
 }
 

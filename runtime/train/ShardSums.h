@@ -15,6 +15,7 @@ struct StepFigures {
   double loss = 0;
   int64_t correct = 0;
   Quality quality;
+  int64_t stops = 0; ///< processes that were asked to stop
 };
 
 /// Each shard of a batch is a training step of its own: this process runs it for its shards, one

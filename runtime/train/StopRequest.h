@@ -8,7 +8,8 @@ namespace netc::runtime {
 /// of killing the run before it is saved.
 void surviveFailedWrites();
 
-/// From here on the first signal (SIGINT, SIGTERM, SIGHUP) requests a save, the second one kills.
+/// From here on the first signal (SIGINT, SIGTERM, SIGHUP, and SIGUSR1, which launchers forward and
+/// schedulers send before a job's time ends) requests a save, the second one kills.
 /// SIGHUP never kills, because a process gets it twice when a terminal closes, from the shell and
 /// from the system. Under nohup it is ignored.
 void watchSignals();

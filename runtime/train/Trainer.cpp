@@ -22,14 +22,14 @@ static double secondsSince(Clock::time_point start) {
 // Points of the curves within an epoch.
 static constexpr int64_t curvePoints = 40;
 
-/// Whether to stop is for rank 0 to say: all must do so at the same step.
+/// Whether any process was asked to stop: all do so at the same step.
 bool Training::isInterrupted() {
-  uint8_t flag = stopRequested();
-  communicator.broadcast(&flag, 1);
-  return flag;
+  std::vector<std::string> flags = communicator.gather(stopRequested() ? "1" : "0");
+  return std::count(flags.begin(), flags.end(), "1") > 0;
 }
 
 int Training::run() {
+  requireSameRun();
   startWeights();
   agreeOnStart();
   if (communicator.isRoot())
@@ -62,7 +62,7 @@ bool Training::trainEpoch() {
       break;
     progress.show(position, qualityText(position.lossSum / double(position.seen)),
                   position.step - before, secondsSince(start));
-    stops = isInterrupted();
+    stops = stopsAfterStep;
   }
   position.curve.seconds += secondsSince(start);
   return !stops;
@@ -77,6 +77,8 @@ bool Training::step() {
   StepFigures figures = shards.count() == 1 ? runShard(images, rate) : runShards(images, rate);
   update(rate);
 
+  // Of several processes all know the same by now; one alone is told of a signal at once.
+  stopsAfterStep = communicator.size() == 1 ? stopRequested() : figures.stops > 0;
   position.correct += figures.correct;
   position.quality.add(figures.quality);
   position.lossSum += figures.loss;
@@ -92,7 +94,9 @@ StepFigures Training::runShards(int64_t images, double rate) {
   shards.begin(images);
   for (int64_t i = 0; i < shards.own(); ++i) {
     int64_t size = shardOf(images, shards.count(), shards.first() + i).size();
-    shards.take(size, size ? runShard(size, rate) : StepFigures());
+    StepFigures figures = size ? runShard(size, rate) : StepFigures();
+    figures.stops = i + 1 == shards.own() && stopRequested();
+    shards.take(size, figures);
   }
   StepFigures figures = shards.finish();
   requireHealthy(float(figures.loss / double(images)), rate, 0);

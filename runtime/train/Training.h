@@ -36,6 +36,7 @@ private:
   // TrainingSetup.cpp
   void checkBatches() const;
   void fitMemory();
+  void requireSameRun();
   void startWeights();
   void agreeOnStart();
   void describeRun();
@@ -78,6 +79,7 @@ private:
   void save();
   void writeRun();
   void saveValidated(const std::string &path) const;
+  void agreeOnCorrupt();
   void report() const;
 
   const TrainOptions &options;
@@ -99,6 +101,7 @@ private:
   WeightsMetadata metadata;
   RunIdentity identity;
   std::optional<Checkpoint> begun; // the checkpoint to go on from
+  bool stopsAfterStep = false;     // a process was asked to stop by the end of the last step
   bool improved = false;           // the last epoch was the best so far
   int64_t firstStep = 0;           // of this process
   Accuracy lastAccuracy;           // of the last validation

@@ -45,7 +45,8 @@ bool Training::validate(EpochRecord &record) {
   auto start = Clock::now();
   Optimizer::Averaged averaged(optimizer);
   lastAccuracy = evaluate(
-      executor, *data.validation, data.validated, *data.evaluation, shardImages(), data.workers,
+      executor, communicator, *data.validation, data.validated, *data.evaluation, shardImages(),
+      data.workers,
       [&](int64_t done) {
         output.showBar("validation", done, int64_t(data.validated.size()), "");
         return !stopRequested();
@@ -86,6 +87,7 @@ void Training::printEpoch(const EpochRecord &record, const std::string &trained)
 /// was interrupted.
 bool Training::endEpoch() {
   requireFinite();
+  agreeOnCorrupt();
   EpochRecord record = recordOfTraining();
   double error = record.trainLoss;
   if (data.validation) {

@@ -5,6 +5,7 @@
 #include "runtime/train/Training.h"
 #include "runtime/weights/Weights.h"
 
+#include <cstring>
 #include <filesystem>
 
 namespace netc::runtime {
@@ -17,6 +18,7 @@ void Training::saveValidated(const std::string &path) const {
 
 /// Whatever happens to a process afterwards, the files are there.
 void Training::save() {
+  agreeOnCorrupt();
   if (position.batch > 0) // an epoch meets all images
     position.curve.corrupt = data.corrupt.list();
   if (communicator.isRoot())
@@ -24,6 +26,21 @@ void Training::save() {
   improved = false;
   files.noteSaved(position.step);
   communicator.barrier();
+}
+
+/// Images that any process could not read are known to all.
+void Training::agreeOnCorrupt() {
+  if (communicator.size() == 1)
+    return;
+  for (CorruptImages *images : {&data.corrupt, &data.corruptValidation}) {
+    std::vector<int64_t> own = images->list();
+    std::string bytes(reinterpret_cast<const char *>(own.data()), own.size() * sizeof(int64_t));
+    for (const std::string &others : communicator.gather(bytes)) {
+      std::vector<int64_t> samples(others.size() / sizeof(int64_t));
+      std::memcpy(samples.data(), others.data(), others.size());
+      images->restore(samples);
+    }
+  }
 }
 
 void Training::writeRun() {

@@ -1,10 +1,13 @@
 //===- TrainingSetup.cpp - how a run begins -------------------------------===//
 #include "runtime/base/Error.h"
+#include "runtime/system/AtomicFile.h"
 #include "runtime/system/CpuFeatures.h"
 #include "runtime/system/Memory.h"
 #include "runtime/train/BatchStatistics.h"
 #include "runtime/train/Initialize.h"
 #include "runtime/train/Training.h"
+
+#include <zlib.h>
 
 #include <algorithm>
 
@@ -97,6 +100,44 @@ void Training::fitMemory() {
                     options.memory ? shortBytes(options.memory) : "the memory that there is"));
 }
 
+/// "1a2b3c4d", of the executable's file.
+static std::string ownChecksum() {
+  std::string bytes = readFile("/proc/self/exe");
+  return fmt::format("{:08x}",
+                     crc32_z(0, reinterpret_cast<const Bytef *>(bytes.data()), bytes.size()));
+}
+
+/// Fails where a process differs from rank 0 in what decides the bits of a run.
+void Training::requireSameRun() {
+  if (communicator.size() == 1)
+    return;
+  using Parts = std::vector<std::pair<std::string, std::string>>;
+  Parts own = {
+      {"executable", fmt::format("{}, checksum {}", info.name, ownChecksum())},
+      {"level of the CPU", info.cpu},
+      {"recipe", recipe.effective},
+      {"training data", fmt::format("{} of {} images, fingerprint {:016x}", identity.data,
+                                    identity.images, identity.dataFingerprint)},
+      {"validation data",
+       data.validation
+           ? fmt::format("{} of {} images, fingerprint {:016x}", data.validation->kind(),
+                         data.validation->size(), data.validation->fingerprint())
+           : "none"},
+      {"checkpoint to go on from",
+       begun ? fmt::format("of step {}", begun->position.step) : "none"},
+  };
+  std::vector<std::string> hosts = communicator.gather(communicator.host());
+  for (const auto &[what, text] : own) {
+    std::vector<std::string> all = communicator.gather(text);
+    for (size_t rank = 1; rank < all.size(); ++rank)
+      if (all[rank] != all[0])
+        fail("rank {} on {} has another {} than rank 0 on {}: {}", rank, hosts[rank], what,
+             hosts[0],
+             what == "recipe" ? compareRecipes(all[0], all[rank], false)
+                              : fmt::format("{}; rank 0: {}", all[rank], all[0]));
+  }
+}
+
 /// Weights that are initialised, loaded, or of the run that goes on.
 void Training::startWeights() {
   initializeParameters(executor, recipe.seed);
@@ -121,9 +162,13 @@ void Training::agreeOnStart() {
 }
 
 void Training::describeRun() {
-  output.print("{}: {} parameters, {} of {} images ({}), batch {}, {}, {}\n", info.name,
+  std::string cut = recipe.shards > 1 ? fmt::format(" in {} shards", recipe.shards) : "";
+  std::string processes =
+      communicator.size() > 1 ? fmt::format("{} processes of ", communicator.size()) : "";
+  output.print("{}: {} parameters, {} of {} images ({}), batch {}{}, {}, {}{}\n", info.name,
                info.trainableElements(), data.samples.size(), data.training->size(), options.data,
-               recipe.batch, counted(recipe.epochs, "epoch"), executor.device().describe());
+               recipe.batch, cut, counted(recipe.epochs, "epoch"), processes,
+               executor.device().describe());
   data.describe(output);
   if (!optimizer.frozen().empty())
     output.note(fmt::format("{} of {} parameters are frozen", optimizer.frozen().size(),

@@ -2,6 +2,7 @@
 #include "codegen/common/Explain.h"
 #include "codegen/package/Compile.h"
 #include "codegen/package/Linker.h"
+#include "codegen/package/MessageLibrary.h"
 #include "codegen/package/ModelTable.h"
 #include "frontend/elaborate/Frontend.h"
 #include "frontend/elaborate/Program.h"
@@ -142,8 +143,10 @@ static int linkObjects(const Objects &objects, const std::string &output, const 
   std::string error;
   bool special = isSpecial(output); // linking in its place would replace it
   std::string linkedTo = special ? objects.files().front() + ".exe" : output;
-  std::vector<std::string> archives = runtimeArchives(options.target);
-  if (!linkExecutable(objects.files(), archives, linkedTo, error))
+  std::vector<std::string> archives = runtimeArchives(options.target), transport;
+  if (options.comm == "mpi" && (transport = findMpi(archivePath(""), error)).empty())
+    return fail(error);
+  if (!linkExecutable(objects.files(), archives, transport, linkedTo, error))
     return fail(error);
   if (!special)
     return kDone;
@@ -299,9 +302,24 @@ static int checkPrecision(const Options &options) {
   return kDone;
 }
 
+/// Refuses what processes cannot talk through, before anything is compiled.
+static int checkCommunication(const Options &options) {
+  std::string missing;
+  if (options.comm == "nccl")
+    return fail("--comm nccl is not available yet; expected none or mpi");
+  if (options.comm != "none" && options.emit != "exe")
+    return fail("--comm " + options.comm + " is for executables; it does nothing with --emit " +
+                options.emit);
+  if (options.comm == "mpi" && findMpi(archivePath(""), missing).empty())
+    return fail(missing);
+  return kDone;
+}
+
 int netc::runCompiler(const Options &options) {
   bool forGpu = options.target != "cpu";
   if (int code = checkPrecision(options))
+    return code;
+  if (int code = checkCommunication(options))
     return code;
   if (options.emit == "ptx" && !forGpu)
     return fail("--emit ptx is for --target cuda and sim");

@@ -54,6 +54,9 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
          "--precision", options.precision,
          "f32; bf16 for --target cpu: activations in half the bytes; tf32 for --target cuda")
       ->check(CLI::IsMember({"f32", "tf32", "bf16", "int8"}));
+  app.add_option("--comm", options.comm,
+                 "none, or mpi: the executable trains in several processes under mpirun or srun")
+      ->check(CLI::IsMember({"none", "mpi", "nccl"}));
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")
       ->check(CLI::IsMember({"both", "infer"}));
   app.add_option("--emit", options.emit,

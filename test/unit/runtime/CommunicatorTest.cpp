@@ -1,5 +1,6 @@
 // Several processes that train one model: here threads, or one that has nobody to talk to.
 #include "runtime/comm/ReductionTree.h"
+#include "runtime/comm/TransportCommunicator.h"
 #include "runtime/comm/TreeSum.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/weights/Safetensors.h"
@@ -13,6 +14,7 @@
 #include <barrier>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 using namespace netc::runtime;
@@ -22,12 +24,17 @@ namespace {
 class Alone : public Communicator {
 public:
   explicit Alone(unsigned rank) : own(rank) {}
-  int broadcasts = 0, barriers = 0, sums = 0;
+  int broadcasts = 0, gathers = 0, barriers = 0, sums = 0;
 
   unsigned rank() const override { return own; }
   unsigned size() const override { return 2; }
   void sumNodes(std::span<float *const>, int64_t, int64_t) override { ++sums; }
   void sumNodes(std::span<double *const>, int64_t, int64_t) override { ++sums; }
+  std::string host() const override { return "here"; }
+  std::vector<std::string> gather(const std::string &bytes) override {
+    ++gathers;
+    return {bytes, bytes};
+  }
   void broadcast(void *, uint64_t) override { ++broadcasts; }
   void barrier() override { ++barriers; }
 
@@ -37,64 +44,77 @@ private:
 
 /// What the threads of one program share.
 struct Meeting {
-  explicit Meeting(unsigned ranks) : ranks(ranks), everybody(ranks), nodes(ranks), values(ranks) {}
+  explicit Meeting(unsigned ranks) : ranks(ranks), everybody(ranks), bytes(ranks), sizes(ranks) {}
   unsigned ranks;
   std::barrier<> everybody;
-  void *bytes = nullptr;
-  std::vector<std::vector<ShardNode>> nodes; // by rank
-  std::vector<std::vector<void *>> values;
-};
-
-/// Ranks are threads. Calls that do not match would hang.
-class Threads : public Communicator {
-public:
-  Threads(Meeting &meeting, unsigned rank) : meeting(meeting), own(rank) {}
-  unsigned rank() const override { return own; }
-  unsigned size() const override { return meeting.ranks; }
-  void sumNodes(std::span<float *const> parts, int64_t shards, int64_t count) override {
-    sumAll(parts, shards, count);
-  }
-  void sumNodes(std::span<double *const> parts, int64_t shards, int64_t count) override {
-    sumAll(parts, shards, count);
-  }
-  void broadcast(void *bytes, uint64_t size) override {
-    if (isRoot())
-      meeting.bytes = bytes;
-    barrier();
-    if (!isRoot())
-      std::memcpy(bytes, meeting.bytes, size);
-    barrier();
-  }
-  void barrier() override { meeting.everybody.arrive_and_wait(); }
-
-private:
-  template <typename T> void sumAll(std::span<T *const> parts, int64_t shards, int64_t count) {
-    int64_t each = shards / meeting.ranks;
-    meeting.nodes[own] = nodesWithin(own * each, (own + 1) * each, shards);
-    meeting.values[own].assign(parts.begin(), parts.end());
-    barrier();
-    if (isRoot()) {
-      std::vector<ShardNode> nodes;
-      std::vector<T *> values;
-      for (unsigned rank = 0; rank < meeting.ranks; ++rank)
-        for (size_t i = 0; i < meeting.nodes[rank].size(); ++i) {
-          values.resize(nodes.size());
-          values.push_back(static_cast<T *>(meeting.values[rank][i]));
-          appendNode(nodes, meeting.nodes[rank][i], shards, [&](size_t into, size_t from) {
-            for (int64_t k = 0; k < count; ++k)
-              values[into][k] += values[from][k];
-          });
-        }
-    }
-    barrier();
-    std::copy_n(static_cast<T *>(meeting.values[0][0]), own == 0 ? 0 : count, parts[0]);
-    barrier();
-  }
-
-  Meeting &meeting;
-  unsigned own;
+  std::vector<const void *> bytes; // by rank
+  std::vector<const uint64_t *> sizes;
 };
 } // namespace
+
+// A transport's functions know their process by the thread.
+static thread_local Meeting *meeting;
+static thread_local unsigned ownRank;
+
+static void meet() { meeting->everybody.arrive_and_wait(); }
+
+/// Shows everyone this rank's bytes while `look` looks at those of all. Calls that do not match
+/// would hang.
+template <typename Look> static void show(const void *bytes, const uint64_t *sizes, Look look) {
+  meeting->bytes[ownRank] = bytes;
+  meeting->sizes[ownRank] = sizes;
+  meet();
+  look();
+  meet();
+}
+
+static const char *shown(unsigned rank) { return static_cast<const char *>(meeting->bytes[rank]); }
+
+static void broadcastInThreads(void *bytes, uint64_t size) {
+  show(bytes, nullptr, [&] {
+    if (ownRank != 0)
+      std::memcpy(bytes, shown(0), size);
+  });
+}
+
+static void gatherInThreads(const void *bytes, uint64_t size, void *all) {
+  show(bytes, nullptr, [&] {
+    for (unsigned rank = 0; rank < meeting->ranks; ++rank)
+      std::memcpy(static_cast<char *>(all) + rank * size, shown(rank), size);
+  });
+}
+
+static void exchangeInThreads(const void *send, const uint64_t *sendBytes, void *receive,
+                              const uint64_t *receiveBytes) {
+  show(send, sendBytes, [&] {
+    char *next = static_cast<char *>(receive);
+    for (unsigned rank = 0; rank < meeting->ranks; ++rank) {
+      const uint64_t *sizes = meeting->sizes[rank];
+      EXPECT_EQ(sizes[ownRank], receiveBytes[rank]);
+      std::memcpy(next, shown(rank) + std::accumulate(sizes, sizes + ownRank, uint64_t(0)),
+                  receiveBytes[rank]);
+      next += receiveBytes[rank];
+    }
+  });
+}
+
+/// Runs `body` as each of `ranks` processes, which are threads.
+template <typename Body> static void runTogether(unsigned ranks, Body body) {
+  Meeting together(ranks);
+  std::vector<std::thread> threads;
+  for (unsigned rank = 0; rank < ranks; ++rank)
+    threads.emplace_back([&, rank] {
+      meeting = &together;
+      ownRank = rank;
+      NetcTransport transport{
+          rank, ranks,   "here", "threads", broadcastInThreads, gatherInThreads, exchangeInThreads,
+          meet, nullptr, nullptr};
+      TransportCommunicator communicator(transport);
+      body(communicator);
+    });
+  for (std::thread &thread : threads)
+    thread.join();
+}
 
 TEST(Communicator, TheTreeDependsOnTheNumberOfShardsAlone) {
   using Nodes = std::vector<ShardNode>;
@@ -144,8 +164,9 @@ static std::vector<float> sumOf(Communicator &communicator,
 }
 
 TEST(Communicator, SumsAreTheSameBitsForAnyNumberOfProcesses) {
-  constexpr int64_t count = 100'000;
-  for (int64_t shards : {8, 6}) {
+  // Few values, which every process adds; more than a block, and no multiple of it.
+  for (auto [shards, count] :
+       {std::pair<int64_t, int64_t>{8, 100}, {6, 100}, {8, 1'500'003}, {6, 1'100'001}}) {
     auto values = shardValues(shards, count);
     SingleProcess single;
     std::vector<float> alone = sumOf(single, values, 2);
@@ -155,16 +176,10 @@ TEST(Communicator, SumsAreTheSameBitsForAnyNumberOfProcesses) {
     for (unsigned ranks : {2u, 3u, 4u, 8u}) {
       if (shards % ranks)
         continue;
-      Meeting meeting(ranks);
-      std::vector<std::thread> threads;
       std::vector<std::vector<float>> sums(ranks);
-      for (unsigned rank = 0; rank < ranks; ++rank)
-        threads.emplace_back([&, rank] {
-          Threads communicator(meeting, rank);
-          sums[rank] = sumOf(communicator, values, 1);
-        });
-      for (std::thread &thread : threads)
-        thread.join();
+      runTogether(ranks, [&](Communicator &communicator) {
+        sums[communicator.rank()] = sumOf(communicator, values, 1);
+      });
       for (unsigned rank = 0; rank < ranks; ++rank)
         EXPECT_EQ(sums[rank], alone) << ranks << " processes, rank " << rank;
     }
@@ -214,17 +229,11 @@ TEST(Communicator, RankZeroAlonePrintsAndWrites) {
 
 /// Trains with as many threads as ranks, in `out`; their exit codes.
 static std::vector<int> trainTogether(const std::string &out, unsigned ranks, int64_t shards) {
-  Meeting meeting(ranks);
   std::vector<int> codes(ranks, -1);
   testing::internal::CaptureStdout();
-  std::vector<std::thread> threads;
-  for (unsigned rank = 0; rank < ranks; ++rank)
-    threads.emplace_back([&, rank] {
-      Threads communicator(meeting, rank);
-      codes[rank] = train(*netc_models[0], trainingIn(out, shards), communicator);
-    });
-  for (std::thread &thread : threads)
-    thread.join();
+  runTogether(ranks, [&](Communicator &communicator) {
+    codes[communicator.rank()] = train(*netc_models[0], trainingIn(out, shards), communicator);
+  });
   testing::internal::GetCapturedStdout();
   return codes;
 }
@@ -288,4 +297,42 @@ TEST(Communicator, OtherShardsAreAnotherRun) {
   other.resume = true;
   EXPECT_HAS(errorOf([&] { train(*netc_models[0], other); }), "shards was 2, is 4");
   testing::internal::GetCapturedStdout();
+}
+
+TEST(Communicator, GatheredBytesHaveAnyLength) {
+  runTogether(3, [](Communicator &communicator) {
+    auto all =
+        communicator.gather(std::string(communicator.rank() * 5, char('a' + communicator.rank())));
+    EXPECT_EQ(all, (std::vector<std::string>{"", "bbbbb", "cccccccccc"}));
+    EXPECT_EQ(communicator.gather(""), std::vector<std::string>(3));
+  });
+}
+
+// Each differs from rank 0 in one thing, which is named before the first step.
+TEST(Communicator, AnotherRunOfARankIsNamed) {
+  ScratchFolder folder;
+  struct {
+    const char *message;
+    void (*change)(TrainOptions &);
+  } cases[] = {
+      {"rank 1 on here has another recipe than rank 0 on here: lr was 0.5, is 0.25",
+       [](TrainOptions &options) { options.overrides.lr = 0.25; }},
+      {"rank 1 on here has another training data than rank 0",
+       [](TrainOptions &options) { options.data = "synthetic:101"; }},
+      {"has another validation data", [](TrainOptions &options) { options.val = "synthetic:7"; }},
+  };
+  for (auto &[message, change] : cases) {
+    std::vector<std::string> errors(2);
+    testing::internal::CaptureStdout();
+    runTogether(2, [&](Communicator &communicator) {
+      TrainOptions options = trainingIn(folder / "out", 4);
+      options.overrides.lr = 0.5;
+      if (!communicator.isRoot())
+        change(options);
+      errors[communicator.rank()] = errorOf([&] { train(*netc_models[0], options, communicator); });
+    });
+    testing::internal::GetCapturedStdout();
+    EXPECT_HAS(errors[0], message);
+    EXPECT_EQ(errors[0], errors[1]);
+  }
 }

@@ -1,0 +1,36 @@
+//===- TransportCommunicator.h - processes over a transport -----*- C++ -*-===//
+#ifndef NETC_RUNTIME_COMM_TRANSPORTCOMMUNICATOR_H
+#define NETC_RUNTIME_COMM_TRANSPORTCOMMUNICATOR_H
+
+#include "runtime/comm/Communicator.h"
+#include "runtime/comm/Transport.h"
+
+namespace netc::runtime {
+
+/// The processes of a transport. Sums are made by all of them: each adds a part of the values, in
+/// the order of the tree, and gives it to the others.
+class TransportCommunicator final : public Communicator {
+public:
+  explicit TransportCommunicator(const NetcTransport &transport) : transport(transport) {}
+
+  unsigned rank() const override { return transport.rank; }
+  unsigned size() const override { return transport.size; }
+  std::string host() const override { return transport.host; }
+  void sumNodes(std::span<float *const> own, int64_t shards, int64_t count) override;
+  void sumNodes(std::span<double *const> own, int64_t shards, int64_t count) override;
+  void broadcast(void *bytes, uint64_t size) override { transport.broadcast(bytes, size); }
+  std::vector<std::string> gather(const std::string &bytes) override;
+  void barrier() override { transport.barrier(); }
+
+private:
+  template <typename T> void sum(std::span<T *const> own, int64_t shards, int64_t count);
+  template <typename T> void sumFew(std::span<T *const> own, int64_t shards, int64_t count);
+  template <typename T>
+  void sumBlock(std::span<T *const> own, int64_t shards, int64_t begin, int64_t count);
+
+  const NetcTransport &transport;
+};
+
+} // namespace netc::runtime
+
+#endif // NETC_RUNTIME_COMM_TRANSPORTCOMMUNICATOR_H

@@ -1,0 +1,324 @@
+#!/usr/bin/python3
+"""`--comm mpi`: the files of a run are the same bytes for 1, 2 and 4 processes; a rank that fails ends all; a run goes on with other processes."""
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
+import safetensors
+from compiled import MODELS, NETC, Compiled, Failed, call
+from report import Report, Unsupported
+from runs import same_files
+
+# Dropout, and all that a recipe does to images and gradients.
+FULL = """net 1
+
+model full {
+  input image: [3, 16, 16]
+  x = image | conv(8, k=3, pad=1) | bn | relu | maxpool(k=2)
+  x = x | conv(16, k=3, pad=1) | bn | relu | dropout(0.3)
+  return x | avgpool(global) | flatten | dropout(0.5) | linear(10)
+}
+
+train full {
+  augment    random_crop(16, pad=2), hflip, mixup(0.4)
+  optimizer  OPTIMIZER
+  schedule   cosine, warmup(0.2)
+  clip_norm  1.0
+  accumulate 2
+  ema        0.9
+  shards     8
+  batch      16
+  epochs     3
+}
+"""
+VALUES = """net 1
+
+model values {
+  input image: [3, 8, 8]
+  return image | conv(8, k=3, pad=1) | bn | relu | conv(2, k=3, pad=1)
+}
+
+train values {
+  loss       mse + 0.5 * l1
+  optimizer  adam(lr=0.01)
+  shards     4
+  batch      12
+  epochs     2
+}
+"""
+DATA = ["--data", "synthetic:150", "--val", "synthetic:50"]  # ragged batches in both
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                   OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none")
+LIMIT = 60  # seconds of a command
+
+
+def need_mpi():
+    if not shutil.which("mpirun"):
+        raise Unsupported("no mpirun in PATH: install libopenmpi-dev and openmpi-bin, or libmpich-dev and mpich")
+
+
+def compiled(text_or_file, model=None, sets=()):
+    """With --comm mpi; Unsupported where netc finds no MPI."""
+    need_mpi()
+    try:
+        if isinstance(text_or_file, pathlib.Path):
+            return Compiled(text_or_file, model, sets, ["--comm", "mpi"])
+        return Compiled.from_text(text_or_file, options=["--comm", "mpi"])
+    except Failed as error:
+        if "pkg-config" in str(error):
+            raise Unsupported(str(error)) from error
+        raise
+
+
+def full(optimizer="sgd(lr=0.1, momentum=0.9)"):
+    return compiled(FULL.replace("OPTIMIZER", optimizer))
+
+
+def launch(processes, words, **options):
+    command = ["mpirun", "-np", processes, *words] if processes else list(words)
+    return subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+                            **options)
+
+
+def finish(process):
+    """(exit code, standard output, standard error)"""
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise Failed(f"still running after {LIMIT} s\n{out}{err}") from None
+    return process.returncode, out, err
+
+
+def run(processes, *words):
+    code, out, err = finish(launch(processes, words))
+    if code:
+        raise Failed(f"exit code {code}\n{out}{err}")
+    return out, err
+
+
+def train(model, name, processes, *options, threads=1, data=DATA):
+    out = pathlib.Path(model.folder.name) / name
+    run(processes, model.executable, "train", *data, "--out", out, "--threads", threads, *options)
+    return out
+
+
+def records(folder):
+    """metrics.jsonl without times."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if "second" not in key and key != "images_per_s"} for line in lines]
+
+
+def same_run(one, other):
+    return [*same_files(one, other), ("records that differ", int(records(one) != records(other)), 0.5)]
+
+
+def same_bytes(optimizer):
+    """Processes and threads change nothing, and MPI's presence neither."""
+    model = full(optimizer)
+    alone = train(model, "alone", 0, threads=2)
+    claims = []
+    for processes, threads in ((1, 1), (2, 1), (2, 2), (4, 1)):
+        claims += same_run(alone, train(model, f"{processes}x{threads}", processes, threads=threads))
+    return claims
+
+
+def other_optimizer(optimizer):
+    model = full(optimizer)
+    return same_run(train(model, "alone", 0), train(model, "four", 4))
+
+
+def of_the_zoo(file, name, sets, shards, processes, *options):
+    model = compiled(MODELS / file, name, sets)
+    data = ["--data", "synthetic:40", "--val", "synthetic:10"]
+    words = ["--batch", 16, "--epochs", 1, "--shards", shards, *options]
+    return same_run(train(model, "alone", 0, *words, data=data), train(model, "several", processes, *words, data=data))
+
+
+def without_classes():
+    """Sums of floating point over the validation images, and targets."""
+    model = compiled(VALUES)
+    folder = pathlib.Path(model.folder.name)
+    rng = numpy.random.default_rng(2)
+    for name, count in (("train", 50), ("val", 37)):
+        safetensors.save(folder / f"{name}.safetensors", {"image": rng.normal(size=(count, 3, 8, 8)).astype(numpy.float32),
+                                                          "targets": rng.normal(size=(count, 2, 8, 8)).astype(numpy.float32)})
+    data = ["--data", f"tensors:{folder / 'train.safetensors'}", "--val", f"tensors:{folder / 'val.safetensors'}"]
+    return same_run(train(model, "alone", 0, data=data), train(model, "four", 4, data=data))
+
+
+def evaluation():
+    """Rank 0 alone prints, and the same text."""
+    model = full()
+    weights = train(model, "alone", 0, "--epochs", 1)
+    words = [model.executable, "eval", "--data", "synthetic:101", "--weights", weights, "--batch", 8]
+    claims = []
+    for options in (["--json"], ["--per-class"], ["--crops", 10]):
+        alone, four = run(0, *words, *options)[0], run(4, *words, *options)[0]
+        claims.append((f"eval {' '.join(map(str, options))} differs with four processes", int(alone != four), 0.5))
+    claims.append(("info by other ranks", int(run(2, model.executable, "info")[0] != run(0, model.executable, "info")[0]), 0.5))
+    return claims
+
+
+def ranks_of(process):
+    """Process ids of the ranks below a launcher, by rank."""
+    found = {}
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            parents = []
+            pid = int(folder.name)
+            while pid > 1 and pid != process.pid:
+                parents.append(pid)
+                pid = int((pathlib.Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+        for entry in environment:
+            name, _, value = entry.partition(b"=")
+            if pid == process.pid and name in (b"OMPI_COMM_WORLD_RANK", b"PMI_RANK"):
+                found[int(value)] = int(folder.name)
+    return found
+
+
+def wait_for(condition, what):
+    end = time.time() + LIMIT
+    while not condition():
+        if time.time() > end:
+            raise Failed(f"after {LIMIT} s there is no {what}")
+        time.sleep(0.02)
+
+
+def lines_of(folder):
+    path = folder / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def killed():
+    """kill -9 of a rank at drawn points: all end soon, and another number of processes goes on to the bytes of a whole run."""
+    model = full()
+    words = ["--epochs", 9]
+    whole = train(model, "whole", 0, *words)
+    draw = random.Random(5)
+    claims, slowest = [], 0
+    for point in range(4):
+        out = pathlib.Path(model.folder.name) / f"killed{point}"
+        first, then = draw.choice([(2, 4), (4, 2), (4, 1), (2, 8)])
+        process = launch(first, [model.executable, "train", *DATA, "--out", out, "--threads", 1, *words])
+        after = draw.randrange(1, 6)
+        wait_for(lambda out=out, after=after: lines_of(out) >= after, "epoch")
+        time.sleep(draw.random() * 0.1)
+        victim = draw.randrange(first)
+        start = time.time()
+        os.kill(ranks_of(process)[victim], signal.SIGKILL)
+        code, _, err = finish(process)
+        slowest = max(slowest, time.time() - start)
+        named = f"rank {victim}" in err or f"RANK {victim}" in err or "Killed" in err or "KILLED" in err
+        claims += [("exit code 0 of a killed run", int(code == 0), 0.5), ("no word of the rank: " + err, int(not named), 0.5)]
+        claims += same_run(whole, train(model, out.name, then if then > 1 else 0, "--resume", *words))
+    return [*claims, ("seconds until all had ended", slowest, 10)]
+
+
+def interrupted():
+    """The launcher's Ctrl-C: one save, one message, and the run goes on."""
+    model = full()
+    words = ["--epochs", 15]
+    whole = train(model, "whole", 0, *words)
+    claims = []
+    for name, sent in (("interrupt", signal.SIGINT), ("user", signal.SIGUSR1)):
+        out = pathlib.Path(model.folder.name) / name
+        process = launch(2, [model.executable, "train", *DATA, "--out", out, "--threads", 1, *words])
+        wait_for(lambda out=out: lines_of(out) >= 2, "epoch")
+        process.send_signal(sent)
+        code, _, err = finish(process)
+        steps = re.findall(r"interrupted at step (\d+): saved in", err)
+        claims += [("exit code 0", int(code == 0), 0.5), (f"{name}: messages of a save, off one: {err}", abs(len(steps) - 1), 0.5)]
+        claims += same_run(whole, train(model, name, 4, "--resume", *words))
+    return claims
+
+
+def wrapper(folder, name, otherwise, usual='"$@"'):
+    """A program for mpirun that does something else as rank 1."""
+    path = folder / name
+    path.write_text(f'#!/bin/sh\nif [ "$OMPI_COMM_WORLD_RANK$PMI_RANK" = 1 ]; then\n  exec {otherwise}\nfi\nexec {usual}\n')
+    path.chmod(0o755)
+    return path
+
+
+def refusals():
+    model = full()
+    other = compiled(FULL.replace("OPTIMIZER", "sgd(lr=0.1)").replace("dropout(0.5)", "dropout(0.4)"))
+    folder = pathlib.Path(model.folder.name)
+    plain = folder / "plain"
+    (folder / "full.net").write_text(FULL.replace("OPTIMIZER", "sgd(lr=0.1)"))
+    call([NETC, folder / "full.net", "-o", plain])
+    out = ["--out", folder / "refused"]
+    host = socket.gethostname()
+    cases = {
+        "rank 1 on " + host + " has another executable than rank 0":
+            [wrapper(folder, "one", f'"{other.executable}" "$@"', f'"{model.executable}" "$@"'), "train", *DATA, *out],
+        "rank 1 on " + host + " has another recipe than rank 0 on " + host + ": shards was 8, is 4":
+            [wrapper(folder, "two", '"$@" --shards 4'), model.executable, "train", *DATA, *out],
+        "rank 1 on " + host + " has another training data":
+            [wrapper(folder, "three", '"$@" --data synthetic:90', '"$@" --data synthetic:150'), model.executable, "train", *DATA[2:], *out],
+        "rank 1 on " + host + ": /dev/null":
+            [wrapper(folder, "four", '"$@" --weights /dev/null'), model.executable, "train", *DATA, *out],
+        "compiled without --comm mpi": [plain, "train", *DATA, *out],
+        "2 processes cannot share the 1 shard of a batch": [model.executable, "train", *DATA, *out, "--shards", 1],
+        "is no number from 0 on": [model.executable, "train", *DATA, *out, "--lr", "nonsense"],
+        "stopped; ": [model.executable, "train", *DATA, *out, "--lr", "1e30", "--clip-norm", 0],
+    }
+    claims = []
+    for message, words in cases.items():
+        start = time.time()
+        code, _, err = finish(launch(2, words))
+        if message not in err:
+            claims.append((f"no word of '{message}': {err}", 1, 0.5))
+        errors = err.count("error: ")
+        claims += [("exit code 0", int(code == 0), 0.5), ("seconds until all had ended", time.time() - start, 10)]
+        if words[0] != plain:
+            claims.append((f"messages, off one: {err}", abs(errors - 1), 0.5))
+    return claims
+
+
+def missing():
+    """Without pkg-config's help: a message that names the packages, before anything is compiled."""
+    environment = dict(os.environ, NETC_MPI="no-such-mpi")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "full.net"
+        path.write_text(FULL.replace("OPTIMIZER", "sgd(lr=0.1)"))
+        done = subprocess.run([NETC, path, "-o", f"{folder}/out", "--comm", "mpi"], capture_output=True, text=True, env=environment)
+        return [("exit code of no MPI, off 1", abs(done.returncode - 1), 0.5),
+                ("no word of the packages: " + done.stderr, int("libopenmpi-dev" not in done.stderr), 0.5),
+                ("an executable", int(os.path.exists(f"{folder}/out")), 0.5)]
+
+
+def main():
+    report = Report("mpi")
+    report.case("same_bytes", same_bytes, "sgd(lr=0.1, momentum=0.9)")
+    report.case("adamw", other_optimizer, "adamw(lr=0.01)")
+    report.case("lars", other_optimizer, "lars(lr=1)")
+    report.case("resnet20", of_the_zoo, "resnet_cifar.net", "resnet20", [], 4, 4)
+    report.case("without_classes", without_classes)
+    report.case("evaluation", evaluation)
+    report.case("killed", killed)
+    report.case("interrupted", interrupted)
+    report.case("refusals", refusals)
+    report.case("missing", missing)
+    report.close()
+
+
+if __name__ == "__main__":
+    main()
