@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""`netc import` of ONNX: operators against PyTorch's, models that PyTorch exports, errors that name the node, files that are damaged."""
+"""`netc import` of ONNX: operators against PyTorch's, models that PyTorch exports, errors that name the node, files that are damaged. `netc export`:
+back through import, and by ONNX Runtime where bench/peers.py --setup has made an environment for it."""
+import json
+import os
 import pathlib
 import random
 import re
@@ -12,7 +15,7 @@ import numpy
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import onnx_file
 import safetensors
-from compiled import NETC, THREADS, call
+from compiled import MODELS, NETC, ROOT, THREADS, call
 from onnx_file import node
 from report import Report, Unsupported
 
@@ -288,6 +291,122 @@ def damaged():
     return [(f"crashes: {bad[:2]}", len(bad), 0.5)]
 
 
+# Layers that import knows as well as export; outputs that several layers read.
+EXPORTED = """net 1
+model all(classes=7) {
+  input image: [4, 12, 12]
+  a = image | conv(8, k=3, stride=2, pad=[1, 0, 0, 1]) | bn(eps=1e-3) | relu
+  b = a | conv(8, k=3, pad=2, dilation=2, groups=2, bias=false) | bn(momentum=0.2) | leaky_relu(0.2)
+  c = a + b | relu6
+  gate = c | avgpool(global) | conv(8, k=1) | sigmoid
+  d = c * gate | hardswish | lrn(size=3, alpha=0.1, beta=0.7, k=1.5)
+  pooled = concat(d | maxpool(k=3, stride=2, round=up), d | avgpool(k=3, stride=2, pad=1), d | avgpool(out=3) | tanh)
+  e = c * 0.5 + 2 | silu | flatten | linear(16, bias=false)
+  scores = (pooled | flatten | dropout(0.3) | linear(16)) + e | linear(classes)
+  return {scores: scores, soft: scores | softmax, gate: gate, padded: a | pad_channels(9) | pad([1, 0, 0, 1])}
+}
+"""
+# Those that only export knows.
+BESIDE = """net 1
+model beside {
+  input image: [4, 9, 9]
+  input row: [4]
+  input tokens: [3, 5]
+  return {wide: image * row + row, small: image | subsample(4), mapped: tokens | linear(6) | relu, plain: tokens | linear(2, bias=false)}
+}
+"""
+
+
+class Exported:
+    """A model with drawn weights, noise for it, its outputs, and the ONNX file of it."""
+
+    def __init__(self, folder, file, options=()):
+        self.folder = pathlib.Path(folder)
+        info = json.loads(call([NETC, file, "--emit", "json", "--mode", "infer", *options]))
+        rng = numpy.random.default_rng(8)
+        self.weights = {}
+        for parameter in info["parameters"]:
+            values = rng.standard_normal(parameter["shape"]) * 0.2
+            is_variance = parameter["name"].endswith("running_var")
+            self.weights[parameter["name"]] = (numpy.exp(values) if is_variance else values).astype(numpy.float32)
+        safetensors.save(self.folder / "weights", self.weights)
+        call([NETC, file, "-o", self.folder / "original", "--mode", "infer", *options])
+        described = json.loads(call([self.folder / "original", "info", "--json"]))
+        self.inputs = {port["name"]: rng.standard_normal((3, *port["shape"])).astype(numpy.float32) for port in described["inputs"]}
+        self.outputs = self.run(self.folder / "original", self.folder / "weights", self.inputs)
+        call([NETC, "export", file, "--weights", self.folder / "weights", "-o", self.folder / "model.onnx", *options])
+
+    def run(self, executable, weights, inputs):
+        safetensors.save(self.folder / "in", inputs)
+        call([executable, "run", "--weights", weights, "--in", self.folder / "in", "--out", self.folder / "out"])
+        return safetensors.load(self.folder / "out")
+
+    def compare(self, found):
+        claims = [(f"outputs {list(found)}", int(set(found) != set(self.outputs)), 0.5)]
+        for name, wanted in self.outputs.items():
+            same = name in found and found[name].shape == wanted.shape
+            claims.append((name, float(abs(found[name] - wanted).max() / max(1, abs(wanted).max())) if same else numpy.inf, 1e-5))
+        return claims
+
+
+def round_trip():
+    with tempfile.TemporaryDirectory(prefix="netc-onnx-") as folder:
+        source = pathlib.Path(folder) / "all.net"
+        source.write_text(EXPORTED)
+        model = Exported(folder, source)
+        call([NETC, model.folder / "model.onnx", "-o", model.folder / "again", "--mode", "infer"])
+        return model.compare(model.run(model.folder / "again", model.folder / "again.safetensors", model.inputs))
+
+
+def names_survive():
+    """Weights of the zoo's ResNet-20 come back under their own names, the same bits."""
+    with tempfile.TemporaryDirectory(prefix="netc-onnx-") as folder:
+        model = Exported(folder, MODELS / "resnet_cifar.net", ["--model", "resnet20"])
+        call([NETC, "import", model.folder / "model.onnx", "-o", model.folder / "again"])
+        found = safetensors.load(model.folder / "again.safetensors")
+    different = [name for name, value in model.weights.items() if name not in found or found[name].tobytes() != value.tobytes()]
+    return [(f"weights that differ {different[:3]}", len(different) + abs(len(found) - len(model.weights)), 0.5)]
+
+
+RUN_IT = """
+import sys, numpy, onnxruntime
+data = dict(numpy.load(sys.argv[2]))
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+names = [output.name for output in session.get_outputs()]
+numpy.savez(sys.argv[3], **dict(zip(names, session.run(names, data))))
+"""
+
+
+def by_onnx_runtime(text, file=None, options=()):
+    python = pathlib.Path(os.environ.get("NETC_PEERS", ROOT / "build" / "peers")) / "onnxruntime" / "bin" / "python"
+    if not python.exists():
+        raise Unsupported(f"no ONNX Runtime in {python} (bench/peers.py --setup)")
+    with tempfile.TemporaryDirectory(prefix="netc-onnx-") as folder:
+        if text:
+            file = pathlib.Path(folder) / "model.net"
+            file.write_text(text)
+        model = Exported(folder, file, options)
+        numpy.savez(model.folder / "in.npz", **model.inputs)
+        call([python, "-c", RUN_IT, model.folder / "model.onnx", model.folder / "in.npz", model.folder / "out.npz"])
+        return model.compare(dict(numpy.load(model.folder / "out.npz")))
+
+
+def export_errors():
+    claims = []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "m.net").write_text("net 1\nmodel m {\n  input x: [2, 5, 5]\n  return x | avgpool(out=2) | flatten | fc: linear(3)\n}\n")
+        (folder / "n.net").write_text("net 1\nmodel n {\n  input x: [4]\n  return x | fc: linear(3)\n}\n")
+        good = {"fc.weight": numpy.zeros((3, 4), numpy.float32), "fc.bias": numpy.zeros(3, numpy.float32)}
+        for name, weights, words in (("m", good, ["m.net:4:", "avgpool", "5x5", "2x2"]), ("n", {"fc.bias": good["fc.bias"]}, ["fc.weight"]),
+                                     ("n", {**good, "fc.weight": numpy.zeros((4, 4), numpy.float32)}, ["fc.weight", "[4, 4]", "[3, 4]"])):
+            safetensors.save(folder / "w", weights)
+            done = subprocess.run([NETC, "export", folder / f"{name}.net", "--weights", folder / "w", "-o", folder / "out.onnx"], capture_output=True, text=True)
+            missing = [word for word in words if word not in done.stderr]
+            claims.append((done.stderr.strip(), int(done.returncode != 1 or (folder / "out.onnx").exists()) + len(missing), 0.5))
+    return claims
+
+
 def main():
     report = Report("onnx")
     try:
@@ -297,6 +416,11 @@ def main():
         report.close()
     for case in (convolutions, pools, elementwise, vectors, errors, external_data, written_files, damaged):
         report.case(case.__name__, case)
+    for case in (round_trip, names_survive, export_errors):
+        report.case(case.__name__, case)
+    report.case("onnx_runtime_layers", by_onnx_runtime, EXPORTED)
+    report.case("onnx_runtime_beside", by_onnx_runtime, BESIDE)
+    report.case("onnx_runtime_resnet20", by_onnx_runtime, None, MODELS / "resnet_cifar.net", ["--model", "resnet20"])
     for name, size in (("resnet18", 64), ("squeezenet1_1", 64), ("mobilenet_v3_small", 64)):
         report.case(f"exported_{name}", exported, name, size)
     report.close()

@@ -26,7 +26,8 @@ HOUSE = {
     "test": ["dialect", "frontend", "passes", "codegen", "runtime"],
 }
 KNOWS_DIALECT = {"frontend/emit"}  # a room that may include dialect/ where its folder may not
-SHARED = {("tools", "runtime/system/ControlGroup.h")}  # plain C++ without other includes, compiled into netc as well
+# Of the runtime, which netc links for them: what the process may use; the reader of weights for `netc export`.
+SHARED = {("tools", "runtime/system/ControlGroup.h"), ("tools", "runtime/weights/Safetensors.h"), ("tools", "runtime/base/Error.h")}
 PLAIN = {"dialect/interfaces/WindowShape.h"}  # arithmetic without MLIR that the front end shares with the dialect
 
 # Within a folder: the rooms below a room, in the order of the floors.
@@ -46,6 +47,7 @@ ROOMS = {
         "layers": ["values", "network", "syntax"],
         "elaborate": ["layers", "values", "network", "syntax"],
         "emit": ["network", "syntax"],
+        "export/onnx": ["network", "syntax"],
         "import": [],
         "import/onnx": ["import"],
     },

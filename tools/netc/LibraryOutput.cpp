@@ -47,7 +47,7 @@ static int writeBinaries(const std::string &model, const std::string &object,
               file = inFolder(model + ".o"), error;
   if (int code = writeFile(file, object))
     return code;
-  auto remove = llvm::make_scope_exit([&] { llvm::sys::fs::remove(file); });
+  llvm::scope_exit remove([&] { llvm::sys::fs::remove(file); });
   if (!linkShared(file, shared, inFolder(shared), error))
     return fail(error);
   error = writeLibraryArchive(inFolder(archive), model + ".o", object);
@@ -72,7 +72,7 @@ int netc::writeLibrary(ModuleOp module, const Objects &objects,
   llvm::StringRef text = (*header)->getBuffer();
   std::vector<std::string> functions = libraryFunctions(text);
   std::string linked = objects.files().front() + ".lib", object, error;
-  auto remove = llvm::make_scope_exit([&] { llvm::sys::fs::remove(linked); });
+  llvm::scope_exit remove([&] { llvm::sys::fs::remove(linked); });
   if (!linkRelocatable(objects.files(), archives, functions, linked, error) ||
       !exportFunctions(linked, functions, model, object, error))
     return fail(error);

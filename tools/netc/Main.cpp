@@ -30,6 +30,11 @@ int main(int argc, char **argv) {
     int code = netc::parseImportOptions(argc - 1, argv + 1, options);
     return code >= 0 ? code : netc::runImporter(options);
   }
+  if (argc > 1 && std::strcmp(argv[1], "export") == 0) {
+    netc::ExportOptions options;
+    int code = netc::parseExportOptions(argc - 1, argv + 1, options);
+    return code >= 0 ? code : netc::runExporter(options);
+  }
   netc::Options options;
   int code = netc::parseOptions(argc, argv, options);
   if (code < 0)

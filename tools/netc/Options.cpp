@@ -23,12 +23,27 @@ static int finish(CLI::App &app, const CLI::ParseError &error) {
   return kUsage;
 }
 
+/// NAME=VALUE of each --set.
+static bool splitSettings(const std::vector<std::string> &sets,
+                          std::vector<std::pair<std::string, std::string>> &result) {
+  for (const std::string &set : sets) {
+    size_t equals = set.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      std::cerr << "netc: --set " << set << ": expected NAME=VALUE\n";
+      return false;
+    }
+    result.emplace_back(set.substr(0, equals), set.substr(equals + 1));
+  }
+  return true;
+}
+
 int netc::parseOptions(int argc, char **argv, Options &options) {
   CLI::App app{"netc: compiles a .net file to one executable that trains, evaluates and predicts",
                "netc"};
   std::vector<std::string> sets;
   app.add_option("FILE", options.file,
-                 "the model file (.net, or .onnx); or: netc fmt FILE..., netc import FILE")
+                 "the model file (.net, or .onnx); or: netc fmt FILE..., netc import FILE, netc "
+                 "export FILE")
       ->required()
       ->type_name("");
   app.add_option("-o", options.output, "where the result goes (default: the model's name)")
@@ -112,15 +127,7 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
               << ": no pass runs with --emit " << options.emit << "\n";
     return kUsage;
   }
-  for (const std::string &set : sets) {
-    size_t equals = set.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      std::cerr << "netc: --set " << set << ": expected NAME=VALUE\n";
-      return kUsage;
-    }
-    options.set.emplace_back(set.substr(0, equals), set.substr(equals + 1));
-  }
-  return -1;
+  return splitSettings(sets, options.set) ? -1 : kUsage;
 }
 
 int netc::parseFormatOptions(int argc, char **argv, FormatOptions &options) {
@@ -149,4 +156,24 @@ int netc::parseImportOptions(int argc, char **argv, ImportOptions &options) {
     return finish(app, error);
   }
   return -1;
+}
+
+int netc::parseExportOptions(int argc, char **argv, ExportOptions &options) {
+  CLI::App app{"netc export: a model with its weights as an ONNX file", "netc export"};
+  std::vector<std::string> sets;
+  app.add_option("FILE", options.file, "the model file")->required()->type_name("");
+  app.add_option("--weights", options.weights, "safetensors")->required()->type_name("W");
+  app.add_option("-o", options.output, "MODEL.onnx")->required()->type_name("OUT");
+  app.add_option("--model", options.model, "which model, where the file has several")
+      ->type_name("NAME");
+  app.add_option("--set", sets, "a model parameter or the input size, VALUE an expression")
+      ->type_name("NAME=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return finish(app, error);
+  }
+  return splitSettings(sets, options.set) ? -1 : kUsage;
 }

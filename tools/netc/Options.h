@@ -43,6 +43,12 @@ struct ImportOptions {
   std::string output; ///< without an ending; empty: the file's own name
 };
 
+/// What `netc export …` was asked to do.
+struct ExportOptions {
+  std::string file, model, weights, output;
+  std::vector<std::pair<std::string, std::string>> set;
+};
+
 /// Exit codes, as docs/reference/netc.md lists them.
 enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2 };
 
@@ -50,10 +56,12 @@ enum ExitCode { kDone = 0, kFailed = 1, kUsage = 2 };
 int parseOptions(int argc, char **argv, Options &options);
 int parseFormatOptions(int argc, char **argv, FormatOptions &options);
 int parseImportOptions(int argc, char **argv, ImportOptions &options);
+int parseExportOptions(int argc, char **argv, ExportOptions &options);
 
 int runCompiler(const Options &options);
 int runFormatter(const FormatOptions &options);
 int runImporter(const ImportOptions &options);
+int runExporter(const ExportOptions &options);
 
 } // namespace netc
 

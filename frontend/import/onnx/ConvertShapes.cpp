@@ -36,6 +36,7 @@ const std::map<std::string, Converter::Handler> &Converter::handlers() {
       {"Reshape", &Converter::reshape},
       {"Squeeze", &Converter::squeeze},
       {"Pad", &Converter::pad},
+      {"Slice", &Converter::slice},
       {"Identity", &Converter::identity},
       {"Shape", &Converter::shapeOf},
   };
@@ -237,6 +238,34 @@ void Converter::pad(const Node &node) {
     chain.push_back(fmt::format("pad_channels({})", out[0]));
   }
   define(node, chain, out);
+}
+
+/// Every n-th pixel of an image.
+void Converter::slice(const Node &node) {
+  const Value *input = tensor(node);
+  if (!input)
+    return;
+  auto list = [&](const char *name, size_t index) {
+    const Tensor *given = constant(node, index);
+    return given && !given->isFloat ? given->ints : numbers(node, name);
+  };
+  std::vector<int64_t> begin = list("starts", 1), end = list("ends", 2), axes = list("axes", 3),
+                       steps = list("steps", 4);
+  std::vector<int64_t> stride{1, 1};
+  bool isSubsample = input->shape.size() == 3 && begin.size() == axes.size() &&
+                     end.size() == axes.size() && steps.size() == axes.size();
+  for (size_t i = 0; i < axes.size() && isSubsample; ++i) {
+    int64_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i];
+    isSubsample = (axis == 2 || axis == 3) && begin[i] == 0 && steps[i] > 0 &&
+                  steps[i] < (1 << 24) && end[i] >= input->shape[size_t(axis) - 1];
+    if (isSubsample)
+      stride[size_t(axis) - 2] = steps[i];
+  }
+  if (!isSubsample)
+    return fail(node, "expected every n-th row and column of an image, from the first on");
+  append(node, *input, "subsample(" + pairText(stride) + ")",
+         {input->shape[0], (input->shape[1] - 1) / stride[0] + 1,
+          (input->shape[2] - 1) / stride[1] + 1});
 }
 
 void Converter::identity(const Node &node) {

@@ -205,7 +205,8 @@ std::string Converter::bind(const std::vector<std::string> &chain, const Shape &
 void Converter::define(const Node &node, std::vector<std::string> chain, Shape shape) {
   const std::string &name = node.outputs.front();
   auto read = readers.find(name);
-  bool isShared = read != readers.end() && read->second.size() > 1;
+  size_t reads = (read == readers.end() ? 0 : read->second.size()) + outputNames.count(name);
+  bool isShared = reads > 1;
   if (chain.size() > 1 && (isShared || chain.size() > kLongChain))
     chain = {bind(chain, shape)};
   else if (isShared && !variables.count(chain.front()))

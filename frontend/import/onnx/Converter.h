@@ -63,6 +63,7 @@ private:
   void reshape(const Node &node);
   void squeeze(const Node &node);
   void pad(const Node &node);
+  void slice(const Node &node);
   void identity(const Node &node);
   void shapeOf(const Node &node);
 
