@@ -59,6 +59,38 @@ public:
     return {low, k.min(high, k.c(out(axis)))};
   }
 
+  /// Where an output position of a resampled axis reads: two input positions, the second one's
+  /// weight a fraction of `whole()`. The nearest pixel alone has no second.
+  struct Source {
+    Value first, second, weight;
+  };
+  Source source(int axis, Value o) {
+    if (!bilinear())
+      return {k.div(k.mul(o, in(axis)), out(axis)), {}, {}};
+    // (o + 0.5) in / out - 0.5, in units of 1 / (2 out)
+    Value place =
+        k.max(k.add(k.mul(k.add(k.mul(o, 2), 1), in(axis)), -out(axis)), k.c(0));
+    Value first = k.div(place, whole(axis));
+    return {first, k.min(k.add(first, 1), k.c(in(axis) - 1)), k.rem(place, whole(axis))};
+  }
+  int64_t whole(int axis) const { return 2 * out(axis); }
+
+  /// Output positions of a resampled axis that may read input position `i`.
+  Span readers(int axis, Value i) {
+    int64_t size = out(axis);
+    if (!bilinear())
+      return {k.ceilDiv(k.mul(i, size), in(axis)),
+              k.min(k.ceilDiv(k.mul(k.add(i, 1), size), in(axis)), k.c(size))};
+    auto bound = [&](int64_t odd) { // ((2 i + odd) out - in) / 2
+      return k.max(k.add(k.mul(k.add(k.mul(i, 2), odd), size), -in(axis)), k.c(0));
+    };
+    return {k.div(bound(-1), 2 * in(axis)),
+            k.min(k.ceilDiv(bound(3), 2 * in(axis)), k.c(size))};
+  }
+  bool bilinear() {
+    return op.getKind() == kern::PoolKind::Bilinear || op.getKind() == kern::PoolKind::BilinearGrad;
+  }
+
   /// Pixels of the batch before this one, of the input and of the output.
   Value inPixel(Value image, Value h, Value w) { return pixel(image, g.getIh(), h, g.getIw(), w); }
   Value outPixel(Value image, Value h, Value w) { return pixel(image, g.getOh(), h, g.getOw(), w); }

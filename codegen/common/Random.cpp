@@ -77,7 +77,12 @@ Value netc::emitUniform(OpBuilder &b, Location loc, kern::RandomOp draw, Value e
   auto imageElements = static_cast<int64_t>(draw.getImageElements());
   Value perImage = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(imageElements));
   Value first = arith::ExtUIOp::create(b, loc, b.getI64Type(), word(kFirstImage));
-  element = arith::AddIOp::create(b, loc, element, arith::MulIOp::create(b, loc, first, perImage));
+  if (draw.getPerImage()) // a vector's lanes are of one image
+    element = arith::AddIOp::create(b, loc, first,
+                                    arith::DivUIOp::create(b, loc, element, perImage));
+  else
+    element =
+        arith::AddIOp::create(b, loc, element, arith::MulIOp::create(b, loc, first, perImage));
   auto id = static_cast<uint32_t>(draw.getId());
   Value seed = word(kSeedLow), stream = m.constant(id * 0x9e3779b9u + 1);
   Value key = m.mix(m.exclusiveOr(seed, stream));
@@ -87,7 +92,7 @@ Value netc::emitUniform(OpBuilder &b, Location loc, kern::RandomOp draw, Value e
   Value high = arith::TruncIOp::create(b, loc, i32, m.shiftRight(element, half));
   key = m.mix(m.exclusiveOr(key, high));
   Value low = arith::TruncIOp::create(b, loc, i32, element);
-  Value mixed = m.mix(m.countUp(low));
+  Value mixed = m.mix(draw.getPerImage() ? m.spread(low) : m.countUp(low));
   Value bits = m.mix(m.exclusiveOr(mixed, m.spread(key)));
   bits = m.shiftRight(bits, m.spread(m.constant(8)));
   Type type = lanes ? Type(VectorType::get({lanes}, f32)) : f32;

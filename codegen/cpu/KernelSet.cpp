@@ -62,6 +62,8 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
       .Case([&](kern::UnpackOp op) { emitUnpack(k, op, view); })
       .Case([&](kern::PoolOp op) { emitPool(k, op, view); })
       .Case([&](kern::RowOp op) { emitRow(k, op, view); })
+      .Case([&](kern::PermuteOp op) { emitPermute(k, op, view); })
+      .Case([&](kern::MatmulOp op) { emitMatmul(k, op, view); })
       .Case([&](kern::MoveOp op) { emitMove(k, op, view); })
       .Case([&](kern::TransposeOp op) { emitTranspose(k, op, view); })
       .Case([&](kern::CopyOp op) { emitCopy(k, op, view); })

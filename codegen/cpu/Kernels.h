@@ -16,6 +16,10 @@ void emitReduce(KernelEmitter &k, kern::ReduceOp op, const Launch &launch);
 void emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch);
 void emitUnpack(KernelEmitter &k, kern::UnpackOp op, const Launch &launch);
 void emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch);
+void emitPermute(KernelEmitter &k, kern::PermuteOp op, const Launch &launch);
+void emitMatmul(KernelEmitter &k, kern::MatmulOp op, const Launch &launch);
+/// Whether it is a norm or a mean of groups.
+bool emitRowNorm(KernelEmitter &k, kern::RowOp op, const Launch &launch);
 void emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch);
 void emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch);
 void emitTranspose(KernelEmitter &k, kern::TransposeOp op, const Launch &launch);

@@ -21,8 +21,9 @@ static void expandMath(ModuleOp kernels) {
   for (auto function : kernels.getOps<func::FuncOp>())
     if (function
             .walk([](Operation *op) {
-              return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt()
-                                                                     : WalkResult::advance();
+              return isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::ExpM1Op>(op)
+                         ? WalkResult::interrupt()
+                         : WalkResult::advance();
             })
             .wasInterrupted())
       (void)applyPatternsGreedily(function, frozen);

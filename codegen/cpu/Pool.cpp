@@ -30,8 +30,17 @@ public:
   void emitForwardRows(bool isMax);
   void emitMaxGrad();
   void emitAverageGrad();
+  void emitResample();
+  void emitResampleGrad();
 
 private:
+  /// The second source's weight, in all lanes.
+  Value weightOf(int axis, const PoolWindow<KernelEmitter>::Source &source) {
+    double unit = 1.0 / static_cast<double>(window.whole(axis));
+    return k.splat(k.fmul(toF32(source.weight), k.number(unit)));
+  }
+  /// How much output position `o` takes of input position `i`, in all lanes.
+  Value shareOf(int axis, Value o, Value i);
   Value inAt(Value image, Value h, Value w) { return k.mul(window.inPixel(image, h, w), channels); }
   Value outAt(Value image, Value h, Value w) {
     return k.mul(window.outPixel(image, h, w), channels);
@@ -200,6 +209,67 @@ void PoolEmitter::emitAverageGrad() {
   });
 }
 
+void PoolEmitter::emitResample() {
+  auto between = [&](Value first, Value second, Value weight) {
+    return k.fma(weight, k.fsub(second, first), first);
+  };
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value image = k.div(item, window.out(0)), oh = k.rem(item, window.out(0));
+    auto row = window.source(0, oh);
+    k.loop(0, window.out(1), 1, [&](Value ow) {
+      auto column = window.source(1, ow);
+      k.overChannels(channels, [&](Value channel, int64_t valid) {
+        auto load = [&](Value h, Value w) {
+          return k.loadVector(k.at(sources[0], k.add(inAt(image, h, w), channel)), valid);
+        };
+        auto across = [&](Value h) {
+          Value first = load(h, column.first);
+          return window.bilinear()
+                     ? between(first, load(h, column.second), weightOf(1, column))
+                     : first;
+        };
+        Value y = across(row.first);
+        if (window.bilinear())
+          y = between(y, across(row.second), weightOf(0, row));
+        k.storeVector(y, k.at(output, k.add(outAt(image, oh, ow), channel)), valid);
+      });
+    });
+  });
+}
+
+Value PoolEmitter::shareOf(int axis, Value o, Value i) {
+  auto source = window.source(axis, o);
+  auto hits = [&](Value place) {
+    return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, place, i);
+  };
+  Value one = k.splat(1.0), weight = weightOf(axis, source);
+  return k.fadd(k.select(hits(source.first), k.fsub(one, weight), k.zeros()),
+                k.select(hits(source.second), weight, k.zeros()));
+}
+
+void PoolEmitter::emitResampleGrad() {
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value image = k.div(item, window.in(0)), ih = k.rem(item, window.in(0));
+    Span rows = window.readers(0, ih);
+    k.loop(0, window.in(1), 1, [&](Value iw) {
+      Span columns = window.readers(1, iw);
+      k.overChannels(channels, [&](Value channel, int64_t valid) {
+        Values sum = k.reduce(rows.low, rows.high, 1, k.zeros(), [&](Value oh, ValueRange acc) {
+          Value share = window.bilinear() ? shareOf(0, oh, ih) : Value();
+          return k.reduce(columns.low, columns.high, 1, acc, [&](Value ow, ValueRange inside) {
+            Value g =
+                k.loadVector(k.at(launch.buffers[0], k.add(outAt(image, oh, ow), channel)), valid);
+            if (share)
+              g = k.fmul(g, k.fmul(share, shareOf(1, ow, iw)));
+            return Values{k.fadd(inside[0], g)};
+          });
+        });
+        k.storeVector(sum[0], k.at(output, k.add(inAt(image, ih, iw), channel)), valid);
+      });
+    });
+  });
+}
+
 void netc::cpu::emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch) {
   PoolEmitter emitter(k, op, launch);
   switch (op.getKind()) {
@@ -213,5 +283,11 @@ void netc::cpu::emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch
   case kern::PoolKind::AverageGrad:
   case kern::PoolKind::AdaptiveGrad:
     return emitter.emitAverageGrad();
+  case kern::PoolKind::Nearest:
+  case kern::PoolKind::Bilinear:
+    return emitter.emitResample();
+  case kern::PoolKind::NearestGrad:
+  case kern::PoolKind::BilinearGrad:
+    return emitter.emitResampleGrad();
   }
 }

@@ -249,6 +249,8 @@ void RowEmitter::lrnGrad(Value row) {
 }
 
 void RowEmitter::emit() {
+  if (emitRowNorm(k, op, launch))
+    return;
   bool isLrn = op.getKind() == kern::RowKind::Lrn || op.getKind() == kern::RowKind::LrnGrad;
   if (isLrn)
     k.reserveScratch(2 * (channels + lrnSize() + k.lanes + 16), 64);
@@ -272,6 +274,8 @@ void RowEmitter::emit() {
       return lrn(row);
     case kern::RowKind::LrnGrad:
       return lrnGrad(row);
+    default:
+      llvm_unreachable("emitRowNorm has the others");
     }
   });
 }

@@ -14,6 +14,8 @@ void emitReduce(GpuEmitter &k, kern::ReduceOp op, const Launch &launch);
 void emitPack(GpuEmitter &k, kern::PackOp op, const Launch &launch);
 void emitUnpack(GpuEmitter &k, kern::UnpackOp op, const Launch &launch);
 void emitPool(GpuEmitter &k, kern::PoolOp op, const Launch &launch);
+void emitPermute(GpuEmitter &k, kern::PermuteOp op, const Launch &launch);
+void emitMatmul(GpuEmitter &k, kern::MatmulOp op, const Launch &launch);
 void emitRow(GpuEmitter &k, kern::RowOp op, const Launch &launch);
 void emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch);
 void emitTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch);

@@ -37,6 +37,25 @@ void netc::cuda::emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch) 
   });
 }
 
+/// A thread moves one element.
+void netc::cuda::emitPermute(GpuEmitter &k, kern::PermuteOp op, const Launch &launch) {
+  ArrayRef<int64_t> order = op.getOrder();
+  SmallVector<int64_t> pitches(order.size(), 1);
+  for (size_t axis = order.size() - 1; axis > 0; --axis)
+    pitches[axis - 1] = pitches[axis] * op.getSizes()[axis];
+  int64_t total = pitches[0] * op.getSizes()[0];
+  forEachItem(k, launch, total, 0, [&](Value item) {
+    Value rest = k.rem(item, total), from = k.c(0);
+    for (int64_t axis : llvm::reverse(order)) {
+      int64_t size = op.getSizes()[axis];
+      from = k.add(from, k.mul(k.rem(rest, size), pitches[axis]));
+      rest = k.div(rest, size);
+    }
+    Value source = k.element(k.div(item, total), total, from);
+    k.store(k.load(k.at(launch.buffers[0], source)), k.at(launch.buffers[1], k.wide(item)));
+  });
+}
+
 /// [R, S] to [S, R] by tiles of 32x32 through shared memory: reads and writes are both of
 /// neighbours. Rows of 33 floats, so that columns lie in different banks too.
 static void emitTiledTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch) {

@@ -22,8 +22,17 @@ public:
   void emitForward(bool isMax);
   void emitMaxGrad();
   void emitAverageGrad();
+  void emitResample();
+  void emitResampleGrad();
 
 private:
+  /// The second source's weight.
+  Value weightOf(int axis, const PoolWindow<GpuEmitter>::Source &source) {
+    double unit = 1.0 / static_cast<double>(window.whole(axis));
+    return k.fmul(k.toF32(source.weight), k.number(unit));
+  }
+  /// How much output position `o` takes of input position `i`.
+  Value shareOf(int axis, Value o, Value i);
   Value inAt(Value image, Value h, Value w, Value channel) {
     return k.element(window.inPixel(image, h, w), channels, channel);
   }
@@ -137,6 +146,55 @@ void PoolEmitter::emitAverageGrad() {
   });
 }
 
+void PoolEmitter::emitResample() {
+  forEachPixel(window.out(0), window.out(1), [&](Value image, Value oh, Value ow, Value channel) {
+    auto row = window.source(0, oh), column = window.source(1, ow);
+    auto between = [&](Values first, Values second, Value weight) {
+      for (auto [x, y] : llvm::zip(first, second))
+        x = k.fma(weight, k.fsub(y, x), x);
+      return first;
+    };
+    auto load = [&](Value h, Value w) {
+      return k.loadChunk(k.at(launch.buffers[0], inAt(image, h, w, channel)), width);
+    };
+    auto across = [&](Value h) {
+      Values first = load(h, column.first);
+      return window.bilinear() ? between(first, load(h, column.second), weightOf(1, column))
+                               : first;
+    };
+    Values y = across(row.first);
+    if (window.bilinear())
+      y = between(y, across(row.second), weightOf(0, row));
+    k.storeChunk(y, k.at(launch.buffers[1], outAt(image, oh, ow, channel)));
+  });
+}
+
+Value PoolEmitter::shareOf(int axis, Value o, Value i) {
+  auto source = window.source(axis, o);
+  Value one = k.number(1), zero = k.number(0), weight = weightOf(axis, source);
+  return k.fadd(k.select(k.equal(source.first, i), k.fsub(one, weight), zero),
+                k.select(k.equal(source.second, i), weight, zero));
+}
+
+void PoolEmitter::emitResampleGrad() {
+  forEachPixel(window.in(0), window.in(1), [&](Value image, Value ih, Value iw, Value channel) {
+    Span rows = window.readers(0, ih), columns = window.readers(1, iw);
+    Values sum =
+        k.reduce(rows.low, rows.high, 1, Values(width, k.number(0)), [&](Value oh, ValueRange acc) {
+          Value share = window.bilinear() ? shareOf(0, oh, ih) : Value();
+          return k.reduce(columns.low, columns.high, 1, acc, [&](Value ow, ValueRange inside) {
+            Values g = k.loadChunk(k.at(launch.buffers[0], outAt(image, oh, ow, channel)), width),
+                   next;
+            Value both = share ? k.fmul(share, shareOf(1, ow, iw)) : Value();
+            for (int64_t lane = 0; lane < width; ++lane)
+              next.push_back(k.fadd(inside[lane], both ? k.fmul(g[lane], both) : g[lane]));
+            return next;
+          });
+        });
+    k.storeChunk(sum, k.at(launch.buffers[1], inAt(image, ih, iw, channel)));
+  });
+}
+
 void netc::cuda::emitPool(GpuEmitter &k, kern::PoolOp op, const Launch &launch) {
   PoolEmitter emitter(k, op, launch);
   switch (op.getKind()) {
@@ -150,5 +208,11 @@ void netc::cuda::emitPool(GpuEmitter &k, kern::PoolOp op, const Launch &launch) 
   case kern::PoolKind::AverageGrad:
   case kern::PoolKind::AdaptiveGrad:
     return emitter.emitAverageGrad();
+  case kern::PoolKind::Nearest:
+  case kern::PoolKind::Bilinear:
+    return emitter.emitResample();
+  case kern::PoolKind::NearestGrad:
+  case kern::PoolKind::BilinearGrad:
+    return emitter.emitResampleGrad();
   }
 }

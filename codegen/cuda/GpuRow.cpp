@@ -27,6 +27,13 @@ private:
   void difference(Value row, bool squared);
   void differenceGrad(Value row, bool squared);
   void lrn(bool gradient);
+  void norm(Value row);
+  void normGrad(Value row);
+  void groupMean();
+  std::pair<Value, Value> statistics(TypedPointer x);
+  Value mean(llvm::function_ref<Value(Value)> term) {
+    return k.fmul(sum(term), k.number(1.0 / static_cast<double>(channels)));
+  }
 
   Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
   Value log(Value x) { return math::LogOp::create(k.b, k.loc, x); }
@@ -200,11 +207,62 @@ void RowEmitter::lrn(bool gradient) {
   });
 }
 
+/// Mean and 1 / sqrt(variance + eps) of a row.
+std::pair<Value, Value> RowEmitter::statistics(TypedPointer x) {
+  Value center = mean([&](Value i) { return k.load(k.at(x, i)); });
+  Value variance = mean([&](Value i) {
+    Value d = k.fsub(k.load(k.at(x, i)), center);
+    return k.fmul(d, d);
+  });
+  Value root =
+      math::SqrtOp::create(k.b, k.loc, k.fadd(variance, k.number(op.getNumbers()[0])));
+  return {center, k.fdiv(k.number(1), root)};
+}
+
+void RowEmitter::norm(Value row) {
+  TypedPointer x = input(0, row), out = output(row);
+  std::pair<Value, Value> own = statistics(x);
+  overChannels([&](Value i) {
+    k.store(k.fmul(k.fsub(k.load(k.at(x, i)), own.first), own.second), k.at(out, i));
+  });
+}
+
+/// dx = (g - mean(g) - y mean(g y)) / sqrt(variance + eps), y the normalised row.
+void RowEmitter::normGrad(Value row) {
+  TypedPointer g = input(0, row), x = input(1, row), out = output(row);
+  std::pair<Value, Value> own = statistics(x);
+  auto normal = [&](Value i) {
+    return k.fmul(k.fsub(k.load(k.at(x, i)), own.first), own.second);
+  };
+  Value offset = mean([&](Value i) { return k.load(k.at(g, i)); });
+  Value slope = mean([&](Value i) { return k.fmul(k.load(k.at(g, i)), normal(i)); });
+  overChannels([&](Value i) {
+    Value d = k.fsub(k.fsub(k.load(k.at(g, i)), offset), k.fmul(normal(i), slope));
+    k.store(k.fmul(d, own.second), k.at(out, i));
+  });
+}
+
+/// A thread a channel.
+void RowEmitter::groupMean() {
+  int64_t width = channels / static_cast<int64_t>(op.getNumbers()[0]);
+  forEachItem(k, launch, static_cast<int64_t>(op.getPixels()) * channels, 0, [&](Value item) {
+    Value channel = k.rem(item, channels), row = k.div(item, channels);
+    Value first = k.mul(k.div(channel, width), width);
+    TypedPointer x = input(0, row);
+    Value sum = k.reduce(first, k.add(first, width), 1, k.number(0), [&](Value i, ValueRange acc) {
+      return Values{k.fadd(acc[0], k.load(k.at(x, i)))};
+    })[0];
+    k.store(k.fmul(sum, k.number(1.0 / static_cast<double>(width))), k.at(output(row), channel));
+  });
+}
+
 void RowEmitter::emit() {
+  if (op.getKind() == kern::RowKind::GroupMean)
+    return groupMean();
   if (op.getKind() == kern::RowKind::Lrn || op.getKind() == kern::RowKind::LrnGrad)
     return lrn(op.getKind() == kern::RowKind::LrnGrad);
   k.threads = channels <= 32 ? 32 : 128;
-  k.grid = {1, static_cast<int64_t>(op.getPixels()), 1};
+  k.grid = op.getGrid();
   Value row = k.block();
   switch (op.getKind()) {
   case kern::RowKind::CrossEntropy:
@@ -213,6 +271,10 @@ void RowEmitter::emit() {
     return crossEntropyGrad(row);
   case kern::RowKind::Softmax:
     return softmax(row);
+  case kern::RowKind::Norm:
+    return norm(row);
+  case kern::RowKind::NormGrad:
+    return normGrad(row);
   case kern::RowKind::Squared:
   case kern::RowKind::Absolute:
     return difference(row, op.getKind() == kern::RowKind::Squared);

@@ -49,8 +49,9 @@ static void expandMath(ModuleOp kernels) {
   FrozenRewritePatternSet frozen(std::move(patterns));
   for (auto function : kernels.getOps<LLVM::LLVMFuncOp>()) {
     auto needs = [](Operation *op) {
-      return isa<math::ExpOp, math::LogOp, math::TanhOp>(op) ? WalkResult::interrupt()
-                                                             : WalkResult::advance();
+      return isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::ExpM1Op>(op)
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
     };
     if (function.walk(needs).wasInterrupted())
       (void)applyPatternsGreedily(function, frozen);

@@ -72,6 +72,8 @@ def PointwiseOpInterface : OpInterface<"PointwiseOpInterface"> {
     InterfaceMethod<[{The stream of the random number that the formula takes: uniform in [0, 1), or 1 where dropout is
       switched off. Lowering draws it.}],
       "std::optional<int64_t>", "getRandomStream", (ins), "", "return std::nullopt;">,
+    InterfaceMethod<"Whether all elements of an image have one random number.",
+      "bool", "drawsPerImage", (ins), "", "return false;">,
     InterfaceMethod<"Cheap enough to compute again at each reader rather than to keep.",
       "bool", "isRecomputable", (ins), "", "return false;">
   ];
@@ -122,7 +124,9 @@ def ContractionOpInterface : OpInterface<"ContractionOpInterface"> {
     InterfaceMethod<"Operand numbers of the activations.",
       "::llvm::SmallVector<unsigned>", "getActivationOperands", (ins)>,
     InterfaceMethod<"Whether readers can be folded into the store.",
-      "bool", "supportsEpilogue", (ins)>
+      "bool", "supportsEpilogue", (ins)>,
+    InterfaceMethod<"Whether moments by channel can be summed of what it stores, not sums alone.",
+      "bool", "supportsMoments", (ins), "", "return true;">
   ];
 }
 

@@ -120,7 +120,9 @@ def Kern_ChoiceAttr : AttrDef<Kern_Dialect, "Choice"> {
 def Kern_PoolKind : I32EnumAttr<"PoolKind", "which pooling", [
     I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"MaxGrad", 1, "max_grad">,
     I32EnumAttrCase<"Average", 2, "average">, I32EnumAttrCase<"AverageGrad", 3, "average_grad">,
-    I32EnumAttrCase<"Adaptive", 4, "adaptive">, I32EnumAttrCase<"AdaptiveGrad", 5, "adaptive_grad">]> {
+    I32EnumAttrCase<"Adaptive", 4, "adaptive">, I32EnumAttrCase<"AdaptiveGrad", 5, "adaptive_grad">,
+    I32EnumAttrCase<"Nearest", 6, "nearest">, I32EnumAttrCase<"NearestGrad", 7, "nearest_grad">,
+    I32EnumAttrCase<"Bilinear", 8, "bilinear">, I32EnumAttrCase<"BilinearGrad", 9, "bilinear_grad">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }
@@ -247,9 +249,9 @@ def Kern_RandomOp : Kern_Op<"random", [Pure]> {
   let summary = "uniform in [0, 1) from (seed, step, id, element); 1 where dropout is switched off";
   let description = [{
     Elements are counted in the batch of all processes: `image_elements` are those of one image, and NetcHyper::first_image
-    says where this batch begins.
+    says where this batch begins. `per_image`: the draw is of the image, not of the element.
   }];
-  let arguments = (ins I64Attr:$id, I64Attr:$image_elements);
+  let arguments = (ins I64Attr:$id, I64Attr:$image_elements, UnitAttr:$per_image);
   let results = (outs F32:$value);
   let assemblyFormat = "$id `of` $image_elements attr-dict `:` type($value)";
 }
@@ -279,6 +281,31 @@ def Kern_UnpackOp : Kern_UnaryKernel<"unpack"> {
 def Kern_TransposeOp : Kern_UnaryKernel<"transpose"> {
   let summary = "[N, R, S] to [N, S, R]: between NCHW and NHWC";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$rows, I64Attr:$columns);
+}
+
+def Kern_PermuteOp : Kern_UnaryKernel<"permute"> {
+  let summary = "axis i of an image's result is axis order[i] of its input, which has `sizes`";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseI64ArrayAttr:$sizes,
+      DenseI64ArrayAttr:$order, I64Attr:$lanes);
+}
+
+def Kern_MatmulOp : Kern_KernelOp<"matmul", ["getFlopsPerImage"]> {
+  let summary = "`matrices` products [rows, depth] x [depth, columns] of each image";
+  let description = [{
+    inputs[0] holds [rows, depth], or [depth, rows] with `transpose_lhs`; inputs[1] [depth, columns], or [columns, depth] with
+    `transpose_rhs`.
+  }];
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$matrices, I64Attr:$rows,
+      I64Attr:$columns, I64Attr:$depth, UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = declareDps # [{
+    static constexpr int64_t kRows = 128; ///< a grid item has at most
+    /// Grid items of a matrix.
+    int64_t getRowBlocks() { return (static_cast<int64_t>(getRows()) + kRows - 1) / kRows; }
+  }];
 }
 
 def Kern_MoveOp : Kern_UnaryKernel<"move"> {
@@ -317,7 +344,9 @@ def Kern_RowKind : I32EnumAttr<"RowKind", "which function of a row", [
     I32EnumAttrCase<"Softmax", 2, "softmax">, I32EnumAttrCase<"SoftmaxGrad", 3, "softmax_grad">,
     I32EnumAttrCase<"Lrn", 4, "lrn">, I32EnumAttrCase<"LrnGrad", 5, "lrn_grad">,
     I32EnumAttrCase<"Squared", 6, "squared">, I32EnumAttrCase<"SquaredGrad", 7, "squared_grad">,
-    I32EnumAttrCase<"Absolute", 8, "absolute">, I32EnumAttrCase<"AbsoluteGrad", 9, "absolute_grad">]> {
+    I32EnumAttrCase<"Absolute", 8, "absolute">, I32EnumAttrCase<"AbsoluteGrad", 9, "absolute_grad">,
+    I32EnumAttrCase<"Norm", 10, "norm">, I32EnumAttrCase<"NormGrad", 11, "norm_grad">,
+    I32EnumAttrCase<"GroupMean", 12, "group_mean">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }
@@ -328,6 +357,7 @@ def Kern_RowOp : Kern_KernelOp<"row"> {
   let description = [{
     `numbers`: gradients of losses {weight, over the batch yet to be divided by}; lrn {size, alpha, beta, k}. The last
     input of cross_entropy and its gradient is the label smoothing, [1]. squared and absolute: the mean difference of two rows.
+    norm and norm_grad {eps}; group_mean {groups}. Rows of tensors without a batch are `pixels` in all.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_RowKindAttr:$kind,
       DenseF64ArrayAttr:$numbers, I64Attr:$pixels, I64Attr:$channels, I64Attr:$lanes);

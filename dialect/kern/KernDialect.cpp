@@ -109,6 +109,8 @@ NETC_KERNEL_EFFECTS(PackOp)
 NETC_KERNEL_EFFECTS(UnpackOp)
 NETC_KERNEL_EFFECTS(TransposeOp)
 NETC_KERNEL_EFFECTS(MoveOp)
+NETC_KERNEL_EFFECTS(PermuteOp)
+NETC_KERNEL_EFFECTS(MatmulOp)
 NETC_KERNEL_EFFECTS(PoolOp)
 NETC_KERNEL_EFFECTS(RowOp)
 NETC_KERNEL_EFFECTS(MeanLossOp)
@@ -174,11 +176,22 @@ Grid UnpackOp::getGrid() {
 Grid TransposeOp::getGrid() {
   return {1, ceilDiv(static_cast<int64_t>(getColumns()), kTransposedColumns), 1};
 }
+Grid PermuteOp::getGrid() { return {1, getSizes()[getOrder()[0]], 1}; }
+Grid MatmulOp::getGrid() {
+  return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1};
+}
+int64_t MatmulOp::getFlopsPerImage() {
+  return static_cast<int64_t>(2 * getMatrices() * getRows() * getColumns() * getDepth());
+}
 Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }
 
-bool PoolOp::readsInput() {
-  return getKind() != PoolKind::AverageGrad && getKind() != PoolKind::AdaptiveGrad;
+/// Gradients that need no input.
+static bool isLinearGradient(PoolKind kind) {
+  return kind == PoolKind::AverageGrad || kind == PoolKind::AdaptiveGrad ||
+         kind == PoolKind::NearestGrad || kind == PoolKind::BilinearGrad;
 }
+
+bool PoolOp::readsInput() { return !isLinearGradient(getKind()); }
 
 OperandRange PoolOp::getSources() {
   if (!readsInput())
@@ -204,10 +217,12 @@ Grid PoolOp::getGrid() {
   GeometryAttr g = getGeometry();
   if (getKind() == PoolKind::MaxGrad)
     return {ceilDiv(g.getIc(), 64), 1, 1};
-  bool gradient = getKind() == PoolKind::AverageGrad || getKind() == PoolKind::AdaptiveGrad;
-  return {1, gradient ? g.getIh() : g.getOh(), 1};
+  return {1, isLinearGradient(getKind()) ? g.getIh() : g.getOh(), 1};
 }
-Grid RowOp::getGrid() { return {1, static_cast<int64_t>(getPixels()), 1}; }
+Grid RowOp::getGrid() {
+  auto rows = static_cast<int64_t>(getPixels());
+  return shapedType(getOuts()[0]).hasStaticShape() ? Grid{rows, 0, 1} : Grid{1, rows, 1};
+}
 Grid MeanLossOp::getGrid() { return {1, 0, 1}; }
 Grid CopyOp::getGrid() { return {1, getPerImage() ? 1 : 0, 1}; }
 Grid UpdateOp::getGrid() { return {ceilDiv(getSize(), kBlock), 0, 1}; }

@@ -9,6 +9,8 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace netc::net;
 
@@ -37,6 +39,24 @@ struct Formula {
     return arith::DivFOp::create(b, loc, c(1), add(c(1), e));
   }
   Value tanh(Value x) const { return math::TanhOp::create(b, loc, x); }
+  Value exp(Value x) const { return math::ExpOp::create(b, loc, x); }
+  Value div(Value x, Value y) const { return arith::DivFOp::create(b, loc, x, y); }
+  Value sqrt(Value x) const { return math::SqrtOp::create(b, loc, x); }
+  /// The normal distribution's function.
+  Value normal(Value x) const {
+    return mul(c(0.5), add(c(1), math::ErfOp::create(b, loc, mul(x, c(M_SQRT1_2)))));
+  }
+  /// tanh of sqrt(2 / pi) (x + 0.044715 x^3), gelu's approximation.
+  Value geluTanh(Value x) const {
+    Value cubic = mul(mul(mul(x, x), x), c(0.044715));
+    return tanh(mul(c(M_2_SQRTPI * M_SQRT1_2), add(x, cubic)));
+  }
+  /// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); 1 in single precision from 20 on.
+  Value tanhSoftplus(Value x) const {
+    Value e = exp(min(x, c(20)));
+    Value n = mul(e, add(e, c(2)));
+    return div(n, add(n, c(2)));
+  }
 };
 
 struct Row {
@@ -48,7 +68,9 @@ struct Row {
 } // namespace
 
 /// Formulas: relu, relu6 (Howard et al. 2017), leaky relu (Maas et al. 2013), silu
-/// (Elfwing et al. 2018), hardswish (Howard et al. 2019).
+/// (Elfwing et al. 2018), hardswish and hardsigmoid (Howard et al. 2019), gelu (Hendrycks and Gimpel
+/// 2016), elu (Clevert et al. 2016), mish (Misra 2019). Negative part and rsqrt are parts of other
+/// layers.
 static const Row &rowOf(ActivationKind kind) {
   using F = const Formula &;
   static const Row rows[] = {
@@ -78,7 +100,48 @@ static const Row &rowOf(ActivationKind kind) {
          Value inner = f.add(f.mul(x, f.c(1.0 / 3)), f.c(0.5));
          return f.select(f.gt(x, f.c(-3)), f.select(f.gt(f.c(3), x), inner, f.c(1)), f.c(0));
        },
-       false, true}};
+       false, true},
+      {[](F f, Value x) { return f.mul(x, f.normal(x)); },
+       [](F f, Value x) {
+         Value density = f.exp(f.mul(f.mul(x, x), f.c(-0.5)));
+         return f.add(f.normal(x), f.mul(x, f.mul(density, f.c(0.5 * M_2_SQRTPI * M_SQRT1_2))));
+       },
+       false, false},
+      {[](F f, Value x) { return f.mul(f.mul(x, f.c(0.5)), f.add(f.c(1), f.geluTanh(x))); },
+       [](F f, Value x) {
+         Value t = f.geluTanh(x);
+         Value inner = f.mul(f.c(M_2_SQRTPI * M_SQRT1_2),
+                             f.add(f.c(1), f.mul(f.c(3 * 0.044715), f.mul(x, x))));
+         Value slope = f.mul(f.mul(x, f.sub(f.c(1), f.mul(t, t))), inner);
+         return f.mul(f.c(0.5), f.add(f.add(f.c(1), t), slope));
+       },
+       false, false},
+      {[](F f, Value x) {
+         Value below = math::ExpM1Op::create(f.b, f.loc, f.min(x, f.c(0)));
+         return f.select(f.gt(x, f.c(0)), x, f.mul(f.c(f.slope), below));
+       },
+       [](F f, Value x) {
+         return f.select(f.gt(x, f.c(0)), f.c(1), f.mul(f.c(f.slope), f.exp(f.min(x, f.c(0)))));
+       },
+       false, false},
+      {[](F f, Value x) { return f.mul(x, f.tanhSoftplus(x)); },
+       [](F f, Value x) {
+         Value t = f.tanhSoftplus(x);
+         Value slope = f.mul(f.sub(f.c(1), f.mul(t, t)), f.sigmoid(x));
+         return f.add(t, f.mul(x, slope));
+       },
+       false, false},
+      {[](F f, Value x) {
+         return f.mul(f.min(f.max(f.add(x, f.c(3)), f.c(0)), f.c(6)), f.c(1.0 / 6));
+       },
+       [](F f, Value y) {
+         return f.select(f.gt(y, f.c(0)), f.select(f.gt(f.c(1), y), f.c(1.0 / 6), f.c(0)), f.c(0));
+       },
+       true, true},
+      {[](F f, Value x) { return f.min(x, f.c(0)); },
+       [](F f, Value x) { return f.select(f.gt(x, f.c(0)), f.c(0), f.c(1)); }, false, true},
+      {[](F f, Value x) { return f.div(f.c(1), f.sqrt(f.add(x, f.c(f.slope)))); },
+       [](F f, Value y) { return f.mul(f.c(-0.5), f.mul(y, f.mul(y, y))); }, true, false}};
   return rows[static_cast<unsigned>(kind)];
 }
 

@@ -6,7 +6,10 @@ def Net_ActivationKind : I32EnumAttr<"ActivationKind", "which nonlinearity", [
     I32EnumAttrCase<"Relu", 0, "relu">, I32EnumAttrCase<"Relu6", 1, "relu6">,
     I32EnumAttrCase<"LeakyRelu", 2, "leaky_relu">, I32EnumAttrCase<"Tanh", 3, "tanh">,
     I32EnumAttrCase<"Sigmoid", 4, "sigmoid">, I32EnumAttrCase<"Silu", 5, "silu">,
-    I32EnumAttrCase<"HardSwish", 6, "hardswish">]> {
+    I32EnumAttrCase<"HardSwish", 6, "hardswish">, I32EnumAttrCase<"Gelu", 7, "gelu">,
+    I32EnumAttrCase<"GeluTanh", 8, "gelu_tanh">, I32EnumAttrCase<"Elu", 9, "elu">,
+    I32EnumAttrCase<"Mish", 10, "mish">, I32EnumAttrCase<"HardSigmoid", 11, "hardsigmoid">,
+    I32EnumAttrCase<"NegativePart", 12, "negative_part">, I32EnumAttrCase<"Rsqrt", 13, "rsqrt">]> {
   let cppNamespace = "::netc::net";
   let genSpecializedAttr = 0;
 }

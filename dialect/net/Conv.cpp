@@ -68,9 +68,26 @@ LogicalResult Conv2dOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
   return success();
 }
 
+/// A linear function of the cotangent: its adjoint is the convolution itself.
+LogicalResult
+Conv2dInputGradOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
+                                llvm::function_ref<void(Value, Value)> accumulate) {
+  Value g = cotangents[0];
+  Location loc = getLoc();
+  accumulate(getFilter(), Conv2dFilterGradOp::create(
+                              builder, loc, getFilter().getType(), g, getCotangent(),
+                              getStridesAttr(), getPadsAttr(), getDilationsAttr(), getGroupsAttr()));
+  accumulate(getCotangent(),
+             Conv2dOp::create(builder, loc, getCotangent().getType(), g, getFilter(), Value(),
+                              getStridesAttr(), getPadsAttr(), getDilationsAttr(),
+                              getGroupsAttr()));
+  return success();
+}
+
 SmallVector<unsigned> Conv2dOp::getActivationOperands() { return {0}; }
 bool Conv2dOp::supportsEpilogue() { return true; }
 SmallVector<unsigned> Conv2dInputGradOp::getActivationOperands() { return {0}; }
 bool Conv2dInputGradOp::supportsEpilogue() { return true; }
+bool Conv2dInputGradOp::supportsMoments() { return false; }
 SmallVector<unsigned> Conv2dFilterGradOp::getActivationOperands() { return {0, 1}; }
 bool Conv2dFilterGradOp::supportsEpilogue() { return false; }

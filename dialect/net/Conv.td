@@ -19,9 +19,10 @@ def Net_Conv2dOp : Net_InferredOp<"conv2d", [
   let hasVerifier = 1;
 }
 
-def Net_Conv2dInputGradOp : Net_Op<"conv2d_input_grad", [Pure, NotDifferentiable,
-    DeclareOpInterfaceMethods<ContractionOpInterface>]> {
-  let summary = "gradient of a convolution by its input (backward-data)";
+def Net_Conv2dInputGradOp : Net_Op<"conv2d_input_grad", [ModelOp, Pure,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<ContractionOpInterface, ["supportsMoments"]>]> {
+  let summary = "gradient of a convolution by its input (backward-data), and the layer conv_transpose";
   let arguments = !con((ins Net_Image:$cotangent, Net_Filter:$filter), Net_WindowAttrs);
   let results = (outs Net_Image:$result);
   let assemblyFormat = "$cotangent `,` $filter attr-dict `:` functional-type(operands, results)";

@@ -19,10 +19,12 @@ static Value constantF32(OpBuilder &b, Location loc, double value) {
 // Sums and products, also with a value per channel
 //===----------------------------------------------------------------------===//
 
-/// Whether `operand` has one value for each channel of each image of `of`.
+/// Whether `operand` has one value for each channel of `of`, of each image or of all of them.
 static bool isPerChannel(RankedTensorType operand, RankedTensorType of) {
+  if (operand.getRank() == 1)
+    return operand.getDimSize(0) == channelsOf(of);
   bool image = of.getRank() == 4, flat = operand.getRank() == 2;
-  return (image || of.getRank() == 3) && (flat || (image && operand.getRank() == 4)) &&
+  return of.getRank() > 2 && (flat || (image && operand.getRank() == 4)) &&
          pixelsOf(operand) == 1 && channelsOf(operand) == channelsOf(of);
 }
 
@@ -41,6 +43,8 @@ static Value reduceTo(OpBuilder &b, Location loc, RankedTensorType type, Value c
   auto full = cast<RankedTensorType>(cotangent.getType());
   if (full.getShape() == type.getShape())
     return cotangent;
+  if (type.getRank() == 1)
+    return ChannelSumsOp::create(b, loc, TypeRange{type}, cotangent, Value(), Value()).getResult(0);
   int64_t n = full.getDimSize(0), count = pixelsOf(full), channels = channelsOf(full);
   auto shaped = [&](ArrayRef<int64_t> shape) {
     return RankedTensorType::get(shape, type.getElementType());
@@ -114,7 +118,7 @@ Value SpreadOp::buildScalar(OpBuilder &b, ValueRange x) {
 LogicalResult DropoutOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(), DropoutOp::create(b, getLoc(), getInput().getType(), cotangents[0],
-                                           getPAttr(), getIdAttr()));
+                                           getPAttr(), getIdAttr(), getPerImageAttr()));
   return success();
 }
 Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
@@ -130,4 +134,26 @@ Value DropoutOp::buildScalar(OpBuilder &b, ValueRange x) {
   return arith::MulFOp::create(b, loc, x[0], arith::SelectOp::create(b, loc, off, one, scale));
 }
 std::optional<int64_t> DropoutOp::getRandomStream() { return static_cast<int64_t>(getId()); }
+bool DropoutOp::drawsPerImage() { return getPerImage(); }
 OpFoldResult DropoutOp::fold(FoldAdaptor) { return getP().isZero() ? getInput() : Value(); }
+
+//===----------------------------------------------------------------------===//
+// Repeat
+//===----------------------------------------------------------------------===//
+
+LogicalResult RepeatOp::verify() {
+  auto result = cast<RankedTensorType>(getType());
+  if (result.getRank() != 2 || !isActivation(result) ||
+      channelsOf(result) != cast<RankedTensorType>(getInput().getType()).getDimSize(0))
+    return emitOpError() << "expected a vector of as many elements for each image, found " << result;
+  return success();
+}
+LogicalResult RepeatOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                     llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), ChannelSumsOp::create(b, getLoc(), TypeRange{getInput().getType()},
+                                               cotangents[0], Value(), Value())
+                             .getResult(0));
+  return success();
+}
+Value RepeatOp::buildScalar(OpBuilder &, ValueRange x) { return x[0]; }
+bool RepeatOp::isRecomputable() { return true; }

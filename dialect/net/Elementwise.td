@@ -6,7 +6,10 @@ def Net_AddOp : Net_Op<"add", [ModelOp, Pure, AllShapesAndLayoutsMatch<["lhs", "
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "the skip-add (He et al. 2016): equal shapes, or rhs has a value per channel";
-  let description = "A value per channel: [N, C, 1, 1] or [N, C] beside an image, [N, F] beside a sequence.";
+  let description = [{
+    A value per channel: [N, C, 1, 1] or [N, C] beside an image, [N, F] beside a sequence; or [C], the same for all
+    images.
+  }];
   let arguments = (ins Net_Tensor:$lhs, Net_Tensor:$rhs);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
@@ -41,15 +44,25 @@ def Net_SpreadOp : Net_Op<"spread", [Pure, NotDifferentiable,
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
 
+def Net_RepeatOp : Net_Op<"repeat", [ModelOp, Pure,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {
+  let summary = "a vector [C], the same for all images: [N, C]";
+  let arguments = (ins Net_Vector:$input);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Net_DropoutOp : Net_Op<"dropout", [ModelOp, Pure, IdentityInInference, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
-    DeclareOpInterfaceMethods<PointwiseOpInterface, ["getRandomStream"]>]> {
+    DeclareOpInterfaceMethods<PointwiseOpInterface, ["getRandomStream", "drawsPerImage"]>]> {
   let summary = "zeroes with probability p, scales the rest by 1 / (1 - p), in training";
   let description = [{
     The mask is a function of (seed, step, id, element), so forward and backward compute the same one
-    and it does not depend on threads.
+    and it does not depend on threads. `per_image`: one draw for all elements of an image (Huang et al. 2016).
   }];
-  let arguments = (ins Net_Tensor:$input, F64Attr:$p, I64Attr:$id);
+  let arguments = (ins Net_Tensor:$input, F64Attr:$p, I64Attr:$id, UnitAttr:$per_image);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
   let hasFolder = 1;

@@ -42,3 +42,42 @@ SmallVector<unsigned> LinearInputGradOp::getActivationOperands() { return {0}; }
 bool LinearInputGradOp::supportsEpilogue() { return true; }
 SmallVector<unsigned> LinearWeightGradOp::getActivationOperands() { return {0, 1}; }
 bool LinearWeightGradOp::supportsEpilogue() { return false; }
+
+//===----------------------------------------------------------------------===//
+// Matmul
+//===----------------------------------------------------------------------===//
+
+LogicalResult MatmulOp::verify() {
+  auto lhs = cast<RankedTensorType>(getLhs().getType()),
+       rhs = cast<RankedTensorType>(getRhs().getType()), result = cast<RankedTensorType>(getType());
+  int64_t rank = lhs.getRank();
+  if (rank < 3 || rhs.getRank() != rank || result.getRank() != rank ||
+      lhs.getShape().drop_back(2) != rhs.getShape().drop_back(2) ||
+      lhs.getShape().drop_back(2) != result.getShape().drop_back(2))
+    return emitOpError() << "expected matrices with equal sizes in front of them, found " << lhs
+                         << ", " << rhs << " and " << result;
+  auto [rows, depth] = std::pair(lhs.getDimSize(rank - 2), lhs.getDimSize(rank - 1));
+  auto [inner, columns] = std::pair(rhs.getDimSize(rank - 2), rhs.getDimSize(rank - 1));
+  if (getTransposeLhs())
+    std::swap(rows, depth);
+  if (getTransposeRhs())
+    std::swap(inner, columns);
+  if (depth != inner || result.getDimSize(rank - 2) != rows ||
+      result.getDimSize(rank - 1) != columns)
+    return emitOpError() << "multiplies " << rows << "x" << depth << " by " << inner << "x"
+                         << columns << " but results in " << result;
+  return success();
+}
+
+LogicalResult MatmulOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                     llvm::function_ref<void(Value, Value)> accumulate) {
+  Value g = cotangents[0], x = getLhs(), y = getRhs();
+  bool left = getTransposeLhs(), right = getTransposeRhs();
+  auto product = [&](Value like, Value u, Value v, bool transposeU, bool transposeV) -> Value {
+    return MatmulOp::create(b, getLoc(), like.getType(), u, v, transposeU, transposeV);
+  };
+  // With X = x or its transpose, and Y: dX = G Y^T, dY = X^T G.
+  accumulate(x, left ? product(x, y, g, right, true) : product(x, g, y, false, !right));
+  accumulate(y, right ? product(y, g, x, true, left) : product(y, x, g, !left, false));
+  return success();
+}

@@ -27,4 +27,12 @@ def Net_LinearWeightGradOp : Net_Op<"linear_weight_grad", [Pure, NotDifferentiab
   let assemblyFormat = "$input `,` $cotangent attr-dict `:` functional-type(operands, results)";
 }
 
+def Net_MatmulOp : Net_Op<"matmul", [ModelOp, Pure, KeepsLogicalOrder, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "products of the matrices in the last two axes, each transposed first where the attributes say so";
+  let arguments = (ins Net_Tensor:$lhs, Net_Tensor:$rhs, UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 #endif

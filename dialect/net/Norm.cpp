@@ -1,4 +1,4 @@
-//===- Norm.cpp - batch normalisation and its parts, LRN ------------------===//
+//===- Norm.cpp - batch normalisation and its parts, LRN, rows -------------===//
 #include "dialect/net/NetDialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -130,5 +130,23 @@ LogicalResult LrnOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
   accumulate(getInput(),
              LrnGradOp::create(builder, getLoc(), getInput().getType(), cotangents[0], getInput(),
                                getSizeAttr(), getAlphaAttr(), getBetaAttr(), getKAttr()));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Rows and groups of channels
+//===----------------------------------------------------------------------===//
+
+LogicalResult RowNormOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
+                                      llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), RowNormGradOp::create(builder, getLoc(), getInput().getType(),
+                                               cotangents[0], getInput(), getEpsAttr()));
+  return success();
+}
+
+LogicalResult GroupMeanOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
+                                        llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), GroupMeanOp::create(builder, getLoc(), getInput().getType(), cotangents[0],
+                                             getGroupsAttr()));
   return success();
 }

@@ -141,6 +141,30 @@ def Net_FoldBiasOp : Net_Op<"fold_bias", [Pure, NotDifferentiable]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
+def Net_RowNormOp : Net_Op<"row_norm", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "(x - mean) / sqrt(variance + eps), both of a row: the channels of a pixel or token (Ba et al. 2016)";
+  let description = "Of a tensor without a batch, a row is what follows its first axis: a filter's (Qiao et al. 2019).";
+  let arguments = (ins Net_Tensor:$input, F64Attr:$eps);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
+}
+
+def Net_RowNormGradOp : Net_Op<"row_norm_grad", [Pure, NotDifferentiable, AllShapesAndLayoutsMatch<["cotangent", "input", "result"]>]> {
+  let summary = "gradient of row_norm by its input";
+  let arguments = (ins Net_Tensor:$cotangent, Net_Tensor:$input, F64Attr:$eps);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_GroupMeanOp : Net_Op<"group_mean", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "each channel becomes the mean of its group of channels; its own adjoint";
+  let arguments = (ins Net_Tensor:$input, I64Attr:$groups);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` custom<StoredTypes>(type($input), type($result))";
+}
+
 def Net_LrnOp : Net_Op<"lrn", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "x / (k + alpha sum of squares over `size` channels)^beta (AlexNet, section 3.3)";

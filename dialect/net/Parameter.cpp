@@ -33,6 +33,26 @@ LogicalResult GetParameterOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   return success();
 }
 
+LogicalResult ReshapeParameterOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType()),
+       result = cast<RankedTensorType>(getType());
+  if (!input.hasStaticShape() || !result.hasStaticShape() ||
+      input.getNumElements() != result.getNumElements())
+    return emitOpError() << "expected as many elements on both sides, found " << input << " and "
+                         << result;
+  return success();
+}
+LogicalResult
+ReshapeParameterOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                 llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(),
+             ReshapeParameterOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
+  return success();
+}
+OpFoldResult ReshapeParameterOp::fold(FoldAdaptor) {
+  return getInput().getType() == getType() ? getInput() : Value();
+}
+
 LogicalResult SetGradientOp::verifySymbolUses(SymbolTableCollection &table) {
   return verifyParameter(*this, table, getParameterAttr(), getValue().getType());
 }

@@ -25,6 +25,16 @@ def Net_GetParameterOp : Net_Op<"get_parameter", [ModelOp, Pure,
   let assemblyFormat = "$parameter attr-dict `:` type($value)";
 }
 
+def Net_ReshapeParameterOp : Net_Op<"reshape_parameter", [ModelOp, Pure,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "the elements of a parameter, in their order, in another shape; no batch on either side";
+  let arguments = (ins Net_Tensor:$input);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
 def Net_SetGradientOp : Net_Op<"set_gradient", [NotDifferentiable,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "stores the gradient of the loss by a parameter";

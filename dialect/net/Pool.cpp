@@ -60,3 +60,10 @@ LogicalResult AdaptiveAvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangent
              AdaptiveAvgPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
   return success();
 }
+
+LogicalResult ResampleOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                       llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), ResampleGradOp::create(b, getLoc(), getInput().getType(), cotangents[0],
+                                                getBilinearAttr()));
+  return success();
+}

@@ -34,6 +34,20 @@ def Net_AvgPoolGradOp : Net_Op<"avg_pool_grad", [Pure, NotDifferentiable]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
+def Net_ResampleOp : Net_Op<"resample", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
+  let summary = "an image in another size: the nearest pixel, or bilinear between pixel centres (PyTorch's align_corners=False)";
+  let arguments = (ins Net_Image:$input, UnitAttr:$bilinear);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+
+def Net_ResampleGradOp : Net_Op<"resample_grad", [Pure, NotDifferentiable]> {
+  let summary = "gradient of resample by its input";
+  let arguments = (ins Net_Image:$cotangent, UnitAttr:$bilinear);
+  let results = (outs Net_Image:$result);
+  let assemblyFormat = "$cotangent attr-dict `:` functional-type(operands, results)";
+}
+
 def Net_AdaptiveAvgPoolOp : Net_Op<"adaptive_avg_pool", [ModelOp, Pure, DeclareOpInterfaceMethods<DifferentiableOpInterface>]> {
   let summary = "PyTorch's adaptive average pooling: window i covers [floor(i H / out), ceil((i + 1) H / out))";
   let arguments = (ins Net_Image:$input);

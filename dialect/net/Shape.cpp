@@ -24,6 +24,11 @@ OpFoldResult FlattenOp::fold(FoldAdaptor) {
   return getInput().getType() == getType() ? getInput() : Value();
 }
 
+LogicalResult UnflattenOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                        llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), FlattenOp::create(b, getLoc(), cotangents[0]));
+  return success();
+}
 LogicalResult UnflattenOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType()),
        result = cast<RankedTensorType>(getType());
@@ -62,32 +67,138 @@ OpFoldResult MoveOp::fold(FoldAdaptor) {
   return still && getInput().getType() == getType() ? getInput() : Value();
 }
 
+/// Whether `tokens` has the pixels of `image` in a row.
+static LogicalResult verifyTokens(Operation *op, Value image, Value tokens) {
+  auto from = cast<RankedTensorType>(image.getType()), to = cast<RankedTensorType>(tokens.getType());
+  if (from.getRank() == 4 && to.getRank() == 3 && channelsOf(from) == channelsOf(to) &&
+      pixelsOf(from) == pixelsOf(to))
+    return success();
+  return op->emitOpError() << "expected an image and the sequence of its pixels, found " << from
+                           << " and " << to;
+}
+LogicalResult ToTokensOp::verify() { return verifyTokens(*this, getInput(), getResult()); }
+LogicalResult FromTokensOp::verify() { return verifyTokens(*this, getResult(), getInput()); }
+LogicalResult ToTokensOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                       llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), FromTokensOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
+  return success();
+}
+LogicalResult FromTokensOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                         llvm::function_ref<void(Value, Value)> accumulate) {
+  accumulate(getInput(), ToTokensOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType()),
+       result = cast<RankedTensorType>(getType());
+  auto axis = static_cast<int64_t>(getAxis());
+  if (input.getRank() != result.getRank() || axis < 1 || axis >= input.getRank())
+    return emitOpError() << "expected an axis behind the batch that input and result have, found "
+                         << axis;
+  for (int64_t i = 0; i < input.getRank(); ++i)
+    if (i != axis && input.getDimSize(i) != result.getDimSize(i))
+      return emitOpError() << "changes axis " << i << " of " << input << " to " << result
+                           << " but slices axis " << axis;
+  return success();
+}
+LogicalResult SliceOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                    llvm::function_ref<void(Value, Value)> accumulate) {
+  auto back = b.getI64IntegerAttr(-static_cast<int64_t>(getBegin()));
+  accumulate(getInput(), SliceOp::create(b, getLoc(), getInput().getType(), cotangents[0],
+                                         getAxisAttr(), back));
+  return success();
+}
+OpFoldResult SliceOp::fold(FoldAdaptor) {
+  return getBegin() == 0 && getInput().getType() == getType() ? getInput() : Value();
+}
+
+LogicalResult PermuteOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType()),
+       result = cast<RankedTensorType>(getType());
+  ArrayRef<int64_t> order = getOrder();
+  SmallVector<bool> seen(input.getRank());
+  bool fits = input.getRank() == result.getRank() &&
+              static_cast<int64_t>(order.size()) == input.getRank() && order[0] == 0;
+  for (auto [axis, from] : llvm::enumerate(order)) {
+    fits = fits && from >= 0 && from < input.getRank() && !seen[from] &&
+           input.getDimSize(from) == result.getDimSize(static_cast<unsigned>(axis));
+    if (fits)
+      seen[from] = true;
+  }
+  if (!fits)
+    return emitOpError() << "order [" << order << "] does not map " << input << " to " << result;
+  return success();
+}
+LogicalResult PermuteOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                      llvm::function_ref<void(Value, Value)> accumulate) {
+  SmallVector<int64_t> back(getOrder().size());
+  for (auto [axis, from] : llvm::enumerate(getOrder()))
+    back[from] = static_cast<int64_t>(axis);
+  accumulate(getInput(),
+             PermuteOp::create(b, getLoc(), getInput().getType(), cotangents[0], back));
+  return success();
+}
+OpFoldResult PermuteOp::fold(FoldAdaptor) {
+  return llvm::is_sorted(getOrder()) && getInput().getType() == getType() ? getInput() : Value();
+}
+
+LogicalResult ShuffleChannelsOp::verify() {
+  int64_t channels = channelsOf(cast<RankedTensorType>(getType()));
+  auto groups = static_cast<int64_t>(getGroups());
+  if (groups < 1 || channels % groups)
+    return emitOpError() << "has " << channels << " channels, which " << groups
+                         << " groups do not divide";
+  return success();
+}
+LogicalResult
+ShuffleChannelsOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                llvm::function_ref<void(Value, Value)> accumulate) {
+  int64_t channels = channelsOf(cast<RankedTensorType>(getType()));
+  auto rows = b.getI64IntegerAttr(channels / static_cast<int64_t>(getGroups()));
+  accumulate(getInput(), ShuffleChannelsOp::create(b, getLoc(), getType(), cotangents[0], rows));
+  return success();
+}
+
+/// The axis that a concatenation joins.
+static int64_t joinedAxis(ConcatOp op) {
+  return op.getAxis() ? static_cast<int64_t>(*op.getAxis())
+                      : channelAxis(cast<RankedTensorType>(op.getType()));
+}
+
 LogicalResult ConcatOp::verify() {
   auto result = cast<RankedTensorType>(getType());
-  int64_t channels = 0;
+  int64_t axis = joinedAxis(*this), size = 0;
+  if (axis < 1 || axis >= result.getRank())
+    return emitOpError() << "expected an axis behind the batch, found " << axis;
   for (Value input : getInputs()) {
     auto type = cast<RankedTensorType>(input.getType());
-    channels += type.getDimSize(1);
     if (type.getRank() != result.getRank())
       return emitOpError() << "expected inputs of the result's rank, found " << type << " for "
                            << result;
-    if (type.getShape().drop_front(2) != result.getShape().drop_front(2))
-      return emitOpError() << "expected inputs of equal height and width, found " << type << " for "
-                           << result;
+    size += type.getDimSize(axis);
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != axis && type.getDimSize(i) != result.getDimSize(i))
+        return emitOpError() << "expected inputs of equal sizes beside axis " << axis << ", found "
+                             << type << " for " << result;
   }
-  if (channels != result.getDimSize(1))
-    return emitOpError() << "inputs have " << channels << " channels but result has "
-                         << result.getDimSize(1);
+  if (size != result.getDimSize(axis))
+    return emitOpError() << "inputs have " << size << " indices on axis " << axis
+                         << " but result has " << result.getDimSize(axis);
   return success();
 }
 LogicalResult ConcatOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                      llvm::function_ref<void(Value, Value)> accumulate) {
-  int64_t channel = 0;
+  int64_t begin = 0, axis = joinedAxis(*this);
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
   for (Value input : getInputs()) {
-    accumulate(input, MoveOp::create(b, getLoc(), input.getType(), cotangents[0], ones, ones, zeros,
-                                     channel));
-    channel += cast<RankedTensorType>(input.getType()).getDimSize(1);
+    Value part = getAxis() ? Value(SliceOp::create(b, getLoc(), input.getType(), cotangents[0],
+                                                   b.getI64IntegerAttr(axis),
+                                                   b.getI64IntegerAttr(begin)))
+                           : Value(MoveOp::create(b, getLoc(), input.getType(), cotangents[0], ones,
+                                                  ones, zeros, begin));
+    accumulate(input, part);
+    begin += cast<RankedTensorType>(input.getType()).getDimSize(axis);
   }
   return success();
 }

@@ -66,7 +66,7 @@ bool Elaborator::bindNamed(const std::string &callee, const std::vector<ParamSpe
 
 /// A layer's first argument; a list of tensors is concat's.
 bool Elaborator::checkTensor(const std::string &callee, const BoundArgument &arg) {
-  bool lists = callee == "concat" && arg.value.as<Value::List>();
+  bool lists = (callee == "concat" || callee == "matmul") && arg.value.as<Value::List>();
   if (arg.value.as<Value::Tensor>() || arg.value.isPoison() || lists)
     return true;
   error(arg.range,
@@ -84,8 +84,12 @@ bool Elaborator::bind(const std::string &callee, const std::vector<ParamSpec> &p
   bool good = true, named = false;
   size_t next = 0;
   bool tensorOnly = params.size() == 1 && params[0].need == ParamSpec::Need::Tensor;
+  // Of a layer of many tensors, every positional argument is one.
+  bool tensors = extra && !params.empty() && params[0].need == ParamSpec::Need::Tensor;
   auto positional = [&](Value value, Range range) {
-    if (next < params.size() && bound[next]) {
+    if (tensors && next > 0) {
+      extra->push_back({std::move(value), range});
+    } else if (next < params.size() && bound[next]) {
       error(range, fmt::format("argument '{}' of '{}' is given twice", params[next].name, callee))
           .note(bound[next]->range, "the first is here");
       good = false;
@@ -192,7 +196,7 @@ std::optional<std::string> Elaborator::evaluateLabel(const Label &label) {
                     text.find("..") == std::string::npos && text.size() <= longest;
   for (char c : text)
     wellFormed &= (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  c == '_' || c == '.';
+                  c == '_' || c == '-' || c == '.';
   if (wellFormed)
     return text;
   if (text.size() > longest) {
@@ -201,7 +205,7 @@ std::optional<std::string> Elaborator::evaluateLabel(const Label &label) {
     return std::nullopt;
   }
   error(label.range, fmt::format("'{}' is no name for a layer", text.substr(0, 80)))
-      .suggest("a name is made of letters, digits and '_', joined by dots");
+      .suggest("a name is made of letters, digits, '_' and '-', joined by dots");
   return std::nullopt;
 }
 
@@ -246,7 +250,7 @@ Value Elaborator::addLayer(const char *kind, Draft draft, std::vector<int> input
   layer.output = std::move(draft.output);
   layer.parameters = std::move(draft.parameters);
   for (Parameter &parameter : layer.parameters)
-    parameter.name = layer.name + "." + parameter.name;
+    parameter.name = parameter.name.empty() ? layer.name : layer.name + "." + parameter.name;
   layer.location = diags.locate(at);
   layer.stack = frames();
   // Deep instances cost memory: they count as work.
@@ -267,7 +271,8 @@ bool Elaborator::takeInputs(const LayerKind &kind, Bound &bound, std::vector<Bou
   if (bound[0])
     given.push_back(*bound[0]);
   given.insert(given.end(), extra.begin(), extra.end());
-  if (kind.manyInputs && given.size() == 1)
+  bool many = kind.inputs == LayerKind::Inputs::Many;
+  if (many && given.size() == 1)
     if (const auto *list = given[0].value.as<Value::List>()) {
       Value::List items = *list;
       Range at = given[0].range;
@@ -305,29 +310,44 @@ Value Elaborator::callLayer(const LayerKind &kind, const CallExpr &expr, Range a
                             const Value *piped) {
   if (alone)
     return refuseCall("layer", kind.name, at);
-  std::vector<ParamSpec> params{{"x", ParamSpec::Need::Tensor}};
+  std::vector<ParamSpec> params;
+  bool ownValue = kind.inputs == LayerKind::Inputs::None;
+  if (!ownValue)
+    params.push_back({"x", ParamSpec::Need::Tensor});
   params.insert(params.end(), kind.params.begin(), kind.params.end());
   Bound bound;
   std::vector<BoundArgument> extra;
-  bool good = bind(kind.name, params, expr, at, piped, bound, kind.manyInputs ? &extra : nullptr);
+  bool good = bind(kind.name, params, expr, at, piped, bound, kind.inputs == LayerKind::Inputs::Many ? &extra : nullptr);
   // Named or not, the layer counts, so that its successors keep their names.
   std::string name;
   if (std::string_view(kind.name) != "identity" || expr.label)
     name = nameFor(expr.label, kind.name);
   LayerCall layerCall(*this, kind, at);
-  good = good && takeInputs(kind, bound, extra, layerCall);
-  for (size_t i = 1; i < bound.size(); ++i)
+  good = good && (ownValue || takeInputs(kind, bound, extra, layerCall));
+  for (size_t i = ownValue ? 0 : 1; i < bound.size(); ++i)
     if (bound[i] && bound[i]->value.isPoison())
       good = false;
   if (!good || stopped)
     return Value::poison();
-  layerCall.args.assign(bound.begin() + 1, bound.end());
+  layerCall.args.assign(bound.begin() + (ownValue ? 0 : 1), bound.end());
   std::optional<Draft> draft = kind.build(layerCall);
   if (!draft)
     return Value::poison();
   if (draft->identity)
     return {Value::Tensor{layerCall.inputs[0]}};
+  if (!draft->parts.empty())
+    return addParts(std::move(draft->parts), layerCall, name, at);
   return addLayer(kind.name, std::move(*draft), layerCall.inputs, std::move(name), at);
+}
+
+/// A list of layers, named after the call and counted from 0.
+Value Elaborator::addParts(std::vector<Draft> parts, const LayerCall &call, const std::string &name,
+                           Range at) {
+  std::vector<Value> values;
+  for (size_t i = 0; i < parts.size(); ++i)
+    values.push_back(addLayer(call.kind.name, std::move(parts[i]), call.inputs,
+                              fmt::format("{}.{}", name, i), at));
+  return makeList(std::move(values));
 }
 
 //===----------------------------------------------------------------------===//

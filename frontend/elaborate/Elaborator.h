@@ -112,6 +112,8 @@ private:
   std::optional<std::string> evaluateLabel(const Label &label);
   std::string nameFor(const std::optional<Label> &label, const std::string &kind);
   bool claimName(const std::string &name, Range at);
+  Value addParts(std::vector<Draft> parts, const LayerCall &call, const std::string &name,
+                 Range at);
   Value addLayer(const char *kind, Draft draft, std::vector<int> inputs, std::string name,
                  Range at);
 

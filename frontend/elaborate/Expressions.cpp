@@ -291,7 +291,7 @@ Value Elaborator::combine(BinaryOp op, Range at, const Value &left, const Value 
 static bool isPerChannel(const Shape &operand, const Shape &of) {
   if (of.size() == 3)
     return operand == Shape{of[0]} || operand == Shape{of[0], 1, 1};
-  return of.size() == 2 && operand == Shape{of[1]};
+  return of.size() != 1 && operand == Shape{of.back()};
 }
 
 Value Elaborator::combineTensors(BinaryOp op, Range at, int left, int right) {

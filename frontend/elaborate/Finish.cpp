@@ -120,7 +120,10 @@ void Elaborator::settleBiases() {
     if (!biasByUse[i] || users[i] != 1 || norms[i] != 1)
       continue;
     Layer &layer = network.layers[i];
-    std::get<ConvAttrs>(layer.attrs).bias = false;
+    if (auto *transposed = std::get_if<ConvTransposeAttrs>(&layer.attrs))
+      transposed->conv.bias = false;
+    else
+      std::get<ConvAttrs>(layer.attrs).bias = false;
     std::erase_if(layer.parameters, [](const Parameter &parameter) {
       return parameter.role == Parameter::Role::Bias;
     });

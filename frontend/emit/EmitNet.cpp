@@ -1,6 +1,7 @@
 //===- EmitNet.cpp - an elaborated network to the net dialect -------------===//
 #include "frontend/emit/EmitNet.h"
 #include "frontend/emit/EmitRecipe.h"
+#include "frontend/emit/LayerOps.h"
 
 #include "dialect/net/NetDialect.h"
 
@@ -25,13 +26,31 @@ private:
   bool hasParameter(const Layer &layer, Parameter::Role role) const;
   Value emitLayer(const Layer &layer);
   Value emit(const Layer &layer, const ConvAttrs &attrs);
+  Value emit(const Layer &layer, const ConvTransposeAttrs &attrs);
   Value emit(const Layer &layer, const LinearAttrs &attrs);
+  Value emit(const Layer &layer, const LayerNormAttrs &attrs);
+  Value emit(const Layer &layer, const GroupNormAttrs &attrs);
   Value emit(const Layer &layer, const BatchNormAttrs &attrs);
   Value emit(const Layer &layer, const ActivationAttrs &attrs);
   Value emit(const Layer &layer, const PoolAttrs &attrs);
+  Value emit(const Layer &layer, const MeanAttrs &attrs);
+  Value emitOperator(const Layer &layer, bool isAdd);
   Value emitMove(const Layer &layer, ArrayRef<int64_t> strides, ArrayRef<int64_t> offsets);
   Type resultType(const Layer &layer) const;
-  Value input(const Layer &layer, size_t index = 0) const { return values[layer.inputs[index]]; }
+  bool isParameter(const Layer &layer, size_t index) const {
+    return std::holds_alternative<ParameterAttrs>(network.layers[layer.inputs[index]].attrs);
+  }
+  Value input(const Layer &layer, size_t index = 0);
+  LayerOps ops(const Layer &layer) { return {b, location(layer)}; }
+  /// Times the layer's first parameter and plus its second, for each channel.
+  Value scaleAndShift(const Layer &layer, Value x);
+  SmallVector<Value> inputs(const Layer &layer) {
+    SmallVector<Value> all;
+    for (size_t i = 0; i < layer.inputs.size(); ++i)
+      all.push_back(input(layer, i));
+    return all;
+  }
+  int64_t flopsOf(const Layer &layer) const;
   DictionaryAttr describe(const Layer &layer);
   ArrayAttr losses();
 
@@ -98,17 +117,78 @@ Type Emitter::resultType(const Layer &layer) const {
   return RankedTensorType::get(shape, Builder(b).getF32Type());
 }
 
+/// An input as an activation: a learned value is repeated for each image.
+Value Emitter::input(const Layer &layer, size_t index) {
+  Value value = values[layer.inputs[index]];
+  return isParameter(layer, index)
+             ? ops(layer).repeat(value, network.layers[layer.inputs[index]].output)
+             : value;
+}
+
 Value Emitter::emit(const Layer &layer, const ConvAttrs &attrs) {
   Value filter = parameter(layer, 0);
+  if (attrs.standardized)
+    filter = ops(layer).rowNorm(filter, 1e-10);
   Value bias = hasParameter(layer, Parameter::Role::Bias) ? parameter(layer, 1) : Value();
   return net::Conv2dOp::create(b, location(layer), input(layer), filter, bias, attrs.stride,
                                attrs.pad, attrs.dilation, static_cast<uint64_t>(attrs.groups));
 }
 
-Value Emitter::emit(const Layer &layer, const LinearAttrs &) {
-  Value weight = parameter(layer, 0);
+Value Emitter::emit(const Layer &layer, const ConvTransposeAttrs &attrs) {
+  const ConvAttrs &conv = attrs.conv;
+  auto array = [&](ArrayRef<int64_t> values) { return b.getDenseI64ArrayAttr(values); };
+  Value y = net::Conv2dInputGradOp::create(
+      b, location(layer), resultType(layer), input(layer), parameter(layer, 0), array(conv.stride),
+      array(conv.pad), array(conv.dilation), b.getI64IntegerAttr(conv.groups));
+  return hasParameter(layer, Parameter::Role::Bias) ? ops(layer).add(y, parameter(layer, 1)) : y;
+}
+
+/// Of four sizes: all rows as the tokens of a sequence.
+Value Emitter::emit(const Layer &layer, const LinearAttrs &attrs) {
+  Value weight = parameter(layer, 0), x = input(layer);
   Value bias = hasParameter(layer, Parameter::Role::Bias) ? parameter(layer, 1) : Value();
-  return net::LinearOp::create(b, location(layer), input(layer), weight, bias);
+  ArrayRef<int64_t> sizes = sizesOf(x);
+  if (sizes.size() > 2)
+    x = ops(layer).reshape(x, {sizes[0] * sizes[1] * sizes[2], sizes[3]});
+  Value y = net::LinearOp::create(b, location(layer), x, weight, bias);
+  return ops(layer).reshape(y, layer.output);
+}
+
+Value Emitter::scaleAndShift(const Layer &layer, Value x) {
+  x = ops(layer).multiply(x, parameter(layer, 0));
+  return ops(layer).add(x, parameter(layer, 1));
+}
+Value Emitter::emit(const Layer &layer, const LayerNormAttrs &attrs) {
+  return scaleAndShift(layer, ops(layer).rowNorm(input(layer), attrs.eps));
+}
+Value Emitter::emit(const Layer &layer, const GroupNormAttrs &attrs) {
+  return scaleAndShift(layer, ops(layer).groupNorm(input(layer), attrs.groups, attrs.eps));
+}
+
+Value Emitter::emit(const Layer &layer, const MeanAttrs &attrs) {
+  Value x = input(layer);
+  for (int64_t axis : llvm::reverse(attrs.axes))
+    x = ops(layer).mean(x, axis);
+  return x;
+}
+
+/// A learned value beside an activation is read as a vector: one value per channel, or, of equal
+/// shapes, one per element.
+Value Emitter::emitOperator(const Layer &layer, bool isAdd) {
+  size_t own = isParameter(layer, 0) && !isParameter(layer, 1) ? 1 : 0, other = 1 - own;
+  const Shape &shape = network.layers[layer.inputs[other]].output;
+  LayerOps build = ops(layer);
+  auto combine = [&](Value x, Value y) { return isAdd ? build.add(x, y) : build.multiply(x, y); };
+  if (own == 1 && shape != layer.output) // the activation is the one that is repeated
+    return combine(input(layer, 0), input(layer, 1));
+  if (!isParameter(layer, other))
+    return combine(input(layer, own), input(layer, other));
+  Value x = input(layer, own), vector = build.vectorOf(values[layer.inputs[other]]);
+  int64_t channels = layer.output[channelAxis(layer.output)];
+  int64_t elements = cast<RankedTensorType>(vector.getType()).getDimSize(0);
+  if (elements == channels)
+    return combine(x, vector);
+  return build.reshape(combine(build.reshape(x, {elements}), vector), layer.output);
 }
 
 Value Emitter::emit(const Layer &layer, const BatchNormAttrs &attrs) {
@@ -125,8 +205,8 @@ Value Emitter::emit(const Layer &layer, const BatchNormAttrs &attrs) {
 }
 
 Value Emitter::emit(const Layer &layer, const ActivationAttrs &attrs) {
-  static_assert(static_cast<int>(ActivationKind::HardSwish) ==
-                    static_cast<int>(net::ActivationKind::HardSwish),
+  static_assert(static_cast<int>(ActivationKind::HardSigmoid) ==
+                    static_cast<int>(net::ActivationKind::HardSigmoid),
                 "the front end lists nonlinearities in the dialect's order");
   auto kind = static_cast<net::ActivationKind>(attrs.kind);
   return net::ActivationOp::create(b, location(layer), resultType(layer),
@@ -162,7 +242,7 @@ Value Emitter::emitLayer(const Layer &layer) {
     if constexpr (std::is_same_v<T, InputAttrs>)
       return Value(); // an argument of the function
     else if constexpr (std::is_same_v<T, SoftmaxAttrs>)
-      return net::SoftmaxOp::create(b, loc, type, input(layer));
+      return ops(layer).softmax(input(layer), attrs.axis);
     else if constexpr (std::is_same_v<T, AdaptivePoolAttrs>)
       return net::AdaptiveAvgPoolOp::create(b, loc, type, input(layer));
     else if constexpr (std::is_same_v<T, LrnAttrs>)
@@ -171,14 +251,36 @@ Value Emitter::emitLayer(const Layer &layer) {
                                 b.getF64FloatAttr(attrs.k));
     else if constexpr (std::is_same_v<T, DropoutAttrs>)
       return net::DropoutOp::create(b, loc, type, input(layer), b.getF64FloatAttr(attrs.p),
-                                    b.getI64IntegerAttr(dropouts++));
+                                    b.getI64IntegerAttr(dropouts++),
+                                    attrs.wholeImage ? b.getUnitAttr() : UnitAttr());
     else if constexpr (std::is_same_v<T, ConcatAttrs>)
-      return net::ConcatOp::create(
-          b, loc, type, llvm::map_to_vector(layer.inputs, [&](int i) { return values[i]; }));
+      return ops(layer).concat(inputs(layer), attrs.axis);
     else if constexpr (std::is_same_v<T, AddAttrs>)
-      return net::AddOp::create(b, loc, type, input(layer, 0), input(layer, 1));
+      return emitOperator(layer, true);
     else if constexpr (std::is_same_v<T, MulAttrs>)
-      return net::MulOp::create(b, loc, type, input(layer, 0), input(layer, 1));
+      return emitOperator(layer, false);
+    else if constexpr (std::is_same_v<T, ParameterAttrs>)
+      return parameter(layer, 0);
+    else if constexpr (std::is_same_v<T, PreluAttrs>)
+      return ops(layer).prelu(input(layer), parameter(layer, 0));
+    else if constexpr (std::is_same_v<T, ReshapeAttrs>)
+      return ops(layer).reshape(input(layer), layer.output);
+    else if constexpr (std::is_same_v<T, PermuteAttrs>)
+      return ops(layer).permute(input(layer), attrs.order);
+    else if constexpr (std::is_same_v<T, SliceAttrs>)
+      return ops(layer).slice(input(layer), attrs.axis, attrs.begin,
+                              layer.output[static_cast<size_t>(attrs.axis)]);
+    else if constexpr (std::is_same_v<T, RollAttrs>)
+      return ops(layer).roll(input(layer), attrs.shift);
+    else if constexpr (std::is_same_v<T, MatmulAttrs>)
+      return ops(layer).matmul(input(layer, 0), input(layer, 1), attrs.transposeRight,
+                               layer.output);
+    else if constexpr (std::is_same_v<T, UpsampleAttrs>)
+      return net::ResampleOp::create(b, loc, type, input(layer),
+                                     attrs.bilinear ? b.getUnitAttr() : UnitAttr());
+    else if constexpr (std::is_same_v<T, ChannelShuffleAttrs>)
+      return net::ShuffleChannelsOp::create(b, loc, type, input(layer),
+                                            b.getI64IntegerAttr(attrs.groups));
     else if constexpr (std::is_same_v<T, AffineAttrs>)
       return net::AffineOp::create(b, loc, type, input(layer), b.getF64FloatAttr(attrs.scale),
                                    b.getF64FloatAttr(attrs.shift));
@@ -196,19 +298,28 @@ Value Emitter::emitLayer(const Layer &layer) {
   return std::visit(visit, layer.attrs);
 }
 
-/// Multiply-adds of convolutions and linear layers, times 2, for one image.
-static int64_t flopsOf(const Layer &layer) {
-  bool counts = std::holds_alternative<ConvAttrs>(layer.attrs) ||
+static int64_t productOf(const Shape &shape) {
+  int64_t count = 1;
+  for (int64_t dim : shape)
+    count *= dim;
+  return count;
+}
+
+/// Multiply-adds of convolutions, linear layers and products of matrices, times 2, for one image.
+int64_t Emitter::flopsOf(const Layer &layer) const {
+  if (layer.inputs.empty())
+    return 0;
+  const Shape &in = network.layers[layer.inputs[0]].output;
+  if (std::holds_alternative<MatmulAttrs>(layer.attrs))
+    return 2 * productOf(layer.output) * in.back();
+  bool transposed = std::holds_alternative<ConvTransposeAttrs>(layer.attrs);
+  bool counts = transposed || std::holds_alternative<ConvAttrs>(layer.attrs) ||
                 std::holds_alternative<LinearAttrs>(layer.attrs);
   if (!counts)
     return 0;
-  int64_t flops = 2;
-  for (int64_t dim : layer.parameters.front().shape)
-    flops *= dim;
-  for (size_t axis = 0; axis < layer.output.size(); ++axis)
-    if (axis != channelAxis(layer.output)) // of each pixel or token
-      flops *= layer.output[axis];
-  return flops;
+  const Shape &pixels = transposed ? in : layer.output; // or tokens, that the weights meet
+  return 2 * productOf(layer.parameters.front().shape) * productOf(pixels) /
+         pixels[channelAxis(pixels)];
 }
 
 DictionaryAttr Emitter::describe(const Layer &layer) {

@@ -1,4 +1,4 @@
-//===- ConvLayers.cpp - convolution, linear, batch norm -------------------===//
+//===- ConvLayers.cpp - convolutions and linear layers --------------------===//
 #include "frontend/layers/LayerTable.h"
 
 #include <fmt/format.h>
@@ -8,7 +8,6 @@
 namespace netc::frontend {
 
 static Initializer uniformInit(double bound) { return {Initializer::Kind::Uniform, -bound, bound}; }
-static Initializer constantInit(double value) { return {Initializer::Kind::Constant, value, 0}; }
 
 std::optional<std::array<int64_t, 4>> resolvePadding(LayerCall &call, std::array<int64_t, 2> window,
                                                      std::array<int64_t, 2> stride) {
@@ -54,7 +53,8 @@ static std::optional<ConvAttrs> readConv(LayerCall &call) {
   auto dilation = call.pair("dilation", {1, 1}, 1);
   auto groups = call.integer("groups", 1, 1);
   auto bias = call.flag("bias", true);
-  if (!channels || !kernel || !stride || !dilation || !groups || !bias)
+  auto standardized = call.flag("standardized", false);
+  if (!channels || !kernel || !stride || !dilation || !groups || !bias || !standardized)
     return std::nullopt;
   attrs.channels = *channels;
   attrs.kernel = *kernel;
@@ -62,6 +62,7 @@ static std::optional<ConvAttrs> readConv(LayerCall &call) {
   attrs.dilation = *dilation;
   attrs.groups = *groups;
   attrs.bias = *bias;
+  attrs.standardized = *standardized;
   return attrs;
 }
 
@@ -116,7 +117,7 @@ std::optional<Draft> buildConv(LayerCall &call) {
 }
 
 std::optional<Draft> buildLinear(LayerCall &call) {
-  if (call.shape().size() > 2) {
+  if (call.shape().size() == 3) {
     call.error(call.range, fmt::format("'linear' wants a vector, have the {} {}",
                                        kindOf(call.shape()), spell(call.shape())))
         .suggest("flatten it first: x | flatten | linear(...)");
@@ -146,40 +147,66 @@ std::optional<Draft> buildLinear(LayerCall &call) {
   return draft;
 }
 
-std::optional<Draft> buildBatchNorm(LayerCall &call) {
-  if (call.shape().size() != 1 && call.shape().size() != 3) {
-    call.error(call.range, fmt::format("'bn' wants an image or a vector, have the {} {}",
-                                       kindOf(call.shape()), spell(call.shape())));
-    return std::nullopt;
+/// Sizes of a transposed convolution's output, or nothing after an error.
+static std::optional<Shape> transposedSize(LayerCall &call, const ConvAttrs &attrs,
+                                           std::array<int64_t, 2> outPad) {
+  const Shape &in = call.shape();
+  Shape out{attrs.channels, 0, 0};
+  for (int d = 0; d < 2; ++d) {
+    if (outPad[d] >= attrs.stride[d]) {
+      call.error(call.rangeOf("out_pad"),
+                 fmt::format("'out_pad' of 'conv_transpose' must be below the stride, have {} with "
+                             "a stride of {}",
+                             outPad[d], attrs.stride[d]))
+          .suggest("it chooses among the output sizes that a convolution of this stride maps to "
+                   "this input");
+      return std::nullopt;
+    }
+    out[1 + d] = (in[1 + d] - 1) * attrs.stride[d] - attrs.pad[d] - attrs.pad[2 + d] +
+                 attrs.kernel[d] + outPad[d];
+    if (out[1 + d] < 1) {
+      call.error(call.rangeOf("pad"),
+                 fmt::format("padding of {} and {} leaves nothing of an output of {}", attrs.pad[d],
+                             attrs.pad[2 + d], out[1 + d] + attrs.pad[d] + attrs.pad[2 + d]))
+          .suggest("'pad' of 'conv_transpose' is cut from the output: use less of it");
+      return std::nullopt;
+    }
   }
-  BatchNormAttrs attrs;
-  auto eps = call.number("eps", attrs.eps);
-  auto momentum = call.number("momentum", attrs.momentum);
-  auto scale = call.initializer("init", constantInit(1), 1, 1);
-  auto shift = call.initializer("bias_init", constantInit(0), 1, 1);
-  auto frozen = call.flag("frozen", attrs.frozen);
-  if (!eps || !momentum || !scale || !shift || !frozen)
+  return out;
+}
+
+std::optional<Draft> buildConvTranspose(LayerCall &call) {
+  if (!call.wantImage("convolutions stand before flatten and linear"))
     return std::nullopt;
-  if (*eps <= 0) {
-    call.error(call.rangeOf("eps"), fmt::format("'eps' of 'bn' must be above 0, have {}", *eps));
+  std::optional<ConvAttrs> attrs = readConv(call);
+  if (!attrs || !checkGroups(call, *attrs))
     return std::nullopt;
-  }
-  if (*momentum < 0 || *momentum > 1) {
-    call.error(call.rangeOf("momentum"),
-               fmt::format("'momentum' of 'bn' must be between 0 and 1, have {}", *momentum))
-        .suggest("it is the weight of the new statistics: 0.1 as PyTorch's");
+  auto pad = call.padding("pad");
+  auto outPad = call.pair("out_pad", {0, 0}, 0);
+  if (!pad || !outPad)
     return std::nullopt;
-  }
-  Shape channels{call.shape()[0]};
+  attrs->pad = *pad;
+  std::optional<Shape> out = transposedSize(call, *attrs, *outPad);
+  Shape filter{call.shape()[0], attrs->channels / attrs->groups, attrs->kernel[0],
+               attrs->kernel[1]};
+  if (!out || !call.checkSize(filter, "the weight") || !call.checkSize(*out, "the output"))
+    return std::nullopt;
+  double area = static_cast<double>(filter[2]) * static_cast<double>(filter[3]);
+  // As PyTorch counts them: by the second size of the weight.
+  double fanIn = static_cast<double>(filter[1]) * area;
+  double fanOut = static_cast<double>(filter[0]) * area;
+  auto init = call.initializer("init", {Initializer::Kind::Normal, 0, std::sqrt(2 / fanOut)}, fanIn,
+                               fanOut);
+  auto biasInit = call.initializer("bias_init", uniformInit(1 / std::sqrt(fanIn)), fanIn, fanOut);
+  if (!init || !biasInit)
+    return std::nullopt;
   Draft draft;
-  draft.attrs = BatchNormAttrs{*eps, *momentum, *frozen};
-  draft.output = call.shape();
-  draft.parameters = {
-      {"weight", Parameter::Role::Scale, channels, *scale},
-      {"bias", Parameter::Role::Shift, channels, *shift},
-      {"running_mean", Parameter::Role::RunningMean, channels, constantInit(0)},
-      {"running_var", Parameter::Role::RunningVar, channels, constantInit(1)},
-  };
+  draft.output = std::move(*out);
+  draft.parameters.push_back({"weight", Parameter::Role::Weight, filter, *init});
+  if (attrs->bias)
+    draft.parameters.push_back({"bias", Parameter::Role::Bias, {attrs->channels}, *biasInit});
+  draft.biasByUse = !call.given("bias");
+  draft.attrs = ConvTransposeAttrs{*attrs};
   return draft;
 }
 

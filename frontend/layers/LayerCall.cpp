@@ -145,6 +145,38 @@ std::optional<std::array<int64_t, 4>> LayerCall::padding(std::string_view name) 
   return std::array<int64_t, 4>{s[0], s[1], s[2], s[3]};
 }
 
+std::optional<std::vector<int64_t>> LayerCall::list(std::string_view name,
+                                                    const std::string &wanted) {
+  const BoundArgument *arg = find(name);
+  if (!arg)
+    return std::nullopt;
+  std::vector<Value> items{arg->value};
+  if (const auto *given = arg->value.as<Value::List>())
+    items = (*given)->items;
+  std::vector<int64_t> numbers;
+  for (const Value &item : items) {
+    const auto *number = item.as<int64_t>();
+    if (!number || std::abs(*number) > largestSize) {
+      wrong(name, wanted);
+      return std::nullopt;
+    }
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+std::optional<int64_t> LayerCall::axis(std::string_view name, int64_t byDefault,
+                                       const Shape &shape) {
+  const BoundArgument *arg = find(name);
+  const auto *given = arg ? arg->value.as<int64_t>() : nullptr;
+  int64_t axis = arg ? (given ? *given : 0) : byDefault, sizes = static_cast<int64_t>(shape.size());
+  if ((!arg || given) && axis >= -sizes && axis < sizes)
+    return axis < 0 ? axis + sizes : axis;
+  wrong(name, fmt::format("an axis of {}: an integer from 0 to {}", spell(shape), sizes - 1))
+      .suggest("axes count from 0 after the batch; -1 is the last one");
+  return std::nullopt;
+}
+
 std::optional<Initializer> LayerCall::initializer(std::string_view name, Initializer byDefault,
                                                   double fanIn, double fanOut) {
   const BoundArgument *arg = find(name);

@@ -1,8 +1,8 @@
 //===- LayerTable.h - the layers of the language ----------------*- C++ -*-===//
 //
 // One row per layer: its arguments and the function that checks them and infers
-// the shape. Related layers share a file: ConvLayers, PoolLayers,
-// PointwiseLayers, ShapeLayers.
+// the shape. Related layers share a file: ConvLayers, NormLayers, PoolLayers,
+// PointwiseLayers, ShapeLayers, AxisLayers.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NETC_FRONTEND_LAYERS_LAYERTABLE_H
@@ -30,9 +30,11 @@ struct ParamSpec {
 struct Draft {
   LayerAttrs attrs;
   Shape output;
-  std::vector<Parameter> parameters; ///< names relative to the layer: "weight"
+  std::vector<Parameter> parameters; ///< names relative to the layer: "weight"; "": its own
   bool biasByUse = false;            ///< a convolution without `bias=`: none if a bn alone reads it
   bool identity = false;             ///< no layer: the value is its input
+  /// The value is a list of layers like this one; each has the name of the call with its index.
+  std::vector<Draft> parts;
 };
 
 struct LayerKind {
@@ -40,7 +42,7 @@ struct LayerKind {
   std::vector<ParamSpec> params; ///< without the tensor
   /// Returns nothing after reporting an error.
   std::optional<Draft> (*build)(LayerCall &call);
-  bool manyInputs = false; ///< concat: any number of tensors, or one list of them
+  enum class Inputs { One, Many, None } inputs = Inputs::One; ///< Many: or one list of them
 };
 
 const std::vector<LayerKind> &layerTable();
@@ -102,9 +104,16 @@ public:
   /// An integer, [height, width] or [top, left, bottom, right].
   std::optional<std::array<int64_t, 4>> padding(std::string_view name);
   bool isWord(std::string_view name, std::string_view word) const;
+  /// A list of integers, or one alone; nothing where the argument is not given.
+  std::optional<std::vector<int64_t>> list(std::string_view name, const std::string &wanted);
+  /// An axis of `shape`, counted from 0 or, below it, from the end.
+  std::optional<int64_t> axis(std::string_view name, int64_t byDefault, const Shape &shape);
   /// Fans as PyTorch counts them; `byDefault` where the argument is not given.
   std::optional<Initializer> initializer(std::string_view name, Initializer byDefault, double fanIn,
                                          double fanOut);
+
+  /// Reports that the argument should be something else.
+  Diagnostic &wrong(std::string_view name, const std::string &wanted);
 
   /// An image [C, H, W] as the only input, or an error that says what to do.
   bool wantImage(const std::string &help);
@@ -113,14 +122,16 @@ public:
 
 private:
   const BoundArgument *find(std::string_view name) const;
-  Diagnostic &wrong(std::string_view name, const std::string &wanted);
   std::optional<std::vector<int64_t>> integers(std::string_view name, int64_t least,
                                                const std::string &wanted);
   LayerContext &context;
 };
 
 std::optional<Draft> buildConv(LayerCall &call);
+std::optional<Draft> buildConvTranspose(LayerCall &call);
 std::optional<Draft> buildLinear(LayerCall &call);
+std::optional<Draft> buildLayerNorm(LayerCall &call);
+std::optional<Draft> buildGroupNorm(LayerCall &call);
 std::optional<Draft> buildBatchNorm(LayerCall &call);
 std::optional<Draft> buildLrn(LayerCall &call);
 std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind);
@@ -128,8 +139,21 @@ std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind);
 template <ActivationKind Kind> std::optional<Draft> buildActivation(LayerCall &call) {
   return buildActivation(call, Kind);
 }
+std::optional<Draft> buildGelu(LayerCall &call);
+std::optional<Draft> buildPrelu(LayerCall &call);
 std::optional<Draft> buildSoftmax(LayerCall &call);
 std::optional<Draft> buildDropout(LayerCall &call);
+std::optional<Draft> buildStochasticDepth(LayerCall &call);
+std::optional<Draft> buildParameter(LayerCall &call);
+std::optional<Draft> buildMatmul(LayerCall &call);
+std::optional<Draft> buildUpsample(LayerCall &call);
+std::optional<Draft> buildReshape(LayerCall &call);
+std::optional<Draft> buildPermute(LayerCall &call);
+std::optional<Draft> buildSlice(LayerCall &call);
+std::optional<Draft> buildSplit(LayerCall &call);
+std::optional<Draft> buildRoll(LayerCall &call);
+std::optional<Draft> buildMean(LayerCall &call);
+std::optional<Draft> buildChannelShuffle(LayerCall &call);
 std::optional<Draft> buildIdentity(LayerCall &call);
 std::optional<Draft> buildMaxPool(LayerCall &call);
 std::optional<Draft> buildAveragePool(LayerCall &call);

@@ -8,8 +8,9 @@ namespace netc::frontend {
 std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind) {
   ActivationAttrs attrs;
   attrs.kind = kind;
-  if (kind == ActivationKind::LeakyRelu) {
-    auto slope = call.number("slope", attrs.slope);
+  if (kind == ActivationKind::LeakyRelu || kind == ActivationKind::Elu) {
+    bool isElu = kind == ActivationKind::Elu;
+    auto slope = call.number(isElu ? "alpha" : "slope", isElu ? 1 : attrs.slope);
     if (!slope)
       return std::nullopt;
     attrs.slope = *slope;
@@ -20,33 +21,57 @@ std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind) {
   return draft;
 }
 
+std::optional<Draft> buildGelu(LayerCall &call) {
+  auto approximate = call.flag("tanh", false);
+  if (!approximate)
+    return std::nullopt;
+  return buildActivation(call, *approximate ? ActivationKind::GeluTanh : ActivationKind::Gelu);
+}
+
+std::optional<Draft> buildPrelu(LayerCall &call) {
+  auto init = call.initializer("init", {Initializer::Kind::Constant, 0.25, 0}, 1, 1);
+  if (!init)
+    return std::nullopt;
+  Draft draft;
+  draft.attrs = PreluAttrs{};
+  draft.output = call.shape();
+  Shape channels{call.shape()[channelAxis(call.shape())]};
+  draft.parameters.push_back({"weight", Parameter::Role::Scale, channels, *init});
+  return draft;
+}
+
 std::optional<Draft> buildSoftmax(LayerCall &call) {
-  if (call.shape().size() != 1) {
-    call.error(call.range, fmt::format("'softmax' wants a vector, have the {} {}",
-                                       kindOf(call.shape()), spell(call.shape())))
-        .suggest("flatten it first: x | flatten | softmax");
+  auto axis = call.axis("axis", -1, call.shape());
+  if (!axis)
+    return std::nullopt;
+  Draft draft;
+  draft.attrs = SoftmaxAttrs{*axis};
+  draft.output = call.shape();
+  return draft;
+}
+
+static std::optional<Draft> buildDrop(LayerCall &call, bool wholeImage, const char *help) {
+  auto p = call.number("p", 0.5);
+  if (!p)
+    return std::nullopt;
+  if (*p < 0 || *p >= 1) {
+    call.error(call.rangeOf("p"), fmt::format("'p' of '{}' must be from 0 to below 1, have {}",
+                                              call.kind.name, *p))
+        .suggest(help);
     return std::nullopt;
   }
   Draft draft;
-  draft.attrs = SoftmaxAttrs{};
+  draft.attrs = DropoutAttrs{*p, wholeImage};
   draft.output = call.shape();
   return draft;
 }
 
 std::optional<Draft> buildDropout(LayerCall &call) {
-  auto p = call.number("p", 0.5);
-  if (!p)
-    return std::nullopt;
-  if (*p < 0 || *p >= 1) {
-    call.error(call.rangeOf("p"),
-               fmt::format("'p' of 'dropout' must be from 0 to below 1, have {}", *p))
-        .suggest("it is the share of values that are dropped");
-    return std::nullopt;
-  }
-  Draft draft;
-  draft.attrs = DropoutAttrs{*p};
-  draft.output = call.shape();
-  return draft;
+  return buildDrop(call, false, "it is the share of values that are dropped");
+}
+
+std::optional<Draft> buildStochasticDepth(LayerCall &call) {
+  return buildDrop(call, true, "it is the share of images whose branch is dropped");
 }
 
 std::optional<Draft> buildIdentity(LayerCall &) {

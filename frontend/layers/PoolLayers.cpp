@@ -120,6 +120,32 @@ static std::optional<Draft> buildAdaptive(LayerCall &call) {
   return draft;
 }
 
+std::optional<Draft> buildUpsample(LayerCall &call) {
+  if (!call.wantImage("'upsample' stands before flatten"))
+    return std::nullopt;
+  auto nearest = call.flag("nearest", false), bilinear = call.flag("bilinear", false);
+  auto scale = call.pair("scale", {2, 2}, 1), out = call.pair("out", {1, 1}, 1);
+  if (!nearest || !bilinear || !scale || !out)
+    return std::nullopt;
+  for (auto [first, second] : {std::pair("nearest", "bilinear"), std::pair("scale", "out")})
+    if (call.given(first) && call.given(second)) {
+      call.error(call.rangeOf(second),
+                 fmt::format("'{}' and '{}' of 'upsample' exclude each other", first, second))
+          .suggest("write upsample(scale=2, nearest) or upsample(out=[64, 64], bilinear)");
+      return std::nullopt;
+    }
+  const Shape &in = call.shape();
+  Draft draft;
+  draft.attrs = UpsampleAttrs{*bilinear};
+  draft.output = {in[0], in[1] * (*scale)[0], in[2] * (*scale)[1]};
+  if (call.given("out"))
+    draft.output = {in[0], (*out)[0], (*out)[1]};
+  draft.identity = draft.output == in;
+  if (!call.checkSize(draft.output, "the output"))
+    return std::nullopt;
+  return draft;
+}
+
 std::optional<Draft> buildAveragePool(LayerCall &call) {
   if (!call.wantImage(imageHelp))
     return std::nullopt;

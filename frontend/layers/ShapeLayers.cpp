@@ -5,27 +5,36 @@
 
 namespace netc::frontend {
 
+/// Whether both can be joined along `axis`.
+static bool joins(const Shape &first, const Shape &other, size_t axis) {
+  bool fits = first.size() == other.size();
+  for (size_t i = 0; fits && i < first.size(); ++i)
+    fits = i == axis || first[i] == other[i];
+  return fits;
+}
+
 std::optional<Draft> buildConcat(LayerCall &call) {
+  auto axis = call.axis("axis", 0, call.shape(0));
+  if (!axis)
+    return std::nullopt;
   Draft draft;
-  draft.attrs = ConcatAttrs{};
+  draft.attrs = ConcatAttrs{*axis};
   draft.output = call.shape(0);
   for (size_t i = 1; i < call.inputs.size(); ++i) {
     const Shape &first = call.shape(0), &other = call.shape(i);
-    if (first.size() % 2 == 0 || other.size() % 2 == 0) {
-      const Shape &odd = first.size() % 2 == 0 ? first : other;
-      call.error(call.range, fmt::format("'concat' wants images or vectors, have the {} {}",
-                                         kindOf(odd), spell(odd)));
+    if (!joins(first, other, static_cast<size_t>(*axis))) {
+      bool images = first.size() == 3 && other.size() == 3 && *axis == 0;
+      Diagnostic &diag = call.error(
+          call.range, images ? fmt::format("concat of {} and {}: height and width must be equal",
+                                           spell(first), spell(other))
+                             : fmt::format("concat of {} and {}: all sizes but axis {} must be "
+                                           "equal",
+                                           spell(first), spell(other), *axis));
+      diag.suggest(images ? "concat joins channels"
+                          : fmt::format("concat joins axis {}; axes count from 0", *axis));
       return std::nullopt;
     }
-    bool fits = first.size() == other.size() &&
-                (first.size() == 1 || (first[1] == other[1] && first[2] == other[2]));
-    if (!fits) {
-      call.error(call.range, fmt::format("concat of {} and {}: height and width must be equal",
-                                         spell(first), spell(other)))
-          .suggest("concat joins channels");
-      return std::nullopt;
-    }
-    draft.output[0] += other[0];
+    draft.output[static_cast<size_t>(*axis)] += other[static_cast<size_t>(*axis)];
   }
   if (!call.checkSize(draft.output, "the output"))
     return std::nullopt;

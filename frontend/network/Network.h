@@ -53,6 +53,11 @@ struct ConvAttrs {
   std::array<int64_t, 4> pad{};
   int64_t groups = 1;
   bool bias = true;
+  bool standardized = false; ///< each filter's weights have mean 0 and variance 1
+};
+/// PyTorch's ConvTranspose2d; weight [in, c / groups, KH, KW].
+struct ConvTransposeAttrs {
+  ConvAttrs conv; ///< whose gradient by the input this is, with `channels` those of the output
 };
 struct LinearAttrs {
   int64_t features = 0;
@@ -62,12 +67,35 @@ struct BatchNormAttrs {
   double eps = 1e-5, momentum = 0.1;
   bool frozen = false; ///< normalises with its running statistics in training too
 };
-enum class ActivationKind { Relu, Relu6, LeakyRelu, Tanh, Sigmoid, Silu, HardSwish };
+struct LayerNormAttrs {
+  double eps = 1e-5;
+};
+struct GroupNormAttrs {
+  int64_t groups = 1;
+  double eps = 1e-5;
+};
+enum class ActivationKind {
+  Relu,
+  Relu6,
+  LeakyRelu,
+  Tanh,
+  Sigmoid,
+  Silu,
+  HardSwish,
+  Gelu,
+  GeluTanh,
+  Elu,
+  Mish,
+  HardSigmoid
+};
 struct ActivationAttrs {
   ActivationKind kind = ActivationKind::Relu;
-  double slope = 0.01; ///< LeakyRelu only
+  double slope = 0.01; ///< LeakyRelu; Elu's alpha
 };
-struct SoftmaxAttrs {};
+struct PreluAttrs {}; ///< a slope per channel, learned
+struct SoftmaxAttrs {
+  int64_t axis = 0; ///< counts from 0 after the batch, as all axes here
+};
 /// Sliding-window pooling. `global` is resolved to a window of the input's size.
 /// Average pooling counts padding, as PyTorch's default does. With `roundUp` the
 /// last window starts inside the input or its leading padding (Caffe, PyTorch's ceil_mode).
@@ -90,8 +118,37 @@ struct LrnAttrs {
 };
 struct DropoutAttrs {
   double p = 0.5;
+  bool wholeImage = false; ///< stochastic depth: all values of an image or none
 };
-struct ConcatAttrs {}; ///< over channels
+struct ConcatAttrs {
+  int64_t axis = 0;
+};
+/// A learned value, the same for all images. Its parameter has the layer's own name.
+struct ParameterAttrs {};
+struct UpsampleAttrs {
+  bool bilinear = false;
+};
+struct ReshapeAttrs {};
+struct PermuteAttrs {
+  std::vector<int64_t> order;
+};
+/// Indices begin, begin + 1, … of an axis, as many as the output has.
+struct SliceAttrs {
+  int64_t axis = 0, begin = 0;
+};
+struct RollAttrs {
+  std::vector<int64_t> shift; ///< one per axis, from 0 to below its size
+};
+struct MeanAttrs {
+  std::vector<int64_t> axes; ///< rising
+};
+/// Of two tensors of one rank with equal sizes in front of the matrices.
+struct MatmulAttrs {
+  bool transposeRight = false;
+};
+struct ChannelShuffleAttrs {
+  int64_t groups = 1;
+};
 /// Of two tensors: equal shapes, or the second has a value per channel ([c], [c, 1, 1], or
 /// [features] for a sequence) that holds for every pixel or token.
 struct AddAttrs {};
@@ -114,7 +171,10 @@ struct PadChannelsAttrs {
 using LayerAttrs =
     std::variant<InputAttrs, ConvAttrs, LinearAttrs, BatchNormAttrs, ActivationAttrs, SoftmaxAttrs,
                  PoolAttrs, AdaptivePoolAttrs, LrnAttrs, DropoutAttrs, ConcatAttrs, AddAttrs,
-                 MulAttrs, AffineAttrs, FlattenAttrs, PadAttrs, SubsampleAttrs, PadChannelsAttrs>;
+                 MulAttrs, AffineAttrs, FlattenAttrs, PadAttrs, SubsampleAttrs, PadChannelsAttrs,
+                 ConvTransposeAttrs, LayerNormAttrs, GroupNormAttrs, PreluAttrs, ParameterAttrs,
+                 UpsampleAttrs, ReshapeAttrs, PermuteAttrs, SliceAttrs, RollAttrs, MeanAttrs,
+                 MatmulAttrs, ChannelShuffleAttrs>;
 
 /// One layer; its value is used by later layers through its index. `identity`
 /// layers don't appear: they are their input.

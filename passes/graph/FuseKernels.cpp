@@ -152,6 +152,9 @@ void Fuser::takeSums(Group &group, Operation *before) {
     auto reduction = dyn_cast<ChannelReductionOpInterface>(user);
     if (!reduction || taken.contains(user) || reduction.getReduced() != group.stored)
       continue;
+    auto contraction = dyn_cast<ContractionOpInterface>(before);
+    if (reduction.getTerm(0).isMoment && contraction && !contraction.supportsMoments())
+      continue;
     bool sameKind = group.sums.empty() || group.sums[0]->getName() == user->getName();
     bool ready = llvm::all_of(user->getOperands(), [&](Value operand) {
       return operand == group.stored || existsBefore(operand, before);

@@ -3,7 +3,9 @@
 // Every op on images gets channels-last operands and results, with conversions of
 // its own around it. Ops with the trait KeepsLogicalOrder keep it: flatten's order is
 // that of a following linear layer's weights. Vectors and sequences have their features
-// last as they are. Parameters are left alone.
+// last as they are. Parameters are left alone. Ops that any order suits stay in the logical one
+// where all that they read comes from ops that keep it: between the products of an attention
+// there are no conversions.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -33,6 +35,26 @@ static RankedTensorType channelsLast(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   return RankedTensorType::get(tensor.getShape(), tensor.getElementType(),
                                net::LayoutAttr::get(tensor.getContext()));
+}
+
+/// Whether `value` is an image that an op leaves in logical order on purpose.
+static bool staysPlain(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && isPlainImage(value.getType()) && !isa<net::ToLayoutOp>(op);
+}
+
+/// Ops that go element by element or move whole runs, on images of logical order alone. A random
+/// number belongs to a place in memory, which must be the same for the adjoint.
+static bool followsLogicalOrder(Operation &op) {
+  auto pointwise = dyn_cast<PointwiseOpInterface>(op);
+  bool sameShapes = pointwise && llvm::all_of(op.getOperandTypes(), [&](Type type) {
+    return cast<ShapedType>(type).getShape() ==
+           cast<ShapedType>(op.getResult(0).getType()).getShape();
+  });
+  auto concat = dyn_cast<net::ConcatOp>(op);
+  bool anyOrder = (sameShapes && (!pointwise.getRandomStream() || pointwise.drawsPerImage())) ||
+                  isa<net::SliceOp>(op) || (concat && concat.getAxis());
+  return anyOrder && op.getNumOperands() > 0 && llvm::all_of(op.getOperands(), staysPlain);
 }
 
 /// Converts the op's images; returns how many conversions that took.
@@ -66,7 +88,7 @@ void MaterializeLayouts::runOnOperation() {
       continue; // the source of the others, not compiled itself
     for (Operation &op :
          llvm::make_early_inc_range(function.getBody().front().without_terminator()))
-      if (!op.hasTrait<KeepsLogicalOrder>())
+      if (!op.hasTrait<KeepsLogicalOrder>() && !followsLogicalOrder(op))
         numConversions += materialize(op);
   }
 }

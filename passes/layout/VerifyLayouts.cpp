@@ -1,7 +1,7 @@
 //===- VerifyLayouts.cpp - stage verifier after layout --------------------===//
 //
-// From here on: contractions, pointwise ops, pooling and moves see channels-last
-// images only.
+// From here on: contractions, pooling and moves see channels-last images only; pointwise ops, slices
+// and joins channels-last images only or logical order only.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -23,6 +23,17 @@ struct VerifyLayouts : netc::impl::VerifyLayoutsBase<VerifyLayouts> {
 };
 } // namespace
 
+/// Ops that any order suits, if all their images have one.
+static bool isInLogicalOrder(Operation &op) {
+  if (!isa<PointwiseOpInterface, net::SliceOp, net::ConcatOp>(op))
+    return false;
+  auto isPlain = [](Type type) {
+    auto tensor = cast<RankedTensorType>(type);
+    return net::isActivation(tensor) && !tensor.getEncoding();
+  };
+  return llvm::all_of(op.getOperandTypes(), isPlain) && llvm::all_of(op.getResultTypes(), isPlain);
+}
+
 void VerifyLayouts::runOnOperation() {
   if (failed(mlir::verify(getOperation())))
     return signalPassFailure();
@@ -31,7 +42,7 @@ void VerifyLayouts::runOnOperation() {
     if (net::roleOf(function) == net::Role::Forward)
       continue;
     for (Operation &op : function.getBody().front().without_terminator()) {
-      if (op.hasTrait<KeepsLogicalOrder>())
+      if (op.hasTrait<KeepsLogicalOrder>() || isInLogicalOrder(op))
         continue;
       for (Value value : op.getOperands()) {
         auto tensor = dyn_cast<RankedTensorType>(value.getType());

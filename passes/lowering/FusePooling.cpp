@@ -83,7 +83,9 @@ static bool isCheap(kern::PointwiseOp op) {
 /// Whether the use is x of a pool that may compute what it reads.
 static bool isOnLoad(OpOperand &use) {
   auto pool = dyn_cast<kern::PoolOp>(use.getOwner());
-  return pool && pool.readsInput() &&
+  bool resamples = pool && (pool.getKind() == kern::PoolKind::Nearest ||
+                            pool.getKind() == kern::PoolKind::Bilinear);
+  return pool && pool.readsInput() && !resamples &&
          use.getOperandNumber() == pool.getSources().getBeginOperandIndex() &&
          pool.getPrologue().empty() && kern::computesOnLoad(pool.getGeometry());
 }

@@ -76,6 +76,7 @@ mlir::LogicalResult lowerFusion(KernBuilder &builder, net::FusionOp fusion);
 /// whether it is.
 bool lowerNorm(KernBuilder &builder, mlir::Operation *op); ///< vectors of batch norm
 bool lowerMove(KernBuilder &builder, mlir::Operation *op); ///< layouts, moves, joins, reshapes
+bool lowerMatmul(KernBuilder &builder, mlir::Operation *op);
 bool lowerPool(KernBuilder &builder, mlir::Operation *op);
 bool lowerRow(KernBuilder &builder, mlir::Operation *op); ///< softmax, losses, LRN
 /// Optimizers' steps, the norm of all gradients and their accumulation.

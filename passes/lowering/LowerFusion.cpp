@@ -234,7 +234,7 @@ LogicalResult FusionLowering::lowerPointwise() {
   auto shape = cast<RankedTensorType>((stored ? stored : terms[0].a).getType());
   SmallVector<int64_t> space{1, net::pixelsOf(shape), net::channelsOf(shape)};
   if (shape.getRank() == 4)
-    space = {shape.getDimSize(2), shape.getDimSize(3), shape.getDimSize(1)};
+    space = llvm::to_vector(k.physicalType(shape).getShape().drop_front());
   SmallVector<Value> outs;
   if (stored)
     outs.push_back(k.empty(k.physicalType(stored.getType()), loc));

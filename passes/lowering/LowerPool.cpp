@@ -69,5 +69,14 @@ bool netc::lowering::lowerPool(KernBuilder &k, Operation *op) {
                       p.getCotangent().getType());
         return true;
       })
+      .Case([&](net::ResampleOp r) {
+        Kind kind = r.getBilinear() ? Kind::Bilinear : Kind::Nearest;
+        return lowerAdaptive(k, r, kind, r.getInput(), r.getInput().getType(), r.getType()), true;
+      })
+      .Case([&](net::ResampleGradOp r) {
+        Kind kind = r.getBilinear() ? Kind::BilinearGrad : Kind::NearestGrad;
+        lowerAdaptive(k, r, kind, r.getCotangent(), r.getType(), r.getCotangent().getType());
+        return true;
+      })
       .Default(false);
 }

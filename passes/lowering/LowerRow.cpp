@@ -1,4 +1,4 @@
-//===- LowerRow.cpp - softmax, losses and LRN -----------------------------===//
+//===- LowerRow.cpp - softmax, losses, LRN and norms of rows --------------===//
 //
 // Functions of rows: of one pixel's channels, or of the last axis.
 //
@@ -61,6 +61,15 @@ template <typename OpTy> static void lowerLrn(KernBuilder &k, OpTy op, kern::Row
               op.getInput());
 }
 
+/// Rows of channels, or of a filter what follows its first axis.
+static void lowerNormRows(KernBuilder &k, Operation *op, kern::RowKind kind, double eps) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  bool filter = type.hasStaticShape();
+  int64_t rows = filter ? type.getDimSize(0) : net::pixelsOf(type);
+  int64_t width = filter ? type.getNumElements() / rows : net::channelsOf(type);
+  lowerRows(k, op, kind, {eps}, rows, width);
+}
+
 static void lowerMeanLoss(KernBuilder &k, net::MeanLossOp op) {
   Type type = op.getType();
   auto mean = kern::MeanLossOp::create(k.b, op.getLoc(), TypeRange{type}, k.getAll(op.getLosses()),
@@ -86,6 +95,16 @@ bool netc::lowering::lowerRow(KernBuilder &k, Operation *op) {
       })
       .Case([&](net::SoftmaxGradOp s) {
         return lowerPixels(k, s, Kind::SoftmaxGrad, {}, s.getSaved()), true;
+      })
+      .Case([&](net::RowNormOp n) {
+        return lowerNormRows(k, n, Kind::Norm, n.getEps().convertToDouble()), true;
+      })
+      .Case([&](net::RowNormGradOp n) {
+        return lowerNormRows(k, n, Kind::NormGrad, n.getEps().convertToDouble()), true;
+      })
+      .Case([&](net::GroupMeanOp g) {
+        lowerPixels(k, g, Kind::GroupMean, {static_cast<double>(g.getGroups())}, g.getInput());
+        return true;
       })
       .Case([&](net::LrnOp l) { return lowerLrn(k, l, Kind::Lrn), true; })
       .Case([&](net::LrnGradOp l) { return lowerLrn(k, l, Kind::LrnGrad), true; })

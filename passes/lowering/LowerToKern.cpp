@@ -34,7 +34,7 @@ static LogicalResult lowerOp(Operation *op, KernBuilder &k, Boundary &boundary) 
   if (auto fusion = dyn_cast<net::FusionOp>(op))
     return lowerFusion(k, fusion);
   if (boundary.lower(op) || lowerNorm(k, op) || lowerMove(k, op) || lowerPool(k, op) ||
-      lowerRow(k, op) || lowerOptimizer(k, op))
+      lowerRow(k, op) || lowerMatmul(k, op) || lowerOptimizer(k, op))
     return success();
   return op->emitError() << "'" << op->getName() << "' has no lowering to kern";
 }

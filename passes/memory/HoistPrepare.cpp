@@ -46,12 +46,16 @@ void HoistPrepare::runOnOperation() {
     Operation *op = value.getDefiningOp();
     return op && (hoisted.contains(op) || isParameterBuffer(value) || isa<kern::EmptyOp>(op));
   };
+  auto hasNoBatch = [](Value value) {
+    return cast<ShapedType>(value.getType()).hasStaticShape();
+  };
   for (Operation &op : infer.getBody().front()) {
     bool readsParameters = llvm::any_of(op.getOperands(), [&](Value v) {
       return fromParameters(v) && !v.getDefiningOp<kern::EmptyOp>();
     });
     if (isa<kern::KernelOpInterface>(op) && readsParameters &&
-        llvm::all_of(op.getOperands(), fromParameters)) {
+        llvm::all_of(op.getOperands(), fromParameters) &&
+        llvm::all_of(op.getOperands(), hasNoBatch)) {
       hoisted.insert(&op);
       launches.push_back(&op);
     }

@@ -23,7 +23,8 @@ static Node readNode(const Json &json, const ModelInfo &info) {
   node.op = json.at("op").get<std::string>();
   node.inputs = json.at("in").get<std::vector<int>>();
   node.shape = json.at("shape").get<std::vector<int64_t>>();
-  if (!node.shape.empty() && node.shape[0] < 0)
+  node.fixed = node.shape.empty() || node.shape[0] >= 0;
+  if (!node.fixed)
     node.shape.erase(node.shape.begin()); // the batch
   auto list = [&](const char *name) { return json.value(name, std::vector<int64_t>()); };
   node.kernel = list("kernel");
@@ -43,6 +44,12 @@ static Node readNode(const Json &json, const ModelInfo &info) {
   node.scale = json.value("scale", 1.0);
   node.shift = json.value("shift", 0.0);
   node.frozen = json.value("frozen", false);
+  node.order = list("order");
+  node.axis = json.value("axis", int64_t(0));
+  node.begin = json.value("begin", int64_t(0));
+  node.transposeLhs = json.value("transpose_lhs", false);
+  node.transposeRhs = json.value("transpose_rhs", false);
+  node.bilinear = json.value("bilinear", false);
   if (node.op == "activation")
     node.kind = json.at("kind").get<std::string>();
   if (node.op != "get_parameter")

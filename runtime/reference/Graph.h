@@ -17,9 +17,13 @@ struct Node {
   int parameter = -1;         ///< get_parameter: index into ModelInfo::parameters
   std::string kind;           ///< activation
   std::vector<int64_t> kernel, strides, pads, dilations, spreads, offsets;
+  std::vector<int64_t> order; ///< permute
   int64_t groups = 1, channelOffset = 0, size = 0;
+  int64_t axis = 0, begin = 0; ///< slice, concat: counts from the batch; 0: of the channels
   double eps = 0, slope = 0, alpha = 0, beta = 0, k = 0, scale = 1, shift = 0;
   bool frozen = false; ///< batch_norm
+  bool transposeLhs = false, transposeRhs = false, bilinear = false;
+  bool fixed = false; ///< made of parameters alone: it has no batch
 
   int64_t elements() const;
 };

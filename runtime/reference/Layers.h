@@ -10,6 +10,7 @@ namespace netc::runtime::reference {
 struct Operand {
   const double *data;
   const std::vector<int64_t> *shape;
+  bool fixed = false; ///< the same for all images
 };
 
 /// Computes one node for n images, batch norm with the batch's statistics, dropout

@@ -16,7 +16,7 @@ Reference::Reference(const Graph &graph, int64_t n, std::vector<std::vector<doub
       lastUse(graph.values(), 0), base(graph.values()) {
   uint64_t bytes = 0;
   for (const Node &node : graph.nodes)
-    bytes += uint64_t(node.elements()) * uint64_t(node.parameter < 0 ? n : 1) * sizeof(double);
+    bytes += uint64_t(node.elements()) * uint64_t(node.fixed ? 1 : n) * sizeof(double);
   if (bytes / 2 > availableMemory() / 3)
     fail("the double-precision reference needs {} for {} images, {} are available: take a smaller "
          "--batch",
@@ -63,9 +63,11 @@ double Reference::evaluate(const std::vector<bool> &dirty, size_t index,
     if (node.parameter < 0 && dirty[made]) {
       std::vector<Operand> operands;
       for (int id : node.inputs)
-        operands.push_back({valueOf(id), &graph.shape(id)});
-      own[made].resize(size_t(n * node.elements()));
-      computeNode(node, operands, n, own[made].data());
+        operands.push_back(
+            {valueOf(id), &graph.shape(id), !graph.isInput(id) && graph.node(id).fixed});
+      int64_t images = node.fixed ? 1 : n;
+      own[made].resize(size_t(images * node.elements()));
+      computeNode(node, operands, images, own[made].data());
     }
     for (int id : node.inputs)
       if (!keep && lastUse[size_t(id)] == i)

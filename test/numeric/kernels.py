@@ -17,6 +17,7 @@ from report import Report
 
 try:
     import torch
+    import axis_nets
     import operator_nets
     from layers import Net, pair
 except ImportError as missing:
@@ -277,7 +278,8 @@ model test {
 
 
 ACTIVATIONS = [("relu", {}), ("relu6", {}), ("leaky_relu", {}), ("leaky_relu", {"slope": 0.2}), ("tanh", {}), ("sigmoid", {}),
-               ("silu", {}), ("hardswish", {})]
+               ("silu", {}), ("hardswish", {}), ("gelu", {}), ("gelu", {"tanh": "true"}), ("elu", {}), ("elu", {"alpha": 0.6}), ("mish", {}),
+               ("hardsigmoid", {}), ("prelu", {})]
 
 
 def pointwise():
@@ -288,11 +290,11 @@ def pointwise():
         # After a pool it stands alone; after flatten it works on vectors.
         net.branch([pre(channels), ("avgpool", {"k": 2}), activation, pre(3)])
         net.branch([pre(channels), ("flatten", {}), ("linear", {"c": 7 + index}), activation, ("linear", {"c": 5})])
-    net.branch([pre(5), ("identity", {}), ("dropout", {"p": 0.4}), ("tanh", {}), ("dropout", {}), pre(3)])
+    net.branch([pre(5), ("identity", {}), ("dropout", {"p": 0.4}), ("tanh", {}), ("dropout", {}), ("stochastic_depth", {"p": 0.3}), pre(3)])
     for channels in (1, 2, 13, 100):
         net.branch([pre(3), ("flatten", {}), ("linear", {"c": channels}), ("softmax", {}), ("linear", {"c": 4})])
     # Far from zero: saturated, but finite.
-    for kind in ("tanh", "sigmoid", "silu", "hardswish", "relu6"):
+    for kind in ("tanh", "sigmoid", "silu", "hardswish", "relu6", "gelu", "elu", "mish"):
         net.branch([("bn", {}), pre(6), (kind, {})])
     return net
 
@@ -399,6 +401,11 @@ def cases():
     yield "shapes", shapes()
     yield "operators", operator_nets.operators()
     yield "frozen", operator_nets.frozen()
+    yield "sequences", axis_nets.sequences()
+    yield "products", axis_nets.products()
+    yield "narrow_products", axis_nets.products()
+    yield "rows_and_groups", axis_nets.rows_and_groups()
+    yield "larger", axis_nets.larger()
 
 
 def norm_error(found, wanted):

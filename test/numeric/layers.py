@@ -103,12 +103,38 @@ class Net:
         inputs = x.shape[1] // groups
         weight = self.parameter(name + ".weight", a["c"], inputs, *kernel, scale=(inputs * kernel[0] * kernel[1]) ** -0.5)
         bias = self.parameter(name + ".bias", a["c"], scale=0.5) if a.get("bias") == "true" else None
+        if "standardized" in a:
+            mean, var = weight.mean((1, 2, 3), keepdim=True), weight.var((1, 2, 3), unbiased=False, keepdim=True)
+            weight = (weight - mean) / (var + 1e-10).sqrt()
         return functional.conv2d(pad_image(x, four(pad)), weight, bias, stride, 0, dilation, groups)
 
+    def layer_conv_transpose(self, name, a, x):
+        groups, kernel, inputs = a.get("groups", 1), pair(a["k"]), x.shape[1]
+        weight = self.parameter(name + ".weight", inputs, a["c"] // groups, *kernel, scale=(inputs * kernel[0] * kernel[1]) ** -0.5)
+        bias = self.parameter(name + ".bias", a["c"], scale=0.5) if a.get("bias") == "true" else None
+        return functional.conv_transpose2d(x, weight, bias, pair(a.get("stride", 1)), pair(a.get("pad", 0)), pair(a.get("out_pad", 0)), groups)
+
+    def layer_upsample(self, name, a, x):
+        size = pair(a["out"]) if "out" in a else [s * f for s, f in zip(x.shape[2:], pair(a.get("scale", 2)))]
+        if "bilinear" in a:
+            return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        return functional.interpolate(x, size=size, mode="nearest")
+
     def layer_linear(self, name, a, x):
-        weight = self.parameter(name + ".weight", a["c"], x.shape[1], scale=x.shape[1] ** -0.5)
+        weight = self.parameter(name + ".weight", a["c"], x.shape[-1], scale=x.shape[-1] ** -0.5)
         bias = self.parameter(name + ".bias", a["c"], scale=0.5) if a.get("bias", "true") == "true" else None
         return functional.linear(x, weight, bias)
+
+    def scale_and_shift(self, name, c):
+        return self.parameter(name + ".weight", c, scale=0.3, shift=1.0), self.parameter(name + ".bias", c, scale=0.3)
+
+    def layer_layer_norm(self, name, a, x):
+        if x.dim() == 4:  # over the channels of each pixel
+            return self.layer_layer_norm(name, a, x.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(x.shape)
+        return functional.layer_norm(x, x.shape[-1:], *self.scale_and_shift(name, x.shape[-1]), a.get("eps", 1e-5))
+
+    def layer_group_norm(self, name, a, x):
+        return functional.group_norm(x, a["groups"], *self.scale_and_shift(name, x.shape[1]), a.get("eps", 1e-5))
 
     def layer_bn(self, name, a, x):
         c = x.shape[1]
@@ -170,6 +196,24 @@ class Net:
 
     def layer_hardswish(self, name, a, x):
         return functional.hardswish(x)
+
+    def layer_gelu(self, name, a, x):
+        return functional.gelu(x, approximate="tanh" if "tanh" in a else "none")
+
+    def layer_elu(self, name, a, x):
+        return functional.elu(x, a.get("alpha", 1.0))
+
+    def layer_mish(self, name, a, x):
+        return functional.mish(x)
+
+    def layer_hardsigmoid(self, name, a, x):
+        return functional.hardsigmoid(x)
+
+    def layer_prelu(self, name, a, x):
+        return functional.prelu(x, self.parameter(name + ".weight", x.shape[1], scale=0.3, shift=0.25))
+
+    def layer_stochastic_depth(self, name, a, x):
+        return x  # `run` switches it off
 
     def layer_dropout(self, name, a, x):
         return x  # `run` switches it off
