@@ -68,10 +68,9 @@ public:
     if (!bilinear())
       return {k.div(k.mul(o, in(axis)), out(axis)), {}, {}};
     // (o + 0.5) in / out - 0.5, in units of 1 / (2 out)
-    Value place =
-        k.max(k.add(k.mul(k.add(k.mul(o, 2), 1), in(axis)), -out(axis)), k.c(0));
+    Value place = k.max(k.add(k.mul(k.add(k.mul(o, 2), 1), in(axis)), -out(axis)), k.c(0));
     Value first = k.div(place, whole(axis));
-    return {first, k.min(k.add(first, 1), k.c(in(axis) - 1)), k.rem(place, whole(axis))};
+    return {first, k.min(k.add(first, 1), k.c(in(axis)-1)), k.rem(place, whole(axis))};
   }
   int64_t whole(int axis) const { return 2 * out(axis); }
 
@@ -84,8 +83,7 @@ public:
     auto bound = [&](int64_t odd) { // ((2 i + odd) out - in) / 2
       return k.max(k.add(k.mul(k.add(k.mul(i, 2), odd), size), -in(axis)), k.c(0));
     };
-    return {k.div(bound(-1), 2 * in(axis)),
-            k.min(k.ceilDiv(bound(3), 2 * in(axis)), k.c(size))};
+    return {k.div(bound(-1), 2 * in(axis)), k.min(k.ceilDiv(bound(3), 2 * in(axis)), k.c(size))};
   }
   bool bilinear() {
     return op.getKind() == kern::PoolKind::Bilinear || op.getKind() == kern::PoolKind::BilinearGrad;

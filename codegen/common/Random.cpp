@@ -78,8 +78,8 @@ Value netc::emitUniform(OpBuilder &b, Location loc, kern::RandomOp draw, Value e
   Value perImage = arith::ConstantOp::create(b, loc, b.getI64IntegerAttr(imageElements));
   Value first = arith::ExtUIOp::create(b, loc, b.getI64Type(), word(kFirstImage));
   if (draw.getPerImage()) // a vector's lanes are of one image
-    element = arith::AddIOp::create(b, loc, first,
-                                    arith::DivUIOp::create(b, loc, element, perImage));
+    element =
+        arith::AddIOp::create(b, loc, first, arith::DivUIOp::create(b, loc, element, perImage));
   else
     element =
         arith::AddIOp::create(b, loc, element, arith::MulIOp::create(b, loc, first, perImage));

@@ -58,9 +58,8 @@ void MatmulEmitter::turnBlock(TypedPointer right, TypedPointer to, Value firstDe
 /// The right side [columns, depth] as [depth, columns] in scratch.
 TypedPointer MatmulEmitter::turned(TypedPointer right) {
   k.reserveScratch(depth * turnedPitch(), 64);
-  k.overChannels(depth, [&](Value first, int64_t valid) {
-    turnBlock(right, launch.scratch, first, valid);
-  });
+  k.overChannels(
+      depth, [&](Value first, int64_t valid) { turnBlock(right, launch.scratch, first, valid); });
   return launch.scratch;
 }
 
@@ -72,22 +71,21 @@ void MatmulEmitter::tile(TypedPointer left, TypedPointer right, int64_t pitch, T
   for (int64_t r = 0; r < tileRows; ++r)
     place.push_back(k.min(k.add(first, r), k.add(end, -1)));
   auto vectors = static_cast<int64_t>(valid.size());
-  Values sums =
-      k.reduce(k.c(0), k.c(depth), 1, Values(tileRows * vectors, k.zeros()),
-               [&](Value d, ValueRange acc) {
-                 Values loaded, next;
-                 TypedPointer from = k.at(right, k.add(k.mul(d, pitch), column));
-                 for (int64_t v = 0; v < vectors; ++v)
-                   loaded.push_back(k.loadVector(k.at(from, v * k.lanes), valid[v]));
-                 for (int64_t r = 0; r < tileRows; ++r) {
-                   Value at = turnedLeft ? k.add(k.mul(d, rows), place[r])
-                                         : k.add(k.mul(place[r], depth), d);
-                   Value x = k.splat(k.load(k.at(left, at)));
-                   for (int64_t v = 0; v < vectors; ++v)
-                     next.push_back(k.fma(x, loaded[v], acc[r * vectors + v]));
-                 }
-                 return next;
-               });
+  Values sums = k.reduce(k.c(0), k.c(depth), 1, Values(tileRows * vectors, k.zeros()),
+                         [&](Value d, ValueRange acc) {
+                           Values loaded, next;
+                           TypedPointer from = k.at(right, k.add(k.mul(d, pitch), column));
+                           for (int64_t v = 0; v < vectors; ++v)
+                             loaded.push_back(k.loadVector(k.at(from, v * k.lanes), valid[v]));
+                           for (int64_t r = 0; r < tileRows; ++r) {
+                             Value at = turnedLeft ? k.add(k.mul(d, rows), place[r])
+                                                   : k.add(k.mul(place[r], depth), d);
+                             Value x = k.splat(k.load(k.at(left, at)));
+                             for (int64_t v = 0; v < vectors; ++v)
+                               next.push_back(k.fma(x, loaded[v], acc[r * vectors + v]));
+                           }
+                           return next;
+                         });
   for (int64_t r = 0; r < tileRows; ++r)
     for (int64_t v = 0; v < vectors; ++v)
       k.storeVector(sums[r * vectors + v],

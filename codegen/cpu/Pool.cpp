@@ -224,9 +224,8 @@ void PoolEmitter::emitResample() {
         };
         auto across = [&](Value h) {
           Value first = load(h, column.first);
-          return window.bilinear()
-                     ? between(first, load(h, column.second), weightOf(1, column))
-                     : first;
+          return window.bilinear() ? between(first, load(h, column.second), weightOf(1, column))
+                                   : first;
         };
         Value y = across(row.first);
         if (window.bilinear())

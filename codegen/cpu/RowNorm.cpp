@@ -49,8 +49,7 @@ Value RowNormEmitter::mean(llvm::function_ref<Value(Value, int64_t)> term) {
 }
 
 std::pair<Value, Value> RowNormEmitter::statistics(TypedPointer x) {
-  Value center =
-      mean([&](Value i, int64_t valid) { return k.loadVector(k.at(x, i), valid); });
+  Value center = mean([&](Value i, int64_t valid) { return k.loadVector(k.at(x, i), valid); });
   Value variance = mean([&](Value i, int64_t valid) {
     Value d = k.fsub(k.loadVector(k.at(x, i), valid), center);
     return k.fmul(d, d);
@@ -77,8 +76,8 @@ void RowNormEmitter::normGrad(Value row) {
     return k.fmul(k.fsub(k.loadVector(k.at(x, i), valid), own.first), own.second);
   };
   Value offset = mean(cotangent);
-  Value slope = mean(
-      [&](Value i, int64_t valid) { return k.fmul(cotangent(i, valid), normal(i, valid)); });
+  Value slope =
+      mean([&](Value i, int64_t valid) { return k.fmul(cotangent(i, valid), normal(i, valid)); });
   k.overChannels(channels, [&](Value i, int64_t valid) {
     Value d = k.fsub(k.fsub(cotangent(i, valid), offset), k.fmul(normal(i, valid), slope));
     k.storeVector(k.fmul(d, own.second), k.at(out, i), valid);

@@ -214,8 +214,7 @@ std::pair<Value, Value> RowEmitter::statistics(TypedPointer x) {
     Value d = k.fsub(k.load(k.at(x, i)), center);
     return k.fmul(d, d);
   });
-  Value root =
-      math::SqrtOp::create(k.b, k.loc, k.fadd(variance, k.number(op.getNumbers()[0])));
+  Value root = math::SqrtOp::create(k.b, k.loc, k.fadd(variance, k.number(op.getNumbers()[0])));
   return {center, k.fdiv(k.number(1), root)};
 }
 
@@ -231,9 +230,7 @@ void RowEmitter::norm(Value row) {
 void RowEmitter::normGrad(Value row) {
   TypedPointer g = input(0, row), x = input(1, row), out = output(row);
   std::pair<Value, Value> own = statistics(x);
-  auto normal = [&](Value i) {
-    return k.fmul(k.fsub(k.load(k.at(x, i)), own.first), own.second);
-  };
+  auto normal = [&](Value i) { return k.fmul(k.fsub(k.load(k.at(x, i)), own.first), own.second); };
   Value offset = mean([&](Value i) { return k.load(k.at(g, i)); });
   Value slope = mean([&](Value i) { return k.fmul(k.load(k.at(g, i)), normal(i)); });
   overChannels([&](Value i) {

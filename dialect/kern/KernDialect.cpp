@@ -177,9 +177,7 @@ Grid TransposeOp::getGrid() {
   return {1, ceilDiv(static_cast<int64_t>(getColumns()), kTransposedColumns), 1};
 }
 Grid PermuteOp::getGrid() { return {1, getSizes()[getOrder()[0]], 1}; }
-Grid MatmulOp::getGrid() {
-  return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1};
-}
+Grid MatmulOp::getGrid() { return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1}; }
 int64_t MatmulOp::getFlopsPerImage() {
   return static_cast<int64_t>(2 * getMatrices() * getRows() * getColumns() * getDepth());
 }

@@ -68,9 +68,9 @@ struct Row {
 } // namespace
 
 /// Formulas: relu, relu6 (Howard et al. 2017), leaky relu (Maas et al. 2013), silu
-/// (Elfwing et al. 2018), hardswish and hardsigmoid (Howard et al. 2019), gelu (Hendrycks and Gimpel
-/// 2016), elu (Clevert et al. 2016), mish (Misra 2019). Negative part and rsqrt are parts of other
-/// layers.
+/// (Elfwing et al. 2018), hardswish and hardsigmoid (Howard et al. 2019), gelu (Hendrycks and
+/// Gimpel 2016), elu (Clevert et al. 2016), mish (Misra 2019). Negative part and rsqrt are parts of
+/// other layers.
 static const Row &rowOf(ActivationKind kind) {
   using F = const Formula &;
   static const Row rows[] = {

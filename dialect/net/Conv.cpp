@@ -69,18 +69,17 @@ LogicalResult Conv2dOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
 }
 
 /// A linear function of the cotangent: its adjoint is the convolution itself.
-LogicalResult
-Conv2dInputGradOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
-                                llvm::function_ref<void(Value, Value)> accumulate) {
+LogicalResult Conv2dInputGradOp::buildAdjoint(OpBuilder &builder, ValueRange cotangents,
+                                              llvm::function_ref<void(Value, Value)> accumulate) {
   Value g = cotangents[0];
   Location loc = getLoc();
-  accumulate(getFilter(), Conv2dFilterGradOp::create(
-                              builder, loc, getFilter().getType(), g, getCotangent(),
-                              getStridesAttr(), getPadsAttr(), getDilationsAttr(), getGroupsAttr()));
-  accumulate(getCotangent(),
-             Conv2dOp::create(builder, loc, getCotangent().getType(), g, getFilter(), Value(),
-                              getStridesAttr(), getPadsAttr(), getDilationsAttr(),
-                              getGroupsAttr()));
+  accumulate(getFilter(),
+             Conv2dFilterGradOp::create(builder, loc, getFilter().getType(), g, getCotangent(),
+                                        getStridesAttr(), getPadsAttr(), getDilationsAttr(),
+                                        getGroupsAttr()));
+  accumulate(getCotangent(), Conv2dOp::create(builder, loc, getCotangent().getType(), g,
+                                              getFilter(), Value(), getStridesAttr(), getPadsAttr(),
+                                              getDilationsAttr(), getGroupsAttr()));
   return success();
 }
 

@@ -145,7 +145,8 @@ LogicalResult RepeatOp::verify() {
   auto result = cast<RankedTensorType>(getType());
   if (result.getRank() != 2 || !isActivation(result) ||
       channelsOf(result) != cast<RankedTensorType>(getInput().getType()).getDimSize(0))
-    return emitOpError() << "expected a vector of as many elements for each image, found " << result;
+    return emitOpError() << "expected a vector of as many elements for each image, found "
+                         << result;
   return success();
 }
 LogicalResult RepeatOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,

@@ -42,9 +42,8 @@ LogicalResult ReshapeParameterOp::verify() {
                          << result;
   return success();
 }
-LogicalResult
-ReshapeParameterOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
-                                 llvm::function_ref<void(Value, Value)> accumulate) {
+LogicalResult ReshapeParameterOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                               llvm::function_ref<void(Value, Value)> accumulate) {
   accumulate(getInput(),
              ReshapeParameterOp::create(b, getLoc(), getInput().getType(), cotangents[0]));
   return success();

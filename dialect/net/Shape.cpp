@@ -135,8 +135,7 @@ LogicalResult PermuteOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   SmallVector<int64_t> back(getOrder().size());
   for (auto [axis, from] : llvm::enumerate(getOrder()))
     back[from] = static_cast<int64_t>(axis);
-  accumulate(getInput(),
-             PermuteOp::create(b, getLoc(), getInput().getType(), cotangents[0], back));
+  accumulate(getInput(), PermuteOp::create(b, getLoc(), getInput().getType(), cotangents[0], back));
   return success();
 }
 OpFoldResult PermuteOp::fold(FoldAdaptor) {
@@ -151,9 +150,8 @@ LogicalResult ShuffleChannelsOp::verify() {
                          << " groups do not divide";
   return success();
 }
-LogicalResult
-ShuffleChannelsOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
-                                llvm::function_ref<void(Value, Value)> accumulate) {
+LogicalResult ShuffleChannelsOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                              llvm::function_ref<void(Value, Value)> accumulate) {
   int64_t channels = channelsOf(cast<RankedTensorType>(getType()));
   auto rows = b.getI64IntegerAttr(channels / static_cast<int64_t>(getGroups()));
   accumulate(getInput(), ShuffleChannelsOp::create(b, getLoc(), getType(), cotangents[0], rows));
@@ -192,11 +190,11 @@ LogicalResult ConcatOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   int64_t begin = 0, axis = joinedAxis(*this);
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
   for (Value input : getInputs()) {
-    Value part = getAxis() ? Value(SliceOp::create(b, getLoc(), input.getType(), cotangents[0],
-                                                   b.getI64IntegerAttr(axis),
-                                                   b.getI64IntegerAttr(begin)))
-                           : Value(MoveOp::create(b, getLoc(), input.getType(), cotangents[0], ones,
-                                                  ones, zeros, begin));
+    Value part = getAxis()
+                     ? Value(SliceOp::create(b, getLoc(), input.getType(), cotangents[0],
+                                             b.getI64IntegerAttr(axis), b.getI64IntegerAttr(begin)))
+                     : Value(MoveOp::create(b, getLoc(), input.getType(), cotangents[0], ones, ones,
+                                            zeros, begin));
     accumulate(input, part);
     begin += cast<RankedTensorType>(input.getType()).getDimSize(axis);
   }

@@ -317,7 +317,8 @@ Value Elaborator::callLayer(const LayerKind &kind, const CallExpr &expr, Range a
   params.insert(params.end(), kind.params.begin(), kind.params.end());
   Bound bound;
   std::vector<BoundArgument> extra;
-  bool good = bind(kind.name, params, expr, at, piped, bound, kind.inputs == LayerKind::Inputs::Many ? &extra : nullptr);
+  bool good = bind(kind.name, params, expr, at, piped, bound,
+                   kind.inputs == LayerKind::Inputs::Many ? &extra : nullptr);
   // Named or not, the layer counts, so that its successors keep their names.
   std::string name;
   if (std::string_view(kind.name) != "identity" || expr.label)

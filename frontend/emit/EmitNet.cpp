@@ -34,11 +34,16 @@ private:
   Value emit(const Layer &layer, const ActivationAttrs &attrs);
   Value emit(const Layer &layer, const PoolAttrs &attrs);
   Value emit(const Layer &layer, const MeanAttrs &attrs);
+  Value emit(const Layer &layer, const ReshapeAttrs &attrs);
+  Value emit(const Layer &layer, const MatmulAttrs &attrs);
   Value emitOperator(const Layer &layer, bool isAdd);
   Value emitMove(const Layer &layer, ArrayRef<int64_t> strides, ArrayRef<int64_t> offsets);
   Type resultType(const Layer &layer) const;
+  /// Whether an input is a learned value, possibly reshaped: its value has no batch.
   bool isParameter(const Layer &layer, size_t index) const {
-    return std::holds_alternative<ParameterAttrs>(network.layers[layer.inputs[index]].attrs);
+    const Layer &from = network.layers[layer.inputs[index]];
+    return std::holds_alternative<ParameterAttrs>(from.attrs) ||
+           (std::holds_alternative<ReshapeAttrs>(from.attrs) && isParameter(from, 0));
   }
   Value input(const Layer &layer, size_t index = 0);
   LayerOps ops(const Layer &layer) { return {b, location(layer)}; }
@@ -84,6 +89,13 @@ static StringRef initializerName(Initializer::Kind kind) {
     return "normal";
   }
   return "constant";
+}
+
+static int64_t productOf(const Shape &shape) {
+  int64_t count = 1;
+  for (int64_t dim : shape)
+    count *= dim;
+  return count;
 }
 
 void Emitter::emitParameters(const Layer &layer, int64_t index) {
@@ -137,9 +149,9 @@ Value Emitter::emit(const Layer &layer, const ConvAttrs &attrs) {
 Value Emitter::emit(const Layer &layer, const ConvTransposeAttrs &attrs) {
   const ConvAttrs &conv = attrs.conv;
   auto array = [&](ArrayRef<int64_t> values) { return b.getDenseI64ArrayAttr(values); };
-  Value y = net::Conv2dInputGradOp::create(
-      b, location(layer), resultType(layer), input(layer), parameter(layer, 0), array(conv.stride),
-      array(conv.pad), array(conv.dilation), b.getI64IntegerAttr(conv.groups));
+  Value y = net::Conv2dInputGradOp::create(b, location(layer), resultType(layer), input(layer),
+                                           parameter(layer, 0), array(conv.stride), array(conv.pad),
+                                           array(conv.dilation), b.getI64IntegerAttr(conv.groups));
   return hasParameter(layer, Parameter::Role::Bias) ? ops(layer).add(y, parameter(layer, 1)) : y;
 }
 
@@ -170,6 +182,26 @@ Value Emitter::emit(const Layer &layer, const MeanAttrs &attrs) {
   for (int64_t axis : llvm::reverse(attrs.axes))
     x = ops(layer).mean(x, axis);
   return x;
+}
+
+Value Emitter::emit(const Layer &layer, const ReshapeAttrs &) {
+  if (!isParameter(layer, 0))
+    return ops(layer).reshape(input(layer), layer.output);
+  return b.createOrFold<net::ReshapeParameterOp>(
+      location(layer), RankedTensorType::get(layer.output, b.getF32Type()),
+      values[layer.inputs[0]]);
+}
+
+/// All rows by one learned matrix, [outputs, inputs], are a linear layer.
+Value Emitter::emit(const Layer &layer, const MatmulAttrs &attrs) {
+  bool learned = isParameter(layer, 1) && network.layers[layer.inputs[1]].output.size() == 2;
+  Value x = input(layer, 0);
+  if (!learned || !attrs.transposeRight)
+    return ops(layer).matmul(x, input(layer, 1), attrs.transposeRight, layer.output);
+  int64_t width = sizesOf(x).back();
+  x = ops(layer).reshape(x, {productOf(layer.output) / layer.output.back(), width});
+  Value y = net::LinearOp::create(b, location(layer), x, values[layer.inputs[1]], Value());
+  return ops(layer).reshape(y, layer.output);
 }
 
 /// A learned value beside an activation is read as a vector: one value per channel, or, of equal
@@ -263,8 +295,6 @@ Value Emitter::emitLayer(const Layer &layer) {
       return parameter(layer, 0);
     else if constexpr (std::is_same_v<T, PreluAttrs>)
       return ops(layer).prelu(input(layer), parameter(layer, 0));
-    else if constexpr (std::is_same_v<T, ReshapeAttrs>)
-      return ops(layer).reshape(input(layer), layer.output);
     else if constexpr (std::is_same_v<T, PermuteAttrs>)
       return ops(layer).permute(input(layer), attrs.order);
     else if constexpr (std::is_same_v<T, SliceAttrs>)
@@ -272,9 +302,6 @@ Value Emitter::emitLayer(const Layer &layer) {
                               layer.output[static_cast<size_t>(attrs.axis)]);
     else if constexpr (std::is_same_v<T, RollAttrs>)
       return ops(layer).roll(input(layer), attrs.shift);
-    else if constexpr (std::is_same_v<T, MatmulAttrs>)
-      return ops(layer).matmul(input(layer, 0), input(layer, 1), attrs.transposeRight,
-                               layer.output);
     else if constexpr (std::is_same_v<T, UpsampleAttrs>)
       return net::ResampleOp::create(b, loc, type, input(layer),
                                      attrs.bilinear ? b.getUnitAttr() : UnitAttr());
@@ -296,13 +323,6 @@ Value Emitter::emitLayer(const Layer &layer) {
       return emit(layer, attrs);
   };
   return std::visit(visit, layer.attrs);
-}
-
-static int64_t productOf(const Shape &shape) {
-  int64_t count = 1;
-  for (int64_t dim : shape)
-    count *= dim;
-  return count;
 }
 
 /// Multiply-adds of convolutions, linear layers and products of matrices, times 2, for one image.

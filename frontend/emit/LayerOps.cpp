@@ -97,8 +97,8 @@ Value LayerOps::mean(Value x, int64_t axis) {
   int64_t size = shape[axis], outer = product(Sizes(shape).take_front(axis)),
           inner = product(Sizes(shape).drop_front(axis + 1));
   bool last = inner == 1;
-  SmallVector<int64_t> window = last ? SmallVector<int64_t>{1, size}
-                                     : SmallVector<int64_t>{size, 1};
+  SmallVector<int64_t> window =
+      last ? SmallVector<int64_t>{1, size} : SmallVector<int64_t>{size, 1};
   Value image = reshape(x, last ? Sizes{1, outer, size} : Sizes{1, outer * size, inner});
   image = net::AvgPoolOp::create(b, loc, typeOf({1, outer, inner}), image, window, window,
                                  ArrayRef<int64_t>{0, 0, 0, 0}, false);
@@ -130,8 +130,8 @@ Value LayerOps::matmul(Value x, Value y, bool transposeRight, Sizes result) {
   llvm::append_range(right, matrices(y));
   if (sizesOf(y).size() < right.size()) { // all rows meet one matrix
     int64_t rows = product(sizesOf(x).drop_back());
-    Value flat = matmul(reshape(x, {rows, sizesOf(x).back()}), y, transposeRight,
-                        {rows, result.back()});
+    Value flat =
+        matmul(reshape(x, {rows, sizesOf(x).back()}), y, transposeRight, {rows, result.back()});
     return reshape(flat, result);
   }
   if (sizesOf(x).size() < left.size()) {

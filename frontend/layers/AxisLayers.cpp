@@ -69,10 +69,9 @@ std::optional<Draft> buildReshape(LayerCall &call) {
       size = have / rest;
   bool inferred = std::count(shape->begin(), shape->end(), -1) == 0;
   if (!inferred || !call.checkSize(*shape, "the output") || elementsOf(*shape) != have) {
-    call.error(call.rangeOf("shape"), fmt::format("reshape of {}, {} values, to {}{}", spell(in),
-                                                  have, spell(*shape),
-                                                  inferred ? fmt::format(", {}", elementsOf(*shape))
-                                                           : std::string()))
+    call.error(call.rangeOf("shape"),
+               fmt::format("reshape of {}, {} values, to {}{}", spell(in), have, spell(*shape),
+                           inferred ? fmt::format(", {}", elementsOf(*shape)) : std::string()))
         .suggest("a reshape keeps the number of values");
     return std::nullopt;
   }
@@ -140,9 +139,8 @@ std::optional<Draft> buildSplit(LayerCall &call) {
     return std::nullopt;
   int64_t size = in[static_cast<size_t>(*axis)];
   if (size % *count != 0) {
-    call.error(call.rangeOf("n"),
-               fmt::format("axis {} of {} does not split into {} equal parts", *axis, spell(in),
-                           *count))
+    call.error(call.rangeOf("n"), fmt::format("axis {} of {} does not split into {} equal parts",
+                                              *axis, spell(in), *count))
         .suggest(fmt::format("n must divide {}; slice takes any part", size));
     return std::nullopt;
   }
@@ -185,8 +183,8 @@ std::optional<Draft> buildRoll(LayerCall &call) {
 std::optional<Draft> buildMean(LayerCall &call) {
   const Shape &in = call.shape();
   int64_t sizes = static_cast<int64_t>(in.size());
-  std::string wanted = fmt::format("an axis of {}, from 0 to {}, or a list of such", spell(in),
-                                   sizes - 1);
+  std::string wanted =
+      fmt::format("an axis of {}, from 0 to {}, or a list of such", spell(in), sizes - 1);
   auto axes = call.list("axis", wanted);
   if (!axes)
     return std::nullopt;
@@ -217,9 +215,10 @@ static bool wantMatrices(LayerCall &call) {
   }
   for (size_t i = 0; i < 2; ++i)
     if (call.shape(i).size() < 2) {
-      call.error(call.range, fmt::format("'matmul' multiplies matrices, the last two axes, have the "
-                                         "vector {}",
-                                         spell(call.shape(i))))
+      call.error(call.range,
+                 fmt::format("'matmul' multiplies matrices, the last two axes, have the "
+                             "vector {}",
+                             spell(call.shape(i))))
           .suggest("reshape it, or use linear for a learned matrix");
       return false;
     }
@@ -241,10 +240,10 @@ std::optional<Draft> buildMatmul(LayerCall &call) {
   }
   int64_t depth = b[b.size() - (*transpose ? 1 : 2)], columns = b[b.size() - (*transpose ? 2 : 1)];
   if (a.back() != depth) {
-    call.error(call.range, fmt::format("matmul of {} and {}{}: rows of {} values meet columns of "
-                                       "{}",
-                                       spell(a), spell(b), *transpose ? " transposed" : "",
-                                       a.back(), depth))
+    call.error(call.range,
+               fmt::format("matmul of {} and {}{}: rows of {} values meet columns of "
+                           "{}",
+                           spell(a), spell(b), *transpose ? " transposed" : "", a.back(), depth))
         .suggest(*transpose ? "with transpose_b the last sizes must be equal"
                             : "the last size of the first must be the last but one of the second, "
                               "or say transpose_b");

@@ -55,8 +55,8 @@ static std::optional<Draft> buildDrop(LayerCall &call, bool wholeImage, const ch
   if (!p)
     return std::nullopt;
   if (*p < 0 || *p >= 1) {
-    call.error(call.rangeOf("p"), fmt::format("'p' of '{}' must be from 0 to below 1, have {}",
-                                              call.kind.name, *p))
+    call.error(call.rangeOf("p"),
+               fmt::format("'p' of '{}' must be from 0 to below 1, have {}", call.kind.name, *p))
         .suggest(help);
     return std::nullopt;
   }

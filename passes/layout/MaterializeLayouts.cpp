@@ -48,9 +48,9 @@ static bool staysPlain(Value value) {
 static bool followsLogicalOrder(Operation &op) {
   auto pointwise = dyn_cast<PointwiseOpInterface>(op);
   bool sameShapes = pointwise && llvm::all_of(op.getOperandTypes(), [&](Type type) {
-    return cast<ShapedType>(type).getShape() ==
-           cast<ShapedType>(op.getResult(0).getType()).getShape();
-  });
+                      return cast<ShapedType>(type).getShape() ==
+                             cast<ShapedType>(op.getResult(0).getType()).getShape();
+                    });
   auto concat = dyn_cast<net::ConcatOp>(op);
   bool anyOrder = (sameShapes && (!pointwise.getRandomStream() || pointwise.drawsPerImage())) ||
                   isa<net::SliceOp>(op) || (concat && concat.getAxis());

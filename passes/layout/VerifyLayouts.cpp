@@ -1,7 +1,7 @@
 //===- VerifyLayouts.cpp - stage verifier after layout --------------------===//
 //
-// From here on: contractions, pooling and moves see channels-last images only; pointwise ops, slices
-// and joins channels-last images only or logical order only.
+// From here on: contractions, pooling and moves see channels-last images only; pointwise ops,
+// slices and joins channels-last images only or logical order only.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"

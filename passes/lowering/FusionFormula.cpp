@@ -25,9 +25,8 @@ Value netc::lowering::buildFormula(OpBuilder &b, Value value, Scalars &scalars) 
     int64_t imageElements = 1;
     for (int64_t dim : cast<ShapedType>(value.getType()).getShape().drop_front()) // not the batch
       imageElements *= dim;
-    operands.push_back(
-        kern::RandomOp::create(b, op.getLoc(), b.getF32Type(), *stream, imageElements,
-                               op.drawsPerImage()));
+    operands.push_back(kern::RandomOp::create(b, op.getLoc(), b.getF32Type(), *stream,
+                                              imageElements, op.drawsPerImage()));
   }
   return scalars[value] = op.buildScalar(b, operands);
 }

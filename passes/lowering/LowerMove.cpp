@@ -78,10 +78,10 @@ static void lowerSlice(KernBuilder &k, net::SliceOp op) {
   Value input = k.get(op.getInput());
   input = reshaped(k.b, input, rowsType(cast<RankedTensorType>(input.getType()), axis));
   SmallVector<int64_t> ones{1, 1}, zeros{0, 0};
-  auto move = kern::MoveOp::create(
-      k.b, op.getLoc(), TypeRange{type}, ValueRange{input}, ValueRange{k.empty(type, op.getLoc())},
-      ones, ones, zeros, static_cast<int64_t>(op.getBegin()) * inner, 0, type.getDimSize(3),
-      k.target.lanes);
+  auto move = kern::MoveOp::create(k.b, op.getLoc(), TypeRange{type}, ValueRange{input},
+                                   ValueRange{k.empty(type, op.getLoc())}, ones, ones, zeros,
+                                   static_cast<int64_t>(op.getBegin()) * inner, 0,
+                                   type.getDimSize(3), k.target.lanes);
   k.set(op.getResult(), reshaped(k.b, move.getResult(0), result));
 }
 

@@ -46,9 +46,7 @@ void HoistPrepare::runOnOperation() {
     Operation *op = value.getDefiningOp();
     return op && (hoisted.contains(op) || isParameterBuffer(value) || isa<kern::EmptyOp>(op));
   };
-  auto hasNoBatch = [](Value value) {
-    return cast<ShapedType>(value.getType()).hasStaticShape();
-  };
+  auto hasNoBatch = [](Value value) { return cast<ShapedType>(value.getType()).hasStaticShape(); };
   for (Operation &op : infer.getBody().front()) {
     bool readsParameters = llvm::any_of(op.getOperands(), [&](Value v) {
       return fromParameters(v) && !v.getDefiningOp<kern::EmptyOp>();

@@ -289,8 +289,8 @@ static void shuffle(const Node &node, const Operand &in, int64_t n, double *out)
   int64_t width = size.c / node.groups;
   for (int64_t image = 0; image < n; ++image)
     for (int64_t c = 0; c < size.c; ++c)
-      std::copy_n(in.data + (image * size.c + c % node.groups * width + c / node.groups) *
-                                size.plane(),
+      std::copy_n(in.data +
+                      (image * size.c + c % node.groups * width + c / node.groups) * size.plane(),
                   size.plane(), out + (image * size.c + c) * size.plane());
 }
 
@@ -315,9 +315,9 @@ static void multiplyMatrices(const Node &node, const std::vector<Operand> &in, i
 /// Mean 0 and variance 1 of each row: the channels of a pixel, or what follows a filter's first
 /// axis.
 static void normalizeRows(const Node &node, const Operand &in, int64_t n, double *out) {
-  Channels channels(node.fixed ? std::vector<int64_t>{node.shape[0],
-                                                      node.elements() / node.shape[0]}
-                               : node.shape);
+  Channels channels(node.fixed
+                        ? std::vector<int64_t>{node.shape[0], node.elements() / node.shape[0]}
+                        : node.shape);
   for (int64_t image = 0; image < n; ++image)
     for (int64_t i = 0; i < channels.pixels; ++i) {
       auto at = [&](int64_t c) { return channels.at(image, i, c); };

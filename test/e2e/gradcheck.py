@@ -46,6 +46,15 @@ train m { loss classes: cross_entropy, vector: 0.25 * mse }
 """,
 }
 
+# One layer of each kind that came after the first edition of the language.
+SECOND = network((3, 8, 8), """  x = image | conv(8, k=3, pad=1, standardized) | group_norm(2) | gelu
+  y = x | conv_transpose(6, k=2, stride=2, pad=1) | elu(0.7) | layer_norm | channel_shuffle(3) | conv(8, k=3, stride=2, pad=1) | prelu
+  z = concat(y | upsample(out=[8, 8], bilinear), (y | upsample(scale=2) | slice(1, 1, 9) | roll([1, 3]) | slice(2, 0, 8)), axis=0)
+  t = concat(token: parameter([1, 8], init=normal(0, 1)), z | slice(0, 4, 12) | reshape([8, 64]) | permute([1, 0]), axis=0)
+  t = t + positions: parameter([65, 8], init=normal(0, 1)) | layer_norm | mish
+  q, k, v = t | linear(24) | split(3, axis=1)
+  a = softmax(matmul(q, k, transpose_b) * 0.35) | matmul(v) | stochastic_depth(0.2)
+  return mean(t + a * scale: parameter([8], init=0.5), 0) | hardsigmoid | gelu(tanh) | linear(classes)""")
 OPERANDS = network((3, 12, 12), """  x = (image | conv(8, k=3, pad=1) | bn(frozen) | silu) * 0.5 + 0.25
   v = x | avgpool(global) | flatten | linear(8) | sigmoid
   y = (x * v + v) | conv(12, k=3, stride=2, pad=1) | bn | tanh
@@ -79,6 +88,7 @@ def main():
     report.case("every_layer", check_text, every_layer + RECIPE, 16)
     for name, text in OTHERS.items():
         report.case(name, check_text, text, 16)
+    report.case("second_edition", check_text, SECOND + RECIPE, 8)
     report.case("operands", check_text, OPERANDS + RECIPE, 8)
     for file, model, sets, batch in CASES:
         report.case(model, check_model, file, model, sets, batch)

@@ -22,6 +22,16 @@ PARAMETERS = {
     "vgg11_bn": ("vgg.net", [], 132_868_840), "googlenet": ("googlenet.net", [], 13_004_888),
     "googlenet_without_heads": ("googlenet.net", ["heads=false"], 6_624_904),
     "squeezenet1_1": ("squeezenet.net", [], 1_235_496), "mobilenet_v2": ("mobilenet_v2.net", [], 3_504_872),
+    "efficientnet_b0": ("efficientnet.net", [], 5_288_548), "efficientnet_b1": ("efficientnet.net", [], 7_794_184),
+    "efficientnet_b2": ("efficientnet.net", [], 9_109_994), "efficientnet_b3": ("efficientnet.net", [], 12_233_232),
+    "efficientnet_b4": ("efficientnet.net", [], 19_341_616), "efficientnet_b5": ("efficientnet.net", [], 30_389_784),
+    "efficientnet_b6": ("efficientnet.net", [], 43_040_704), "efficientnet_b7": ("efficientnet.net", [], 66_347_960),
+    "mobilenet_v3_small": ("mobilenet_v3.net", [], 2_542_856), "mobilenet_v3_large": ("mobilenet_v3.net", [], 5_483_032),
+    "regnet_y_400mf": ("regnet.net", [], 4_344_144), "regnet_y_8gf": ("regnet.net", [], 39_381_472),
+    "densenet121": ("densenet.net", [], 7_978_856), "densenet169": ("densenet.net", [], 14_149_480),
+    "shufflenet_v2_x0_5": ("shufflenet_v2.net", [], 1_366_792), "shufflenet_v2_x1_0": ("shufflenet_v2.net", [], 2_278_604),
+    "mnasnet1_0": ("mnasnet.net", [], 4_383_312), "resnet50d": ("resnet_variants.net", [], 25_576_264),
+    "seresnet50": ("resnet_variants.net", [], 28_088_024),
 }
 # model: (file, --set, multiply-adds of one image, of which the last digit given is exact)
 MULTIPLY_ADDS = {
@@ -44,6 +54,9 @@ NAMES = {
     "plain44 plain56", "resnet.net": "resnet18 resnet34 resnet50 resnet101 resnet152 wide_resnet50_2 resnext50_32x4d plain18 plain34",
     "preact.net": "preact110 preact164 preact1001", "squeezenet.net": "squeezenet1_1", "mobilenet_v2.net": "mobilenet_v2",
     "darknet53.net": "darknet53", "relu_vs_tanh.net": "with_relu with_tanh", "lenet.net": "lenet",
+    "efficientnet.net": "efficientnet_b0 efficientnet_b7", "mobilenet_v3.net": "mobilenet_v3_large mobilenet_v3_small",
+    "regnet.net": "regnet_y_400mf", "densenet.net": "densenet121", "shufflenet_v2.net": "shufflenet_v2_x0_5 shufflenet_v2_x1_0",
+    "mnasnet.net": "mnasnet1_0", "resnet_variants.net": "resnet50d seresnet50",
 }
 DRAWN = {"resnet18": "resnet.net", "googlenet": "googlenet.net", "mobilenet_v2": "mobilenet_v2.net", "lenet": "lenet.net"}
 PLANNED = {"resnet18": "resnet.net", "resnet50": "resnet.net", "resnet20": "resnet_cifar.net", "resnet110": "resnet_cifar.net",

@@ -96,10 +96,13 @@ def products():
 
     def tall(b, x):
         t = conv(net, f"{b}.p", 133, x).flatten(2)  # [133, 35]
-        return net.layer_linear(f"{b}.q", {"c": 3}, (t @ t.transpose(1, 2) * 0.1).tanh() @ t)
+        t = t + net.parameter(f"{b}.s", 1, 133, 35)
+        return net.layer_linear(f"{b}.q", {"c": 3}, (t @ t.transpose(1, 2) * 0.1).tanh() @ t @ net.parameter(f"{b}.w", 9, 35).T)
 
     net.custom("""t = image | {b}.p: conv(133, k=1, bias=true) | reshape([133, 35])
-                  value = tanh(matmul(t, t, transpose_b) * 0.1) | matmul(t) | {b}.q: linear(3)""", tall)
+                  t = t + ({b}.s: parameter([1, 133, 35]) | reshape([133, 35]))
+                  w = {b}.w: parameter([9, 35])
+                  value = tanh(matmul(t, t, transpose_b) * 0.1) | matmul(t) | matmul(w, transpose_b) | {b}.q: linear(3)""", tall)
     return net
 
 

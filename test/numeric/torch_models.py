@@ -80,6 +80,6 @@ def build(name, classes):
 
 def without_dropout(model):
     for module in model.modules():
-        if isinstance(module, nn.Dropout):
+        if isinstance(module, (nn.Dropout, torchvision.ops.StochasticDepth)):
             module.p = 0.0
     return model

@@ -17,3 +17,24 @@ func.func @infer(%x: tensor<?x4x8x8xf32>, %w: tensor<4x4x1x1xf32>, %l: tensor<3x
   %o = net.linear %f, %l : (tensor<?x256xf32>, tensor<3x256xf32>) -> tensor<?x3xf32>
   return %o : tensor<?x3xf32>
 }
+
+// Between ops that keep the logical order, what goes element by element or in whole runs has no conversions: an
+// attention's scores. A random number belongs to a place in memory and is drawn in one order only.
+// CHECK-LABEL: func.func @step
+// CHECK: net.matmul
+// CHECK-NEXT: net.affine
+// CHECK-NEXT: net.slice
+// CHECK-NEXT: net.add
+// CHECK-NEXT: net.to_layout
+// CHECK-NEXT: net.dropout
+// CHECK-NEXT: net.to_layout
+// CHECK-NEXT: net.flatten
+func.func @step(%x: tensor<?x4x8x8xf32>) -> tensor<?x256xf32> attributes {net.role = #net.role<step>} {
+  %s = net.matmul %x, %x {transpose_rhs} : (tensor<?x4x8x8xf32>, tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32>
+  %a = net.affine %s {scale = 0.5 : f64, shift = 0.0 : f64} : tensor<?x4x8x8xf32>
+  %b = net.slice %a {axis = 3 : i64, begin = 1 : i64} : (tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32>
+  %c = net.add %b, %a : (tensor<?x4x8x8xf32>, tensor<?x4x8x8xf32>) -> tensor<?x4x8x8xf32>
+  %d = net.dropout %c {p = 0.1 : f64, id = 0 : i64} : tensor<?x4x8x8xf32>
+  %f = net.flatten %d : (tensor<?x4x8x8xf32>) -> tensor<?x256xf32>
+  return %f : tensor<?x256xf32>
+}

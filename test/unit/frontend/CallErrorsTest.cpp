@@ -16,7 +16,7 @@ model m {
      R"net(test.net:4:31: error: 'conv' has no argument 'strid'; did you mean 'stride'?
     4 |   return image | conv(4, k=3, strid=2)
       |                               ^~~~~
-  help: it takes x, c, k, stride, pad, dilation, groups, bias, init and bias_init
+  help: it takes x, c, k, stride, pad, dilation, groups, bias, init, bias_init and standardized
 )net"},
     {"missing argument", R"net(net 1
 model m {
@@ -28,7 +28,7 @@ model m {
      R"net(test.net:4:18: error: 'conv' needs the argument 'k'
     4 |   return image | conv(4)
       |                  ^~~~
-  help: it takes x, c, k, stride, pad, dilation, groups, bias, init and bias_init
+  help: it takes x, c, k, stride, pad, dilation, groups, bias, init, bias_init and standardized
 )net"},
     {"argument given twice", R"net(net 1
 model m {

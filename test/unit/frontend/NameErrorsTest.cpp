@@ -264,7 +264,7 @@ model m {
      R"net(test.net:3:27: error: 'conv' has no argument 'padd'; did you mean 'pad'?
     3 |   return x | conv(4, k=3, padd=1)
       |                           ^~~~
-  help: it takes x, c, k, stride, pad, dilation, groups, bias, init and bias_init
+  help: it takes x, c, k, stride, pad, dilation, groups, bias, init, bias_init and standardized
 )net"},
 };
 

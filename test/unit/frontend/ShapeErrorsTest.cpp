@@ -147,17 +147,17 @@ model m {
       |                         ^~~~~~
   help: flatten it first: x | flatten | linear(...)
 )net"},
-    {"softmax of an image", R"net(net 1
+    {"softmax of an axis that is not there", R"net(net 1
 model m {
   input image: [3, 8, 8]
-  return image | softmax
+  return image | softmax(axis=3)
 }
 )net",
      "", "",
-     R"net(test.net:4:18: error: 'softmax' wants a vector, have the image [3, 8, 8]
-    4 |   return image | softmax
-      |                  ^~~~~~~
-  help: flatten it first: x | flatten | softmax
+     R"net(test.net:4:31: error: 'axis' of 'softmax' must be an axis of [3, 8, 8]: an integer from 0 to 2, have the integer 3
+    4 |   return image | softmax(axis=3)
+      |                               ^
+  help: axes count from 0 after the batch; -1 is the last one
 )net"},
     {"concat of other sizes", R"net(net 1
 model m {
