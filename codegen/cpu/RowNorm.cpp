@@ -1,7 +1,8 @@
-//===- RowNorm.cpp - norms of rows and means of groups on the CPU ---------===//
+//===- RowNorm.cpp - functions of long rows by vectors on the CPU ---------===//
 //
-// A row is read three times: for its mean, for its variance about the mean, for the result. It
-// stays in the nearest cache.
+// Norms, means of groups, and the softmax of an attention. A row is read three times (for its mean,
+// for its variance about the mean, for the result; for its maximum, the sum, the result); it stays
+// in the nearest cache.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
@@ -20,12 +21,22 @@ public:
   void norm(Value row);
   void normGrad(Value row);
   void groupMean(Value row);
+  void softmax(Value row);
+  void softmaxGrad(Value row);
 
 private:
   TypedPointer at(int64_t buffer, Value row) {
     return k.at(launch.buffers[buffer], k.mul(row, channels));
   }
-  /// The mean over the row of vectors of terms; lanes beyond the row don't count.
+  /// The sum over the row of vectors of terms, in all lanes; lanes beyond the row don't count.
+  Value sum(llvm::function_ref<Value(Value channel, int64_t valid)> term);
+  /// The largest of the row, in all lanes.
+  Value largest(TypedPointer x);
+  Value larger(Value x, Value y) {
+    Value first = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, x, y);
+    return arith::SelectOp::create(k.b, k.loc, first, x, y);
+  }
+  /// The mean over the row.
   Value mean(llvm::function_ref<Value(Value channel, int64_t valid)> term);
   /// Mean and 1 / sqrt(variance + eps) of a row, in all lanes.
   std::pair<Value, Value> statistics(TypedPointer x);
@@ -38,6 +49,10 @@ private:
 } // namespace
 
 Value RowNormEmitter::mean(llvm::function_ref<Value(Value, int64_t)> term) {
+  return k.fmul(sum(term), k.splat(1.0 / static_cast<double>(channels)));
+}
+
+Value RowNormEmitter::sum(llvm::function_ref<Value(Value, int64_t)> term) {
   int64_t whole = channels / k.lanes * k.lanes;
   Value sum = k.reduce(k.c(0), k.c(whole), k.lanes, k.zeros(), [&](Value i, ValueRange acc) {
     return Values{k.fadd(acc[0], term(i, k.lanes))};
@@ -45,7 +60,56 @@ Value RowNormEmitter::mean(llvm::function_ref<Value(Value, int64_t)> term) {
   if (whole < channels)
     sum = k.fadd(sum, k.keepLanes(term(k.c(whole), channels - whole), k.c(channels - whole)));
   Value total = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, sum);
-  return k.splat(k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
+  return k.splat(total);
+}
+
+/// Lanes beyond the row repeat its first value; then each lane meets all others.
+Value RowNormEmitter::largest(TypedPointer x) {
+  int64_t whole = channels / k.lanes * k.lanes;
+  Value first = k.splat(k.load(x));
+  Value best = k.reduce(k.c(0), k.c(whole), k.lanes, first, [&](Value i, ValueRange acc) {
+    return Values{larger(acc[0], k.loadVector(k.at(x, i)))};
+  })[0];
+  if (whole < channels) {
+    int64_t valid = channels - whole;
+    SmallVector<bool> inside(k.lanes, false);
+    std::fill_n(inside.begin(), valid, true);
+    auto type = VectorType::get({k.lanes}, k.b.getI1Type());
+    Value mask = arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, inside));
+    best = larger(best, k.select(mask, k.loadVector(k.at(x, whole), valid), first));
+  }
+  for (int64_t distance = 1; distance < k.lanes; distance *= 2) {
+    SmallVector<int64_t> turned;
+    for (int64_t lane = 0; lane < k.lanes; ++lane)
+      turned.push_back((lane + distance) % k.lanes);
+    best = larger(best, vector::ShuffleOp::create(k.b, k.loc, best, best, turned));
+  }
+  return best;
+}
+
+void RowNormEmitter::softmax(Value row) {
+  TypedPointer x = at(0, row), out = at(1, row);
+  Value high = largest(x);
+  auto power = [&](Value i, int64_t valid) -> Value {
+    return math::ExpOp::create(k.b, k.loc, k.fsub(k.loadVector(k.at(x, i), valid), high));
+  };
+  Value inverse = k.fdiv(k.splat(1.0), sum(power));
+  k.overChannels(channels, [&](Value i, int64_t valid) {
+    k.storeVector(k.fmul(power(i, valid), inverse), k.at(out, i), valid);
+  });
+}
+
+void RowNormEmitter::softmaxGrad(Value row) {
+  TypedPointer g = at(0, row), y = at(1, row), out = at(2, row);
+  auto load = [&](TypedPointer from, Value i, int64_t valid) {
+    return k.loadVector(k.at(from, i), valid);
+  };
+  Value dot =
+      sum([&](Value i, int64_t valid) { return k.fmul(load(g, i, valid), load(y, i, valid)); });
+  k.overChannels(channels, [&](Value i, int64_t valid) {
+    Value d = k.fmul(load(y, i, valid), k.fsub(load(g, i, valid), dot));
+    k.storeVector(d, k.at(out, i), valid);
+  });
 }
 
 std::pair<Value, Value> RowNormEmitter::statistics(TypedPointer x) {
@@ -100,12 +164,17 @@ void RowNormEmitter::groupMean(Value row) {
 
 bool netc::cpu::emitRowNorm(KernelEmitter &k, kern::RowOp op, const Launch &launch) {
   void (RowNormEmitter::*body)(Value) = nullptr;
+  bool isMatrix = kern::shapedType(op.getOuts()[0]).getRank() > 2; // class scores are short rows
   if (op.getKind() == kern::RowKind::Norm)
     body = &RowNormEmitter::norm;
   else if (op.getKind() == kern::RowKind::NormGrad)
     body = &RowNormEmitter::normGrad;
   else if (op.getKind() == kern::RowKind::GroupMean)
     body = &RowNormEmitter::groupMean;
+  else if (op.getKind() == kern::RowKind::Softmax && isMatrix)
+    body = &RowNormEmitter::softmax;
+  else if (op.getKind() == kern::RowKind::SoftmaxGrad && isMatrix)
+    body = &RowNormEmitter::softmaxGrad;
   else
     return false;
   RowNormEmitter emitter(k, op, launch);

@@ -69,7 +69,8 @@ OpFoldResult MoveOp::fold(FoldAdaptor) {
 
 /// Whether `tokens` has the pixels of `image` in a row.
 static LogicalResult verifyTokens(Operation *op, Value image, Value tokens) {
-  auto from = cast<RankedTensorType>(image.getType()), to = cast<RankedTensorType>(tokens.getType());
+  auto from = cast<RankedTensorType>(image.getType()),
+       to = cast<RankedTensorType>(tokens.getType());
   if (from.getRank() == 4 && to.getRank() == 3 && channelsOf(from) == channelsOf(to) &&
       pixelsOf(from) == pixelsOf(to))
     return success();

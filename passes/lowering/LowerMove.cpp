@@ -172,7 +172,8 @@ static void lowerConcat(KernBuilder &k, net::ConcatOp op) {
   k.set(op.getResult(), reshaped(k.b, destination, result));
 }
 
-/// Flatten, unflatten and the like: the same bytes, or a copy where the result is stored as another type.
+/// Flatten, unflatten and the like: the same bytes, or a copy where the result is stored as another
+/// type.
 static void lowerReshape(KernBuilder &k, Operation *op) {
   Value source = k.get(op->getOperand(0)), result = op->getResult(0);
   RankedTensorType type = k.physicalType(result.getType());
@@ -192,8 +193,7 @@ bool netc::lowering::lowerMove(KernBuilder &k, Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([&](net::ToLayoutOp l) { return lowerToLayout(k, l), true; })
       .Case<net::FlattenOp, net::UnflattenOp, net::ReshapeParameterOp, net::ToTokensOp,
-            net::FromTokensOp>(
-          [&](Operation *r) { return lowerReshape(k, r), true; })
+            net::FromTokensOp>([&](Operation *r) { return lowerReshape(k, r), true; })
       .Case([&](net::MoveOp m) { return ::lowerMove(k, m), true; })
       .Case([&](net::ConcatOp c) { return lowerConcat(k, c), true; })
       .Case([&](net::SliceOp s) { return lowerSlice(k, s), true; })

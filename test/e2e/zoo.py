@@ -31,7 +31,11 @@ PARAMETERS = {
     "densenet121": ("densenet.net", [], 7_978_856), "densenet169": ("densenet.net", [], 14_149_480),
     "shufflenet_v2_x0_5": ("shufflenet_v2.net", [], 1_366_792), "shufflenet_v2_x1_0": ("shufflenet_v2.net", [], 2_278_604),
     "mnasnet1_0": ("mnasnet.net", [], 4_383_312), "resnet50d": ("resnet_variants.net", [], 25_576_264),
-    "seresnet50": ("resnet_variants.net", [], 28_088_024),
+    "seresnet50": ("resnet_variants.net", [], 28_088_024), "convnext_tiny": ("convnext.net", [], 28_589_128),
+    "convnext_small": ("convnext.net", [], 50_223_688), "convnext_base": ("convnext.net", [], 88_591_464),
+    "vit_b_16": ("vit.net", [], 86_567_656), "deit_tiny": ("vit.net", [], 5_717_416), "deit_small": ("vit.net", [], 22_050_664),
+    "bit_r50x1": ("bit.net", [], 25_549_352), "fcn_resnet50": ("fcn.net", [], 35_322_218),
+    "deeplabv3_resnet50": ("fcn.net", [], 42_004_074), "unet": ("unet.net", [], 31_037_698),
 }
 # model: (file, --set, multiply-adds of one image, of which the last digit given is exact)
 MULTIPLY_ADDS = {
@@ -57,6 +61,8 @@ NAMES = {
     "efficientnet.net": "efficientnet_b0 efficientnet_b7", "mobilenet_v3.net": "mobilenet_v3_large mobilenet_v3_small",
     "regnet.net": "regnet_y_400mf", "densenet.net": "densenet121", "shufflenet_v2.net": "shufflenet_v2_x0_5 shufflenet_v2_x1_0",
     "mnasnet.net": "mnasnet1_0", "resnet_variants.net": "resnet50d seresnet50",
+    "convnext.net": "convnext_tiny", "vit.net": "vit_b_16 deit_tiny", "bit.net": "bit_r50x1", "fcn.net": "fcn_resnet50 deeplabv3_resnet50",
+    "unet.net": "unet",
 }
 DRAWN = {"resnet18": "resnet.net", "googlenet": "googlenet.net", "mobilenet_v2": "mobilenet_v2.net", "lenet": "lenet.net"}
 PLANNED = {"resnet18": "resnet.net", "resnet50": "resnet.net", "resnet20": "resnet_cifar.net", "resnet110": "resnet_cifar.net",

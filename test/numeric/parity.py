@@ -5,6 +5,7 @@ Gradients of a deep ReLU network in float32 differ from themselves under reorder
 reference whose batch-norm biases are drawn from +-4 (no value near a ReLU's corner), with at least 100 values a channel.
 Ordinary weights are a second run with a wider bound.
 """
+import functools
 import pathlib
 import sys
 
@@ -38,8 +39,17 @@ CASES = {
     "resnext50_32x4d": ("resnet.net", "resnext50_32x4d", 64, 25, 20, 3),
     "squeezenet1_1": ("squeezenet.net", "squeezenet1_1", 64, 8, 20, 1),
     "mobilenet_v2": ("mobilenet_v2.net", "mobilenet_v2", 64, 25, 20, 5),
+    "convnext": ("convnext.net", "convnext", 64, 3, 20, 1),
+    "vit": ("vit.net", "vit", 40, 3, 20, 1),
+    "efficientnet_b0": ("efficientnet.net", "efficientnet_b0", 64, 25, 20, 1),
     "mobilenet_v3_small": ("mobilenet_v3.net", "mobilenet_v3_small", 64, 25, 20, 1),
 }
+
+
+# Label smoothing of a recipe.
+SMOOTHING = {"efficientnet_b0": 0.1}
+# Further --set of models that are made small.
+SMALL = {"convnext": ["depths=[1,1,2,1]", "widths=[24,48,96,192]", "drop=0.0"], "vit": ["c=192", "depth=2", "count=3", "patch=8", "side=40"]}
 
 
 def keep_off_corners(model, live):
@@ -72,12 +82,12 @@ def weights_of(model):
             for name, value in model.state_dict().items() if "num_batches_tracked" not in name}
 
 
-def step(model, images, labels):
+def step(model, images, labels, smoothing=0.0):
     """Logits, loss and gradients of one training step; auxiliary heads weigh 0.3."""
     model.train()
     model.zero_grad()
     found = model(images)
-    loss_of = torch.nn.functional.cross_entropy
+    loss_of = functools.partial(torch.nn.functional.cross_entropy, label_smoothing=smoothing)
     if isinstance(found, tuple):
         logits = found.logits
         loss = loss_of(logits, labels) + 0.3 * (loss_of(found.aux_logits1, labels) + loss_of(found.aux_logits2, labels))
@@ -107,7 +117,7 @@ def gradient_claims(found, model, bound):
     return claims
 
 
-def compare(executable, model, images, labels, bound):
+def compare(executable, model, images, labels, bound, smoothing=0.0):
     weights = weights_of(model)
     inputs = {"input": images.numpy().astype(numpy.float32), "labels": labels.numpy()}
     model.double()
@@ -116,7 +126,7 @@ def compare(executable, model, images, labels, bound):
         wanted = model(images)
     claims = [("inference logits", relative(executable.run(weights, inputs)["output"], wanted), LOGITS)]
     found = executable.run_again(inputs, train=True)
-    logits, loss = step(model, images, labels)
+    logits, loss = step(model, images, labels, smoothing)
     claims += [("training logits", relative(found["output"], logits), LOGITS),
                ("loss", abs(float(found["loss"][0]) - float(loss)) / abs(float(loss)), LOSS)]
     claims += gradient_claims(found, model, bound)
@@ -151,10 +161,10 @@ def run(report, name):
     if not torch:
         raise Unsupported(WHY)
     file, model_name, side, _, classes, seed = CASES[name]
-    executable = Compiled(MODELS / file, model_name, [f"classes={classes}", f"image=[3,{side},{side}]"])
+    executable = Compiled(MODELS / file, model_name, [f"classes={classes}", f"image=[3,{side},{side}]", *SMALL.get(name, [])])
     for kind, bound in (("off_corners", GRADIENT), ("ordinary", GRADIENT_ORDINARY)):
         model, images, labels = draw_case(name, seed, kind == "off_corners")
-        report.case(f"{name}/{kind}", compare, executable, model, images, labels, bound)
+        report.case(f"{name}/{kind}", compare, executable, model, images, labels, bound, SMOOTHING.get(name, 0.0))
 
 
 def main():

@@ -64,7 +64,21 @@ class SmallAlexNet(nn.Module):
         return self.fc8(self.dropout(torch.relu(self.fc6(x.flatten(1)))))
 
 
+def small_convnext(classes):
+    from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+    settings = [CNBlockConfig(24, 48, 1), CNBlockConfig(48, 96, 1), CNBlockConfig(96, 192, 2), CNBlockConfig(192, None, 1)]
+    return ConvNeXt(settings, stochastic_depth_prob=0.0, layer_scale=0.5, num_classes=classes)
+
+
+def small_vit(classes):
+    model = torchvision.models.VisionTransformer(40, 8, 2, 3, 192, 768, num_classes=classes)
+    nn.init.normal_(model.heads.head.weight, std=0.05)  # zero as published: nothing else would have a gradient
+    return model
+
+
 def build(name, classes):
+    if name in ("convnext", "vit"):
+        return small_convnext(classes) if name == "convnext" else small_vit(classes)
     if name == "resnet20":
         return CifarResNet(3, classes)
     if name == "alexnet_small":
