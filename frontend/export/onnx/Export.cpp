@@ -168,6 +168,8 @@ bool Exporter::fail(const Layer &layer, const std::string &why) {
 }
 
 bool Exporter::emit(const Layer &layer, const ConvAttrs &attrs, const std::string &out) {
+  if (attrs.standardized)
+    return fail(layer, "ONNX has no standardized weights");
   Names inputs{input(layer)};
   for (size_t i = 0; i < layer.parameters.size(); ++i)
     inputs.push_back(parameter(layer, i));
@@ -314,7 +316,9 @@ bool Exporter::emitPair(const char *op, const Layer &layer, const std::string &o
   std::string second = input(layer, 1);
   size_t rank = shapeOf(layer, 0).size();
   if (shapeOf(layer, 1).size() == 1 && rank > 1) {
-    std::vector<int64_t> axes = rank == 3 ? std::vector<int64_t>{2, 3} : std::vector<int64_t>{1};
+    std::vector<int64_t> axes; // behind an image's channels, before the last axis of others
+    for (size_t axis = 1; axis < rank; ++axis)
+      axes.push_back(int64_t(rank == 3 ? axis + 1 : axis));
     std::string spread = layer.name + "/spread";
     node("Unsqueeze", layer, {second, constant(layer.name + "/axes", axes)}, spread);
     second = spread;
@@ -333,16 +337,14 @@ bool Exporter::convert(const Layer &layer, const std::string &out) {
   auto visit = [&](const auto &attrs) -> bool {
     using T = std::decay_t<decltype(attrs)>;
     if constexpr (std::is_same_v<T, SoftmaxAttrs>) {
-      if (layer.output.size() != 1)
-        return fail(layer, "expected scores of a vector");
-      set(node("Softmax", layer, {input(layer)}, out), "axis", int64_t(1));
+      set(node("Softmax", layer, {input(layer)}, out), "axis", 1 + attrs.axis);
     } else if constexpr (std::is_same_v<T, DropoutAttrs>) {
       node("Identity", layer, {input(layer)}, out);
     } else if constexpr (std::is_same_v<T, ConcatAttrs>) {
       Names inputs;
       for (size_t i = 0; i < layer.inputs.size(); ++i)
         inputs.push_back(input(layer, i));
-      set(node("Concat", layer, inputs, out), "axis", int64_t(1 + channelAxis(layer.output)));
+      set(node("Concat", layer, inputs, out), "axis", 1 + attrs.axis);
     } else if constexpr (std::is_same_v<T, AddAttrs>) {
       return emitPair("Add", layer, out);
     } else if constexpr (std::is_same_v<T, MulAttrs>) {
