@@ -42,7 +42,7 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
 static void buildPrecisionStage(OpPassManager &pm, const PipelineOptions &options) {
   AssignPrecisionOptions precision;
   precision.precision = options.precision;
-  precision.bf16Products = options.gpu; // tensor cores
+  precision.bf16Products = options.gpu || options.bf16Products;
   pm.addPass(createAssignPrecision(precision));
 }
 

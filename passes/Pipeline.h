@@ -18,6 +18,7 @@ struct PipelineOptions {
   int64_t registers = 16;        ///< vector registers
   bool gpu = false;              ///< schedules for CUDA kernels instead
   std::string precision = "f32"; ///< see net-assign-precision
+  bool bf16Products = false;     ///< the target multiplies bf16
 };
 
 /// Adds the passes that lead from the front end's module to `stage`.

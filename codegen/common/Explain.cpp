@@ -108,6 +108,8 @@ static std::string describeContract(kern::ContractOp op) {
   if (int64_t m = s.getWinograd())
     return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time", m, tile,
                          s.getStripRows());
+  if (op.getWeights() && kern::shapedType(op.getWeights()).getElementType().isBF16())
+    tile = "products of bf16, " + tile;
   if (s.getFlat())
     return "matrix product, " + tile;
   return llvm::formatv("direct, {0}, strips of {1} rows", tile, s.getStripRows());

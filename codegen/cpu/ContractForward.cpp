@@ -26,10 +26,11 @@ using namespace netc::cpu;
 ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch)
     : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()),
       lhs(ArrayRef(launch.buffers).take_front(op.getLhs().size())),
-      weights(launch.buffers[op.getLhs().size()]), shape(op, lhs[0], launch.scratch),
+      weights(launch.buffers[op.getLhs().size()]), shape(op, lhs[0], weights),
       pieces(choosePieces(shape, weights)),
       prefetches(choosePrefetches(op, shape, pieces, lhs[0], weights)), epilogue(op, launch),
-      tileKernels(shape, pieces, prefetches, lhs, shape.packed ? launch.scratch : lhs[0], weights,
+      strips{launch.scratch.address, shape.stripElement(k)},
+      tileKernels(shape, pieces, prefetches, lhs, shape.packed ? strips : lhs[0], weights,
                   epilogue) {
   if (usesRandom(op.getEpilogue()) || usesRandom(op.getLhsPrologue()))
     hyper = launch.buffers.back();
@@ -40,7 +41,7 @@ void ForwardEmitter::overPieces(llvm::function_ref<void()> body) {
   if (!pieces)
     return body();
   int64_t runs = shape.isMerged() ? 1 : g.getKw(),
-          piecesOfRun = (shape.isMerged() ? g.getKw() : 1) * shape.inC / pieces.steps;
+          piecesOfRun = (shape.isMerged() ? g.getKw() : 1) * shape.groupDepth / pieces.steps;
   k.loop(0, pieces.count, 1, [&](Value index) {
     Value run = k.div(index, piecesOfRun), kh = k.div(run, runs), kw = k.rem(run, runs);
     Value tap = k.add(k.mul(kh, g.getDh() * shape.columns * shape.pitch),
@@ -61,7 +62,8 @@ void ForwardEmitter::emit() {
                    : (s.getStripRows() - 1) * shape.stride + (g.getKh() - 1) * g.getDh() + 1;
     if (shape.byResidue)
       stripRows = s.getStripRows() / g.getSh() + shape.mostTapsH + 1;
-    stripFloats = (stripRows * (shape.flat ? 1 : shape.columns) * shape.pitch + 31) / 16 * 16;
+    int64_t elements = stripRows * (shape.flat ? 1 : shape.columns) * shape.pitch;
+    stripFloats = (elements * strips.bytes() / launch.scratch.bytes() + 31) / 16 * 16;
   }
   int64_t partialFloats =
       pieces ? s.getStripRows() * (shape.flat ? 1 : shape.outW) * shape.tile : 0;
@@ -96,15 +98,15 @@ Strip ForwardEmitter::strip() {
   strip.gather = shape.compact ? g.getSh() : 1;
   strip.gatherColumns = shape.compact ? g.getSw() : 1;
   strip.spreadColumns = shape.forward || shape.byResidue ? 1 : g.getSw();
-  strip.count = shape.inC, strip.pitch = shape.pitch;
+  strip.count = shape.inC, strip.pitch = shape.pitch, strip.isPadded = shape.isPadded();
   strip.random.hyper = hyper;
   return strip;
 }
 
 void ForwardEmitter::emitStripItem(Value row, Value block) {
-  int64_t strips = (shape.outH + s.getStripRows() - 1) / s.getStripRows();
-  Value image = k.div(row, strips);
-  Value first = k.mul(k.rem(row, strips), s.getStripRows());
+  int64_t perImage = (shape.outH + s.getStripRows() - 1) / s.getStripRows();
+  Value image = k.div(row, perImage);
+  Value first = k.mul(k.rem(row, perImage), s.getStripRows());
   Value count = k.min(k.c(s.getStripRows()), k.sub(k.c(shape.outH), first));
   Value needed = k.add(k.mul(k.sub(count, k.c(1)), shape.stride), (g.getKh() - 1) * g.getDh() + 1);
   Value firstRow = k.mul(first, shape.stride);
@@ -113,12 +115,12 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
     needed = k.add(k.sub(k.div(k.add(k.add(first, count), g.getPt() - 1), g.getSh()), firstRow),
                    shape.mostTapsH);
   }
-  emitStrip(k, strip(), launch.scratch, image, firstRow, needed);
+  emitStrip(k, strip(), strips, image, firstRow, needed);
   if (shape.contiguous) {
     int64_t whole = s.getStripRows() * shape.outW,
             last = shape.outH % s.getStripRows() * shape.outW;
     Value pixel = k.mul(k.add(k.mul(image, shape.outH), first), shape.outW);
-    return emitContiguous(launch.scratch, pixel, k.mul(count, shape.outW), whole, last, block);
+    return emitContiguous(strips, pixel, k.mul(count, shape.outW), whole, last, block);
   }
   overChannelTiles(block, [&](Value group, Value channelTile, int64_t valid) {
     if (shape.byResidue)
@@ -126,8 +128,8 @@ void ForwardEmitter::emitStripItem(Value row, Value block) {
     overPieces([&] {
       k.loop(k.c(0), count, 1, [&](Value r) {
         TypedPointer source =
-            k.at(launch.scratch, k.add(k.mul(r, shape.stride * shape.columns * shape.pitch),
-                                       k.mul(group, shape.groupIn)));
+            k.at(strips, k.add(k.mul(r, shape.stride * shape.columns * shape.pitch),
+                               k.mul(group, shape.groupIn)));
         Value pixel = k.mul(k.add(k.mul(image, shape.outH), k.add(first, r)), shape.outW);
         emitRow(source, pixel, group, channelTile, valid, k.mul(r, shape.outW));
       });
@@ -153,14 +155,16 @@ void ForwardEmitter::emitFlatItem(Value row, Value block) {
       sweep.inputs.push_back(
           {moves ? k.at(pointer, k.mul(first, shape.inC)) : pointer, moves, shape.inC});
     }
-    sweep.output = launch.scratch;
+    if (shape.isPadded())
+      k.fillZero(strips, k.mul(count, shape.pitch));
+    sweep.output = strips;
     sweep.outputPitch = shape.pitch;
     sweep.pixels = count;
     sweep.channels = shape.inC;
     sweep.random = {hyper, k.mul(first, shape.inC)};
     sweep.randomPitch = shape.inC;
     emitSweep(k, sweep);
-    source = launch.scratch;
+    source = strips;
   }
   emitContiguous(source, first, count, rows, shape.outH * shape.outW % rows, block);
 }
@@ -241,8 +245,8 @@ void ForwardEmitter::emitRow(TypedPointer source, Value pixel, Value group, Valu
 
 /// Each tile prefetches some of the next weights.
 TypedPointer ForwardEmitter::nextWeightsOf(TypedPointer weight, Value index) {
-  int64_t steps = pieces ? pieces.steps : shape.groupIn,
-          tileFloats = g.getKh() * g.getKw() * shape.groupIn * shape.tile;
+  int64_t steps = shape.stepsOf(pieces ? pieces.steps : shape.groupDepth),
+          tileFloats = g.getKh() * g.getKw() * shape.groupDepth * shape.tile;
   int64_t each = steps / unrollOf(steps) * prefetches.weightLines * weights.perLine();
   Value done = k.mul(k.div(index, shape.pixelsOfTile()), each),
         next = k.c(pieces ? pieces.steps * shape.tile : tileFloats);
@@ -272,7 +276,7 @@ void ForwardEmitter::callTile(TileShape tile, TypedPointer source, Value pixel, 
   Value tileIndex = k.add(k.mul(group, shape.tiles), channelTile);
   if (shape.lanewise)
     source = k.at(source, channel);
-  Value element = k.mul(tileIndex, g.getKh() * g.getKw() * shape.groupIn * shape.tile);
+  Value element = k.mul(tileIndex, g.getKh() * g.getKw() * shape.groupDepth * shape.tile);
   TypedPointer weight = k.at(weights, weightOffset ? k.add(element, weightOffset) : element);
   if (pieces)
     source = k.at(source, current.source), weight = k.at(weight, current.weight);

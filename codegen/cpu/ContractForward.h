@@ -47,6 +47,7 @@ private:
   const ReductionPieces pieces;
   const TilePrefetches prefetches;
   Epilogue epilogue;
+  const TypedPointer strips; ///< of the input, in scratch
   ForwardTile tileKernels;
   Value hyper;
   TypedPointer partials; ///< accumulators between pieces, [pixels of the item, tile], in scratch

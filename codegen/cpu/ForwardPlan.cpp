@@ -10,7 +10,7 @@ using namespace netc::cpu;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer scratch)
+ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights)
     : g(op.getGeometry()), s(op.getSchedule()) {
   forward = op.getKind() == kern::ContractKind::Forward;
   flat = s.getFlat();
@@ -19,6 +19,8 @@ ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer
   outH = forward ? g.getOh() : g.getIh(), outW = forward ? g.getOw() : g.getIw();
   outC = forward ? g.getOc() : g.getIc();
   groupIn = inC / g.getGroups(), groupOut = outC / g.getGroups();
+  pairs = weights.element.isBF16();
+  groupDepth = groupIn + (pairs ? groupIn % 2 : 0);
   lanewise = kern::isLanewise(g, s.getLanes());
   if (lanewise)
     groupOut = outC; // one run of tiles over all groups; groupIn stays the depth
@@ -34,21 +36,25 @@ ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer
   contiguous = g.getGroups() == 1 &&
                (flat || (compact && g.getPt() == 0 && g.getPl() == 0 &&
                          (outH - 1) * g.getSh() < inH && (outW - 1) * g.getSw() < inW));
-  packStrips(op, input, scratch);
+  packStrips(op, input);
 }
 
 /// Sets `packed` and `pitch`.
-void ForwardShape::packStrips(kern::ContractOp op, TypedPointer input, TypedPointer scratch) {
-  packed = !flat || kern::blockOf(op.getLhsPrologue());
+void ForwardShape::packStrips(kern::ContractOp op, TypedPointer input) {
+  packed = !flat || kern::blockOf(op.getLhsPrologue()) || isPadded() ||
+           (pairs && !input.element.isBF16());
   // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's
   // rows then overflow.
   auto onPages = [&](TypedPointer of) { return inC * strideW * of.bytes() % 4096 == 0; };
   packed |= !lanewise && g.getGroups() == 1 && onPages(input) && s.getTilePixels() > 8;
   // In scratch they needn't; nor where a store would have the low twelve bits of the loads that
   // follow it.
-  pitch = inC;
-  int64_t line = scratch.perLine();
-  bool onPowers = inC % (4 * line) == 0 && (g.getKw() == 1 || onPages(scratch));
+  pitch = isPadded() ? groupDepth : inC;
+  TypedPointer strip{{},
+                     pairs ? Type(BFloat16Type::get(op.getContext()))
+                           : Type(Float32Type::get(op.getContext()))};
+  int64_t line = strip.perLine();
+  bool onPowers = inC % (4 * line) == 0 && (g.getKw() == 1 || onPages(strip));
   if (packed && onPowers && !lanewise && g.getGroups() == 1)
     pitch += line;
 }
@@ -59,13 +65,13 @@ ReductionPieces netc::cpu::choosePieces(const ForwardShape &shape, TypedPointer 
   kern::GeometryAttr g = shape.g;
   if (shape.lanewise || shape.byResidue || g.getGroups() > 1)
     return {};
-  int64_t run = shape.isMerged() ? g.getKw() * shape.inC : shape.inC,
-          all = g.getKh() * g.getKw() * shape.inC;
+  int64_t run = shape.isMerged() ? g.getKw() * shape.groupDepth : shape.groupDepth,
+          all = g.getKh() * g.getKw() * shape.groupDepth;
   int64_t most = target::CpuCosts().pieceBytes / weights.bytes() / shape.tile;
   if (all <= 2 * most)
     return {};
   for (int64_t steps = std::min(most, run); steps >= 32; --steps)
-    if (run % steps == 0)
+    if (run % steps == 0 && (!shape.pairs || steps % 2 == 0))
       return {steps, all / steps};
   return {};
 }
@@ -75,7 +81,8 @@ TilePrefetches netc::cpu::choosePrefetches(kern::ContractOp op, const ForwardSha
                                            TypedPointer weights) {
   TilePrefetches result;
   kern::ScheduleAttr s = shape.s;
-  int64_t steps = pieces ? pieces.steps : shape.inC, iterations = steps / unrollOf(steps);
+  int64_t steps = pieces ? pieces.steps : shape.groupDepth,
+          iterations = shape.stepsOf(steps) / unrollOf(shape.stepsOf(steps));
   int64_t pixels = shape.flat ? s.getStripRows() : s.getStripRows() * shape.outW,
           p = std::min(shape.pixelsOfTile(), pixels);
   if (shape.contiguous || pieces) {

@@ -18,14 +18,22 @@ struct TileShape {
 
 /// The sizes of a forward contraction or an input gradient, in its own direction.
 struct ForwardShape {
-  /// `input`: the first operand; `scratch`: where strips of it may be packed.
-  ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer scratch);
+  /// `input`: the first operand; `weights`: bf16 where pairs are multiplied.
+  ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights);
 
   /// Whether columns of the window and channels are contiguous, in the source and in the packed
   /// weights.
   bool isMerged() const {
-    return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == inC;
+    return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == groupDepth;
   }
+  /// Steps of a run of the reduction: channels, or pairs of them.
+  int64_t stepsOf(int64_t run) const { return pairs ? run / 2 : run; }
+  /// What strips are packed as.
+  Type stripElement(KernelEmitter &k) const {
+    return pairs ? Type(k.b.getBF16Type()) : Type(k.f32());
+  }
+  /// Whether a strip's pixel has a zero behind its channels, which makes their number even.
+  bool isPadded() const { return groupDepth > groupIn; }
   int64_t pixelsOfTile() const {
     return contiguous ? s.getTilePixels() : std::min(s.getTilePixels(), outW);
   }
@@ -38,8 +46,10 @@ struct ForwardShape {
   bool contiguous; ///< 1x1: pixels lie side by side, across rows too
   bool byResidue;  ///< a strided input gradient, by outputs of equal residue
   bool packed;     ///< the input goes through scratch
+  bool pairs;      ///< of bf16 are multiplied
   int64_t inH, inW, inC, outH, outW, outC;
   int64_t groupIn, groupOut;    ///< channels per group
+  int64_t groupDepth;           ///< rows of packed weights per tap: groupIn, of pairs made even
   int64_t tile, tiles;          ///< channels per tile, tiles per group
   int64_t stride, strideW;      ///< between source pixels in the strip
   int64_t columns;              ///< of the strip
@@ -49,7 +59,7 @@ struct ForwardShape {
   int64_t tapStepH, tapStepW;   ///< between taps of the packed window
 
 private:
-  void packStrips(kern::ContractOp op, TypedPointer input, TypedPointer scratch);
+  void packStrips(kern::ContractOp op, TypedPointer input);
 };
 
 /// A reduction cut into pieces whose weights stay in the first cache while all tiles of pixels use

@@ -70,8 +70,8 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
         // - (taps - 1).
         Value q = k.div(k.add(k.add(first, r), g.getPt()), g.getSh());
         Value row = k.add(k.sub(q, firstQ), shape.mostTapsH - rows.residue.taps);
-        TypedPointer source = k.at(launch.scratch, k.add(k.mul(row, shape.columns * shape.pitch),
-                                                         k.mul(group, shape.groupIn)));
+        TypedPointer source = k.at(
+            strips, k.add(k.mul(row, shape.columns * shape.pitch), k.mul(group, shape.groupIn)));
         Value pixel = k.mul(k.add(k.mul(image, shape.outH), k.add(first, r)), shape.outW);
         for (const ResidueRun &cols : residueRuns(g, std::min<int64_t>(g.getSw(), shape.outW),
                                                   g.getPl(), g.getSw(), g.getKw(), sameColumns))
@@ -80,7 +80,7 @@ void ForwardEmitter::emitResidueRows(Value image, Value first, Value count, Valu
             int64_t whole = total / p * p, q0 = firstColumnOf(cols.first);
             bool none = rows.residue.taps == 0 || cols.residue.taps == 0;
             Value taps = k.add(k.mul(firstRowTap, g.getKw()), firstColumnTap);
-            Value weightOffset = none ? k.c(0) : k.mul(taps, shape.groupIn * shape.tile);
+            Value weightOffset = none ? k.c(0) : k.mul(taps, shape.groupDepth * shape.tile);
             auto tileAt = [&](int64_t pixels, Value index) {
               TileShape tile{pixels, 0, 0, rows.residue.taps, cols.residue.taps};
               TypedPointer at =

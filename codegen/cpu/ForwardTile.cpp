@@ -142,11 +142,13 @@ void ForwardTile::prefetchEpilogue(KernelEmitter &t, TileShape tile, int64_t cyc
 Values ForwardTile::products(KernelEmitter &t, TileShape tile, int64_t run, TypedPointer source,
                              TypedPointer weights, ValueRange accumulators,
                              const TileArguments &arguments) {
-  int64_t unroll = unrollOf(run), line = arguments.weights.perLine(),
+  int64_t steps = shape.stepsOf(run), wide = shape.pairs ? 2 : 1;
+  int64_t unroll = unrollOf(steps), line = arguments.weights.perLine(),
           lines = prefetches.weightLines;
-  return t.reduce(t.c(0), t.c(run), unroll, accumulators, [&](Value i, ValueRange acc) {
+  return t.reduce(t.c(0), t.c(steps), unroll, accumulators, [&](Value i, ValueRange acc) {
     Values next(acc.begin(), acc.end());
-    TypedPointer at = t.at(source, i), row = t.at(weights, t.mul(i, shape.tile));
+    TypedPointer at = t.at(source, t.mul(i, wide)),
+                 row = t.at(weights, t.mul(i, wide * shape.tile));
     for (int64_t j = 0; j < lines; ++j)
       t.prefetch(
           t.at(arguments.nextWeights, t.add(t.mul(t.div(i, unroll), line * lines), line * j)));
@@ -154,12 +156,17 @@ Values ForwardTile::products(KernelEmitter &t, TileShape tile, int64_t run, Type
       prefetchInput(t, arguments, t.div(i, unroll));
     for (int64_t j = 0; j < unroll; ++j) {
       Values w;
-      for (int64_t u = 0; u < tile.vectors; ++u)
-        w.push_back(t.loadVector(t.at(row, j * shape.tile + u * t.lanes)));
+      for (int64_t u = 0; u < tile.vectors; ++u) {
+        TypedPointer vector = t.at(row, wide * (j * shape.tile + u * t.lanes));
+        w.push_back(shape.pairs ? t.loadPairs(vector) : t.loadVector(vector));
+      }
       for (int64_t p = 0; p < tile.pixels; ++p) {
-        Value x = t.splat(t.load(t.at(at, p * shape.strideW * shape.pitch + j)));
-        for (int64_t u = 0; u < tile.vectors; ++u)
-          next[p * tile.vectors + u] = t.fma(x, w[u], next[p * tile.vectors + u]);
+        TypedPointer pixel = t.at(at, p * shape.strideW * shape.pitch + wide * j);
+        Value x = shape.pairs ? t.splatPair(pixel) : t.splat(t.load(pixel));
+        for (int64_t u = 0; u < tile.vectors; ++u) {
+          Value &sum = next[p * tile.vectors + u];
+          sum = shape.pairs ? t.addProducts(sum, w[u], x) : t.fma(x, w[u], sum);
+        }
       }
     }
     return next;
@@ -176,13 +183,14 @@ TypedPointer ForwardTile::waiting(KernelEmitter &t, TileShape tile, size_t accum
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
 void ForwardTile::emit(KernelEmitter &t, TileShape tile, const TileArguments &arguments) {
   kern::GeometryAttr g = shape.g;
-  int64_t groupIn = shape.groupIn, pitch = shape.pitch;
+  int64_t depth = shape.groupDepth, pitch = shape.pitch;
   bool merged = shape.isMerged();
-  int64_t run = merged ? tile.tapsW * groupIn : groupIn, runs = merged ? 1 : tile.tapsW;
+  int64_t run = merged ? tile.tapsW * depth : depth, runs = merged ? 1 : tile.tapsW;
   if (pieces)
     run = pieces.steps, runs = tile.tapsH = 1;
   Values accumulators(tile.pixels * tile.vectors, t.zeros());
-  prefetchEpilogue(t, tile, tile.tapsH * runs * run * tile.pixels * tile.vectors / 2, arguments);
+  prefetchEpilogue(t, tile, tile.tapsH * runs * shape.stepsOf(run) * tile.pixels * tile.vectors / 2,
+                   arguments);
   if (!prefetches.inputSteps)
     prefetchInput(t, arguments, {});
   if (pieces)
@@ -211,7 +219,7 @@ void ForwardTile::emit(KernelEmitter &t, TileShape tile, const TileArguments &ar
         t.reduce(t.c(0), t.c(tile.tapsH), 1, accumulators, [&](Value kh, ValueRange acc) {
           return windowColumns(
               t.at(source, t.mul(kh, g.getDh() * shape.columns * pitch)),
-              t.at(weight, t.mul(kh, shape.tapStepH * g.getKw() * groupIn * shape.tile)), acc);
+              t.at(weight, t.mul(kh, shape.tapStepH * g.getKw() * depth * shape.tile)), acc);
         });
   if (!pieces)
     return emitEpilogue(t, tile, accumulators, arguments);

@@ -54,6 +54,28 @@ Value KernelEmitter::fdiv(Value x, Value y) { return arith::DivFOp::create(b, lo
 Value KernelEmitter::fma(Value x, Value y, Value z) {
   return vector::FMAOp::create(b, loc, x, y, z);
 }
+/// A call of an intrinsic with one result.
+static Value intrinsic(KernelEmitter &k, StringRef name, Type result, ValueRange arguments) {
+  return LLVM::CallIntrinsicOp::create(k.b, k.loc, result, k.b.getStringAttr(name), arguments)
+      .getResult(0);
+}
+static VectorType pairsType(KernelEmitter &k) {
+  return VectorType::get({2 * k.lanes}, k.b.getBF16Type());
+}
+Value KernelEmitter::loadPairs(TypedPointer pointer) {
+  return LLVM::LoadOp::create(b, loc, pairsType(*this), pointer.address,
+                              static_cast<unsigned>(pointer.bytes()));
+}
+Value KernelEmitter::splatPair(TypedPointer pointer) {
+  Value pair = LLVM::LoadOp::create(b, loc, b.getI32Type(), pointer.address,
+                                    static_cast<unsigned>(pointer.bytes()));
+  Value all = vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, b.getI32Type()), pair);
+  return vector::BitCastOp::create(b, loc, pairsType(*this), all);
+}
+Value KernelEmitter::addProducts(Value sum, Value x, Value y) {
+  assert(target.bf16 && lanes == 16);
+  return intrinsic(*this, "llvm.x86.avx512bf16.dpbf16ps.512", vec(), {sum, x, y});
+}
 Value KernelEmitter::isNan(Value x) {
   return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
 }
@@ -128,8 +150,18 @@ Value KernelEmitter::loadVector(TypedPointer pointer, int64_t valid) {
   }
   return fromStorage(b, loc, stored, pointer.element);
 }
+/// A vector as memory holds it. The instruction makes zeros of denormals, which toStorage keeps.
+static Value narrowed(KernelEmitter &k, Value vector, Type element) {
+  if (!element.isBF16() || !k.target.bf16 || k.lanes != 16)
+    return toStorage(k.b, k.loc, vector, element);
+  Value halves = intrinsic(k, "llvm.x86.avx512bf16.cvtneps2bf16.512",
+                           VectorType::get({k.lanes}, element), vector);
+  return vector::BitCastOp::create(k.b, k.loc, VectorType::get({k.lanes}, memoryType(element)),
+                                   halves);
+}
+
 void KernelEmitter::storeVector(Value vector, TypedPointer pointer, int64_t valid) {
-  Value stored = toStorage(b, loc, vector, pointer.element);
+  Value stored = narrowed(*this, vector, pointer.element);
   if (valid == 0 || valid == lanes)
     LLVM::StoreOp::create(b, loc, stored, pointer.address, alignmentOf(pointer));
   else
@@ -257,7 +289,8 @@ func::FuncOp KernelEmitter::helper(StringRef suffix, TypeRange arguments, ArrayR
   for (auto [index, alone] : llvm::enumerate(noalias))
     if (alone)
       function.setArgAttr(index, LLVM::LLVMDialect::getNoAliasAttrName(), top.getUnitAttr());
-  KernelEmitter inside(OpBuilder::atBlockBegin(function.addEntryBlock()), loc, module, name, lanes);
+  KernelEmitter inside(OpBuilder::atBlockBegin(function.addEntryBlock()), loc, module, name,
+                       target);
   body(inside, function.getArguments());
   func::ReturnOp::create(inside.b, loc);
   return function;

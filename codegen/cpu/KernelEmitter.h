@@ -35,6 +35,12 @@ constexpr int64_t kMostUnrolled = 128;
 /// Marks functions that kernels share, in MLIR and LLVM IR.
 constexpr llvm::StringLiteral kPartAttr = "netc.part";
 
+/// What kernels use of a target.
+struct Instructions {
+  int64_t lanes;     ///< f32 lanes of a vector
+  bool bf16 = false; ///< AVX512_BF16: products of bf16, and rounding to it
+};
+
 /// The grid item loop's view of a launch.
 struct Launch {
   /// One per operand of the kern op, then the hyper block if it is read.
@@ -47,8 +53,9 @@ struct Launch {
 class KernelEmitter {
 public:
   KernelEmitter(mlir::OpBuilder builder, mlir::Location loc, mlir::ModuleOp module,
-                std::string name, int64_t lanes)
-      : b(builder), loc(loc), module(module), name(std::move(name)), lanes(lanes) {}
+                std::string name, Instructions target)
+      : b(builder), loc(loc), module(module), name(std::move(name)), target(target),
+        lanes(target.lanes) {}
 
   // Integers (i64).
   Value c(int64_t value);
@@ -80,6 +87,13 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
+  /// Pairs of bf16, as many as a vector has lanes of f32: at `pointer`, or the one pair at
+  /// `pointer` in every lane. Targets with Instructions::bf16 only.
+  Value loadPairs(TypedPointer pointer);
+  Value splatPair(TypedPointer pointer);
+  /// sum + x[0] y[0] + x[1] y[1] of each lane's pairs. Denormals count as zero, each product is
+  /// added with one rounding to nearest even (AVX512_BF16's VDPBF16PS).
+  Value addProducts(Value sum, Value x, Value y);
   /// Stores a vector without filling the caches; `pointer` is a multiple of its bytes. Call
   /// fenceStreams before other threads read.
   void streamVector(Value vector, TypedPointer pointer);
@@ -162,6 +176,7 @@ public:
   mlir::Location loc;
   mlir::ModuleOp module;
   std::string name;
+  Instructions target;
   int64_t lanes;
   uint64_t scratchBytes = 0; ///< per thread; the runtime allocates it
 };

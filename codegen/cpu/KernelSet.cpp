@@ -14,8 +14,8 @@ void netc::cpu::loadKernelDialects(MLIRContext &context) {
                       scf::SCFDialect, vector::VectorDialect>();
 }
 
-KernelSet::KernelSet(MLIRContext &context, int64_t lanes)
-    : code(ModuleOp::create(UnknownLoc::get(&context))), lanes(lanes) {
+KernelSet::KernelSet(MLIRContext &context, const CpuTarget &target)
+    : code(ModuleOp::create(UnknownLoc::get(&context))), target(target) {
   loadKernelDialects(context);
 }
 
@@ -24,20 +24,22 @@ unsigned KernelSet::get(kern::KernelOpInterface launch) {
   if (!isNew)
     return index;
   StringRef kind = launch->getName().stripDialect();
-  infos.push_back(emitKernel(*code, launch, "k" + std::to_string(index) + "_" + kind.str(), lanes));
+  infos.push_back(
+      emitKernel(*code, launch, "k" + std::to_string(index) + "_" + kind.str(), target));
   return index;
 }
 
 /// void kernel(ptr buffers, ptr scratch, i64 n, i64 begin, i64 end), see NetcKernelFn.
 KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, std::string name,
-                                 int64_t lanes) {
+                                 const CpuTarget &target) {
   OpBuilder b = OpBuilder::atBlockEnd(code.getBody());
   Location loc = UnknownLoc::get(b.getContext());
   Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
   auto function =
       func::FuncOp::create(b, loc, name, b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
   Block *entry = function.addEntryBlock();
-  KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name, lanes);
+  KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name,
+                  {target.lanes, target.has("avx512bf16")});
   Launch view;
   SmallVector<Type> elements;
   for (Value operand : launch->getOperands())

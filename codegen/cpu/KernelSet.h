@@ -3,6 +3,7 @@
 #define NETC_CODEGEN_CPU_KERNELSET_H
 
 #include "codegen/common/KernelSignatures.h"
+#include "codegen/common/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -19,9 +20,9 @@ struct KernelInfo {
 };
 
 /// Emits the kernel of `launch` (a kern op on memrefs) to `code`, a func.func `name` and its
-/// micro-kernels. `lanes`: f32 lanes of the target's vectors.
+/// micro-kernels.
 KernelInfo emitKernel(mlir::ModuleOp code, kern::KernelOpInterface launch, std::string name,
-                      int64_t lanes);
+                      const CpuTarget &target);
 
 /// Loads the dialects that kernels are emitted in.
 void loadKernelDialects(mlir::MLIRContext &context);
@@ -30,8 +31,7 @@ void loadKernelDialects(mlir::MLIRContext &context);
 /// their operands share one, so more layers add no code.
 class KernelSet {
 public:
-  /// `lanes`: f32 lanes of the target's vectors.
-  KernelSet(mlir::MLIRContext &context, int64_t lanes);
+  KernelSet(mlir::MLIRContext &context, const CpuTarget &target);
 
   /// The kernel of a launch (a kern op on memrefs); emitted when it is first asked for.
   unsigned get(kern::KernelOpInterface launch);
@@ -41,7 +41,7 @@ public:
 
 private:
   mlir::OwningOpRef<mlir::ModuleOp> code; ///< func.func of each kernel and its micro-kernels
-  int64_t lanes;
+  CpuTarget target;
   std::vector<KernelInfo> infos;
   KernelSignatures signatures;
 };

@@ -36,6 +36,8 @@ private:
   Values load(KernelEmitter &t, ValueRange arguments, int64_t first, int64_t columns);
   Value finish(KernelEmitter &t, ValueRange arguments, Value weights);
   TypedPointer placeOf(Value point, Value d);
+  void storePaired(KernelEmitter &t, Value weights, TypedPointer to, Value odd);
+  void storePairs(KernelEmitter &t, Value first, Value second, TypedPointer to);
   void stream(TypedPointer block, Value low, Value high);
 
   KernelEmitter &k;
@@ -44,7 +46,9 @@ private:
   int64_t blocks, points, depth, tile, window, groupOut, groupIn;
   int64_t lanesOf, lanePitch;       ///< channels along the lanes; floats between them in the source
   bool transposed, streams, ragged; ///< ragged: the last vector may have lanes without a channel
-  int64_t pitch;                    ///< floats between two points at `packed`
+  bool alongDepth; ///< what lies side by side in the source are steps of the reduction, not taps
+  bool pairs;      ///< two steps of the reduction lie lane by lane beside each other, as bf16
+  int64_t pitch;   ///< floats between two points at `packed`
   TypedPointer packed;        ///< this item's block and vector of lanes, or where they are staged
   Value outputBase, laneBase; ///< first output channel of the group; this vector's first lane
 };
@@ -55,11 +59,13 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
   auto filter = kern::shapedType(op.getInputs()[0]);
   source = launch.buffers[0], out = launch.buffers.back(), staging = launch.scratch;
   scale = op.getInputs().size() > 1 ? launch.buffers[1] : TypedPointer();
+  pairs = out.element.isBF16();
   blocks = shape[1], points = shape[2] * shape[3], depth = shape[4], tile = shape[5];
   window = op.getWinograd() ? 9 : points;
   groupOut = filter.getDimSize(0) / static_cast<int64_t>(op.getGroups()),
   groupIn = filter.getDimSize(1);
   transposed = op.getTransposed();
+  alongDepth = window == 1 && !transposed;
   lanesOf = transposed ? groupIn : groupOut, ragged = lanesOf % tile != 0;
   lanePitch = transposed ? window : groupIn * window;
   streams = op.getWinograd() && kern::storageBytes(kern::shapedType(op.getOuts()[0])) >=
@@ -74,7 +80,7 @@ PackEmitter::PackEmitter(KernelEmitter &k, kern::PackOp op, const Launch &launch
 void PackEmitter::emitItem(Value item) {
   int64_t pieces = (depth + kern::kPackedDepth - 1) / kern::kPackedDepth;
   Value low = k.mul(k.rem(item, pieces), kern::kPackedDepth),
-        high = k.min(k.add(low, kern::kPackedDepth), k.c(depth));
+        high = k.min(k.add(low, kern::kPackedDepth), k.c(transposed ? groupOut : groupIn));
   Value groupBlock = k.div(item, pieces), first = k.mul(k.rem(groupBlock, blocks), tile);
   outputBase = k.mul(k.div(groupBlock, blocks), groupOut);
   TypedPointer block = k.at(out, k.mul(groupBlock, points * depth * tile));
@@ -82,7 +88,7 @@ void PackEmitter::emitItem(Value item) {
   // writes so many lines at a time that a pass for each vector is faster.)
   auto overVectors = [&](llvm::function_ref<void()> body) {
     for (int64_t vector = 0; vector < tile; vector += k.lanes) {
-      packed = k.at(block, vector);
+      packed = k.at(block, pairs ? 2 * vector : vector);
       laneBase = k.add(first, vector);
       body();
     }
@@ -95,7 +101,7 @@ void PackEmitter::emitItem(Value item) {
   }
   if (op.getWinograd())
     return overVectors([&] { k.loop(low, high, 1, [&](Value d) { emitWindow(d); }); });
-  if (window > 1 || (transposed && window == 1))
+  if (!alongDepth)
     return k.loop(low, high, 1, [&](Value d) { overVectors([&] { emitWindow(d); }); });
   // 1x1: the channels of the reduction lie side by side.
   Value whole = k.add(low, k.mul(k.div(k.sub(high, low), k.lanes), k.lanes));
@@ -105,11 +111,13 @@ void PackEmitter::emitItem(Value item) {
 
 /// Arguments of what packs one vector of lanes at channel `d` of the reduction: lane 0 of the
 /// source, elements between lanes, the result, elements between its vectors, the last lane that has
-/// a channel, the scale.
+/// a channel, the scale, of pairs whether the step is the second one.
 Values PackEmitter::argumentsFor(TypedPointer from, TypedPointer to, int64_t step, Value d) {
   Values arguments{k.at(from, k.mul(laneBase, lanePitch)), k.c(lanePitch), to, k.c(step)};
   if (ragged)
     arguments.push_back(k.sub(k.c(lanesOf - 1), laneBase));
+  if (pairs)
+    arguments.insert(arguments.begin() + 4, k.rem(d, 2));
   if (scale)
     arguments.push_back(k.at(scale, k.add(outputBase, transposed ? d : laneBase)));
   return arguments;
@@ -117,6 +125,8 @@ Values PackEmitter::argumentsFor(TypedPointer from, TypedPointer to, int64_t ste
 
 SmallVector<Type> PackEmitter::argumentTypes() {
   SmallVector<Type> types{k.pointerType(), k.i64(), k.pointerType(), k.i64()};
+  if (pairs)
+    types.push_back(k.i64());
   if (ragged)
     types.push_back(k.i64());
   if (scale)
@@ -131,7 +141,7 @@ Values PackEmitter::load(KernelEmitter &t, ValueRange arguments, int64_t first, 
   for (int64_t lane = 0; lane < t.lanes; ++lane) {
     Value index = t.c(lane);
     if (ragged) // beyond the last channel: any weights, cleared by finish()
-      index = t.min(index, arguments[4]);
+      index = t.min(index, arguments[pairs ? 5 : 4]);
     rows.push_back(t.loadVector(t.at(from, t.mul(arguments[1], index)), columns));
   }
   Values result = t.transpose(rows);
@@ -145,24 +155,65 @@ Value PackEmitter::finish(KernelEmitter &t, ValueRange arguments, Value weights)
     TypedPointer factors{arguments.back(), scale.element};
     weights = t.fmul(weights, transposed ? t.splat(t.load(factors)) : t.loadVector(factors));
   }
-  return ragged ? t.keepLanes(weights, t.add(arguments[4], 1)) : weights;
+  return ragged ? t.keepLanes(weights, t.add(arguments[pairs ? 5 : 4], 1)) : weights;
 }
 
 /// Where a vector of the result lies.
 TypedPointer PackEmitter::placeOf(Value point, Value d) {
-  Value step = streams ? k.rem(d, kern::kPackedDepth) : d;
+  Value step = streams ? k.rem(d, kern::kPackedDepth) : pairs ? k.mul(k.div(d, 2), 2) : d;
   return k.at(packed, k.add(k.mul(point, pitch), k.mul(step, tile)));
+}
+
+/// The bits of bf16 in the lower halves of i32.
+static Value lowerHalves(KernelEmitter &t, Value weights) {
+  auto wide = VectorType::get({t.lanes}, t.b.getI32Type());
+  return arith::ExtUIOp::create(t.b, t.loc, wide,
+                                toStorage(t.b, t.loc, weights, t.b.getBF16Type()));
+}
+/// `number` in every lane of i32.
+static Value splatI32(KernelEmitter &t, Value number) {
+  auto wide = VectorType::get({t.lanes}, t.b.getI32Type());
+  return vector::BroadcastOp::create(t.b, t.loc, wide,
+                                     arith::TruncIOp::create(t.b, t.loc, t.b.getI32Type(), number));
+}
+
+/// The first or second steps of pairs. The first ones come first, and leave zeros for the second.
+void PackEmitter::storePaired(KernelEmitter &t, Value weights, TypedPointer to, Value odd) {
+  Value half = lowerHalves(t, weights);
+  half = arith::ShLIOp::create(t.b, t.loc, half, splatI32(t, t.mul(odd, 16)));
+  Value before = LLVM::LoadOp::create(t.b, t.loc, half.getType(), to.address,
+                                      static_cast<unsigned>(to.bytes()));
+  before = arith::AndIOp::create(t.b, t.loc, before, splatI32(t, t.sub(t.c(0), odd)));
+  LLVM::StoreOp::create(t.b, t.loc, arith::OrIOp::create(t.b, t.loc, before, half), to.address,
+                        static_cast<unsigned>(to.bytes()));
+}
+
+/// Both steps of pairs.
+void PackEmitter::storePairs(KernelEmitter &t, Value first, Value second, TypedPointer to) {
+  Value high = arith::ShLIOp::create(t.b, t.loc, lowerHalves(t, second), splatI32(t, t.c(16)));
+  LLVM::StoreOp::create(t.b, t.loc, arith::OrIOp::create(t.b, t.loc, lowerHalves(t, first), high),
+                        to.address, static_cast<unsigned>(to.bytes()));
 }
 
 /// `count` elements of each lane, to one vector of lanes each.
 func::FuncOp PackEmitter::packFunction(int64_t count) {
-  return k.part("rows_" + std::to_string(count), argumentTypes(),
-                [&](KernelEmitter &t, ValueRange arguments) {
-                  TypedPointer to{arguments[2], packed.element};
-                  for (auto [column, weights] : llvm::enumerate(load(t, arguments, 0, count)))
-                    t.storeVector(finish(t, arguments, weights),
-                                  t.at(to, t.mul(arguments[3], static_cast<int64_t>(column))));
-                });
+  bool whole = pairs && alongDepth && count % 2 == 0; // pairs, the first step an even one
+  auto body = [&](KernelEmitter &t, ValueRange arguments) {
+    TypedPointer to{arguments[2], packed.element};
+    Values all = load(t, arguments, 0, count);
+    for (Value &weights : all)
+      weights = finish(t, arguments, weights);
+    auto at = [&](int64_t column) { return t.at(to, t.mul(arguments[3], column)); };
+    for (int64_t column = 0; column < count; ++column)
+      if (!pairs)
+        t.storeVector(all[column], at(column));
+      else if (!whole)
+        storePaired(t, all[column], at(column), arguments[4]);
+      else if (column % 2)
+        storePairs(t, all[column - 1], all[column], at(column - 1));
+  };
+  StringRef what = whole ? "pairs_" : "rows_";
+  return k.part((what + Twine(count)).str(), argumentTypes(), body);
 }
 
 /// Packs `count` elements from `from` on of each lane to vectors from `to` on, `step` elements
@@ -173,7 +224,8 @@ void PackEmitter::packRows(TypedPointer from, int64_t count, TypedPointer to, in
   if (lanePitch != 1 || ragged)
     return k.call(packFunction(count), arguments);
   // Lanes lie side by side.
-  k.storeVector(finish(k, arguments, k.loadVector(TypedPointer{arguments[0], source.element})), to);
+  Value weights = finish(k, arguments, k.loadVector(TypedPointer{arguments[0], source.element}));
+  pairs ? storePaired(k, weights, to, arguments[4]) : k.storeVector(weights, to);
 }
 
 /// Steps [low, high) of the reduction, from where they are staged to the block that they are of.

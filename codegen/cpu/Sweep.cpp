@@ -193,7 +193,12 @@ void netc::cpu::emitStrip(KernelEmitter &k, const Strip &s, TypedPointer to, Val
     if (s.spread == 1 && s.spreadColumns == 1) {
       Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
       k.choose(
-          inside, [&] { emitDenseRow(k, s, out, image, row, channelShift); },
+          inside,
+          [&] {
+            if (s.isPadded)
+              k.fillZero(out, k.c(s.columns * s.pitch));
+            emitDenseRow(k, s, out, image, row, channelShift);
+          },
           [&] { k.fillZero(out, k.c(s.columns * s.pitch)); });
       return;
     }

@@ -46,7 +46,8 @@ struct Strip {
   int64_t gather = 1; ///< source pixels skipped: strip row r holds source row r * gather
   int64_t spreadColumns = 1, gatherColumns = 1; ///< the same for columns
   int64_t firstChannel = 0, count = 0;          ///< channels taken
-  int64_t pitch = 0;                            ///< floats a strip pixel
+  int64_t pitch = 0;                            ///< elements of a strip's pixel
+  bool isPadded = false;                        ///< what a pixel has behind its channels is zero
   RandomSource random;
 };
 

@@ -83,9 +83,11 @@ bool KernelTranslator::translateCall(Operation *op) {
       .Case([&](LLVM::CallIntrinsicOp call) {
         ID id = llvm::Intrinsic::lookupIntrinsicID(call.getIntrin());
         if (id == llvm::Intrinsic::not_intrinsic || llvm::Intrinsic::isOverloaded(id) ||
-            call->getNumResults())
+            call->getNumResults() > 1)
           return false;
-        b.CreateIntrinsic(id, {}, all(call.getArgs()));
+        llvm::Value *result = b.CreateIntrinsic(id, {}, all(call.getArgs()));
+        if (call->getNumResults())
+          values[call.getResult(0)] = result;
         return true;
       })
       .Case([&](func::CallOp call) {

@@ -89,7 +89,7 @@ static ModelSymbols symbolsOf(ModuleOp module, unsigned level = 0) {
 
 LogicalResult netc::compileModel(ModuleOp module, const CpuTarget &target, CodeKind kind,
                                  const WatchCode &watch, llvm::raw_pwrite_stream &out) {
-  cpu::KernelSet kernels(*module.getContext(), target.lanes);
+  cpu::KernelSet kernels(*module.getContext(), target);
   CpuKernels view(kernels);
   ModelTable table(module, view, modelJson(module, target));
   if (failed(table.collect()))

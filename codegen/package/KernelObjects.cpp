@@ -103,8 +103,7 @@ LogicalResult KernelObjects::Compiler::tryTo(Job &job) {
   if (!launch.op)
     return failure();
   OwningOpRef<ModuleOp> emitted = ModuleOp::create(UnknownLoc::get(&context));
-  job.code.scratchBytes =
-      cpu::emitKernel(*emitted, launch.op, job.symbol, target.lanes).scratchBytes;
+  job.code.scratchBytes = cpu::emitKernel(*emitted, launch.op, job.symbol, target).scratchBytes;
   llvm::LLVMContext llvmContext;
   std::unique_ptr<llvm::Module> code = cpu::lowerKernels(*emitted, llvmContext);
   if (!code)

@@ -33,9 +33,15 @@ TrialKernels::~TrialKernels() = default;
 // One schedule's launches
 //===----------------------------------------------------------------------===//
 
+bool tune::multipliesBf16(kern::ContractOp op, const CpuTarget &target) {
+  return op.getKind() != kern::ContractKind::FilterGrad && target.has("avx512bf16") &&
+         kern::shapedType(op.getLhs()[0]).getElementType().isBF16();
+}
+
 /// `op` with operands of its own and `schedule`: shapes of packed weights, partial sums and
 /// gradients follow it. It does not pool what it stores, which not every schedule can.
-static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule) {
+static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule,
+                                  const CpuTarget &target) {
   IRMapping map;
   auto fresh = [&](Value old, Type type) {
     if (!map.contains(old))
@@ -44,8 +50,13 @@ static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::Sched
   auto reshaped = [&](Value old, ArrayRef<int64_t> shape) {
     return MemRefType::get(shape, kern::shapedType(old).getElementType());
   };
-  if (Value weights = op.getWeights())
-    fresh(weights, reshaped(weights, kern::packedShape(op.getKind(), op.getGeometry(), schedule)));
+  if (Value weights = op.getWeights()) {
+    bool pairs = multipliesBf16(op, target) &&
+                 kern::multipliesPairs(op.getKind(), op.getGeometry(), schedule);
+    fresh(weights,
+          MemRefType::get(kern::packedShape(op.getKind(), op.getGeometry(), schedule, pairs),
+                          pairs ? Type(b.getBF16Type()) : Type(b.getF32Type())));
+  }
   if (op.getKind() == kern::ContractKind::FilterGrad) {
     SmallVector<int64_t> shape = kern::packedShape(op.getKind(), op.getGeometry(), schedule);
     shape.insert(shape.begin(), schedule.getChunks());
@@ -77,9 +88,10 @@ static MemRefType filterType(kern::ContractOp op) {
 }
 
 /// The launches of one schedule, in the order in which a step runs them.
-static SmallVector<kern::KernelOpInterface>
-buildLaunches(OpBuilder &b, kern::ContractOp op, kern::ScheduleAttr schedule, bool training) {
-  kern::ContractOp contract = cloneWith(b, op, schedule);
+static SmallVector<kern::KernelOpInterface> buildLaunches(OpBuilder &b, kern::ContractOp op,
+                                                          kern::ScheduleAttr schedule,
+                                                          bool training, const CpuTarget &target) {
+  kern::ContractOp contract = cloneWith(b, op, schedule, target);
   SmallVector<kern::KernelOpInterface> result{contract};
   if (!training)
     return result;
@@ -113,10 +125,10 @@ TrialKernels::compile(kern::ContractOp op, bool training, ArrayRef<kern::Schedul
   std::unique_ptr<TrialKernels> result(new TrialKernels());
   result->launches = ModuleOp::create(UnknownLoc::get(context));
   OpBuilder b = OpBuilder::atBlockEnd(result->launches->getBody());
-  cpu::KernelSet set(*context, target.lanes);
+  cpu::KernelSet set(*context, target);
   for (kern::ScheduleAttr schedule : schedules) {
     Trial &trial = result->all.emplace_back();
-    for (kern::KernelOpInterface launch : buildLaunches(b, op, schedule, training)) {
+    for (kern::KernelOpInterface launch : buildLaunches(b, op, schedule, training, target)) {
       unsigned index = set.get(launch);
       trial.launches.push_back({launch, index, nullptr, set.kernels()[index].scratchBytes});
     }

@@ -80,6 +80,9 @@ private:
   std::vector<Trial> all;
 };
 
+/// Whether `op` may multiply bf16: what net-assign-precision said of it.
+bool multipliesBf16(kern::ContractOp op, const CpuTarget &target);
+
 } // namespace netc::tune
 
 #endif // NETC_CODEGEN_TUNE_TRIALKERNELS_H

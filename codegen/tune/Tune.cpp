@@ -34,14 +34,13 @@ struct Case {
 
 /// The distinct contractions of inference and of the step that `known` does not answer. An answer
 /// that is no candidate (a file from elsewhere) is forgotten.
-static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &facts,
-                                 ChoiceCache &known) {
+static std::vector<Case> casesOf(ModuleOp planned, const CpuTarget &cpu, ChoiceCache &known) {
   llvm::MapVector<Attribute, Case> cases;
   for (net::Role role : {net::Role::Infer, net::Role::Step}) {
     auto function = net::functionOf(planned, role);
     if (!function)
       continue;
-    kern::TargetFacts target = facts;
+    kern::TargetFacts target = kern::cpuFacts(cpu.lanes, cpu.registers);
     target.batch = kern::likelyBatch(role == net::Role::Infer);
     double flops = 0;
     function.walk([&](kern::ContractOp op) { flops += op.getFlopsPerImage(); });
@@ -49,7 +48,9 @@ static std::vector<Case> casesOf(ModuleOp planned, const kern::TargetFacts &fact
       Attribute key = ChoiceCache::keyOf(op.getKind(), target.batch, op.getGeometry());
       if (cases.contains(key))
         return;
-      auto candidates = kern::scheduleCandidates(op.getKind(), op.getGeometry(), target);
+      kern::TargetFacts facts = target;
+      facts.elementBytes = multipliesBf16(op, cpu) ? 2 : facts.elementBytes;
+      auto candidates = kern::scheduleCandidates(op.getKind(), op.getGeometry(), facts);
       if (llvm::is_contained(candidates, known.lookup(key)))
         return;
       known.forget(key);
@@ -97,7 +98,7 @@ FailureOr<ArrayAttr> netc::tuneSchedules(ModuleOp planned, const CpuTarget &targ
                                          const TuneOptions &options) {
   MLIRContext *context = planned.getContext();
   ChoiceCache cache(context, options.cacheFile);
-  std::vector<Case> cases = casesOf(planned, kern::cpuFacts(target.lanes, target.registers), cache);
+  std::vector<Case> cases = casesOf(planned, target, cache);
   size_t done = 0;
   for (Case &one : cases) {
     options.progress(done++, cases.size());

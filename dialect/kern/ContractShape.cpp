@@ -48,12 +48,21 @@ bool netc::kern::poolsOnStore(ScheduleAttr s, PoolingAttr pool) {
   return m && m % pool.getKh() == 0 && m % pool.getKw() == 0;
 }
 
-SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s) {
+bool netc::kern::multipliesPairs(ContractKind kind, GeometryAttr g, ScheduleAttr s) {
+  int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
+  // A group's odd channel would meet the first one of the next group.
+  return kind != ContractKind::FilterGrad && !s.getWinograd() && !isLanewise(g, s.getLanes()) &&
+         (g.getGroups() == 1 || depth % 2 == 0);
+}
+
+SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s,
+                                             bool pairs) {
   int64_t tile = s.getLanes() * s.getTileVectors();
   if (isLanewise(g, s.getLanes()))
     return {1, ceilDiv(g.getOc(), tile), g.getKh(), g.getKw(), g.getIc() / g.getGroups(), tile};
   int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
   int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
+  depth += pairs ? depth % 2 : 0;
   int64_t window = s.getWinograd() ? s.getWinograd() + 2 : 0;
   return {g.getGroups(),
           ceilDiv(outputs, tile),

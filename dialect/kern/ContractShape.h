@@ -37,11 +37,18 @@ bool mergesWindowRow(GeometryAttr geometry);
 /// Input channels that an item of a filter gradient takes; divides them.
 int64_t filterGradDepthBlock(GeometryAttr geometry, ScheduleAttr schedule);
 
+/// Whether the kernel of a contraction whose operands are bf16 multiplies pairs of channels of the
+/// reduction (vdpbf16ps): weights are bf16 then, [.., depth, T] holding rows of pairs [depth / 2,
+/// T, 2], and an odd depth is padded with zeros. Other kernels widen what they load, and have
+/// weights of f32.
+bool multipliesPairs(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
+
 /// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m +
 /// 2, m + 2, reduction channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T =
 /// lanes * tile_vectors.
+/// `pairs`: of bf16 that are multiplied in pairs.
 llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry,
-                                       ScheduleAttr schedule);
+                                       ScheduleAttr schedule, bool pairs = false);
 
 /// A size of at most `most` in whole blocks, or all where there are few; 0 where neither is
 /// possible.

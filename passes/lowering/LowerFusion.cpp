@@ -14,13 +14,21 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
 
+/// Whether the target multiplies this contraction's operands as bf16. A CPU's filter gradients have
+/// schedules of f32.
+static bool multipliesBf16(Operation *contraction, const kern::TargetFacts &target) {
+  auto operands = contraction->getAttrOfType<TypeAttr>(net::kOperandType);
+  return operands && operands.getValue().isBF16() &&
+         (target.gpu || describe(contraction).kind != kern::ContractKind::FilterGrad);
+}
+
 /// tf32 and bf16 operands may go to tensor cores. Strips in scratch and packed weights are of the
 /// operands' type, whatever activations are stored as.
 static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFacts &target) {
   kern::TargetFacts facts = target;
   auto operands = contraction->getAttrOfType<TypeAttr>(net::kOperandType);
   facts.tensorCores = operands && !operands.getValue().isF32();
-  if (operands && operands.getValue().isBF16())
+  if (multipliesBf16(contraction, target))
     facts.elementBytes = kern::elementBytes(operands.getValue());
   return facts;
 }
@@ -108,9 +116,10 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
     inputs = {k.get(filter)};
   kern::TargetFacts facts = factsFor(contraction, k.target);
   kern::GpuScheduleAttr gpu = kern::gpuSchedule(c.kind, c.geometry, facts);
-  bool inBf16 = gpu ? gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16
-                    : facts.elementBytes == kern::elementBytes(k.b.getBF16Type());
-  auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule),
+  bool pairs = !gpu && multipliesBf16(contraction, k.target) &&
+               kern::multipliesPairs(c.kind, c.geometry, schedule);
+  bool inBf16 = gpu ? gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16 : pairs;
+  auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule, pairs),
                                     inBf16 ? Type(k.b.getBF16Type()) : k.b.getF32Type());
   return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs,
                               ValueRange{k.empty(type, fusion.getLoc())}, c.geometry.getGroups(),

@@ -101,6 +101,7 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.registers = target.cpu.registers;
   pipeline.gpu = target.gpu.has_value();
   pipeline.precision = options.precision;
+  pipeline.bf16Products = target.cpu.has("avx512bf16") && !target.gpu;
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module)) && !(dump && dump->status());
 }

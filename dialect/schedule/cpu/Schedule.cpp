@@ -172,21 +172,21 @@ static ScheduleAttr directFilterGrad(GeometryAttr g, const TargetFacts &target,
 
 /// Cycles in which a core reads the weights of one image's share. One image reads weights that no
 /// cache holds; in a batch they come from the last cache.
-static double streamCost(double elements, const TargetFacts &target) {
+static double streamCost(double bytes, const TargetFacts &target) {
   double rate =
       target.batch == 1 ? target.costs.memoryBytesPerCycle : target.costs.lastCacheBytesPerCycle;
-  return static_cast<double>(target.elementBytes) * elements / rate /
-         static_cast<double>(target.batch);
+  return bytes / rate / static_cast<double>(target.batch);
 }
 
 /// Cycles of one core for an image by Winograd F(m x m, 3x3): products and both transforms.
-/// Weights stream from memory where few tiles share them.
+/// Weights stream from memory where few tiles share them; whatever operands are stored as, they are
+/// transformed and multiplied in f32.
 static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t channels,
                            int64_t tiles, const TargetFacts &target) {
   double points = static_cast<double>((m + 2) * (m + 2)), lanes = static_cast<double>(target.lanes);
   double depthVectors = std::ceil(depth / lanes), channelVectors = std::ceil(channels / lanes);
   double products = points * tiles * depth * channelVectors / target.costs.fmasPerCycle;
-  double stream = streamCost(points * depth * channels, target);
+  double stream = streamCost(kSumBytes * points * depth * channels, target);
   return std::max(products, stream) + 0.2 * std::min(products, stream) +
          tiles * points * target.costs.transformCycles * (depthVectors + channelVectors);
 }
@@ -194,8 +194,8 @@ static double winogradCost(GeometryAttr g, int64_t m, int64_t depth, int64_t cha
 static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_t pixels,
                          const TargetFacts &target) {
   double products = 9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) /
-                    target.costs.fmasPerCycle;
-  double stream = streamCost(9.0 * depth * channels, target);
+                    target.costs.fmasPerCycle * target.elementBytes / kSumBytes;
+  double stream = streamCost(9.0 * target.elementBytes * depth * channels, target);
   return 1.1 * (std::max(products, stream) + 0.2 * std::min(products, stream));
 }
 

@@ -24,7 +24,7 @@ struct TargetFacts {
   bool tensorCores = false; ///< products of operands below f32 are allowed
   target::CpuCosts costs;
   target::GpuFacts device;
-  int64_t elementBytes = 4; ///< of operands, as they are multiplied
+  int64_t elementBytes = 4; ///< of operands of direct algorithms, as they are multiplied
 };
 
 /// Sums of products are f32, whatever their operands are stored as.

@@ -221,7 +221,7 @@ int main(int argc, char **argv) {
     return 2;
   OwningOpRef<ModuleOp> copies = ModuleOp::create(UnknownLoc::get(&context));
   OpBuilder b = OpBuilder::atBlockEnd(copies->getBody());
-  cpu::KernelSet set(context, target->lanes);
+  cpu::KernelSet set(context, *target);
   KernelSignatures known;
   std::vector<std::pair<Version, Version>> pairs;
   file->walk([&](kern::KernelOpInterface launch) {
