@@ -53,6 +53,8 @@ private:
   int64_t block, dyPitch; ///< output channels of a block; elements of a packed pixel of dy
   int64_t depths, xPitch; ///< input channels of a block; elements of a packed pixel of x
   int64_t dyColumns, xRowPitch;
+  bool pairs;   ///< pixels two by two are multiplied as bf16
+  int64_t wide; ///< elements of a row of scratch per channel: of one pixel, or of a pair
   bool lanewise,
       compact; ///< compact: a 1x1 window, of whose input only the pixels in use are packed
 };
@@ -88,6 +90,10 @@ FilterGradEmitter::FilterGradEmitter(KernelEmitter &k, kern::ContractOp op, cons
   dyPitch = g.getGroups() > 1 ? g.getOc()
                               : spread((block + s.getLanes() - 1) / s.getLanes() * s.getLanes());
   dyColumns = s.getFlat() ? 1 : g.getOw();
+  // Beside each other, for a window of one tap, lie the pixels that are pairs.
+  pairs = k.target.bf16 && s.getFlat() && g.getGroups() == 1 && lhs[0].element.isBF16() &&
+          rhs[0].element.isBF16();
+  wide = pairs ? 2 : 1;
   xRowPitch = s.getFlat() ? xPitch : stride * columns * xPitch;
 }
 
@@ -128,8 +134,9 @@ void FilterGradEmitter::emit() {
   // The last tile of a group may read past its channels, and so past the packed rows.
   int64_t dyFloats = s.getStripRows() * dyColumns * dyPitch + tile;
   k.reserveScratch(xFloats + dyFloats, 64);
-  xScratch = launch.scratch;
-  dyScratch = k.at(launch.scratch, xFloats);
+  Type element = pairs ? Type(k.b.getBF16Type()) : launch.scratch.element;
+  xScratch = {launch.scratch.address, element};
+  dyScratch = {k.at(launch.scratch, xFloats).address, element};
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item); });
 }
 
@@ -210,13 +217,13 @@ void FilterGradEmitter::emitFlatChunk(Value low, Value high, Value channel, Valu
         Value offset = moves ? k.add(k.mul(first, pitch), shift) : shift;
         sweep.inputs.push_back({k.at(pointer, offset), moves, pitch});
       }
-      sweep.pixels = rows;
+      sweep.pixels = rows, sweep.pairs = pairs;
       sweep.random = {hyper, k.add(k.mul(first, pitch), shift)};
       sweep.randomPitch = pitch;
       return sweep;
     };
     TypedPointer x = k.at(lhs[0], k.mul(first, g.getIc()));
-    if (kern::blockOf(op.getLhsPrologue()) || depth || xPitch != g.getIc()) {
+    if (pairs || kern::blockOf(op.getLhsPrologue()) || depth || xPitch != g.getIc()) {
       Sweep sweep =
           sweepOf(op.getLhsPrologue(), op.getLhs(), lhs, g.getIc(), depth ? depth : k.c(0));
       sweep.output = xScratch;
@@ -255,7 +262,8 @@ void FilterGradEmitter::emitTiles(TypedPointer x, Value rows, Value channel, Val
       auto callRows = [&](int64_t count, Value m) {
         prefetchNext(channelTile, window, m);
         k.call(tileFunction(x.element, count, vectors),
-               {k.at(x, k.add(xAt, m)), dyAt, k.at(partial, k.add(grad, k.mul(m, tile))), rows});
+               {k.at(x, k.mul(k.add(xAt, m), wide)), dyAt,
+                k.at(partial, k.add(grad, k.mul(m, tile))), pairs ? k.ceilDiv(rows, 2) : rows});
       };
       k.loop(0, wholeRows, a, [&](Value m) { callRows(a, m); });
       if (inner > wholeRows)
@@ -269,12 +277,13 @@ void FilterGradEmitter::emitTiles(TypedPointer x, Value rows, Value channel, Val
                      Value wantsRagged) {
     if (wholeTiles)
       k.loop(firstTile, k.min(lastTile, k.c(wholeTiles)), 1, [&](Value t) {
-        ofTile(group, t, k.at(dyBase, k.mul(k.sub(t, firstTile), tile)), s.getTileVectors());
+        ofTile(group, t, k.at(dyBase, k.mul(k.sub(t, firstTile), tile * wide)), s.getTileVectors());
       });
     if (!ragged)
       return;
     auto last = [&] {
-      ofTile(group, k.c(wholeTiles), k.at(dyBase, k.mul(k.sub(k.c(wholeTiles), firstTile), tile)),
+      ofTile(group, k.c(wholeTiles),
+             k.at(dyBase, k.mul(k.sub(k.c(wholeTiles), firstTile), tile * wide)),
              (ragged + lanes - 1) / lanes);
     };
     wantsRagged ? k.when(wantsRagged, last) : last();
@@ -414,18 +423,22 @@ void FilterGradEmitter::emitTile(KernelEmitter &t, Type xType, int64_t rows, int
       accumulators.push_back(t.loadVector(at(m, u)));
   auto pixel = [&](TypedPointer xAt, TypedPointer dyAt, Values acc) {
     Values y;
-    for (int64_t u = 0; u < vectors; ++u)
-      y.push_back(t.loadVector(t.at(dyAt, u * t.lanes)));
+    for (int64_t u = 0; u < vectors; ++u) {
+      TypedPointer from = t.at(dyAt, wide * u * t.lanes);
+      y.push_back(pairs ? t.loadPairs(from) : t.loadVector(from));
+    }
     for (int64_t m = 0; m < rows; ++m) {
-      Value v = t.splat(t.load(t.at(xAt, m)));
-      for (int64_t u = 0; u < vectors; ++u)
-        acc[m * vectors + u] = t.fma(v, y[u], acc[m * vectors + u]);
+      Value v = pairs ? t.splatPair(t.at(xAt, wide * m)) : t.splat(t.load(t.at(xAt, m)));
+      for (int64_t u = 0; u < vectors; ++u) {
+        Value &sum = acc[m * vectors + u];
+        sum = pairs ? t.addProducts(sum, y[u], v) : t.fma(v, y[u], sum);
+      }
     }
     return acc;
   };
   accumulators = t.reduce(t.c(0), stripRows, 1, accumulators, [&](Value row, ValueRange acc) {
-    TypedPointer xRow = t.at(x, t.mul(row, xRowPitch)),
-                 dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch));
+    TypedPointer xRow = t.at(x, t.mul(row, xRowPitch * wide)),
+                 dyRow = t.at(dy, t.mul(row, dyColumns * dyPitch * wide));
     if (dyColumns == 1)
       return pixel(xRow, dyRow, Values(acc.begin(), acc.end()));
     int64_t unroll = dyColumns % 2 == 0 ? 2 : 1;

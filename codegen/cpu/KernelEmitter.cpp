@@ -169,6 +169,21 @@ void KernelEmitter::storeVector(Value vector, TypedPointer pointer, int64_t vali
                                 alignmentOf(pointer));
 }
 
+void KernelEmitter::storePairs(Value first, Value second, TypedPointer pointer, int64_t valid) {
+  auto wide = VectorType::get({lanes}, b.getI32Type());
+  auto halves = [&](Value vector) {
+    return arith::ExtUIOp::create(b, loc, wide, narrowed(*this, vector, pointer.element));
+  };
+  Value bits = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(wide, int32_t(16)));
+  Value high = arith::ShLIOp::create(b, loc, halves(second), bits);
+  Value stored = arith::OrIOp::create(b, loc, halves(first), high);
+  if (valid == 0 || valid == lanes)
+    LLVM::StoreOp::create(b, loc, stored, pointer.address, alignmentOf(pointer));
+  else
+    LLVM::MaskedStoreOp::create(b, loc, stored, pointer.address, prefixMask(*this, lanes, valid),
+                                alignmentOf(pointer));
+}
+
 void KernelEmitter::streamVector(Value vector, TypedPointer pointer) {
   auto alignment = static_cast<unsigned>(pointer.bytes() * lanes);
   LLVM::StoreOp::create(b, loc, toStorage(b, loc, vector, pointer.element), pointer.address,

@@ -122,6 +122,8 @@ public:
   /// `valid` lanes of a vector (static; below `lanes` the rest reads as zero, is not written).
   Value loadVector(TypedPointer pointer, int64_t valid = 0);
   void storeVector(Value vector, TypedPointer pointer, int64_t valid = 0);
+  /// Two vectors as bf16, lane by lane beside each other.
+  void storePairs(Value first, Value second, TypedPointer pointer, int64_t valid = 0);
   /// Zeroes `count` elements.
   void fillZero(TypedPointer pointer, Value count);
   void fillZero(TypedPointer pointer, int64_t count);

@@ -37,7 +37,6 @@ private:
   Value finish(KernelEmitter &t, ValueRange arguments, Value weights);
   TypedPointer placeOf(Value point, Value d);
   void storePaired(KernelEmitter &t, Value weights, TypedPointer to, Value odd);
-  void storePairs(KernelEmitter &t, Value first, Value second, TypedPointer to);
   void stream(TypedPointer block, Value low, Value high);
 
   KernelEmitter &k;
@@ -188,13 +187,6 @@ void PackEmitter::storePaired(KernelEmitter &t, Value weights, TypedPointer to, 
                         static_cast<unsigned>(to.bytes()));
 }
 
-/// Both steps of pairs.
-void PackEmitter::storePairs(KernelEmitter &t, Value first, Value second, TypedPointer to) {
-  Value high = arith::ShLIOp::create(t.b, t.loc, lowerHalves(t, second), splatI32(t, t.c(16)));
-  LLVM::StoreOp::create(t.b, t.loc, arith::OrIOp::create(t.b, t.loc, lowerHalves(t, first), high),
-                        to.address, static_cast<unsigned>(to.bytes()));
-}
-
 /// `count` elements of each lane, to one vector of lanes each.
 func::FuncOp PackEmitter::packFunction(int64_t count) {
   bool whole = pairs && alongDepth && count % 2 == 0; // pairs, the first step an even one
@@ -210,7 +202,7 @@ func::FuncOp PackEmitter::packFunction(int64_t count) {
       else if (!whole)
         storePaired(t, all[column], at(column), arguments[4]);
       else if (column % 2)
-        storePairs(t, all[column - 1], all[column], at(column - 1));
+        t.storePairs(all[column - 1], all[column], at(column - 1));
   };
   StringRef what = whole ? "pairs_" : "rows_";
   return k.part((what + Twine(count)).str(), argumentTypes(), body);

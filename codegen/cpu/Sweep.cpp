@@ -16,7 +16,9 @@ public:
 private:
   int64_t lanesOf(int64_t v) const { return v == vectors - 1 ? lastLanes : k.lanes; }
   Value offsetOf(int64_t v) { return k.add(channel, v * k.lanes); }
+  Values resultsAt(Value pixel, int64_t v);
   Values termsAt(Value pixel, int64_t v);
+  void emitPairs();
   Values emitSums();
   Values emitMoments();
 
@@ -38,8 +40,8 @@ BlockSweep::BlockSweep(KernelEmitter &k, const Sweep &sweep, Value channel, int6
         still[index].push_back(k.loadVector(k.at(input.pointer, offsetOf(v)), lanesOf(v)));
 }
 
-/// Evaluates the formula for vector `v` of a pixel, stores its value and returns its terms.
-Values BlockSweep::termsAt(Value pixel, int64_t v) {
+/// What the formula yields for vector `v` of a pixel.
+Values BlockSweep::resultsAt(Value pixel, int64_t v) {
   Values arguments;
   for (auto [index, input] : llvm::enumerate(s.inputs)) {
     if (!input.moves) {
@@ -52,7 +54,12 @@ Values BlockSweep::termsAt(Value pixel, int64_t v) {
   RandomSource random = s.random;
   if (random.hyper)
     random.element = k.add(random.element, k.add(k.mul(pixel, s.randomPitch), offsetOf(v)));
-  Values results = s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
+  return s.formula ? emitFormula(k, *s.formula, arguments, random) : Values{arguments[0]};
+}
+
+/// Stores the value of vector `v` of a pixel and returns its terms.
+Values BlockSweep::termsAt(Value pixel, int64_t v) {
+  Values results = resultsAt(pixel, v);
   size_t first = 0;
   if (s.output)
     k.storeVector(results[first++], k.at(s.output, k.add(k.mul(pixel, s.outputPitch), offsetOf(v))),
@@ -100,7 +107,24 @@ Values BlockSweep::emitMoments() {
   return pivots;
 }
 
+/// Two pixels at a time; beside a last odd one are zeros.
+void BlockSweep::emitPairs() {
+  auto store = [&](Value pixel, llvm::function_ref<Value(int64_t)> second) {
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value at = k.add(k.mul(pixel, s.outputPitch), k.mul(offsetOf(v), 2));
+      k.storePairs(resultsAt(pixel, v)[0], second(v), k.at(s.output, at), lanesOf(v));
+    }
+  };
+  Value odd = k.rem(s.pixels, 2), whole = k.sub(s.pixels, odd);
+  k.loop(k.c(0), whole, 2, [&](Value pixel) {
+    store(pixel, [&](int64_t v) { return resultsAt(k.add(pixel, 1), v)[0]; });
+  });
+  k.when(k.less(k.c(0), odd), [&] { store(whole, [&](int64_t) { return k.zeros(); }); });
+}
+
 void BlockSweep::emit() {
+  if (s.pairs)
+    return emitPairs();
   Values sums = s.moments ? emitMoments() : emitSums();
   for (auto [index, sum] : llvm::enumerate(sums)) {
     int64_t row = static_cast<int64_t>(index) / vectors, v = static_cast<int64_t>(index) % vectors;

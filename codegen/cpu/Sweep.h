@@ -20,6 +20,7 @@ struct Sweep {
   llvm::SmallVector<SweepInput> inputs;
   TypedPointer output; ///< null: nothing is stored
   int64_t outputPitch = 0;
+  bool pairs = false;    ///< pixels 2i and 2i + 1 lie channel by channel beside each other, as bf16
   int64_t terms = 0;     ///< channel sums that the formula yields last
   bool moments = false;  ///< of the only term: pivot, sum and sum of squares about it
   TypedPointer partials; ///< [terms or 3, sumPitch], added to nothing: overwritten
