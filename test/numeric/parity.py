@@ -39,6 +39,8 @@ CASES = {
     "resnext50_32x4d": ("resnet.net", "resnext50_32x4d", 64, 25, 20, 3),
     "squeezenet1_1": ("squeezenet.net", "squeezenet1_1", 64, 8, 20, 1),
     "mobilenet_v2": ("mobilenet_v2.net", "mobilenet_v2", 64, 25, 20, 5),
+    "convnext": ("convnext.net", "convnext", 64, 3, 20, 1),
+    "vit": ("vit.net", "vit", 40, 3, 20, 1),
     "mobilenet_v3_small": ("mobilenet_v3.net", "mobilenet_v3_small", 64, 25, 20, 1),
 }
 
