@@ -70,6 +70,7 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
       .Case([&](kern::TransposeOp op) { emitTranspose(k, op, view); })
       .Case([&](kern::CopyOp op) { emitCopy(k, op, view); })
       .Case([&](kern::MeanLossOp op) { emitMeanLoss(k, op, view); })
+      .Case([&](kern::LabelShareOp op) { emitLabelShare(k, op, view); })
       .Case([&](kern::UpdateOp op) { emitUpdate(k, op, view); })
       .Case([&](kern::SumSquaresOp op) { emitSumSquares(k, op, view); })
       .Case([&](kern::NormOp op) { emitNorm(k, op, view); })

@@ -25,6 +25,7 @@ void emitMove(KernelEmitter &k, kern::MoveOp op, const Launch &launch);
 void emitTranspose(KernelEmitter &k, kern::TransposeOp op, const Launch &launch);
 void emitCopy(KernelEmitter &k, kern::CopyOp op, const Launch &launch);
 void emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch &launch);
+void emitLabelShare(KernelEmitter &k, kern::LabelShareOp op, const Launch &launch);
 void emitUpdate(KernelEmitter &k, kern::UpdateOp op, const Launch &launch);
 void emitSumSquares(KernelEmitter &k, kern::SumSquaresOp op, const Launch &launch);
 void emitNorm(KernelEmitter &k, kern::NormOp op, const Launch &launch);

@@ -27,6 +27,11 @@ private:
   void softmaxGrad(Value row);
   void difference(Value row, bool squared);
   void differenceGrad(Value row, bool squared);
+  void binaryCrossEntropy(Value row);
+  void binaryCrossEntropyGrad(Value row);
+  void diceSums(Value row);
+  void dice(Value row);
+  void diceGrad(Value row);
   void lrn(Value row);
   void lrnGrad(Value row);
 
@@ -41,6 +46,28 @@ private:
   Value label(Value row) {
     return k.load(k.at(launch.buffers[1], row)); // i64
   }
+  /// How much labels are smoothed: the last input.
+  Value smoothing() { return k.load(launch.buffers[launch.buffers.size() - 2]); }
+  /// Whether a label counts, where `numbers` beyond the first `before` name one that does not;
+  /// null: all do.
+  Value counts(Value label, size_t before) {
+    if (op.getNumbers().size() <= before)
+      return {};
+    return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, label,
+                                 k.c(static_cast<int64_t>(op.getNumbers()[before])));
+  }
+  /// `value` times the share of labels that count, or 0 where this one does not.
+  Value ofCounted(Value value, Value counted) {
+    return counted ? k.select(counted, k.fmul(value, k.load(launch.buffers[2])), k.number(0))
+                   : value;
+  }
+  Value wide(double v) { return arith::ConstantOp::create(k.b, k.loc, k.b.getF64FloatAttr(v)); }
+  Value widen(Value x) { return arith::ExtFOp::create(k.b, k.loc, k.b.getF64Type(), x); }
+  Value narrow(Value x) { return arith::TruncFOp::create(k.b, k.loc, k.f32(), x); }
+  Value isEqual(Value x, Value y) {
+    return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, x, y);
+  }
+  Value binaryTarget(Value target, size_t classes);
   Value fold(Value start, llvm::function_ref<Value(Value channel, Value acc)> body) {
     return k.reduce(k.c(0), k.c(channels), 1, start,
                     [&](Value i, ValueRange acc) { return Values{body(i, acc[0])}; })[0];
@@ -76,29 +103,32 @@ std::pair<Value, Value> RowEmitter::maxAndSum(TypedPointer x) {
 
 void RowEmitter::crossEntropy(Value row) {
   TypedPointer x = input(0, row);
-  Value smoothing = k.load(launch.buffers[2]);
+  Value smoothing = this->smoothing();
   auto [max, sum] = maxAndSum(x);
   Value logSum = k.fadd(log(sum), max);
-  Value wanted;
+  Value wanted, counted;
   if (isSoft()) {
     TypedPointer targets = input(1, row);
     wanted = fold(k.number(0), [&](Value i, Value acc) {
       return k.fadd(acc, k.fmul(k.load(k.at(targets, i)), k.load(k.at(x, i))));
     });
   } else {
-    wanted = k.load(k.at(x, label(row)));
+    Value own = label(row);
+    if ((counted = counts(own, 0)))
+      own = k.select(counted, own, k.c(0));
+    wanted = k.load(k.at(x, own));
   }
   Value loss = k.fsub(logSum, wanted);
   Value total =
       fold(k.number(0), [&](Value i, Value acc) { return k.fadd(acc, k.load(k.at(x, i))); });
   Value uniform = k.fsub(logSum, k.fmul(total, k.number(1.0 / static_cast<double>(channels))));
   loss = k.fadd(k.fmul(loss, k.fsub(k.number(1), smoothing)), k.fmul(uniform, smoothing));
-  k.store(loss, k.at(launch.buffers.back(), row));
+  k.store(ofCounted(loss, counted), k.at(launch.buffers.back(), row));
 }
 
 void RowEmitter::crossEntropyGrad(Value row) {
   double weight = op.getNumbers()[0];
-  Value smoothing = k.load(launch.buffers[2]),
+  Value smoothing = this->smoothing(),
         rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
   Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
   TypedPointer x = input(0, row), out = output(row);
@@ -112,6 +142,8 @@ void RowEmitter::crossEntropyGrad(Value row) {
     targets = input(1, row);
   else
     target = label(row);
+  if (target)
+    scale = ofCounted(scale, counts(target, 1));
   k.loop(0, channels, 1, [&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), max)), inverse);
     Value wanted;
@@ -183,6 +215,99 @@ void RowEmitter::differenceGrad(Value row, bool squared) {
       d = arith::SelectOp::create(k.b, k.loc, isZero, k.zeros(), sign);
     }
     k.storeVector(k.fmul(scale, d), k.at(out, i), valid);
+  });
+}
+
+/// A target of binary cross entropy, smoothed and cut at the threshold; `numbers` from `classes`
+/// on.
+Value RowEmitter::binaryTarget(Value target, size_t classes) {
+  Value smoothing = this->smoothing();
+  Value smoothed = k.fadd(k.fmul(target, k.fsub(k.number(1), smoothing)),
+                          k.fmul(smoothing, k.number(1.0 / op.getNumbers()[classes])));
+  if (op.getNumbers().size() <= classes + 1)
+    return smoothed;
+  Value above = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, smoothed,
+                                      k.number(op.getNumbers()[classes + 1]));
+  return k.select(above, k.number(1), k.number(0));
+}
+
+/// Mean over the row of max(x, 0) - x t + log(1 + exp -|x|).
+void RowEmitter::binaryCrossEntropy(Value row) {
+  TypedPointer x = input(0, row), target = input(1, row);
+  Value sum = fold(wide(0), [&](Value i, Value acc) {
+    Value v = k.load(k.at(x, i)), t = binaryTarget(k.load(k.at(target, i)), 0);
+    Value size = math::AbsFOp::create(k.b, k.loc, v);
+    Value positive = k.fmul(k.fadd(v, size), k.number(0.5));
+    Value rest = log(k.fadd(k.number(1), exp(k.fsub(k.number(0), size))));
+    return k.fadd(acc, widen(k.fadd(k.fsub(positive, k.fmul(v, t)), rest)));
+  });
+  Value mean = k.fmul(sum, wide(1.0 / static_cast<double>(channels)));
+  k.store(narrow(mean), k.at(launch.buffers.back(), row));
+}
+
+/// weight / images times sigmoid(x) - t.
+void RowEmitter::binaryCrossEntropyGrad(Value row) {
+  TypedPointer x = input(0, row), target = input(1, row), out = output(row);
+  Value scale = k.fdiv(k.number(op.getNumbers()[0]),
+                       arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
+  k.loop(0, channels, 1, [&](Value i) {
+    Value v = k.load(k.at(x, i)), t = binaryTarget(k.load(k.at(target, i)), 1);
+    Value p = k.fdiv(k.number(1), k.fadd(k.number(1), exp(k.fsub(k.number(0), v))));
+    k.store(k.fmul(scale, k.fsub(p, t)), k.at(out, i));
+  });
+}
+
+/// One class of one image: sum p t, and sum p + t, over its pixels.
+void RowEmitter::diceSums(Value row) {
+  int64_t classes = static_cast<int64_t>(op.getPixels());
+  Value image = k.div(row, classes), own = k.rem(row, classes);
+  TypedPointer p = k.at(launch.buffers[0], k.add(k.mul(image, channels * classes), own));
+  TypedPointer labels = k.at(launch.buffers[1], k.mul(image, channels));
+  Value zero = wide(0);
+  Values sums = k.reduce(k.c(0), k.c(channels), 1, {zero, zero}, [&](Value i, ValueRange acc) {
+    Value v = widen(k.load(k.at(p, k.mul(i, classes)))), label = k.load(k.at(labels, i));
+    Value hit = isEqual(label, own);
+    Value both = k.fadd(v, k.select(hit, wide(1), zero));
+    if (Value counted = counts(label, 0))
+      both = k.select(counted, both, zero);
+    return Values{k.fadd(acc[0], k.select(hit, v, zero)), k.fadd(acc[1], both)};
+  });
+  TypedPointer out = k.at(launch.buffers.back(), k.mul(row, 2));
+  k.store(narrow(sums[0]), out);
+  k.store(narrow(sums[1]), k.at(out, 1));
+}
+
+/// 1 - mean over classes of (2 sum p t + smooth) / (sum (p + t) + smooth).
+void RowEmitter::dice(Value row) {
+  TypedPointer sums = k.at(launch.buffers[0], k.mul(row, 2 * channels));
+  Value smooth = wide(op.getNumbers()[0]);
+  Value total = fold(wide(0), [&](Value i, Value acc) {
+    TypedPointer own = k.at(sums, k.mul(i, 2));
+    Value both = k.fmul(widen(k.load(own)), wide(2));
+    return k.fadd(acc, k.fdiv(k.fadd(both, smooth), k.fadd(widen(k.load(k.at(own, 1))), smooth)));
+  });
+  Value mean = k.fmul(total, wide(1.0 / static_cast<double>(channels)));
+  k.store(narrow(k.fsub(wide(1), mean)), k.at(launch.buffers.back(), row));
+}
+
+/// With a = 2 sum p t + smooth and b = sum (p + t) + smooth: (a - 2 b t) / b^2, times weight over
+/// images and classes.
+void RowEmitter::diceGrad(Value row) {
+  double weight = op.getNumbers()[0] / static_cast<double>(channels);
+  TypedPointer out = output(row);
+  Value own = label(row);
+  TypedPointer sums = k.at(launch.buffers[2], k.mul(k.div(row, op.getPixels()), 2 * channels));
+  Value scale =
+      k.fdiv(k.number(weight), arith::SIToFPOp::create(k.b, k.loc, k.f32(), launch.images));
+  if (Value counted = counts(own, 2))
+    scale = k.select(counted, scale, k.number(0));
+  Value smooth = k.number(op.getNumbers()[1]);
+  k.loop(0, channels, 1, [&](Value i) {
+    TypedPointer pair = k.at(sums, k.mul(i, 2));
+    Value a = k.fadd(k.fmul(k.load(pair), k.number(2)), smooth);
+    Value b = k.fadd(k.load(k.at(pair, 1)), smooth);
+    Value hit = k.select(isEqual(i, own), k.fmul(b, k.number(2)), k.number(0));
+    k.store(k.fmul(scale, k.fdiv(k.fdiv(k.fsub(a, hit), b), b)), k.at(out, i));
   });
 }
 
@@ -270,6 +395,16 @@ void RowEmitter::emit() {
     case kern::RowKind::SquaredGrad:
     case kern::RowKind::AbsoluteGrad:
       return differenceGrad(row, op.getKind() == kern::RowKind::SquaredGrad);
+    case kern::RowKind::Bce:
+      return binaryCrossEntropy(row);
+    case kern::RowKind::BceGrad:
+      return binaryCrossEntropyGrad(row);
+    case kern::RowKind::DiceSums:
+      return diceSums(row);
+    case kern::RowKind::Dice:
+      return dice(row);
+    case kern::RowKind::DiceGrad:
+      return diceGrad(row);
     case kern::RowKind::Lrn:
       return lrn(row);
     case kern::RowKind::LrnGrad:
@@ -304,5 +439,23 @@ void netc::cpu::emitMeanLoss(KernelEmitter &k, kern::MeanLossOp op, const Launch
     }
     Value mean = k.fdiv(total, arith::SIToFPOp::create(k.b, k.loc, f64, launch.images));
     k.store(arith::TruncFOp::create(k.b, k.loc, k.f32(), mean), launch.buffers.back());
+  });
+}
+
+/// All labels over those that count; 1 over one where none does.
+void netc::cpu::emitLabelShare(KernelEmitter &k, kern::LabelShareOp op, const Launch &launch) {
+  k.loop(launch.begin, launch.end, 1, [&](Value) {
+    Value count = k.mul(launch.images, static_cast<int64_t>(op.getLabels()));
+    Value ignored = k.c(static_cast<int64_t>(op.getIgnore()));
+    Value counted = k.reduce(k.c(0), count, 1, k.c(0), [&](Value i, ValueRange acc) {
+      Value label = k.load(k.at(launch.buffers[0], i));
+      Value own = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, label, ignored);
+      return Values{k.add(acc[0], k.select(own, k.c(1), k.c(0)))};
+    })[0];
+    auto wide = [&](Value x) {
+      return Value(arith::SIToFPOp::create(k.b, k.loc, k.b.getF64Type(), x));
+    };
+    Value share = k.fdiv(wide(count), wide(k.max(counted, k.c(1))));
+    k.store(arith::TruncFOp::create(k.b, k.loc, k.f32(), share), launch.buffers.back());
   });
 }

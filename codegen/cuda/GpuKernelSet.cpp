@@ -79,6 +79,7 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
           .Case([&](kern::TransposeOp op) { return emitTranspose(k, op, view), success(); })
           .Case([&](kern::CopyOp op) { return emitCopy(k, op, view), success(); })
           .Case([&](kern::MeanLossOp op) { return emitMeanLoss(k, op, view), success(); })
+          .Case([&](kern::LabelShareOp op) { return emitLabelShare(k, op, view), success(); })
           .Case([&](kern::UpdateOp op) { return emitUpdate(k, op, view), success(); })
           .Case([&](kern::SumSquaresOp op) { return emitSumSquares(k, op, view), success(); })
           .Case([&](kern::NormOp op) { return emitNorm(k, op, view), success(); })

@@ -21,6 +21,7 @@ void emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch);
 void emitTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch);
 void emitCopy(GpuEmitter &k, kern::CopyOp op, const Launch &launch);
 void emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &launch);
+void emitLabelShare(GpuEmitter &k, kern::LabelShareOp op, const Launch &launch);
 void emitUpdate(GpuEmitter &k, kern::UpdateOp op, const Launch &launch);
 void emitSumSquares(GpuEmitter &k, kern::SumSquaresOp op, const Launch &launch);
 void emitNorm(GpuEmitter &k, kern::NormOp op, const Launch &launch);

@@ -26,6 +26,11 @@ private:
   void softmaxGrad(Value row);
   void difference(Value row, bool squared);
   void differenceGrad(Value row, bool squared);
+  void binaryCrossEntropy(Value row);
+  void binaryCrossEntropyGrad(Value row);
+  void diceSums(Value row);
+  void dice(Value row);
+  void diceGrad(Value row);
   void lrn(bool gradient);
   void norm(Value row);
   void normGrad(Value row);
@@ -50,6 +55,27 @@ private:
   /// The label as i32; classes fit.
   Value label(Value row) {
     return arith::TruncIOp::create(k.b, k.loc, k.i32(), k.load(k.at(launch.buffers[1], row)));
+  }
+  /// How much labels are smoothed: the last input.
+  Value smoothing() { return k.load(launch.buffers[launch.buffers.size() - 2]); }
+  /// Whether a label counts, where `numbers` beyond the first `before` name one that does not;
+  /// null: all do.
+  Value counts(Value label, size_t before) {
+    if (op.getNumbers().size() <= before)
+      return {};
+    Value ignored = arith::ConstantOp::create(
+        k.b, k.loc, k.b.getI32IntegerAttr(static_cast<int32_t>(op.getNumbers()[before])));
+    return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, label, ignored);
+  }
+  /// `value` times the share of labels that count, or 0 where this one does not.
+  Value ofCounted(Value value, Value counted) {
+    return counted ? k.select(counted, k.fmul(value, k.load(launch.buffers[2])), k.number(0))
+                   : value;
+  }
+  Value binaryTarget(Value target, size_t classes);
+  /// Over the whole row in f64, by all threads of the block.
+  Value sum64(llvm::function_ref<Value(Value)> term) {
+    return fold(k.number64(0), [&](Value x, Value y) { return k.fadd(x, y); }, term);
   }
   void overChannels(llvm::function_ref<void(Value)> body) {
     k.loop(k.thread(), k.c(channels), k.threads, body);
@@ -90,26 +116,30 @@ private:
 
 void RowEmitter::crossEntropy(Value row) {
   TypedPointer x = input(0, row);
-  Value smoothing = k.load(launch.buffers[2]);
+  Value smoothing = this->smoothing();
   auto [max, total] = maxAndSum(x);
   Value logSum = k.fadd(log(total), max);
-  Value wanted;
+  Value wanted, counted;
   if (isSoft()) {
     TypedPointer targets = input(1, row);
     wanted = sum([&](Value i) { return k.fmul(k.load(k.at(targets, i)), k.load(k.at(x, i))); });
   } else {
-    wanted = k.load(k.at(x, label(row)));
+    Value own = label(row);
+    if ((counted = counts(own, 0)))
+      own = k.select(counted, own, k.c(0));
+    wanted = k.load(k.at(x, own));
   }
   Value loss = k.fsub(logSum, wanted);
   Value all = sum([&](Value i) { return k.load(k.at(x, i)); });
   Value uniform = k.fsub(logSum, k.fmul(all, k.number(1.0 / static_cast<double>(channels))));
   loss = k.fadd(k.fmul(loss, k.fsub(k.number(1), smoothing)), k.fmul(uniform, smoothing));
+  loss = ofCounted(loss, counted);
   k.when(k.equal(k.thread(), 0), [&] { k.store(loss, k.at(launch.buffers.back(), row)); });
 }
 
 void RowEmitter::crossEntropyGrad(Value row) {
   double weight = op.getNumbers()[0];
-  Value smoothing = k.load(launch.buffers[2]),
+  Value smoothing = this->smoothing(),
         rest = k.fmul(smoothing, k.number(1.0 / static_cast<double>(channels)));
   Value sharp = k.fsub(k.number(1), smoothing), hit = k.fadd(sharp, rest);
   TypedPointer x = input(0, row), out = output(row);
@@ -121,6 +151,8 @@ void RowEmitter::crossEntropyGrad(Value row) {
     targets = input(1, row);
   else
     target = label(row);
+  if (target)
+    scale = ofCounted(scale, counts(target, 1));
   overChannels([&](Value i) {
     Value p = k.fmul(exp(k.fsub(k.load(k.at(x, i)), m)), inverse);
     Value wanted = targets ? k.fadd(k.fmul(k.load(k.at(targets, i)), sharp), rest)
@@ -174,6 +206,106 @@ void RowEmitter::differenceGrad(Value row, bool squared) {
                    k.select(holds(arith::CmpFPredicate::OLT), k.number(-1), k.number(0)));
     }
     k.store(k.fmul(scale, d), k.at(out, i));
+  });
+}
+
+/// A target of binary cross entropy, smoothed and cut at the threshold; `numbers` from `classes`
+/// on.
+Value RowEmitter::binaryTarget(Value target, size_t classes) {
+  Value smoothing = this->smoothing();
+  Value smoothed = k.fadd(k.fmul(target, k.fsub(k.number(1), smoothing)),
+                          k.fmul(smoothing, k.number(1.0 / op.getNumbers()[classes])));
+  if (op.getNumbers().size() <= classes + 1)
+    return smoothed;
+  Value above = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, smoothed,
+                                      k.number(op.getNumbers()[classes + 1]));
+  return k.select(above, k.number(1), k.number(0));
+}
+
+/// Mean over the row of max(x, 0) - x t + log(1 + exp -|x|).
+void RowEmitter::binaryCrossEntropy(Value row) {
+  TypedPointer x = input(0, row), target = input(1, row);
+  Value sum = sum64([&](Value i) {
+    Value v = k.load(k.at(x, i)), t = binaryTarget(k.load(k.at(target, i)), 0);
+    Value size = math::AbsFOp::create(k.b, k.loc, v);
+    Value positive = k.fmul(k.fadd(v, size), k.number(0.5));
+    Value rest = log(k.fadd(k.number(1), exp(k.fsub(k.number(0), size))));
+    return k.extend(k.fadd(k.fsub(positive, k.fmul(v, t)), rest));
+  });
+  Value mean = k.fmul(sum, k.number64(1.0 / static_cast<double>(channels)));
+  k.when(k.equal(k.thread(), 0),
+         [&] { k.store(k.truncate(mean), k.at(launch.buffers.back(), row)); });
+}
+
+/// weight / images times sigmoid(x) - t.
+void RowEmitter::binaryCrossEntropyGrad(Value row) {
+  TypedPointer x = input(0, row), target = input(1, row), out = output(row);
+  Value scale = k.fdiv(k.number(op.getNumbers()[0]), k.toF32(launch.images));
+  overChannels([&](Value i) {
+    Value v = k.load(k.at(x, i)), t = binaryTarget(k.load(k.at(target, i)), 1);
+    Value p = k.fdiv(k.number(1), k.fadd(k.number(1), exp(k.fsub(k.number(0), v))));
+    k.store(k.fmul(scale, k.fsub(p, t)), k.at(out, i));
+  });
+}
+
+/// One class of one image: sum p t, and sum p + t, over its pixels.
+void RowEmitter::diceSums(Value row) {
+  int64_t classes = static_cast<int64_t>(op.getPixels());
+  Value image = k.div(row, classes), own = k.rem(row, classes);
+  TypedPointer p = k.at(launch.buffers[0], k.element(image, channels * classes, own));
+  TypedPointer labels = k.at(launch.buffers[1], k.element(image, channels, k.c(0)));
+  auto labelOf = [&](Value i) -> Value {
+    return arith::TruncIOp::create(k.b, k.loc, k.i32(), k.load(k.at(labels, i)));
+  };
+  auto probability = [&](Value i) { return k.load(k.at(p, k.element(i, classes, k.c(0)))); };
+  Value hits = sum64([&](Value i) {
+    return k.extend(k.select(k.equal(labelOf(i), own), probability(i), k.number(0)));
+  });
+  Value all = sum64([&](Value i) {
+    Value label = labelOf(i);
+    Value hit = k.select(k.equal(label, own), k.number64(1), k.number64(0));
+    Value both = k.fadd(k.extend(probability(i)), hit);
+    Value counted = counts(label, 0);
+    return counted ? k.select(counted, both, k.number64(0)) : both;
+  });
+  TypedPointer out = k.at(launch.buffers.back(), k.element(row, 2, k.c(0)));
+  k.when(k.equal(k.thread(), 0), [&] {
+    k.store(k.truncate(hits), out);
+    k.store(k.truncate(all), k.at(out, k.c(1)));
+  });
+}
+
+/// 1 - mean over classes of (2 sum p t + smooth) / (sum (p + t) + smooth).
+void RowEmitter::dice(Value row) {
+  TypedPointer sums = k.at(launch.buffers[0], k.element(row, 2 * channels, k.c(0)));
+  Value smooth = k.number64(op.getNumbers()[0]);
+  Value total = sum64([&](Value i) {
+    Value hits = k.extend(k.load(k.at(sums, k.element(i, 2, k.c(0)))));
+    Value all = k.extend(k.load(k.at(sums, k.element(i, 2, k.c(1)))));
+    return k.fdiv(k.fadd(k.fmul(hits, k.number64(2)), smooth), k.fadd(all, smooth));
+  });
+  Value loss =
+      k.fsub(k.number64(1), k.fmul(total, k.number64(1.0 / static_cast<double>(channels))));
+  k.when(k.equal(k.thread(), 0),
+         [&] { k.store(k.truncate(loss), k.at(launch.buffers.back(), row)); });
+}
+
+/// With a = 2 sum p t + smooth and b = sum (p + t) + smooth: (a - 2 b t) / b^2, times weight over
+/// images and classes.
+void RowEmitter::diceGrad(Value row) {
+  double weight = op.getNumbers()[0] / static_cast<double>(channels);
+  TypedPointer out = output(row);
+  Value own = label(row), image = k.div(row, static_cast<int64_t>(op.getPixels()));
+  TypedPointer sums = k.at(launch.buffers[2], k.element(image, 2 * channels, k.c(0)));
+  Value scale = k.fdiv(k.number(weight), k.toF32(launch.images));
+  if (Value counted = counts(own, 2))
+    scale = k.select(counted, scale, k.number(0));
+  Value smooth = k.number(op.getNumbers()[1]);
+  overChannels([&](Value i) {
+    Value a = k.fadd(k.fmul(k.load(k.at(sums, k.element(i, 2, k.c(0)))), k.number(2)), smooth);
+    Value b = k.fadd(k.load(k.at(sums, k.element(i, 2, k.c(1)))), smooth);
+    Value hit = k.select(k.equal(i, own), k.fmul(b, k.number(2)), k.number(0));
+    k.store(k.fmul(scale, k.fdiv(k.fdiv(k.fsub(a, hit), b), b)), k.at(out, i));
   });
 }
 
@@ -278,6 +410,16 @@ void RowEmitter::emit() {
   case kern::RowKind::SquaredGrad:
   case kern::RowKind::AbsoluteGrad:
     return differenceGrad(row, op.getKind() == kern::RowKind::SquaredGrad);
+  case kern::RowKind::Bce:
+    return binaryCrossEntropy(row);
+  case kern::RowKind::BceGrad:
+    return binaryCrossEntropyGrad(row);
+  case kern::RowKind::DiceSums:
+    return diceSums(row);
+  case kern::RowKind::Dice:
+    return dice(row);
+  case kern::RowKind::DiceGrad:
+    return diceGrad(row);
   default:
     return softmaxGrad(row);
   }
@@ -304,4 +446,22 @@ void netc::cuda::emitMeanLoss(GpuEmitter &k, kern::MeanLossOp op, const Launch &
   }
   Value mean = k.fdiv(total, k.toF64(launch.images));
   k.when(k.equal(k.thread(), 0), [&] { k.store(k.truncate(mean), launch.buffers.back()); });
+}
+
+/// All labels over those that count; 1 over one where none does. One block.
+void netc::cuda::emitLabelShare(GpuEmitter &k, kern::LabelShareOp op, const Launch &launch) {
+  k.threads = 256;
+  k.grid = {1, 0, 1};
+  Value count = k.mul(launch.images, static_cast<int64_t>(op.getLabels()));
+  Value ignored = arith::ConstantOp::create(
+      k.b, k.loc, k.b.getI64IntegerAttr(static_cast<int64_t>(op.getIgnore())));
+  Value own = k.reduce(k.thread(), count, k.threads, k.number64(0), [&](Value i, ValueRange acc) {
+    Value label = k.load(k.at(launch.buffers[0], i));
+    Value counts = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, label, ignored);
+    return Values{k.fadd(acc[0], k.select(counts, k.number64(1), k.number64(0)))};
+  })[0];
+  Value counted = k.blockReduce(own, k.threads, [&](Value x, Value y) { return k.fadd(x, y); });
+  Value some = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, counted, k.number64(0));
+  Value share = k.fdiv(k.toF64(count), k.select(some, counted, k.number64(1)));
+  k.when(k.equal(k.thread(), 0), [&] { k.store(k.truncate(share), launch.buffers.back()); });
 }

@@ -25,14 +25,21 @@ static std::string storageName(Type type) {
   return name;
 }
 
-/// Each term of the loss: kind, output, weight.
+/// Each term of the loss: kind, output, weight, and what else its kernels know.
 static json::Array lossesJson(ModuleOp module) {
   json::Array terms;
   if (auto list = module->getAttrOfType<ArrayAttr>("net.losses"))
-    for (auto loss : list.getAsRange<net::LossAttr>())
-      terms.push_back(json::Object{{"kind", net::stringifyLossKind(loss.getKind())},
-                                   {"output", loss.getOutput()},
-                                   {"weight", loss.getWeight().getValueAsDouble()}});
+    for (auto loss : list.getAsRange<net::LossAttr>()) {
+      json::Object term{{"kind", net::stringifyLossKind(loss.getKind())},
+                        {"output", loss.getOutput()},
+                        {"weight", loss.getWeight().getValueAsDouble()}};
+      if (auto ignored = loss.option<IntegerAttr>("ignore"))
+        term["ignore"] = ignored.getInt();
+      for (StringRef name : {"threshold", "smooth"})
+        if (auto value = loss.option<FloatAttr>(name))
+          term[name] = value.getValueAsDouble();
+      terms.push_back(std::move(term));
+    }
   return terms;
 }
 

@@ -93,7 +93,10 @@ def UpdateOpInterface : OpInterface<"UpdateOpInterface"> {
       "::llvm::SmallVector<int64_t>", "getStateSlots", (ins)>,
     InterfaceMethod<"Whether it reads the norms of the parameter and of its gradient.",
       "bool", "needsNorms", (ins), "", "return false;">,
-    InterfaceMethod<"The next parameter and the next state, element by element.",
+    InterfaceMethod<"Whether it writes the gradient too, for an update that follows.",
+      "bool", "replacesGradient", (ins), "", "return false;">,
+    InterfaceMethod<[{The next parameter and the next state, and the gradient's replacement if there is one, element by
+      element.}],
       "::llvm::SmallVector<::mlir::Value>", "buildUpdate",
       (ins "::mlir::OpBuilder &":$builder, "const ::netc::UpdateScalars &":$scalars)>
   ];

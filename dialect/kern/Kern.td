@@ -346,7 +346,10 @@ def Kern_RowKind : I32EnumAttr<"RowKind", "which function of a row", [
     I32EnumAttrCase<"Squared", 6, "squared">, I32EnumAttrCase<"SquaredGrad", 7, "squared_grad">,
     I32EnumAttrCase<"Absolute", 8, "absolute">, I32EnumAttrCase<"AbsoluteGrad", 9, "absolute_grad">,
     I32EnumAttrCase<"Norm", 10, "norm">, I32EnumAttrCase<"NormGrad", 11, "norm_grad">,
-    I32EnumAttrCase<"GroupMean", 12, "group_mean">]> {
+    I32EnumAttrCase<"GroupMean", 12, "group_mean">,
+    I32EnumAttrCase<"Bce", 13, "bce">, I32EnumAttrCase<"BceGrad", 14, "bce_grad">,
+    I32EnumAttrCase<"DiceSums", 15, "dice_sums">, I32EnumAttrCase<"Dice", 16, "dice">,
+    I32EnumAttrCase<"DiceGrad", 17, "dice_grad">]> {
   let cppNamespace = "::netc::kern";
   let genSpecializedAttr = 0;
 }
@@ -356,8 +359,12 @@ def Kern_RowOp : Kern_KernelOp<"row"> {
   let summary = "a function of all channels of one pixel: softmax, losses, LRN, and gradients";
   let description = [{
     `numbers`: gradients of losses {weight, over the batch yet to be divided by}; lrn {size, alpha, beta, k}. The last
-    input of cross_entropy and its gradient is the label smoothing, [1]. squared and absolute: the mean difference of two rows.
-    norm and norm_grad {eps}; group_mean {groups}. Rows of tensors without a batch are `pixels` in all.
+    input of cross_entropy, bce and their gradients is the label smoothing, [1]. squared and absolute: the mean difference of
+    two rows. norm and norm_grad {eps}; group_mean {groups}. Rows of tensors without a batch are `pixels` in all.
+    bce appends {classes} and, if there is one, {threshold}. A label that is ignored is the last number; cross
+    entropy then reads kern.label_share's factor between labels and smoothing.
+    dice_sums: a row is one class of an image, `pixels` counts classes and `channels` pixels, which are that many classes
+    apart. dice {smooth} reads its sums, dice_grad {weight, smooth} the probabilities, the labels and the sums.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, Kern_RowKindAttr:$kind,
       DenseF64ArrayAttr:$numbers, I64Attr:$pixels, I64Attr:$channels, I64Attr:$lanes);
@@ -370,6 +377,11 @@ def Kern_RowOp : Kern_KernelOp<"row"> {
 def Kern_MeanLossOp : Kern_UnaryKernel<"mean_loss"> {
   let summary = "sum over heads of weight times the mean of all losses, added in f64 in order";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseF64ArrayAttr:$weights);
+}
+
+def Kern_LabelShareOp : Kern_UnaryKernel<"label_share"> {
+  let summary = "net.label_share of `labels` labels an image, in one item";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$ignore, I64Attr:$labels);
 }
 
 def Kern_CopyOp : Kern_UnaryKernel<"copy"> {

@@ -114,6 +114,7 @@ NETC_KERNEL_EFFECTS(MatmulOp)
 NETC_KERNEL_EFFECTS(PoolOp)
 NETC_KERNEL_EFFECTS(RowOp)
 NETC_KERNEL_EFFECTS(MeanLossOp)
+NETC_KERNEL_EFFECTS(LabelShareOp)
 NETC_KERNEL_EFFECTS(CopyOp)
 NETC_KERNEL_EFFECTS(UpdateOp)
 NETC_KERNEL_EFFECTS(SumSquaresOp)
@@ -222,6 +223,7 @@ Grid RowOp::getGrid() {
   return shapedType(getOuts()[0]).hasStaticShape() ? Grid{rows, 0, 1} : Grid{1, rows, 1};
 }
 Grid MeanLossOp::getGrid() { return {1, 0, 1}; }
+Grid LabelShareOp::getGrid() { return {1, 0, 1}; }
 Grid CopyOp::getGrid() { return {1, getPerImage() ? 1 : 0, 1}; }
 Grid UpdateOp::getGrid() { return {ceilDiv(getSize(), kBlock), 0, 1}; }
 Grid SumSquaresOp::getGrid() { return {ceilDiv(getSize(), UpdateOp::kBlock), 0, 1}; }

@@ -10,7 +10,7 @@ SmallVector<LossAttr> netc::net::lossTerms(Operation *module) {
   if (auto list = module->getAttrOfType<ArrayAttr>("net.losses"))
     return llvm::to_vector(list.getAsRange<LossAttr>());
   return {LossAttr::get(module->getContext(), LossKind::CrossEntropy, 0,
-                        Builder(module->getContext()).getF64FloatAttr(1))};
+                        Builder(module->getContext()).getF64FloatAttr(1), {})};
 }
 
 RankedTensorType netc::net::labelsType(RankedTensorType scores) {
@@ -38,6 +38,8 @@ LogicalResult SoftmaxCrossEntropyOp::verify() {
                          << labels;
   if (labels.getElementType().isInteger(64) && labels != labelsType(logits))
     return emitOpError() << "expected labels " << labelsType(logits) << ", found " << labels;
+  if (getIgnore().has_value() != static_cast<bool>(getShare()))
+    return emitOpError() << "expected a share exactly where a label is ignored";
   return success();
 }
 Value SoftmaxCrossEntropyOp::getPredicted() { return getLogits(); }
@@ -56,15 +58,44 @@ SoftmaxCrossEntropyOp::buildAdjoint(OpBuilder &b, ValueRange,
   FloatAttr weight = weightOf(getLosses(), b);
   if (!weight)
     return emitOpError() << "expected a net.mean_loss among the readers of a loss to differentiate";
-  accumulate(getLogits(), SoftmaxCrossEntropyGradOp::create(b, getLoc(), getLogits().getType(),
-                                                            getLogits(), getLabels(), weight));
+  accumulate(getLogits(),
+             SoftmaxCrossEntropyGradOp::create(b, getLoc(), getLogits().getType(), getLogits(),
+                                               getLabels(), getShare(), weight, getIgnoreAttr()));
+  return success();
+}
+
+LogicalResult DiceLossOp::verify() {
+  auto probabilities = cast<RankedTensorType>(getProbabilities().getType());
+  if (getLabels().getType() != labelsType(probabilities))
+    return emitOpError() << "expected labels " << labelsType(probabilities) << ", found "
+                         << getLabels().getType();
+  if (getSums().getType() != diceSumsType(probabilities))
+    return emitOpError() << "expected sums " << diceSumsType(probabilities) << ", found "
+                         << getSums().getType();
+  return success();
+}
+Value DiceLossOp::getPredicted() { return getProbabilities(); }
+
+RankedTensorType netc::net::diceSumsType(RankedTensorType probabilities) {
+  return RankedTensorType::get({ShapedType::kDynamic, 2 * channelsOf(probabilities)},
+                               Float32Type::get(probabilities.getContext()));
+}
+
+LogicalResult DiceLossOp::buildAdjoint(OpBuilder &b, ValueRange,
+                                       llvm::function_ref<void(Value, Value)> accumulate) {
+  FloatAttr weight = weightOf(getLosses(), b);
+  if (!weight)
+    return emitOpError() << "expected a net.mean_loss among the readers of a loss to differentiate";
+  accumulate(getProbabilities(), DiceLossGradOp::create(b, getLoc(), getProbabilities().getType(),
+                                                        getProbabilities(), getLabels(), getSums(),
+                                                        weight, getSmoothAttr(), getIgnoreAttr()));
   return success();
 }
 
 LogicalResult RegressionLossOp::verify() {
   auto prediction = cast<RankedTensorType>(getPrediction().getType());
-  if (getKind() == LossKind::CrossEntropy)
-    return emitOpError() << "expected mse or l1";
+  if (getKind() != LossKind::Mse && getKind() != LossKind::L1 && getKind() != LossKind::Bce)
+    return emitOpError() << "expected mse, l1 or bce";
   if (getTarget().getType() != prediction)
     return emitOpError() << "expected a target of the prediction's type " << prediction
                          << ", found " << getTarget().getType();
@@ -80,9 +111,9 @@ LogicalResult RegressionLossOp::buildAdjoint(OpBuilder &b, ValueRange,
   FloatAttr weight = weightOf(getLosses(), b);
   if (!weight)
     return emitOpError() << "expected a net.mean_loss among the readers of a loss to differentiate";
-  accumulate(getPrediction(),
-             RegressionLossGradOp::create(b, getLoc(), getPrediction().getType(), getKindAttr(),
-                                          getPrediction(), getTarget(), weight));
+  accumulate(getPrediction(), RegressionLossGradOp::create(
+                                  b, getLoc(), getPrediction().getType(), getKindAttr(),
+                                  getPrediction(), getTarget(), weight, getThresholdAttr()));
   return success();
 }
 

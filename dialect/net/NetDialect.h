@@ -81,6 +81,9 @@ mlir::RankedTensorType labelsType(mlir::RankedTensorType scores);
 /// Losses, `rows` an image: [N], or [N, rows] where rows > 1.
 mlir::RankedTensorType lossesType(mlir::RankedTensorType like, int64_t rows);
 
+/// The sums that a Dice loss is made of: two for each class of each image.
+mlir::RankedTensorType diceSumsType(mlir::RankedTensorType probabilities);
+
 } // namespace netc::net
 
 #endif // NETC_DIALECT_NET_NETDIALECT_H

@@ -92,6 +92,43 @@ SmallVector<Value> LarsUpdateOp::buildUpdate(OpBuilder &b, const UpdateScalars &
   return f.result({f.sub(s.value, v), v}, getAveraged());
 }
 
+SmallVector<int64_t> RmspropUpdateOp::getStateSlots() { return slots(getAveraged() ? 3 : 2); }
+SmallVector<Value> RmspropUpdateOp::buildUpdate(OpBuilder &b, const UpdateScalars &s) {
+  Formula f{b, getLoc(), s};
+  Value g = f.add(f.gradient(), f.mul(f.decay(), s.value));
+  Value squares =
+      f.add(f.mul(f.word(kBeta2), s.state[0]), f.mul(f.word(kOneMinusBeta2), f.mul(g, g)));
+  Value scaled = f.div(g, f.add(f.sqrt(squares), f.word(kEpsilon)));
+  Value v = f.add(f.mul(f.word(kMomentum), s.state[1]), scaled);
+  return f.result({f.sub(s.value, f.mul(f.rate(), v)), squares, v}, getAveraged());
+}
+
+bool LambDirectionOp::replacesGradient() { return true; }
+SmallVector<int64_t> LambDirectionOp::getStateSlots() { return slots(2); }
+SmallVector<Value> LambDirectionOp::buildUpdate(OpBuilder &b, const UpdateScalars &s) {
+  Formula f{b, getLoc(), s};
+  Value g = f.gradient(), beta1 = f.word(kMomentum);
+  Value m = f.add(f.mul(beta1, s.state[0]), f.mul(f.sub(f.c(1), beta1), g));
+  Value v = f.add(f.mul(f.word(kBeta2), s.state[1]), f.mul(f.word(kOneMinusBeta2), f.mul(g, g)));
+  Value scale = f.add(f.div(f.sqrt(v), f.word(kCorrection2)), f.word(kEpsilon));
+  Value adam = f.div(f.div(m, f.word(kCorrection1)), scale);
+  return {s.value, m, v, f.add(adam, f.mul(f.decay(), s.value))};
+}
+
+bool LambUpdateOp::needsNorms() { return true; }
+SmallVector<int64_t> LambUpdateOp::getStateSlots() {
+  return getAveraged() ? SmallVector<int64_t>{2} : SmallVector<int64_t>{};
+}
+SmallVector<Value> LambUpdateOp::buildUpdate(OpBuilder &b, const UpdateScalars &s) {
+  Formula f{b, getLoc(), s};
+  Value ratio = f.div(s.norms[0], s.norms[1]);
+  // A parameter without weights or direction has no ratio.
+  for (Value needed : {Value(s.parameter[kAdapts]), Value(s.norms[0]), Value(s.norms[1])})
+    ratio = f.select(f.positive(needed), ratio, f.c(1));
+  Value next = f.sub(s.value, f.mul(f.mul(f.rate(), ratio), s.gradient));
+  return f.result({next}, getAveraged());
+}
+
 SmallVector<int64_t> AverageOp::getStateSlots() { return {static_cast<int64_t>(getSlot())}; }
 SmallVector<Value> AverageOp::buildUpdate(OpBuilder &b, const UpdateScalars &s) {
   Formula f{b, getLoc(), s};

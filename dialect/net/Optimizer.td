@@ -29,6 +29,21 @@ def Net_LarsUpdateOp : Net_UpdateOp<"lars_update", ["needsNorms"]> {
   let arguments = (ins FlatSymbolRefAttr:$parameter, UnitAttr:$averaged);
 }
 
+def Net_RmspropUpdateOp : Net_UpdateOp<"rmsprop_update"> {
+  let summary = "s = alpha s + (1 - alpha) g^2; v = momentum v + g / (sqrt s + eps); w -= lr v: as PyTorch's RMSprop";
+  let arguments = (ins FlatSymbolRefAttr:$parameter, UnitAttr:$averaged);
+}
+
+def Net_LambDirectionOp : Net_UpdateOp<"lamb_direction", ["replacesGradient"]> {
+  let summary = "Adam's moments; the gradient becomes m' / (sqrt v' + eps) + decay w (You et al. 2020, algorithm 2)";
+  let arguments = (ins FlatSymbolRefAttr:$parameter);
+}
+
+def Net_LambUpdateOp : Net_UpdateOp<"lamb_update", ["needsNorms"]> {
+  let summary = "w -= lr |w| / |g| g, where g is the direction of net.lamb_direction";
+  let arguments = (ins FlatSymbolRefAttr:$parameter, UnitAttr:$averaged);
+}
+
 def Net_AverageOp : Net_UpdateOp<"average"> {
   let summary = "the moving average of a running statistic, which the step itself has updated";
   let arguments = (ins FlatSymbolRefAttr:$parameter, I64Attr:$slot);

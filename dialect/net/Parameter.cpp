@@ -67,6 +67,15 @@ LogicalResult AdamUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
 LogicalResult LarsUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
   return verifyParameter(*this, table, getParameterAttr(), {});
 }
+LogicalResult RmspropUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}
+LogicalResult LambDirectionOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}
+LogicalResult LambUpdateOp::verifySymbolUses(SymbolTableCollection &table) {
+  return verifyParameter(*this, table, getParameterAttr(), {});
+}
 LogicalResult AverageOp::verifySymbolUses(SymbolTableCollection &table) {
   return verifyParameter(*this, table, getParameterAttr(), {});
 }

@@ -21,7 +21,8 @@ public:
 
 private:
   Diagnostic &error(size_t output, std::string message);
-  void checkScores(size_t output);
+  void checkScores(const LossTerm &term);
+  void checkIgnored(const LossTerm &term, const Shape &scores);
   void checkSmoothing();
   void checkMixing();
 
@@ -67,14 +68,21 @@ Diagnostic &LossSettler::error(size_t output, std::string message) {
   return diag;
 }
 
-/// Cross entropy compares class scores: a vector, or a map or sequence of vectors.
-void LossSettler::checkScores(size_t output) {
+/// Cross entropy and dice compare class scores: a vector, or a map or sequence of vectors.
+void LossSettler::checkScores(const LossTerm &term) {
+  size_t output = indexOf(network, term.output);
   const Shape &scores = network.layers[network.outputs[output].layer].output;
+  bool isDice = term.call.name == "dice";
+  checkIgnored(term, scores);
   if (scores.size() == 4) {
-    error(output, fmt::format("cross_entropy wants class scores: a vector, an image or a "
+    error(output, fmt::format("{} wants class scores: a vector, an image or a "
                               "sequence of them; have {}",
-                              spell(scores)))
+                              term.call.name, spell(scores)))
         .suggest("flatten it, or give it another loss: loss mse");
+  } else if (isDice && (scores.size() == 1 || scores[channelAxis(scores)] < 2)) {
+    error(output, fmt::format("dice compares maps or sequences of at least two classes; have {}",
+                              spell(scores)))
+        .suggest("give a map one channel for each class, the background included");
   } else if (scores.size() == 3 && scores[1] == 1 && scores[2] == 1) {
     // A map of one pixel is a vector that somebody forgot to flatten.
     error(output,
@@ -83,19 +91,34 @@ void LossSettler::checkScores(size_t output) {
   }
 }
 
+/// One vector has one label, which always counts.
+void LossSettler::checkIgnored(const LossTerm &term, const Shape &scores) {
+  if (scores.size() == 1 && recipe::find(term.call.named, "ignore"))
+    diags
+        .error(written->loss, fmt::format("'ignore' is for maps and sequences of class scores; {} "
+                                          "is a vector with one label: {}",
+                                          term.output, spell(scores)))
+        .suggest("leave it out");
+}
+
+static bool smoothsLabels(const LossTerm &term) {
+  return term.call.name == "cross_entropy" || term.call.name == "bce";
+}
+
 /// The runtime has one number for all.
 void LossSettler::checkSmoothing() {
   const RecipeValue *first = nullptr;
   bool any = false;
   for (const LossTerm &term : network.recipe.losses) {
-    if (term.call.name != "cross_entropy")
+    if (!smoothsLabels(term))
       continue;
-    const RecipeValue *own = term.call.named.empty() ? nullptr : &term.call.named.front().second;
+    const RecipeValue *own = recipe::find(term.call.named, "label_smoothing");
     bool same = !any || (!own && !first) ||
                 (own && first &&
                  recipe::numberOf(*own).value_or(0) == recipe::numberOf(*first).value_or(0));
     if (!same) {
-      diags.error(written->loss, "every cross_entropy of a model has the same label_smoothing");
+      diags.error(written->loss,
+                  "every cross_entropy and bce of a model has the same label_smoothing");
       return;
     }
     any = true;
@@ -112,17 +135,17 @@ void LossSettler::checkMixing() {
     return;
   const std::vector<LossTerm> &losses = network.recipe.losses;
   const Output &output = network.outputs[indexOf(network, losses[0].output)];
-  bool fits = losses.size() == 1 && losses[0].call.name == "cross_entropy" &&
+  bool fits = losses.size() == 1 && smoothsLabels(losses[0]) &&
               network.layers[output.layer].output.size() == 1 && network.inputCount() == 1;
   if (!fits)
-    diags.error(written->range, "mixup and cutmix want one image in, and cross_entropy on one "
-                                "vector of class scores");
+    diags.error(written->range, "mixup and cutmix want one image in, and cross_entropy or bce on "
+                                "one vector of class scores");
 }
 
 void LossSettler::checkShapes() {
   for (const LossTerm &term : network.recipe.losses)
-    if (term.call.name == "cross_entropy")
-      checkScores(indexOf(network, term.output));
+    if (term.call.name == "cross_entropy" || term.call.name == "dice")
+      checkScores(term);
   checkSmoothing();
   checkMixing();
 }

@@ -69,10 +69,38 @@ std::optional<RecipeValue> RecipeReader::readArgument(const Argument &arg, const
   return std::nullopt;
 }
 
+/// `decay(norm=0, bias=0)` among the arguments of an optimizer.
+static bool isDecay(const Argument &arg, const recipe::Call &kind) {
+  const auto *call = std::get_if<CallExpr>(&arg.value->node);
+  const auto *callee = call ? std::get_if<NameExpr>(&call->callee->node) : nullptr;
+  return arg.name.empty() && callee && callee->name == recipe::decay.name &&
+         kind.find("norm_decay");
+}
+
+bool RecipeReader::readDecay(const Expr &item, recipe::Arguments &arguments) {
+  static constexpr recipe::Call calls[] = {recipe::decay};
+  static constexpr recipe::Clause beside = {
+      .name = "optimizer", .form = recipe::Form::Calls, .calls = calls};
+  std::optional<RecipeCall> decay = readCall(item, beside);
+  if (!decay)
+    return false;
+  for (auto &[name, value] : decay->named) {
+    if (recipe::find(arguments, name + "_decay"))
+      diags.error(item.range, fmt::format("the weight decay of '{}' is given twice", name));
+    arguments.push_back({name + "_decay", value});
+  }
+  return true;
+}
+
 bool RecipeReader::readArguments(const recipe::Call &kind, const CallExpr &call, RecipeCall &out) {
   size_t before = 0;
   bool named = false;
   for (const Argument &arg : call.args) {
+    if (isDecay(arg, kind)) {
+      if (!readDecay(*arg.value, out.named))
+        return false;
+      continue;
+    }
     named = named || !arg.name.empty();
     const recipe::Param *toggle = toggleOf(arg, kind);
     const recipe::Param *param = paramOf(arg, kind, toggle, before, named);

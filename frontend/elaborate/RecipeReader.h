@@ -40,6 +40,9 @@ private:
   std::optional<RecipeValue> evaluate(const Expr &expr, std::string &have);
   void store(std::string_view name, const RecipeValue &value);
   void store(std::string_view name, std::vector<RecipeCall> calls);
+  /// `decay(norm=0, bias=0)`: weight decay of normalisations and biases, arguments of an optimizer.
+  bool readDecay(const Expr &item, recipe::Arguments &arguments);
+  void readOptimizer(const Clause &clause, const recipe::Clause &kind);
   void readLosses(const Clause &clause, const recipe::Clause &kind);
   void readLoss(const std::string &output, const Expr &item, const recipe::Clause &kind);
 

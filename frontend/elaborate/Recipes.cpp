@@ -134,10 +134,29 @@ void RecipeReader::readClause(const Clause &clause) {
       store(name, *value);
     return;
   }
+  if (name == "optimizer")
+    return readOptimizer(clause, *kind);
   if (kind->form == recipe::Form::Call && clause.items.size() > 1)
     diags.error(clause.items[1].range, fmt::format("'{}' takes one call", name));
   else
     store(name, readCalls(clause, *kind));
+}
+
+/// `sgd(lr=0.1)`, and beside it `decay(norm=0, bias=0)`, which becomes arguments of it.
+void RecipeReader::readOptimizer(const Clause &clause, const recipe::Clause &kind) {
+  if (clause.items.empty())
+    return;
+  std::optional<RecipeCall> optimizer = readCall(clause.items[0], kind);
+  if (clause.items.size() > 2)
+    diags.error(clause.items[2].range, "'optimizer' takes one optimizer and one decay(…)");
+  recipe::Arguments decay;
+  if (clause.items.size() > 1 && !readDecay(clause.items[1], decay))
+    return;
+  if (!optimizer)
+    return;
+  for (auto &argument : decay)
+    optimizer->named.push_back(std::move(argument));
+  recipe.optimizer = std::move(*optimizer);
 }
 
 void RecipeReader::store(std::string_view name, std::vector<RecipeCall> calls) {
@@ -147,10 +166,8 @@ void RecipeReader::store(std::string_view name, std::vector<RecipeCall> calls) {
     recipe.eval = std::move(calls);
   else if (name == "schedule")
     recipe.schedule = std::move(calls);
-  else if (name == "normalize")
+  else
     recipe.normalize = std::move(calls);
-  else if (!calls.empty())
-    recipe.optimizer = std::move(calls.front());
 }
 
 void RecipeReader::store(std::string_view name, const RecipeValue &value) {

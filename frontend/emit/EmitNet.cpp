@@ -2,6 +2,7 @@
 #include "frontend/emit/EmitNet.h"
 #include "frontend/emit/EmitRecipe.h"
 #include "frontend/emit/LayerOps.h"
+#include "runtime/abi/RecipeTable.h"
 
 #include "dialect/net/NetDialect.h"
 
@@ -357,15 +358,41 @@ DictionaryAttr Emitter::describe(const Layer &layer) {
   return b.getDictionaryAttr(attrs);
 }
 
+/// What the kernels of a loss must know. Of maps the label 255, which is no class, is ignored
+/// unless the recipe says otherwise, as in the files of common data sets.
+static DictionaryAttr optionsOf(Builder &b, const RecipeCall &loss, const Shape &scores) {
+  SmallVector<NamedAttribute> options;
+  auto number = [&](StringRef name) {
+    const RecipeValue *value = recipe::find(loss.named, name.str());
+    return value ? recipe::numberOf(*value) : std::nullopt;
+  };
+  auto add = [&](StringRef name, Attribute value) {
+    options.push_back(b.getNamedAttr(name, value));
+  };
+  if (loss.name == "cross_entropy" || loss.name == "dice") {
+    bool isMap = scores.size() == 3 && scores[1] * scores[2] > 1;
+    std::optional<double> ignored = number("ignore");
+    if (!ignored && isMap && scores[0] <= recipe::ignoredLabel)
+      ignored = static_cast<double>(recipe::ignoredLabel);
+    if (ignored)
+      add("ignore", b.getI64IntegerAttr(static_cast<int64_t>(*ignored)));
+  }
+  for (StringRef name : {"threshold", "smooth"})
+    if (std::optional<double> value = number(name))
+      add(name, b.getF64FloatAttr(*value));
+  return options.empty() ? DictionaryAttr() : b.getDictionaryAttr(options);
+}
+
 /// The recipe's losses on the outputs.
 ArrayAttr Emitter::losses() {
   SmallVector<Attribute> terms;
   for (const LossTerm &term : network.recipe.losses)
     for (auto [index, output] : llvm::enumerate(network.outputs))
       if (output.name == term.output)
-        terms.push_back(net::LossAttr::get(b.getContext(), *net::symbolizeLossKind(term.call.name),
-                                           static_cast<int64_t>(index),
-                                           b.getF64FloatAttr(term.weight)));
+        terms.push_back(
+            net::LossAttr::get(b.getContext(), *net::symbolizeLossKind(term.call.name),
+                               static_cast<int64_t>(index), b.getF64FloatAttr(term.weight),
+                               optionsOf(b, term.call, network.layers[output.layer].output)));
   return b.getArrayAttr(terms);
 }
 

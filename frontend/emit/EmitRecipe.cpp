@@ -74,10 +74,10 @@ static json::Value normalizeJson(const Recipe &recipe) {
   return result;
 }
 
-/// The term whose arguments the command line may change: cross entropy, if there is one.
+/// The term whose arguments the command line may change: a cross entropy, if there is one.
 static const LossTerm &mainLoss(const Recipe &recipe) {
   for (const LossTerm &term : recipe.losses)
-    if (term.call.name == "cross_entropy")
+    if (term.call.name == "cross_entropy" || term.call.name == "bce")
       return term;
   return recipe.losses.front();
 }

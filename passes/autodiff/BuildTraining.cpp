@@ -33,6 +33,9 @@ public:
 private:
   LogicalResult addLoss(Value prediction, net::LossAttr loss, double weight);
   Value targetOf(net::LossAttr loss);
+  Value shareOf(Value labels, IntegerAttr ignored);
+  Value crossEntropy(Value scores, Value target, net::LossAttr loss);
+  Value dice(Value scores, Value labels, net::LossAttr loss);
 
   func::FuncOp step;
   OpBuilder b;
@@ -42,6 +45,7 @@ private:
   SmallVector<double> headWeights;
   bool soft; ///< cross entropy compares distributions
   llvm::MapVector<std::pair<int64_t, int64_t>, Value> targets; ///< by output, and 1 for labels
+  DenseMap<std::pair<Value, Attribute>, Value> shares; ///< by labels and which of them is ignored
   SmallVector<Value> losses;
   SmallVector<double> weights;
 };
@@ -62,7 +66,7 @@ LossBuilder::LossBuilder(func::FuncOp forward, func::FuncOp step)
 
 /// The argument that the loss compares with; terms of one output share it.
 Value LossBuilder::targetOf(net::LossAttr loss) {
-  bool labels = loss.getKind() == net::LossKind::CrossEntropy && !soft;
+  bool labels = loss.comparesClasses() && !soft;
   Value &target = targets[{loss.getOutput(), labels ? 1 : 0}];
   if (!target) {
     auto type = cast<RankedTensorType>(outputs[loss.getOutput()].getType());
@@ -75,23 +79,55 @@ Value LossBuilder::targetOf(net::LossAttr loss) {
   return target;
 }
 
+/// The factor that makes a mean over all labels one over those that count.
+Value LossBuilder::shareOf(Value labels, IntegerAttr ignored) {
+  Value &share = shares[{labels, ignored}];
+  if (!share)
+    share = net::LabelShareOp::create(b, labels.getLoc(),
+                                      RankedTensorType::get({1}, b.getF32Type()), labels, ignored);
+  return share;
+}
+
+Value LossBuilder::crossEntropy(Value scores, Value target, net::LossAttr loss) {
+  auto type = cast<RankedTensorType>(scores.getType());
+  auto ignored = soft ? IntegerAttr() : loss.option<IntegerAttr>("ignore");
+  Value share = ignored ? shareOf(target, ignored) : Value();
+  return net::SoftmaxCrossEntropyOp::create(b, scores.getLoc(),
+                                            net::lossesType(type, net::pixelsOf(type)), scores,
+                                            target, share, ignored);
+}
+
+Value LossBuilder::dice(Value scores, Value labels, net::LossAttr loss) {
+  auto type = cast<RankedTensorType>(scores.getType());
+  Location loc = scores.getLoc();
+  auto ignored = loss.option<IntegerAttr>("ignore");
+  auto smooth = loss.option<FloatAttr>("smooth");
+  Value probabilities = net::SoftmaxOp::create(b, loc, type, scores);
+  Value sums =
+      net::DiceSumsOp::create(b, loc, net::diceSumsType(type), probabilities, labels, ignored);
+  return net::DiceLossOp::create(b, loc, net::lossesType(type, 1), probabilities, labels, sums,
+                                 smooth ? smooth : b.getF64FloatAttr(1), ignored);
+}
+
 LogicalResult LossBuilder::addLoss(Value prediction, net::LossAttr loss, double weight) {
   auto type = cast<RankedTensorType>(prediction.getType());
   Location loc = prediction.getLoc();
-  bool scores = loss.getKind() == net::LossKind::CrossEntropy;
+  bool scores = loss.comparesClasses();
   if (scores && (type.getRank() < 2 || type.getRank() > 4))
-    return mlir::emitError(loc) << "cannot train: cross entropy needs class scores, a vector, a "
-                                   "sequence or a map, found "
+    return mlir::emitError(loc) << "cannot train: " << net::stringifyLossKind(loss.getKind())
+                                << " needs class scores, a vector, a sequence or a map, found "
                                 << type;
   Value target = targetOf(loss);
   LayerScope layer(b, prediction.getDefiningOp());
-  Type perImage = net::lossesType(type, scores ? net::pixelsOf(type) : net::rowsOf(type));
-  if (scores)
-    losses.push_back(net::SoftmaxCrossEntropyOp::create(b, loc, perImage, prediction, target));
+  if (loss.getKind() == net::LossKind::CrossEntropy)
+    losses.push_back(crossEntropy(prediction, target, loss));
+  else if (loss.getKind() == net::LossKind::Dice)
+    losses.push_back(dice(prediction, target, loss));
   else
-    losses.push_back(net::RegressionLossOp::create(
-        b, loc, perImage, net::LossKindAttr::get(b.getContext(), loss.getKind()), prediction,
-        target));
+    losses.push_back(
+        net::RegressionLossOp::create(b, loc, net::lossesType(type, net::rowsOf(type)),
+                                      net::LossKindAttr::get(b.getContext(), loss.getKind()),
+                                      prediction, target, loss.option<FloatAttr>("threshold")));
   weights.push_back(weight);
   return success();
 }

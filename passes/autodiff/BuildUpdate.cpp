@@ -44,11 +44,17 @@ void BuildUpdate::runOnOperation() {
           b, loc, symbol, optimizer == "adamw" ? b.getUnitAttr() : UnitAttr(), averaged);
     if (optimizer == "lars")
       return net::LarsUpdateOp::create(b, loc, symbol, averaged);
+    if (optimizer == "rmsprop")
+      return net::RmspropUpdateOp::create(b, loc, symbol, averaged);
+    if (optimizer == "lamb")
+      return net::LambUpdateOp::create(b, loc, symbol, averaged);
     return net::SgdUpdateOp::create(b, loc, symbol, nesterov ? b.getUnitAttr() : UnitAttr(),
                                     averaged);
   };
-  if (!llvm::is_contained({"sgd", "adam", "adamw", "lars"}, optimizer.getValue())) {
-    module.emitError() << "no optimizer '" << optimizer << "', expected sgd, adam, adamw or lars";
+  if (!llvm::is_contained({"sgd", "adam", "adamw", "lars", "lamb", "rmsprop"},
+                          optimizer.getValue())) {
+    module.emitError() << "no optimizer '" << optimizer
+                       << "', expected sgd, adam, adamw, lars, lamb or rmsprop";
     return signalPassFailure();
   }
   OpBuilder b(step);
@@ -63,6 +69,10 @@ void BuildUpdate::runOnOperation() {
     }
     auto symbol = FlatSymbolRefAttr::get(parameter.getSymNameAttr());
     LayerScope layer(b, parameter);
+    if (optimizer == "lamb") { // its norm is known when all of the direction is
+      auto direction = net::LambDirectionOp::create(b, parameter.getLoc(), symbol);
+      slots = std::max<int64_t>(slots, direction.getStateSlots().size() + (average ? 1 : 0));
+    }
     auto op = build(b, parameter.getLoc(), symbol, average ? b.getUnitAttr() : UnitAttr());
     slots = std::max<int64_t>(slots, op.getStateSlots().size());
   }

@@ -114,7 +114,7 @@ netc::lowering::targetPorts(ModuleOp module, ArrayRef<kern::PortAttr> outputs, b
   llvm::SetVector<std::pair<int64_t, int64_t>> wanted; // output, and 1 for classes
   int count[2] = {0, 0};
   for (net::LossAttr loss : net::lossTerms(module)) {
-    bool classes = loss.getKind() == net::LossKind::CrossEntropy;
+    bool classes = loss.comparesClasses();
     bool exists = loss.getOutput() < static_cast<int64_t>(outputs.size());
     if (exists && wanted.insert({loss.getOutput(), classes ? 1 : 0}))
       ++count[classes];

@@ -11,13 +11,15 @@ using namespace mlir;
 using namespace netc;
 using namespace netc::lowering;
 
-/// A function of each of an image's `pixels` rows of `channels`. Cross entropy reads how much
+/// A function of each of an image's `pixels` rows of `channels`. Cross entropies read how much
 /// labels are smoothed too.
 static void lowerRows(KernBuilder &k, Operation *op, kern::RowKind kind, ArrayRef<double> numbers,
                       int64_t pixels, int64_t channels) {
   Type type = k.physicalType(op->getResult(0).getType());
   SmallVector<Value> inputs = k.getAll(op->getOperands());
-  if (kind == kern::RowKind::CrossEntropy || kind == kern::RowKind::CrossEntropyGrad)
+  if (llvm::is_contained({kern::RowKind::CrossEntropy, kern::RowKind::CrossEntropyGrad,
+                          kern::RowKind::Bce, kern::RowKind::BceGrad},
+                         kind))
     inputs.push_back(kern::BufferOp::create(k.b, op->getLoc(),
                                             RankedTensorType::get({1}, k.b.getF32Type()),
                                             kern::Space::Hyper, kWordBytes * kLabelSmoothing));
@@ -34,24 +36,79 @@ static void lowerPixels(KernBuilder &k, Operation *op, kern::RowKind kind, Array
   lowerRows(k, op, kind, numbers, net::pixelsOf(shape), net::channelsOf(shape));
 }
 
+/// The kernel of a loss of values, or of its gradient.
+static kern::RowKind rowKindOf(net::LossKind kind, bool gradient) {
+  if (kind == net::LossKind::Bce)
+    return gradient ? kern::RowKind::BceGrad : kern::RowKind::Bce;
+  if (kind == net::LossKind::Mse)
+    return gradient ? kern::RowKind::SquaredGrad : kern::RowKind::Squared;
+  return gradient ? kern::RowKind::AbsoluteGrad : kern::RowKind::Absolute;
+}
+
 /// Rows of the last axis, in the order of files; `weight` of a gradient only.
-static void lowerRegression(KernBuilder &k, Operation *op, net::LossKind kind, Value prediction,
-                            FloatAttr weight) {
-  auto type = cast<RankedTensorType>(prediction.getType());
+template <typename OpTy> static void lowerRegression(KernBuilder &k, OpTy op, FloatAttr weight) {
+  auto type = cast<RankedTensorType>(op.getPrediction().getType());
   int64_t rows = net::rowsOf(type), width = type.getShape().back();
-  bool squared = kind == net::LossKind::Mse;
+  SmallVector<double> numbers;
   if (weight)
-    lowerRows(k, op, squared ? kern::RowKind::SquaredGrad : kern::RowKind::AbsoluteGrad,
-              {weight.getValueAsDouble() / static_cast<double>(rows * width)}, rows, width);
-  else
-    lowerRows(k, op, squared ? kern::RowKind::Squared : kern::RowKind::Absolute, {}, rows, width);
+    numbers.push_back(weight.getValueAsDouble() / static_cast<double>(rows * width));
+  if (op.getKind() == net::LossKind::Bce)
+    numbers.push_back(static_cast<double>(net::channelsOf(type)));
+  if (op.getThreshold())
+    numbers.push_back(op.getThreshold()->convertToDouble());
+  lowerRows(k, op, rowKindOf(op.getKind(), static_cast<bool>(weight)), numbers, rows, width);
+}
+
+/// Numbers of a kernel that reads labels end with the one that is ignored.
+static SmallVector<double> withIgnored(SmallVector<double> numbers, std::optional<int64_t> label) {
+  if (label)
+    numbers.push_back(static_cast<double>(*label));
+  return numbers;
 }
 
 /// The gradient's constant factor: the loss's weight, over an image's pixels.
 static void lowerCrossEntropyGrad(KernBuilder &k, net::SoftmaxCrossEntropyGradOp op) {
   auto logits = cast<RankedTensorType>(op.getLogits().getType());
   double weight = op.getWeight().convertToDouble() / static_cast<double>(net::pixelsOf(logits));
-  lowerPixels(k, op, kern::RowKind::CrossEntropyGrad, {weight}, op.getLogits());
+  lowerPixels(k, op, kern::RowKind::CrossEntropyGrad, withIgnored({weight}, op.getIgnore()),
+              op.getLogits());
+}
+
+static void lowerLabelShare(KernBuilder &k, net::LabelShareOp op) {
+  auto labels = cast<RankedTensorType>(op.getLabels().getType());
+  int64_t each = 1;
+  for (int64_t size : labels.getShape().drop_front())
+    each *= size;
+  Type type = op.getShare().getType();
+  auto share =
+      kern::LabelShareOp::create(k.b, op.getLoc(), TypeRange{type}, k.get(op.getLabels()),
+                                 ValueRange{k.empty(type, op.getLoc())}, op.getIgnore(), each);
+  k.set(op.getShare(), share.getResult(0));
+}
+
+/// A row is one class of an image.
+static void lowerDiceSums(KernBuilder &k, net::DiceSumsOp op) {
+  auto type = cast<RankedTensorType>(op.getProbabilities().getType());
+  lowerRows(k, op, kern::RowKind::DiceSums, withIgnored({}, op.getIgnore()), net::channelsOf(type),
+            net::pixelsOf(type));
+}
+
+/// The sums are all that the loss itself reads.
+static void lowerDice(KernBuilder &k, net::DiceLossOp op) {
+  auto type = cast<RankedTensorType>(op.getProbabilities().getType());
+  Type result = k.physicalType(op.getLosses().getType());
+  auto row = kern::RowOp::create(
+      k.b, op.getLoc(), TypeRange{result}, ValueRange{k.get(op.getSums())},
+      ValueRange{k.empty(result, op.getLoc())}, kern::RowKind::Dice,
+      ArrayRef<double>{op.getSmooth().convertToDouble()}, 1, net::channelsOf(type), k.target.lanes);
+  k.set(op.getLosses(), row.getResult(0));
+}
+
+static void lowerDiceGrad(KernBuilder &k, net::DiceLossGradOp op) {
+  lowerPixels(k, op, kern::RowKind::DiceGrad,
+              withIgnored({op.getWeight().convertToDouble(), op.getSmooth().convertToDouble()},
+                          op.getIgnore()),
+              op.getProbabilities());
 }
 
 template <typename OpTy> static void lowerLrn(KernBuilder &k, OpTy op, kern::RowKind kind) {
@@ -81,14 +138,17 @@ bool netc::lowering::lowerRow(KernBuilder &k, Operation *op) {
   using Kind = kern::RowKind;
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([&](net::SoftmaxCrossEntropyOp l) {
-        return lowerPixels(k, l, Kind::CrossEntropy, {}, l.getLogits()), true;
+        return lowerPixels(k, l, Kind::CrossEntropy, withIgnored({}, l.getIgnore()), l.getLogits()),
+               true;
       })
       .Case([&](net::SoftmaxCrossEntropyGradOp l) { return lowerCrossEntropyGrad(k, l), true; })
-      .Case([&](net::RegressionLossOp l) {
-        return lowerRegression(k, l, l.getKind(), l.getPrediction(), {}), true;
-      })
+      .Case([&](net::LabelShareOp l) { return lowerLabelShare(k, l), true; })
+      .Case([&](net::DiceSumsOp d) { return lowerDiceSums(k, d), true; })
+      .Case([&](net::DiceLossOp d) { return lowerDice(k, d), true; })
+      .Case([&](net::DiceLossGradOp d) { return lowerDiceGrad(k, d), true; })
+      .Case([&](net::RegressionLossOp l) { return lowerRegression(k, l, {}), true; })
       .Case([&](net::RegressionLossGradOp l) {
-        return lowerRegression(k, l, l.getKind(), l.getPrediction(), l.getWeightAttr()), true;
+        return lowerRegression(k, l, l.getWeightAttr()), true;
       })
       .Case([&](net::SoftmaxOp s) {
         return lowerPixels(k, s, Kind::Softmax, {}, s.getInput()), true;

@@ -81,6 +81,8 @@ static void lowerUpdate(KernBuilder &k, UpdateOpInterface update) {
   SmallVector<Value> outs{value};
   for (int64_t slot : update.getStateSlots())
     outs.push_back(buffer(k, loc, type, kern::Space::State, slot * bytes + offset));
+  if (update.replacesGradient())
+    outs.push_back(gradient);
   auto op = kern::UpdateOp::create(k.b, loc, ValueRange(outs).getTypes(), scalars,
                                    ValueRange{gradient}, outs, size, k.target.lanes);
   buildBody(k, op, [&](OpBuilder &b, ValueRange arguments) {

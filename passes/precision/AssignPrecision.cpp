@@ -52,6 +52,8 @@ static DenseSet<Value> valuesInF32(func::FuncOp function) {
       kept.insert(loss.getPredicted());
       kept.insert_range(op->getResults());
     }
+    if (auto sums = dyn_cast<net::DiceSumsOp>(op))
+      kept.insert(sums.getSums());
   });
   return kept;
 }

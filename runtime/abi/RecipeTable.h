@@ -88,6 +88,16 @@ constexpr Param flag(std::string_view name, std::string_view compiledIn = {}) {
   return {.name = name, .type = Type::Flag, .compiledIn = compiledIn};
 }
 
+constexpr Param smoothing(std::string_view name, double otherwise) {
+  return {.name = name,
+          .type = Type::Positive,
+          .otherwise = otherwise,
+          .compiledIn = "the smoothing of dice"};
+}
+constexpr Param compiled(std::string_view name, Type type, std::string_view compiledIn) {
+  return {.name = name, .type = type, .compiledIn = compiledIn};
+}
+
 /// `pca_jitter`'s colours: n values with a vector of n numbers each.
 inline std::string_view checkComponents(const Arguments &arguments) {
   const Value *values = find(arguments, "values"), *vectors = find(arguments, "vectors");
@@ -124,8 +134,17 @@ inline constexpr Call augmentations[] = {
      {detail::optional("size", Type::Size), detail::bounds("scale", 0.08, 1),
       detail::bounds("ratio", 3.0 / 4, 4.0 / 3)}},
     {"center_crop", {detail::optional("size", Type::Size)}},
-    {"resize", {detail::optional("size", Type::Size)}},
+    {"resize", {detail::optional("size", Type::Size), detail::flag("bicubic")}},
     {"hflip", {detail::number("p", Type::Probability, 0.5)}},
+    {"vflip", {detail::number("p", Type::Probability, 0.5)}},
+    {"random_rotation", {detail::needed("degrees", Type::Interval)}},
+    {"random_affine",
+     {detail::needed("degrees", Type::Interval), detail::optional("translate", Type::Shares),
+      detail::bounds("scale", 1, 1), detail::optional("shear", Type::Interval)}},
+    {"rand_augment",
+     {detail::number("n", Type::Count, 2), detail::number("m", Type::Magnitude, 9)}},
+    {"trivial_augment", {}},
+    {"auto_augment", {detail::flag("imagenet")}},
     {"pca_jitter",
      {detail::number("std", Type::Number, 0.1), detail::optional("values", Type::Numbers),
       detail::optional("vectors", Type::Vectors)},
@@ -133,16 +152,20 @@ inline constexpr Call augmentations[] = {
     {"color_jitter",
      {detail::number("brightness", Type::Number, 0), detail::number("contrast", Type::Number, 0),
       detail::number("saturation", Type::Number, 0), detail::number("hue", Type::Half, 0)}},
+    {"grayscale", {detail::number("p", Type::Probability, 0.1)}},
+    {"gaussian_blur",
+     {detail::number("p", Type::Probability, 0.5), detail::bounds("sigma", 0.1, 2)}},
     {"random_erasing",
      {detail::number("p", Type::Probability, 0.5), detail::bounds("scale", 0.02, 0.33),
       detail::bounds("ratio", 0.3, 3.3)}},
     {"subtract_mean", {detail::flag("pixel"), detail::flag("channel")}},
     {"mixup", {detail::number("alpha", Type::Positive, 0.2)}},
     {"cutmix", {detail::number("alpha", Type::Positive, 1)}},
+    {"repeated", {detail::number("n", Type::Count, 3)}},
 };
 
 inline constexpr Call evaluations[] = {
-    {"resize", {detail::optional("size", Type::Size)}},
+    {"resize", {detail::optional("size", Type::Size), detail::flag("bicubic")}},
     {"center_crop", {detail::optional("size", Type::Size)}},
     {"ten_crop", {detail::optional("size", Type::Size)}},
 };
@@ -158,37 +181,67 @@ inline constexpr Call normalizations[] = {
 inline constexpr Call automaticNormalization = {
     "normalize", {detail::flag("auto"), detail::optional("order", Type::Order)}};
 
+/// The label of a map's pixels that count nowhere, unless the recipe says otherwise.
+inline constexpr int64_t ignoredLabel = 255;
+
 inline constexpr Call losses[] = {
-    {"cross_entropy", {detail::number("label_smoothing", Type::Probability, 0)}},
+    {"cross_entropy",
+     {detail::number("label_smoothing", Type::Probability, 0),
+      detail::compiled("ignore", Type::Label, "the label that is ignored")}},
+    {"bce",
+     {detail::number("label_smoothing", Type::Probability, 0),
+      detail::compiled("threshold", Type::Fraction, "the threshold of bce")}},
     {"mse", {}},
     {"l1", {}},
+    {"dice",
+     {detail::smoothing("smooth", 1),
+      detail::compiled("ignore", Type::Label, "the label that is ignored")}},
 };
 
 inline constexpr Call optimizers[] = {
     {"sgd",
      {detail::needed("lr", Type::Number), detail::number("momentum", Type::Number, 0),
       detail::number("weight_decay", Type::Number, 0),
-      detail::flag("nesterov", "Nesterov's momentum"), detail::flag("decay_weights_only")}},
+      detail::flag("nesterov", "Nesterov's momentum"), detail::flag("decay_weights_only"),
+      detail::optional("norm_decay", Type::Number), detail::optional("bias_decay", Type::Number)}},
     {"adam",
      {detail::needed("lr", Type::Number), detail::number("beta1", Type::Fraction, 0.9),
       detail::number("beta2", Type::Fraction, 0.999), detail::number("eps", Type::Number, 1e-8),
-      detail::number("weight_decay", Type::Number, 0), detail::flag("decay_weights_only")}},
+      detail::number("weight_decay", Type::Number, 0), detail::flag("decay_weights_only"),
+      detail::optional("norm_decay", Type::Number), detail::optional("bias_decay", Type::Number)}},
     {"adamw",
      {detail::needed("lr", Type::Number), detail::number("beta1", Type::Fraction, 0.9),
       detail::number("beta2", Type::Fraction, 0.999), detail::number("eps", Type::Number, 1e-8),
-      detail::number("weight_decay", Type::Number, 0.01), detail::flag("decay_weights_only")}},
+      detail::number("weight_decay", Type::Number, 0.01), detail::flag("decay_weights_only"),
+      detail::optional("norm_decay", Type::Number), detail::optional("bias_decay", Type::Number)}},
     {"lars",
      {detail::needed("lr", Type::Number), detail::number("momentum", Type::Number, 0.9),
       detail::number("weight_decay", Type::Number, 0), detail::number("trust", Type::Number, 0.001),
-      detail::flag("decay_weights_only")}},
+      detail::flag("decay_weights_only"), detail::optional("norm_decay", Type::Number),
+      detail::optional("bias_decay", Type::Number)}},
+    {"lamb",
+     {detail::needed("lr", Type::Number), detail::number("beta1", Type::Fraction, 0.9),
+      detail::number("beta2", Type::Fraction, 0.999), detail::number("eps", Type::Number, 1e-6),
+      detail::number("weight_decay", Type::Number, 0.01), detail::flag("decay_weights_only"),
+      detail::optional("norm_decay", Type::Number), detail::optional("bias_decay", Type::Number)}},
+    {"rmsprop",
+     {detail::needed("lr", Type::Number), detail::number("alpha", Type::Fraction, 0.99),
+      detail::number("momentum", Type::Number, 0), detail::number("eps", Type::Number, 1e-8),
+      detail::number("weight_decay", Type::Number, 0), detail::flag("decay_weights_only"),
+      detail::optional("norm_decay", Type::Number), detail::optional("bias_decay", Type::Number)}},
 };
+
+/// `optimizer sgd(…), decay(norm=0, bias=0)`: weight decay of normalisations and of biases. The
+/// front end makes arguments of the optimizer of them: `norm_decay`, `bias_decay`.
+inline constexpr Call decay = {
+    "decay", {detail::optional("norm", Type::Number), detail::optional("bias", Type::Number)}};
 
 inline constexpr Call schedules[] = {
     {"constant", {}},
     {"step",
      {detail::needed("at", Type::Points, "every"), detail::number("factor", Type::Number, 0.1),
       detail::optional("every", Type::Period)}},
-    {"cosine", {detail::number("to", Type::Number, 0)}},
+    {"cosine", {detail::number("to", Type::Number, 0), detail::optional("cycle", Type::Period)}},
     {"linear", {detail::number("to", Type::Number, 0)}},
     {"poly", {detail::number("power", Type::Number, 1), detail::number("to", Type::Number, 0)}},
     {"exponential", {detail::number("factor", Type::Number, 0.95)}},

@@ -28,6 +28,10 @@ enum class Type {
   Period,    ///< the same, above 0
   Points,    ///< a point, or a rising list of points of one unit
   Order,     ///< of an image's channels: the word rgb or bgr
+  Label,     ///< a class index, or a number that stands for none
+  Magnitude, ///< of a random augmentation: 0 to 30
+  Interval,  ///< d for [-d, d], or [low, high]
+  Shares,    ///< [horizontal, vertical], each 0 to 1
 };
 
 inline constexpr int64_t largestCount = 1'000'000;              ///< batches, epochs
@@ -72,6 +76,14 @@ constexpr std::string_view wanted(Type type) {
            "([0.5, 0.75])";
   case Type::Order:
     return "rgb or bgr";
+  case Type::Label:
+    return "an integer from -1000000 to 1000000";
+  case Type::Magnitude:
+    return "a number between 0 and 30";
+  case Type::Interval:
+    return "a number d from 0 on, for -d to d, or [low, high]";
+  case Type::Shares:
+    return "[horizontal, vertical], each between 0 and 1";
   }
   return "";
 }
@@ -120,6 +132,15 @@ inline bool isSize(const Value &value) {
 
 inline bool isBounds(const Value &value) {
   if (lengthOf(value) != 2 || !isList(value, isPositive))
+    return false;
+  const List &list = std::get<List>(value.value);
+  return *numberOf(list[0]) <= *numberOf(list[1]);
+}
+
+inline bool isInterval(const Value &value) {
+  if (lengthOf(value) == 0)
+    return isNumber(value, [](double number) { return number >= 0; });
+  if (lengthOf(value) != 2 || !isList(value, isAnyNumber))
     return false;
   const List &list = std::get<List>(value.value);
   return *numberOf(list[0]) <= *numberOf(list[1]);
@@ -202,6 +223,16 @@ inline bool fits(Type type, const Value &value) {
     const auto *word = std::get_if<std::string>(&value.value);
     return word && (*word == "rgb" || *word == "bgr");
   }
+  case Type::Label:
+    return isInteger(value, -largestCount, largestCount);
+  case Type::Magnitude:
+    return isNumber(value, [](double number) { return number >= 0 && number <= 30; });
+  case Type::Interval:
+    return isInterval(value);
+  case Type::Shares:
+    return lengthOf(value) == 2 && isList(value, [](const Value &item) {
+             return isNumber(item, [](double number) { return number >= 0 && number <= 1; });
+           });
   }
   return false;
 }

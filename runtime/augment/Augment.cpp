@@ -2,6 +2,7 @@
 #include "runtime/augment/Augment.h"
 
 #include "runtime/augment/Color.h"
+#include "runtime/augment/Policy.h"
 #include "runtime/base/Error.h"
 
 #include <algorithm>
@@ -72,12 +73,22 @@ Pipeline Pipeline::forTraining(const Recipe &recipe, const ModelInfo &info, Pixe
     case TransformKind::RandomCrop:
     case TransformKind::RandomResizedCrop:
     case TransformKind::HorizontalFlip:
+    case TransformKind::VerticalFlip:
     case TransformKind::Resize:
     case TransformKind::CenterCrop:
       pipeline.geometry.push_back(transform);
       break;
+    case TransformKind::RandomRotation:
+    case TransformKind::RandomAffine:
+    case TransformKind::RandAugment:
+    case TransformKind::TrivialAugment:
+    case TransformKind::AutoAugment:
+      pipeline.policies.push_back(transform);
+      break;
     case TransformKind::ColorJitter:
     case TransformKind::PcaJitter:
+    case TransformKind::Grayscale:
+    case TransformKind::GaussianBlur:
       pipeline.color.push_back(transform);
       break;
     case TransformKind::RandomErasing:
@@ -88,9 +99,11 @@ Pipeline Pipeline::forTraining(const Recipe &recipe, const ModelInfo &info, Pixe
     case TransformKind::SubtractMean: // part of the scaling
     case TransformKind::Mixup:        // whole batches, Mix.cpp
     case TransformKind::Cutmix:
+    case TransformKind::Repeated: // the order of an epoch, RunData.cpp
       break;
     }
   }
+  pipeline.training = true;
   pipeline.scaleSizes(recipe.augment);
   bool sized = contains(pipeline.geometry, TransformKind::RandomResizedCrop) ||
                contains(pipeline.geometry, TransformKind::Resize);
@@ -207,7 +220,12 @@ Geometry Pipeline::plan(int fullHeight, int fullWidth, Philox &draw, int view) c
       if (draw.uniform() < transform.probability)
         result.flip();
       break;
+    case TransformKind::VerticalFlip:
+      if (draw.uniform() < transform.probability)
+        result.flipVertically();
+      break;
     case TransformKind::Resize:
+      result.bicubic = transform.bicubic;
       if (transform.width)
         result.resize(transform.height, transform.width);
       else
@@ -253,9 +271,36 @@ void Pipeline::normalize(float *planes) const {
   }
 }
 
+void Pipeline::adjustColor(Philox &draw, float *planes) const {
+  int64_t plane = int64_t(height) * width;
+  for (const Transform &transform : color) {
+    if (transform.kind == TransformKind::ColorJitter)
+      jitterColor(transform, draw, channels, plane, planes);
+    else if (transform.kind == TransformKind::Grayscale)
+      toGrey(transform.probability, draw, channels, plane, planes);
+    else if (transform.kind == TransformKind::GaussianBlur)
+      blur(transform, draw, channels, height, width, planes);
+    else if (transform.values.empty())
+      jitterPca(transform.strength, scaling.pcaValues, scaling.pcaVectors, draw, channels, plane,
+                planes);
+    else
+      jitterPca(transform.strength, transform.values, transform.vectors, draw, channels, plane,
+                planes);
+  }
+}
+
+/// The labels of the image that was planned as `geometry`.
+static Image *moveLabels(const LabelMap &labels, const Image &decoded, const Geometry &geometry,
+                         AugmentWorkspace &workspace) {
+  labels.source(decoded.fullHeight, decoded.fullWidth, workspace.labels);
+  resampleLabels(workspace.labels, geometry, labels.outside, workspace.moved);
+  return &workspace.moved;
+}
+
 void Pipeline::apply(const ImageSource &source, uint64_t sample, uint32_t epoch, int view,
-                     AugmentWorkspace &workspace, float *out) const {
-  Philox draw(seed, Stream::Augment, sample, epoch);
+                     AugmentWorkspace &workspace, float *out, const LabelMap *labels) const {
+  uint64_t visit = training ? uint64_t(view) << 48 : 0;
+  Philox draw(seed, Stream::Augment, sample | visit, epoch);
   Geometry planned(1, 1);
   bool isPlanned = false;
   // The crop is drawn as soon as the decoder knows the size, so that it can
@@ -270,18 +315,13 @@ void Pipeline::apply(const ImageSource &source, uint64_t sample, uint32_t epoch,
   if (!isPlanned)
     planned = plan(decoded.fullHeight, decoded.fullWidth, draw, view);
   resample(decoded, planned, workspace.resampled);
+  Image *moved = labels ? moveLabels(*labels, decoded, planned, workspace) : nullptr;
+  for (const Transform &policy : policies)
+    applyPolicy(policy, draw, {workspace.resampled, moved, labels ? labels->outside : uint8_t(0)});
+  if (moved)
+    std::copy(moved->pixels.begin(), moved->pixels.end(), labels->out);
   toPlanes(workspace.resampled, channels, out);
-  int64_t plane = int64_t(height) * width;
-  for (const Transform &transform : color) {
-    if (transform.kind == TransformKind::ColorJitter)
-      jitterColor(transform, draw, channels, plane, out);
-    else if (transform.values.empty())
-      jitterPca(transform.strength, scaling.pcaValues, scaling.pcaVectors, draw, channels, plane,
-                out);
-    else
-      jitterPca(transform.strength, transform.values, transform.vectors, draw, channels, plane,
-                out);
-  }
+  adjustColor(draw, out);
   normalize(out);
   for (const Transform &transform : erasing)
     eraseRectangle(transform, draw, channels, height, width, out);

@@ -26,14 +26,23 @@ struct PixelScaling {
 /// Decodes one image on request.
 using ImageSource = std::function<void(const ScaleChooser &, Image &)>;
 
+/// Where the labels of an image's pixels come from and go to.
+struct LabelMap {
+  /// Class indices, one channel, of the height and width of the image's file.
+  std::function<void(int, int, Image &)> source;
+  int64_t *out = nullptr; ///< [H, W]
+  uint8_t outside = 0;    ///< the label of what lies outside
+};
+
 /// Buffers that a thread reuses from image to image.
 struct AugmentWorkspace {
-  Image decoded, resampled;
+  Image decoded, resampled, labels, moved;
 };
 
 /// The transforms of a recipe, made ready for one model and one set of images.
-/// Geometry runs in the order written and resamples once; then colour in the
-/// order written, normalisation, random erasing.
+/// Resizes, crops and flips run in the order written and resample once; then rotations and
+/// policies, then colour, each in the order written, normalisation, random erasing. Labels of
+/// pixels move with the image; where it is interpolated they are not.
 ///
 /// Sizes written for another input (a recipe's 224 with --set image=[3,64,64])
 /// are scaled to the model's. Images that no written transform brings to the
@@ -55,10 +64,11 @@ public:
   /// For data that are tensors already: it is never applied.
   static Pipeline forTensors(const ModelInfo &info) { return Pipeline(Recipe(), info, {}); }
 
-  /// Writes [C, H, W] to `out`. Draws depend on the recipe's seed, `sample` and
-  /// `epoch` alone. Fails where the source does.
+  /// Writes [C, H, W] to `out`. Draws depend on the recipe's seed, `sample`, `epoch` and, of images
+  /// that are visited several times in an epoch, `view` alone. Fails where the source does.
+  /// `labels`: of the image's pixels, written too; null: none.
   void apply(const ImageSource &source, uint64_t sample, uint32_t epoch, int view,
-             AugmentWorkspace &workspace, float *out) const;
+             AugmentWorkspace &workspace, float *out, const LabelMap *labels = nullptr) const;
 
   int views() const { return viewCount; }
   /// Resizes and crops, in their order.
@@ -72,10 +82,13 @@ private:
   Geometry plan(int fullHeight, int fullWidth, Philox &draw, int view) const;
   void normalize(float *planes) const;
 
-  std::vector<Transform> geometry, color, erasing;
+  void adjustColor(Philox &draw, float *planes) const;
+
+  std::vector<Transform> geometry, policies, color, erasing;
   PixelScaling scaling;
   int channels, height, width;
   int viewCount = 1;
+  bool training = false;   // views are visits of an epoch, each augmented in its own way
   double leftToFilter = 1; // pixels of the decoded image under one of the result, see neededEighths
   uint64_t seed;
   SourceSize written;

@@ -110,6 +110,61 @@ void jitterPca(double sigma, const std::vector<float> &values, const std::vector
       planes[c * plane + i] += float(shift[size_t(c)]);
 }
 
+void toGrey(double p, Philox &draw, int channels, int64_t plane, float *planes) {
+  if (draw.uniform() >= p || channels != 3)
+    return;
+  for (int64_t i = 0; i < plane; ++i)
+    planes[i] = planes[plane + i] = planes[2 * plane + i] =
+        luma(planes[i], planes[plane + i], planes[2 * plane + i]);
+}
+
+/// The place of pixel `i` where the image goes on as in a mirror, without its edge twice.
+static int mirrored(int i, int size) {
+  if (size == 1)
+    return 0;
+  int period = 2 * (size - 1);
+  i = std::abs(i) % period;
+  return i < size ? i : period - i;
+}
+
+/// One direction: `count` lines that begin `lineStep` apart, of `size` pixels `pixelStep` apart.
+static void blurLines(const std::vector<float> &kernel, int size, int64_t pixelStep, int count,
+                      int64_t lineStep, float *plane) {
+  int radius = int(kernel.size() / 2);
+  std::vector<float> line(static_cast<size_t>(size));
+  for (int n = 0; n < count; ++n) {
+    float *pixels = plane + n * lineStep;
+    for (int i = 0; i < size; ++i)
+      line[size_t(i)] = pixels[i * pixelStep];
+    for (int i = 0; i < size; ++i) {
+      float sum = 0;
+      for (int k = -radius; k <= radius; ++k)
+        sum += kernel[size_t(k + radius)] * line[size_t(mirrored(i + k, size))];
+      pixels[i * pixelStep] = sum;
+    }
+  }
+}
+
+void blur(const Transform &transform, Philox &draw, int channels, int height, int width,
+          float *planes) {
+  bool applies = draw.uniform() < transform.probability;
+  double sigma = draw.uniform(transform.area[0], transform.area[1]);
+  if (!applies)
+    return;
+  int radius = std::max(1, int(std::ceil(3 * sigma)));
+  std::vector<float> kernel;
+  double sum = 0;
+  for (int k = -radius; k <= radius; ++k)
+    sum += std::exp(-0.5 * k * k / (sigma * sigma));
+  for (int k = -radius; k <= radius; ++k)
+    kernel.push_back(float(std::exp(-0.5 * k * k / (sigma * sigma)) / sum));
+  for (int c = 0; c < channels; ++c) {
+    float *plane = planes + int64_t(c) * height * width;
+    blurLines(kernel, width, 1, height, width, plane);
+    blurLines(kernel, height, width, width, 1, plane);
+  }
+}
+
 void eraseRectangle(const Transform &transform, Philox &draw, int channels, int height, int width,
                     float *planes) {
   if (draw.uniform() >= transform.probability)

@@ -24,6 +24,14 @@ void jitterColor(const Transform &transform, Philox &draw, int channels, int64_t
 void jitterPca(double sigma, const std::vector<float> &values, const std::vector<float> &vectors,
                Philox &draw, int channels, int64_t plane, float *planes);
 
+/// With probability `p` all channels become the luma (torchvision's RandomGrayscale).
+void toGrey(double p, Philox &draw, int channels, int64_t plane, float *planes);
+
+/// With the transform's probability a Gaussian of a drawn standard deviation, cut off at three of
+/// them; pixels beyond the edges are mirrored (torchvision's GaussianBlur of such a kernel).
+void blur(const Transform &transform, Philox &draw, int channels, int height, int width,
+          float *planes);
+
 /// Zeros a drawn rectangle (Zhong et al. 2020); after normalisation.
 void eraseRectangle(const Transform &transform, Philox &draw, int channels, int height, int width,
                     float *planes);

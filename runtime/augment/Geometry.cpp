@@ -35,6 +35,8 @@ void Geometry::resizeShorter(int side) {
 void Geometry::crop(int top, int left, int h, int w) {
   if (flipped)
     left = width - (left + w);
+  if (upsideDown)
+    top = height - (top + h);
   originY += top * scaleY;
   originX += left * scaleX;
   height = h;
@@ -72,12 +74,20 @@ struct Taps {
 };
 } // namespace
 
+/// Catmull and Rom's cubic, with Pillow's a = -0.5; its support is 2.
+static double cubic(double x) {
+  x = std::abs(x);
+  if (x < 1)
+    return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
 /// `low` and `high` bound what the filters may see of the `sourceSize` pixels; a pixel that lies
 /// partly within counts by that part.
 static Taps makeTaps(int size, int sourceSize, double origin, double scale, double low, double high,
-                     bool flipped) {
+                     bool flipped, bool bicubic) {
   Taps taps;
-  double support = std::max(scale, 1.0);
+  double stretch = std::max(scale, 1.0), support = stretch * (bicubic ? 2 : 1);
   taps.stride = int(std::ceil(support)) * 2 + 1;
   taps.first.resize(size_t(size));
   taps.count.resize(size_t(size));
@@ -95,7 +105,8 @@ static Taps makeTaps(int size, int sourceSize, double origin, double scale, doub
     float *weights = taps.weights.data() + size_t(i) * size_t(taps.stride);
     double sum = 0;
     auto weight = [&](int x) {
-      return std::max(0.0, 1 - std::abs(x + 0.5 - center) / support) * part(x);
+      double distance = (x + 0.5 - center) / stretch;
+      return (bicubic ? cubic(distance) : std::max(0.0, 1 - std::abs(distance))) * part(x);
     };
     for (int x = begin; x < end; ++x)
       sum += weight(x);
@@ -120,7 +131,8 @@ static void copyRows(const Image &source, const Geometry &geometry, int top, int
     const uint8_t *from =
         source.pixels.data() +
         (size_t(y + top) * size_t(source.width) + size_t(begin + left)) * channels;
-    uint8_t *row = out.pixels.data() + size_t(y) * size_t(out.width) * channels;
+    int to = geometry.upsideDown ? geometry.height - 1 - y : y;
+    uint8_t *row = out.pixels.data() + size_t(to) * size_t(out.width) * channels;
     if (!geometry.flipped) {
       std::memcpy(row + size_t(begin) * channels, from, size_t(end - begin) * channels);
       continue;
@@ -184,10 +196,12 @@ void resample(const Image &source, const Geometry &full, Image &out) {
       geometry.originX == std::floor(geometry.originX))
     return copyRows(source, geometry, int(geometry.originY), int(geometry.originX), out);
 
-  Taps rows = makeTaps(out.height, source.height, geometry.originY, geometry.scaleY,
-                       geometry.clipTop, geometry.clipBottom, false);
-  Taps columns = makeTaps(out.width, source.width, geometry.originX, geometry.scaleX,
-                          geometry.clipLeft, geometry.clipRight, geometry.flipped);
+  Taps rows =
+      makeTaps(out.height, source.height, geometry.originY, geometry.scaleY, geometry.clipTop,
+               geometry.clipBottom, geometry.upsideDown, geometry.bicubic);
+  Taps columns =
+      makeTaps(out.width, source.width, geometry.originX, geometry.scaleX, geometry.clipLeft,
+               geometry.clipRight, geometry.flipped, geometry.bicubic);
   int top = source.height, bottom = 0;
   for (int y = 0; y < out.height; ++y)
     if (rows.count[size_t(y)]) {
@@ -212,6 +226,33 @@ void resample(const Image &source, const Geometry &full, Image &out) {
     for (size_t x = 0; x < rowValues; ++x)
       to[x] = uint8_t(std::clamp(sum[x], 0.0f, 255.0f));
   }
+}
+
+/// For each pixel of one axis the source pixel under its centre; -1: it lies outside.
+static std::vector<int> nearestPixels(int size, int sourceSize, double origin, double scale,
+                                      double low, double high, bool flipped) {
+  std::vector<int> pixels(size_t(size), -1);
+  for (int i = 0; i < size; ++i) {
+    double center = origin + ((flipped ? size - 1 - i : i) + 0.5) * scale;
+    if (center >= std::max(low, 0.0) && center < std::min(high, double(sourceSize)))
+      pixels[size_t(i)] = int(center);
+  }
+  return pixels;
+}
+
+void resampleLabels(const Image &source, const Geometry &geometry, uint8_t outside, Image &out) {
+  out.resize(geometry.height, geometry.width, 1);
+  std::vector<int> rows =
+      nearestPixels(geometry.height, source.height, geometry.originY, geometry.scaleY,
+                    geometry.clipTop, geometry.clipBottom, geometry.upsideDown);
+  std::vector<int> columns =
+      nearestPixels(geometry.width, source.width, geometry.originX, geometry.scaleX,
+                    geometry.clipLeft, geometry.clipRight, geometry.flipped);
+  uint8_t *to = out.pixels.data();
+  for (int y : rows)
+    for (int x : columns)
+      *to++ =
+          y < 0 || x < 0 ? outside : source.pixels[size_t(y) * size_t(source.width) + size_t(x)];
 }
 
 } // namespace netc::runtime

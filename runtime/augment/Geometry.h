@@ -22,6 +22,7 @@ struct Geometry {
   /// below and to the right.
   void centerCrop(int h, int w);
   void flip() { flipped = !flipped; }
+  void flipVertically() { upsideDown = !upsideDown; }
 
   /// Eighths of the source's size that decoding needs, so that at least `left` pixels of the
   /// decoded image lie under each output pixel, or it is decoded in full. Decoding replaces the
@@ -29,16 +30,21 @@ struct Geometry {
   int neededEighths(double left = 1) const;
 
   int height, width; ///< of the output
-  bool flipped = false;
+  bool flipped = false, upsideDown = false;
+  bool bicubic = false;            ///< the filter; else bilinear
   double originY = 0, originX = 0; ///< source position of the output's corner
   double scaleY = 1, scaleX = 1;   ///< source pixels per output pixel
   double clipTop = 0, clipLeft = 0, clipBottom, clipRight; ///< what filters may see
 };
 
 /// Applies `geometry` to `source` (which may have been decoded at a fraction of
-/// its full size): bilinear with antialiasing as Pillow does it, exact copies
+/// its full size): bilinear or bicubic with antialiasing as Pillow does it, exact copies
 /// where nothing is scaled. Zeros outside.
 void resample(const Image &source, const Geometry &geometry, Image &out);
+
+/// The same for an image of labels at its full size: each pixel takes the label under its centre,
+/// or `outside`.
+void resampleLabels(const Image &source, const Geometry &geometry, uint8_t outside, Image &out);
 
 } // namespace netc::runtime
 

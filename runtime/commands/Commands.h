@@ -31,6 +31,8 @@ struct PredictOptions {
   std::optional<int> top; ///< classes an image; default 5, in a table 1
   unsigned threads = 1;
   bool json = false;
+  std::string out;   ///< of maps: the folder that masks and overlays go to; empty: the current one
+  bool tile = false; ///< of maps: windows of the input's size instead of one resized image
 };
 struct BenchOptions {
   std::string weights; ///< empty: drawn

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 namespace netc::runtime {
 
@@ -27,16 +28,35 @@ static std::string className(const WeightsMetadata &metadata, const Dataset &dat
   return std::to_string(index);
 }
 
+/// Of a model that does not classify.
+static Json describeQuality(const Accuracy &accuracy, const WeightsMetadata &metadata,
+                            const Dataset &data) {
+  Json json = {{"images", accuracy.images}, {"loss", accuracy.loss()}};
+  if (accuracy.quality.scored)
+    json["accuracy"] = accuracy.quality.accuracy();
+  if (accuracy.quality.values)
+    json["mean_absolute_error"] = accuracy.quality.meanAbsolute();
+  if (!data.isTensors())
+    json["corrupt"] = accuracy.corrupt;
+  Json classes = Json::array();
+  for (const Figure &figure : accuracy.measures.figures()) {
+    if (!figure.name.empty())
+      json[figure.name] = figure.value;
+    for (size_t c = 0; c < figure.byClass.size(); ++c) {
+      if (classes.size() <= c)
+        classes.push_back({{"class", c}, {"label", className(metadata, data, c)}});
+      classes[c][figure.each] = figure.byClass[c];
+    }
+  }
+  if (!classes.empty())
+    json["classes"] = std::move(classes);
+  return json;
+}
+
 static Json describe(const Accuracy &accuracy, const WeightsMetadata &metadata,
                      const Dataset &data) {
-  if (accuracy.quality.scored || accuracy.quality.values) {
-    Json json = {{"images", accuracy.images}, {"loss", accuracy.loss()}};
-    if (accuracy.quality.scored)
-      json["accuracy"] = accuracy.quality.accuracy();
-    if (accuracy.quality.values)
-      json["mean_absolute_error"] = accuracy.quality.meanAbsolute();
-    return json;
-  }
+  if (accuracy.quality.scored || accuracy.quality.values)
+    return describeQuality(accuracy, metadata, data);
   Json json = {{"images", accuracy.images},
                {"top1", accuracy.top1()},
                {"top5", accuracy.top5()},
@@ -91,6 +111,32 @@ static void printClasses(const Accuracy &accuracy, const WeightsMetadata &metada
   }
 }
 
+/// A table of what each class, or value, of a model that does not classify is judged by.
+static void printFigures(const Accuracy &accuracy, const WeightsMetadata &metadata,
+                         const Dataset &data) {
+  std::vector<Figure> figures = accuracy.measures.figures();
+  std::erase_if(figures, [](const Figure &figure) { return figure.each.empty(); });
+  if (figures.empty())
+    return;
+  size_t width = 5, rows = figures[0].byClass.size();
+  for (size_t c = 0; c < rows; ++c)
+    width = std::max(width, printable(className(metadata, data, c)).size());
+  std::string line = fmt::format("{:<{}}", "class", width);
+  for (const Figure &figure : figures)
+    line += fmt::format("  {:>10}", figure.each);
+  for (size_t c = 0; c < rows; ++c) {
+    line += fmt::format("\n{:<{}}", printable(className(metadata, data, c)), width);
+    for (const Figure &figure : figures) {
+      double value = figure.byClass[c];
+      std::string text = std::isnan(value) ? "-"
+                         : figure.isShare  ? fmt::format("{:.2f}%", value * 100)
+                                           : fmt::format("{:.4g}", value);
+      line += fmt::format("  {:>{}}", text, std::max<size_t>(10, figure.each.size()));
+    }
+  }
+  fmt::print("{}\n", line);
+}
+
 /// A field of CSV (RFC 4180).
 static std::string csvField(const std::string &text) {
   if (text.find_first_of(",\"\n\r") == std::string::npos)
@@ -125,7 +171,8 @@ static std::unique_ptr<Dataset> openLabelled(const EvalOptions &options, const M
                                              const std::string &weights,
                                              WeightsMetadata &metadata) {
   DataShape shape = dataShape(info);
-  bool ofFolders = metadata.data == "imagefolder" && options.labels.empty();
+  bool ofFolders =
+      (metadata.data == "imagefolder" || metadata.data == "csv") && options.labels.empty();
   auto data = openEvaluation(options.data, true, shape,
                              ofFolders ? metadata.classes : std::vector<std::string>());
   ClassLabels labels{weights, metadata.classes, {}};
@@ -153,13 +200,17 @@ int runEval(const NetcModel &model, const EvalOptions &options, Communicator &co
   Safetensors file = Safetensors::read(path);
   WeightsMetadata metadata = WeightsMetadata::decode(file);
   auto data = openLabelled(options, info, path, metadata);
+  if (info.scoresEachClass() && data->hasTargets())
+    info.compareWithTargets();
 
   ThreadPool pool(options.threads);
   Executor executor(model, info, pool);
   if (options.cache)
     executor.device().fillCache(*options.cache);
   loadWeights(file, executor, false);
-  if (!info.classifies() && (options.perClass || options.worstFirst || !options.confusion.empty()))
+  bool byClass = info.mapLoss() || info.scoresEachClass();
+  if (!info.classifies() &&
+      (!options.confusion.empty() || ((options.perClass || options.worstFirst) && !byClass)))
     failUsage("{} gives {}: there are no classes to count", info.name,
               describeTensors(info.outputs));
   requireSoundWeights(executor, path);
@@ -195,8 +246,11 @@ int runEval(const NetcModel &model, const EvalOptions &options, Communicator &co
     return 0;
   }
   if (!info.classifies()) {
-    fmt::print("{} images: loss {:.4f}, {}\n", accuracy.images, accuracy.loss(),
-               accuracy.quality.text());
+    if (options.perClass || options.worstFirst)
+      printFigures(accuracy, metadata, *data);
+    fmt::print("{} images: loss {:.4f}, {}\n", accuracy.images, accuracy.loss(), accuracy.text());
+    if (accuracy.corrupt)
+      fmt::print("{} images could not be read and are not counted\n", accuracy.corrupt);
     return 0;
   }
   if (options.perClass || options.worstFirst)

@@ -6,6 +6,7 @@
 // compared with. Dropout is off, batch norm uses the batch's statistics.
 //
 //===----------------------------------------------------------------------===//
+#include "runtime/abi/RecipeTable.h"
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
 #include "runtime/base/Progress.h"
@@ -87,7 +88,7 @@ static void fillWithNoise(const Executor &executor, const GradCheckOptions &opti
   for (const LossInfo &loss : info.losses) {
     if (!filled.insert(loss.target).second)
       continue;
-    if (loss.kind != LossKind::CrossEntropy) {
+    if (!loss.comparesClasses() && !info.softLabels) {
       fill(info.targets[loss.target]);
       continue;
     }
@@ -111,7 +112,7 @@ static void fillWithTensors(const Executor &executor, const Dataset &data,
   for (const TensorInfo &input : info.inputs)
     read(input);
   for (const LossInfo &loss : info.losses)
-    if (loss.kind != LossKind::CrossEntropy || !info.softLabels)
+    if (!info.softLabels || data.hasTargets())
       read(info.targets[loss.target]);
     else
       for (int64_t i = 0; i < n; ++i)
@@ -130,11 +131,23 @@ static void fillWithImages(const Executor &executor, const Dataset &data,
   AugmentWorkspace workspace;
   for (int64_t i = 0; i < n; ++i) {
     int64_t sample = samples[size_t(i)];
+    const TensorInfo &target = info.targets[info.losses.front().target];
+    LabelMap map{
+        [&](int height, int width, Image &labels) { data.readMask(sample, height, width, labels); },
+        nullptr, uint8_t(recipe::ignoredLabel)};
+    if (data.hasMasks())
+      map.out = executor.at<int64_t>(target, n) + i * target.elements();
     pipeline.apply(
         [&](const ScaleChooser &choose, Image &image) { data.load(sample, choose, image); },
         uint64_t(sample), 0, 0, workspace,
-        executor.at<float>(info.inputs.front(), n) + i * info.inputElements());
-    setLabel(executor, info.losses.front(), n, i, data.label(sample));
+        executor.at<float>(info.inputs.front(), n) + i * info.inputElements(),
+        map.out ? &map : nullptr);
+    if (data.hasTargets() && !data.hasMasks())
+      data.read(sample, target.name,
+                reinterpret_cast<char *>(executor.at<float>(target, n) + i * target.elements()),
+                target.bytes());
+    else if (!data.hasMasks())
+      setLabel(executor, info.losses.front(), n, i, data.label(sample));
   }
 }
 
@@ -199,7 +212,7 @@ static Reference makeReference(const Executor &executor, const reference::Graph 
   std::vector<reference::Target> targets(info.targets.size());
   for (const LossInfo &loss : info.losses) {
     reference::Target &target = targets[loss.target];
-    if (loss.kind == LossKind::CrossEntropy)
+    if (loss.comparesClasses())
       target.labels = labelsOf(executor, loss, n);
     else
       target.values = valuesOf(info.targets[loss.target]);

@@ -39,7 +39,7 @@ struct Options {
 
 static constexpr const char *dataHelp =
     "KIND:PATH: fashion-mnist, mnist, cifar10, cifar100 (with no PATH the usual system location), "
-    "imagefolder:DIR, synthetic:N";
+    "imagefolder:DIR, csv:FILE, segmentation:DIR, tensors:FILE, synthetic:N";
 
 static void addThreads(CLI::App *command, unsigned &threads) {
   threads = availableCores();
@@ -259,6 +259,13 @@ static void addPredict(CLI::App &app, PredictOptions &options) {
       ->check(CLI::Range(1, 1 << 30));
   command->add_option("--labels", options.labels,
                       "Names of the classes: 'imagenet' (built in) or a file with a class a line");
+  command->add_option("--out", options.out,
+                      "Folder for the masks and overlays of a model that gives maps (default: the "
+                      "current one)");
+  command->add_flag(
+      "--tile", options.tile,
+      "Of maps: windows of the input's size over the whole image, blended, instead of "
+      "one resized image");
   addSet(command, options.set, preprocessingHelp);
   addThreads(command, options.threads);
   command->add_flag("--json", options.json, "A JSON object a line");

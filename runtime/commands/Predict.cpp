@@ -3,6 +3,7 @@
 #include "runtime/base/Output.h"
 #include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
+#include "runtime/commands/PredictMaps.h"
 #include "runtime/commands/Preprocessing.h"
 #include "runtime/data/ClassLabels.h"
 #include "runtime/data/Scaling.h"
@@ -31,10 +32,10 @@ struct Guess {
 };
 } // namespace
 
-static std::vector<Guess> bestGuesses(const float *logits, int64_t classes, int top,
-                                      const std::vector<std::string> &names) {
+static std::vector<Guess> bestGuesses(const ModelInfo &info, const float *logits, int64_t classes,
+                                      int top, const std::vector<std::string> &names) {
   std::vector<double> probabilities(static_cast<size_t>(classes));
-  softmax(logits, classes, probabilities.data());
+  classProbabilities(info, logits, classes, probabilities.data());
   std::vector<int64_t> order(static_cast<size_t>(classes));
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
@@ -140,14 +141,30 @@ static const TensorInfo &requirePredictable(const ModelInfo &info) {
   if (!scores)
     fail("predict names classes; no output of {} is a vector of class scores ({}); {}", info.name,
          describeTensors(info.outputs), instead);
-  if (scores->elements() == 1)
+  if (scores->elements() == 1 && !info.scoresEachClass())
     requireSeveralClasses(info, "predict");
   return *scores;
+}
+
+/// A model of maps writes pictures; all others print classes.
+static bool givesMaps(const ModelInfo &info) {
+  return info.takesImages() && !info.classScores() && info.mapLoss() &&
+         info.outputs[info.mapLoss()->output].shape[0] <= 256;
 }
 
 int runPredict(const NetcModel &model, const PredictOptions &options) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
+  if (givesMaps(info)) {
+    std::vector<std::string> paths;
+    for (const NamedImage &image : listImages(options.images))
+      paths.push_back(image.path);
+    requireImageChannels(info.channels, paths.front());
+    return predictMaps(model, info, options, paths);
+  }
+  if (options.tile || !options.out.empty())
+    failUsage("--tile and --out are for models that give a map of classes; {} gives {}", info.name,
+              describeTensors(info.outputs));
   const TensorInfo &scores = requirePredictable(info);
   int64_t classes = scores.elements();
   Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
@@ -205,7 +222,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
       }
       const float *logits = executor.at<float>(scores, n) + i * classes;
       requireFiniteLogits(logits, classes, path, image);
-      auto guesses = bestGuesses(logits, classes, top, names);
+      auto guesses = bestGuesses(info, logits, classes, top, names);
       if (options.json)
         fmt::print("{}\n",
                    describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));

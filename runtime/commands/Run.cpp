@@ -26,19 +26,21 @@ static int64_t readInputs(const Safetensors &file, Executor &executor, bool trai
 
 /// What the losses compare with.
 static void readTargets(const Safetensors &file, const Executor &executor, int64_t n) {
-  const ModelInfo &info = executor.info();
+  ModelInfo info = executor.info();
+  if (info.scoresEachClass() && file.find(info.targets[info.losses[0].target].name))
+    info.compareWithTargets();
   for (const LossInfo &loss : info.losses) {
     TensorInfo wanted = targetInFile(info, loss);
     const Tensor &tensor = requireTensor(file, wanted, {wanted.name});
     checkTensor(file, tensor, wanted, n);
     const TensorInfo &target = info.targets[loss.target];
-    if (loss.kind != LossKind::CrossEntropy) {
+    if (!loss.comparesClasses() && !info.softLabels) {
       convertToF32(tensor, file.path(), executor.at<float>(target, n));
     } else if (!info.softLabels) {
-      readLabels(file, tensor, classesOf(info, loss), executor.at<int64_t>(target, n));
+      readLabels(file, tensor, classesOf(info, loss), loss.ignore, executor.at<int64_t>(target, n));
     } else {
       std::vector<int64_t> labels(static_cast<size_t>(n));
-      readLabels(file, tensor, info.classes, labels.data());
+      readLabels(file, tensor, info.classes, {}, labels.data());
       for (int64_t i = 0; i < n; ++i)
         executor.at<float>(target, n)[i * info.classes + labels[size_t(i)]] = 1;
     }

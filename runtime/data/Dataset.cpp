@@ -13,7 +13,7 @@
 namespace netc::runtime {
 
 static constexpr const char *kinds =
-    "fashion-mnist, mnist, cifar10, cifar100, imagefolder, synthetic, tensors";
+    "fashion-mnist, mnist, cifar10, cifar100, imagefolder, csv, segmentation, synthetic, tensors";
 
 /// Where distributions and PyTorch's downloader leave the data.
 static std::vector<std::string> usualPlaces(const std::string &kind) {
@@ -61,20 +61,37 @@ DataShape dataShape(const ModelInfo &info) {
   return {info.channels, info.height, info.width, info.classes, &info};
 }
 
-/// Labelled images serve a model that classifies images, and no other.
+/// What data of a kind say of an image; null: nothing that the model's loss compares with.
+static const char *whatItHas(const std::string &kind, const ModelInfo &model) {
+  const LossInfo *map = model.mapLoss();
+  bool oneTarget = std::all_of(model.losses.begin(), model.losses.end(), [&](const LossInfo &loss) {
+    return loss.target == model.losses[0].target;
+  });
+  bool isVector = model.outputs[model.losses[0].output].shape.size() == 1;
+  if (kind == "segmentation")
+    return map && oneTarget ? nullptr : "a class for each pixel of an image";
+  if (kind == "csv")
+    return oneTarget && isVector ? nullptr : "a label or some values for each image";
+  return model.classifies() ? nullptr : "a label for each image";
+}
+
+/// Labelled images serve a model whose loss compares with such labels, and no other.
 static void requireImages(const std::string &kind, const DataShape &shape) {
   const ModelInfo *model = shape.model;
-  if (!model || (model->takesImages() && model->classifies()))
+  if (!model)
     return;
   if (!model->takesImages())
     fail("{} data are images; {} takes {}: give it tensors:FILE.safetensors", kind, model->name,
          describeTensors(model->inputs));
+  const char *has = whatItHas(kind, *model);
+  if (!has)
+    return;
   std::string wanted;
   for (const LossInfo &loss : model->losses)
     wanted = describeTensors({targetInFile(*model, loss)});
-  fail("{} data have a label for each image; the loss of {} compares with {} each: give it "
-       "tensors:FILE.safetensors",
-       kind, model->name, wanted);
+  fail("{} data have {}; the loss of {} compares with {} each: give it {}tensors:FILE.safetensors",
+       kind, has, model->name, wanted,
+       model->mapLoss() && kind != "segmentation" ? "segmentation:DIR or " : "");
 }
 
 /// More classes than the model's are fine as long as no image is of one beyond.
@@ -91,7 +108,8 @@ static void requireLabels(const Dataset &data, const std::string &spec, int64_t 
   }
 }
 
-std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
+static std::unique_ptr<Dataset> open(const std::string &spec, Split split, const DataShape &shape,
+                                     const std::vector<std::string> &classNames,
                                      const char *option) {
   size_t colon = spec.find(':');
   std::string kind = spec.substr(0, colon);
@@ -110,6 +128,14 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const
     data = makeSynthetic(syntheticCount(path, option), split, shape);
   else if (kind == "imagefolder" && !path.empty())
     data = openImageFolder(path, split);
+  else if (kind == "csv" && !path.empty() && shape.model)
+    data = split == Split::Train ? openCsv(path, *shape.model, classNames) : nullptr;
+  else if (kind == "csv")
+    failUsage("{} csv: expected the file, as csv:FILE", option);
+  else if (kind == "segmentation" && !path.empty())
+    data = openSegmentation(path, split);
+  else if (kind == "segmentation")
+    failUsage("{} segmentation: expected the folder, as segmentation:DIR", option);
   else if (kind == "imagefolder")
     failUsage("{} imagefolder: expected the folder, as imagefolder:DIR", option);
   else
@@ -122,13 +148,18 @@ std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const
   return data;
 }
 
+std::unique_ptr<Dataset> openDataset(const std::string &spec, Split split, const DataShape &shape,
+                                     const char *option) {
+  return open(spec, split, shape, {}, option);
+}
+
 std::unique_ptr<Dataset> openEvaluation(const std::string &spec, bool required,
                                         const DataShape &shape,
                                         const std::vector<std::string> &classNames,
                                         const char *option) {
-  auto data = openDataset(spec, Split::Test, shape, option);
+  auto data = open(spec, Split::Test, shape, classNames, option);
   if (!data && required)
-    data = openDataset(spec, Split::Train, shape, option);
+    data = open(spec, Split::Train, shape, classNames, option);
   if (!data || data->kind() != "imagefolder" || classNames.empty())
     return data;
   // Labels are positions among the sorted folders: other folders, other meaning.

@@ -28,6 +28,13 @@ public:
   virtual bool inMemory() const { return true; }
   /// Samples are tensors, which `read` copies: there are no images to load.
   virtual bool isTensors() const { return false; }
+  /// Samples are compared by values or maps rather than by one label each.
+  virtual bool hasTargets() const { return false; }
+  /// Each image has a mask of class indices.
+  virtual bool hasMasks() const { return false; }
+  /// Decodes it. Fails with an Error that names it where it is not as large as the image.
+  virtual void readMask(int64_t, int /*imageHeight*/, int /*imageWidth*/, Image &) const {}
+  virtual std::string describeMask(int64_t index) const { return describe(index); }
   /// Copies what sample `index` has of the model's tensor `name`, `bytes` long.
   virtual void read(int64_t, const std::string &, char *, uint64_t) const {}
 
@@ -82,6 +89,16 @@ std::unique_ptr<Dataset> openCifar(const std::string &kind, const std::string &f
 /// `count` images made from `shape` and their index: a coarse pattern of the
 /// label under noise. Train and test are drawn apart.
 std::unique_ptr<Dataset> makeSynthetic(int64_t count, Split split, const DataShape &shape);
+
+/// images/ and masks/ of the same names, in train/ and val/ (or test/) where these exist. Null
+/// where there is no such split.
+std::unique_ptr<Dataset> openSegmentation(const std::string &folder, Split split);
+
+/// A table with a column `image`, files relative to the table's folder, and a column `label` or one
+/// for each value that the model's loss compares with. Labels that are names become positions in
+/// `classNames`, or among all names where that is empty.
+std::unique_ptr<Dataset> openCsv(const std::string &path, const ModelInfo &info,
+                                 const std::vector<std::string> &classNames);
 
 /// A folder a class, sorted by name; train/ and val/ (or test/) where they exist.
 std::unique_ptr<Dataset> openImageFolder(const std::string &folder, Split split);

@@ -1,6 +1,7 @@
 //===- Loader.cpp - batches prepared while the step runs ------------------===//
 #include "runtime/data/Loader.h"
 
+#include "runtime/abi/RecipeTable.h"
 #include "runtime/augment/Mix.h"
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
@@ -43,7 +44,7 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
   uint64_t inputBytes = align(n * info.bytesPerImage(NETC_SPACE_INPUT));
   uint64_t labelBytes =
       align(n * std::max<uint64_t>(sizeof(int64_t), info.bytesPerImage(NETC_SPACE_LABELS)));
-  uint64_t targetBytes = options.softLabels || (data.isTensors() && !info.softLabels)
+  uint64_t targetBytes = options.softLabels || (data.hasTargets() && !info.softLabels)
                              ? align(n * info.bytesPerImage(NETC_SPACE_TARGETS))
                              : 0;
   uint64_t bytes = copies * (inputBytes + labelBytes + targetBytes);
@@ -57,6 +58,10 @@ Loader::Loader(const Dataset &data, const Pipeline &pipeline, const ModelInfo &i
     slot.batch.labels = reinterpret_cast<int64_t *>(next + inputBytes);
     if (targetBytes)
       slot.batch.targets = reinterpret_cast<float *>(next + inputBytes + labelBytes);
+    if (data.hasTargets() && !data.isTensors()) {
+      slot.marks.resize(n);
+      slot.batch.marks = slot.marks.data();
+    }
     next += inputBytes + labelBytes + targetBytes;
   }
   threads = startThreads(std::max(1u, options.workers), [this](unsigned) { work(); });
@@ -203,8 +208,8 @@ void Loader::mixTargets(const Batch &batch, AugmentWorkspace &workspace) {
   if (options.shards > 1) {
     after.resize(size_t(info.inputElements()));
     int64_t next = (batch.first + batch.n) % imagesOf(batch.index);
-    loadSample(order[size_t(batch.index * options.batch + next)], workspace, after.data(),
-               mixed.labelAfter);
+    loadSample(order[size_t(batch.index * options.batch + next)], workspace,
+               {after.data(), &mixed.labelAfter});
     mixed.after = after.data();
   }
   Philox draw(options.seed, Stream::Mix, uint64_t(batch.index), epoch);
@@ -216,8 +221,19 @@ void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &work
   for (int64_t i = begin; i < end && data.isTensors(); ++i)
     readSample(slot.batch, visits[i].sample, i);
   for (int64_t i = begin; i < end && !data.isTensors(); ++i)
-    loadSample(visits[i], workspace, slot.batch.input + i * info.inputElements(),
-               slot.batch.labels[i]);
+    loadSample(visits[i], workspace, placeOf(slot.batch, i));
+}
+
+/// Image number i of the batch.
+Loader::Place Loader::placeOf(const Batch &batch, int64_t i) const {
+  float *input = batch.input + i * info.inputElements();
+  if (!data.hasTargets())
+    return {input, batch.labels + i};
+  const TensorInfo &target = info.targets[info.losses[0].target];
+  int64_t *mark = batch.marks + i;
+  if (data.hasMasks())
+    return {input, mark, batch.labels + i * target.elements()};
+  return {input, mark, nullptr, reinterpret_cast<char *>(batch.targets + i * target.elements())};
 }
 
 /// Sample `sample` of the data becomes number i of the batch.
@@ -238,14 +254,17 @@ void Loader::readSample(const Batch &batch, int64_t sample, int64_t i) const {
 }
 
 /// `sample` in the place of `visit`; false where it does not decode, which is found out once.
-bool Loader::tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, float *out,
-                     int64_t &label) {
+bool Loader::tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, const Place &place) {
   if (!unreadable.empty() && unreadable[size_t(sample)].load(std::memory_order_relaxed))
     return false;
+  LabelMap map{
+      [&](int height, int width, Image &labels) { data.readMask(sample, height, width, labels); },
+      place.map, uint8_t(recipe::ignoredLabel)};
   try {
     pipeline.apply(
         [&](const ScaleChooser &choose, Image &image) { data.load(sample, choose, image); },
-        uint64_t(visit.sample), epoch, visit.view, workspace, out);
+        uint64_t(visit.sample), epoch, visit.view, workspace, place.input,
+        place.map ? &map : nullptr);
   } catch (const Error &error) {
     if (data.inMemory())
       throw; // not the file's fault
@@ -253,14 +272,32 @@ bool Loader::tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, f
     unreadable[size_t(sample)].store(true, std::memory_order_relaxed);
     return false;
   }
-  label = data.label(sample);
+  *place.label = data.label(sample);
+  if (place.map)
+    checkMap(sample, place.map);
+  const TensorInfo *target = place.targets ? &info.targets[info.losses[0].target] : nullptr;
+  if (target)
+    data.read(sample, target->name, place.targets, target->bytes());
   return true;
+}
+
+/// A label that is no class would be read beyond the scores; such data are wrong as a whole.
+void Loader::checkMap(int64_t sample, const int64_t *labels) const {
+  const LossInfo &loss = *info.mapLoss();
+  int64_t count = info.targets[loss.target].elements(),
+          classes = info.outputs[loss.output].shape[0];
+  for (int64_t i = 0; i < count; ++i)
+    if (labels[i] >= classes && (!loss.ignore || labels[i] != *loss.ignore))
+      throw std::runtime_error(fmt::format(
+          "{} has label {}, but {} has {} classes{}", data.describeMask(sample), labels[i],
+          info.name, classes,
+          loss.ignore ? fmt::format(" (label {} is ignored)", *loss.ignore) : std::string()));
 }
 
 /// Training needs full batches. The stand-in is drawn from all images of the epoch, by seed, epoch
 /// and the image that it stands for: a first candidate, and a stride that leads to each of the
 /// others once.
-bool Loader::loadStandIn(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label) {
+bool Loader::loadStandIn(Visit visit, AugmentWorkspace &workspace, const Place &place) {
   uint32_t count = uint32_t(order.size());
   Philox draw(options.seed, Stream::StandIn, uint64_t(visit.sample), epoch);
   uint32_t candidate = draw.below(count), stride = 1;
@@ -268,23 +305,23 @@ bool Loader::loadStandIn(Visit visit, AugmentWorkspace &workspace, float *out, i
     stride = count > 2 ? 1 + draw.below(count - 1) : 1;
   while (std::gcd(stride, count) != 1);
   for (uint32_t attempt = 0; attempt < count; ++attempt) {
-    if (tryLoad(order[candidate].sample, visit, workspace, out, label))
+    if (tryLoad(order[candidate].sample, visit, workspace, place))
       return true;
     candidate = uint32_t((uint64_t(candidate) + stride) % count);
   }
   return false;
 }
 
-void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label) {
-  if (tryLoad(visit.sample, visit, workspace, out, label))
+void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, const Place &place) {
+  if (tryLoad(visit.sample, visit, workspace, place))
     return;
   if (options.training) {
-    if (!loadStandIn(visit, workspace, out, label))
+    if (!loadStandIn(visit, workspace, place))
       fail("none of the {} training images can be read", order.size());
     return;
   }
-  std::fill(out, out + info.inputElements(), 0.0f);
-  label = -1;
+  std::fill(place.input, place.input + info.inputElements(), 0.0f);
+  *place.label = -1;
 }
 
 } // namespace netc::runtime

@@ -23,6 +23,7 @@ struct Batch {
   float *input = nullptr;    ///< [n, C, H, W], or what NETC_SPACE_INPUT holds
   int64_t *labels = nullptr; ///< [n]; -1: an image that did not decode (evaluation only)
   float *targets = nullptr;  ///< what NETC_SPACE_TARGETS holds, or null
+  int64_t *marks = nullptr;  ///< [n]; where images have more than a label each; -1: did not decode
   int64_t n = 0;
   int64_t index = 0; ///< of the batch within the epoch
   int64_t first = 0; ///< images of the batch in front of these
@@ -91,6 +92,7 @@ private:
   struct Slot {
     Batch batch;
     int64_t done = 0;
+    std::vector<int64_t> marks; ///< Batch::marks
   };
 
   void work();
@@ -98,10 +100,18 @@ private:
   void mixTargets(const Batch &batch, AugmentWorkspace &workspace);
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
   void readSample(const Batch &batch, int64_t sample, int64_t i) const;
-  void loadSample(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
-  bool tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, float *out,
-               int64_t &label);
-  bool loadStandIn(Visit visit, AugmentWorkspace &workspace, float *out, int64_t &label);
+  /// Where one image goes, with what it is compared with.
+  struct Place {
+    float *input;
+    int64_t *label;
+    int64_t *map = nullptr;  ///< a label for each pixel
+    char *targets = nullptr; ///< values
+  };
+  Place placeOf(const Batch &batch, int64_t i) const;
+  void loadSample(Visit visit, AugmentWorkspace &workspace, const Place &place);
+  bool tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, const Place &place);
+  void checkMap(int64_t sample, const int64_t *labels) const;
+  bool loadStandIn(Visit visit, AugmentWorkspace &workspace, const Place &place);
   // Pieces are the shards of this loader, counted from the epoch's beginning.
   int64_t pieces() const;
   int64_t imagesOf(int64_t batch) const;

@@ -50,7 +50,8 @@ int64_t checkTensor(const Safetensors &file, const Tensor &tensor, const TensorI
   return have;
 }
 
-void readLabels(const Safetensors &file, const Tensor &labels, int64_t classes, int64_t *out) {
+void readLabels(const Safetensors &file, const Tensor &labels, int64_t classes,
+                std::optional<int64_t> ignore, int64_t *out) {
   if (labels.dtype != "I64" && labels.dtype != "I32")
     fail("{}: tensor '{}' has type {}, expected I64", file.path(), labels.name, labels.dtype);
   int64_t count = labels.elements(), each = count / std::max<int64_t>(1, labels.shape.front());
@@ -60,9 +61,10 @@ void readLabels(const Safetensors &file, const Tensor &labels, int64_t classes, 
       std::memcpy(&out[i], labels.data + 8 * i, 8);
     else
       std::memcpy(&narrow, labels.data + 4 * i, 4), out[i] = narrow;
-    if (out[i] < 0 || out[i] >= classes)
-      fail("{}: label {} of image {}, expected 0 to {}", file.path(), out[i], i / each,
-           classes - 1);
+    bool counts = !ignore || out[i] != *ignore;
+    if (counts && (out[i] < 0 || out[i] >= classes))
+      fail("{}: label {} of image {}, expected 0 to {}{}", file.path(), out[i], i / each,
+           classes - 1, ignore ? fmt::format(", or {} for none", *ignore) : std::string());
   }
 }
 
@@ -76,6 +78,7 @@ std::vector<std::string> namesOf(const ModelInfo &info, const TensorInfo &input)
 TensorInfo targetInFile(const ModelInfo &info, const LossInfo &loss) {
   TensorInfo target = info.targets[loss.target];
   if (info.softLabels) {
+    target.name = "labels";
     target.type = NETC_TYPE_I64;
     target.shape.clear();
   }
@@ -87,12 +90,14 @@ int64_t classesOf(const ModelInfo &info, const LossInfo &loss) {
   return shape.size() == 3 ? shape.front() : shape.back();
 }
 
-/// All of a tensor as the model stores it.
+/// All of a tensor as the model stores it. `loss`: what it is compared by; null: it is an input.
 static std::vector<char> convert(const Safetensors &file, const Tensor &tensor,
-                                 const TensorInfo &wanted, int64_t classes) {
+                                 const TensorInfo &wanted, const ModelInfo &info,
+                                 const LossInfo *loss) {
   std::vector<char> bytes(uint64_t(tensor.elements()) * netc_type_bytes(wanted.type));
   if (wanted.type == NETC_TYPE_I64)
-    readLabels(file, tensor, classes, reinterpret_cast<int64_t *>(bytes.data()));
+    readLabels(file, tensor, classesOf(info, *loss), loss->ignore,
+               reinterpret_cast<int64_t *>(bytes.data()));
   else
     convertToF32(tensor, file.path(), reinterpret_cast<float *>(bytes.data()));
   return bytes;
@@ -113,6 +118,7 @@ public:
   }
   uint64_t fingerprint() const override { return hash; }
   bool isTensors() const override { return true; }
+  bool hasTargets() const override { return givesTargets; }
   void read(int64_t index, const std::string &name, char *out, uint64_t bytes) const override {
     const std::vector<char> &array = arrays.at(name);
     std::memcpy(out, array.data() + uint64_t(index) * bytes, bytes);
@@ -120,10 +126,11 @@ public:
 
 private:
   void add(const Safetensors &file, const TensorInfo &wanted, std::vector<std::string> names,
-           int64_t classCount);
+           const ModelInfo &info, const LossInfo *loss);
 
   std::string path;
   int64_t count = 0;
+  bool givesTargets = false;
   std::map<std::string, std::vector<char>> arrays; ///< by the model's names
   std::vector<int64_t> labels;                     ///< of a model that classifies
   uint64_t hash = 0;
@@ -131,25 +138,30 @@ private:
 } // namespace
 
 void TensorDataset::add(const Safetensors &file, const TensorInfo &wanted,
-                        std::vector<std::string> names, int64_t classCount) {
+                        std::vector<std::string> names, const ModelInfo &info,
+                        const LossInfo *loss) {
   const Tensor &tensor = requireTensor(file, wanted, names);
   count = checkTensor(file, tensor, wanted, count);
-  arrays[wanted.name] = convert(file, tensor, wanted, classCount);
+  arrays[wanted.name] = convert(file, tensor, wanted, info, loss);
   const std::vector<char> &bytes = arrays[wanted.name];
   hash = mixBits(hash ^ hashBytes({bytes.data(), bytes.size()}));
 }
 
-TensorDataset::TensorDataset(const std::string &path, const ModelInfo &info) : path(path) {
+TensorDataset::TensorDataset(const std::string &path, const ModelInfo &model) : path(path) {
   kindName = "tensors";
   Safetensors file = Safetensors::read(path);
+  ModelInfo info = model;
+  if (info.scoresEachClass() && file.find(info.targets[info.losses[0].target].name))
+    info.compareWithTargets();
+  givesTargets = !info.softLabels && !info.classifies();
   for (const TensorInfo &input : info.inputs)
-    add(file, input, namesOf(info, input), 0);
+    add(file, input, namesOf(info, input), info, nullptr);
   for (const LossInfo &loss : info.losses)
     if (TensorInfo target = targetInFile(info, loss); !arrays.count(target.name))
-      add(file, target, {target.name}, classesOf(info, loss));
+      add(file, target, {target.name}, info, &loss);
   if (!info.classifies())
     return;
-  const std::vector<char> &bytes = arrays.at(info.targets[info.losses[0].target].name);
+  const std::vector<char> &bytes = arrays.at(targetInFile(info, info.losses[0]).name);
   labels.resize(bytes.size() / sizeof(int64_t));
   std::memcpy(labels.data(), bytes.data(), bytes.size());
   classes = info.classes;

@@ -21,8 +21,9 @@ const Tensor &requireTensor(const Safetensors &file, const TensorInfo &wanted,
 int64_t checkTensor(const Safetensors &file, const Tensor &tensor, const TensorInfo &wanted,
                     int64_t n);
 
-/// Copies class indices, I64 or I32. Fails where one is not below `classes`.
-void readLabels(const Safetensors &file, const Tensor &labels, int64_t classes, int64_t *out);
+/// Copies class indices, I64 or I32. Fails where one is neither below `classes` nor `ignore`.
+void readLabels(const Safetensors &file, const Tensor &labels, int64_t classes,
+                std::optional<int64_t> ignore, int64_t *out);
 
 /// The names that the file may have an input under: its own, and `input` for the first where no
 /// input has that name.

@@ -22,9 +22,67 @@ void softmax(const float *logits, int64_t classes, double *probabilities) {
     probabilities[c] /= sum;
 }
 
+void classProbabilities(const ModelInfo &info, const float *logits, int64_t classes,
+                        double *probabilities) {
+  if (!info.scoresEachClass())
+    return softmax(logits, classes, probabilities);
+  for (int64_t c = 0; c < classes; ++c)
+    probabilities[c] = 1 / (1 + std::exp(-double(logits[c])));
+}
+
+/// The cross entropy of the label, or the mean of each class's own.
+static double lossOf(const ModelInfo &info, const std::vector<double> &probabilities,
+                     int64_t label) {
+  auto cost = [](double probability) { return -std::log(std::max(probability, 1e-300)); };
+  double own = probabilities[size_t(label)];
+  if (!info.scoresEachClass())
+    return cost(own);
+  double sum = cost(own) - cost(1 - own);
+  for (double probability : probabilities)
+    sum += cost(1 - probability);
+  return sum / double(probabilities.size());
+}
+
+/// Those of a term in a batch that the loader prepared.
+static const int64_t *labelsOf(const ModelInfo &info, const LossInfo &loss, const Batch &batch) {
+  return batch.labels + uint64_t(batch.n) * info.targets[loss.target].offset / sizeof(int64_t);
+}
+
+/// Keeps the maps of which the least is right.
+static void rememberMaps(const ModelInfo &info, const float *scores, const int64_t *labels,
+                         int64_t n, const int64_t *marks, const std::vector<int64_t> &samples,
+                         int64_t first, Tally &tally) {
+  const LossInfo &loss = *info.mapLoss();
+  const std::vector<int64_t> &shape = info.outputs[loss.output].shape;
+  int64_t classes = shape[0], pixels = shape[1] * shape[2];
+  for (int64_t i = 0; i < n && classes <= 256; ++i) {
+    if (marks && marks[i] < 0)
+      continue;
+    WorstMap map{
+        samples[size_t(first + i)], 0, {}, {labels + i * pixels, labels + (i + 1) * pixels}};
+    int64_t counted = 0, correct = 0;
+    for (int64_t p = 0; p < pixels; ++p) {
+      const float *own = scores + i * classes * pixels + p;
+      int64_t best = 0, label = map.labels[size_t(p)];
+      for (int64_t c = 1; c < classes; ++c)
+        if (own[c * pixels] > own[best * pixels])
+          best = c;
+      map.guessed.push_back(uint8_t(best));
+      if (label < 0 || (loss.ignore && label == *loss.ignore))
+        continue;
+      ++counted;
+      correct += best == label;
+    }
+    if (!counted || correct == counted)
+      continue;
+    map.correct = double(correct) / double(counted);
+    tally.remember(std::move(map));
+  }
+}
+
 /// Adds one image's averaged probabilities to the result.
-static void count(const std::vector<double> &probabilities, int64_t sample, int64_t label,
-                  Tally &tally) {
+static void count(const ModelInfo &info, const std::vector<double> &probabilities, int64_t sample,
+                  int64_t label, Tally &tally) {
   Accuracy &result = tally.accuracy;
   double own = probabilities[size_t(label)];
   // Ties and NaN count against the model.
@@ -44,7 +102,12 @@ static void count(const std::vector<double> &probabilities, int64_t sample, int6
   result.correct += above == 0;
   result.classCorrect[size_t(label)] += above == 0;
   result.correctOfFive += above < 5;
-  tally.losses.push_back(-std::log(std::max(own, 1e-300)));
+  tally.losses.push_back(lossOf(info, probabilities, label));
+}
+
+std::string Accuracy::text() const {
+  std::string first = quality.text(), second = describeFigures(measures.figures());
+  return first + (first.empty() || second.empty() ? "" : ", ") + second;
 }
 
 void requireSeveralClasses(const ModelInfo &info, const char *what) {
@@ -89,6 +152,7 @@ struct Counter {
   const Executor &executor;
   const std::vector<int64_t> &samples;
   const int views;
+  const bool remembersMaps; ///< of tensors there is no picture to show
   Tally tally = emptyTally(executor.info());
   std::vector<double> sum = std::vector<double>(tally.accuracy.classImages.size());
   int64_t visit = 0;
@@ -105,7 +169,7 @@ void Counter::addClassified(const Batch &batch) {
   for (int64_t i = 0; i < batch.n; ++i, ++visit) {
     const float *scores = logits + i * info.classes;
     tally.accuracy.notFinite += batch.labels[i] >= 0 && !allFinite(scores, info.classes);
-    softmax(scores, info.classes, one.data());
+    classProbabilities(info, scores, info.classes, one.data());
     for (size_t c = 0; c < one.size(); ++c)
       sum[c] += one[c] / views;
     if ((visit + 1) % views)
@@ -113,16 +177,28 @@ void Counter::addClassified(const Batch &batch) {
     if (batch.labels[i] < 0)
       ++tally.accuracy.corrupt;
     else
-      count(sum, samples[size_t(visit / views)], batch.labels[i], tally);
+      count(info, sum, samples[size_t(visit / views)], batch.labels[i], tally);
     std::fill(sum.begin(), sum.end(), 0.0);
   }
 }
 
 void Counter::addMeasured(const Batch &batch) {
-  const Compared compared{executor.at<char>(NETC_SPACE_OUTPUT), batch.labels, batch.targets,
-                          batch.n, &tally.absolutes};
-  tally.losses.push_back(measure(executor.info(), compared, tally.accuracy.quality));
-  tally.accuracy.images += batch.n;
+  const ModelInfo &info = executor.info();
+  const Compared compared{executor.at<char>(NETC_SPACE_OUTPUT),
+                          batch.labels,
+                          batch.targets,
+                          batch.n,
+                          batch.marks,
+                          &tally.absolutes};
+  measure(info, compared, tally.accuracy.quality, &tally.terms, &tally.accuracy.measures);
+  int64_t unread = batch.marks ? std::count_if(batch.marks, batch.marks + batch.n,
+                                               [](int64_t mark) { return mark < 0; })
+                               : 0;
+  tally.accuracy.corrupt += unread;
+  tally.accuracy.images += batch.n - unread;
+  if (const LossInfo *map = info.mapLoss(); map && remembersMaps)
+    rememberMaps(info, executor.at<float>(info.outputs[map->output], batch.n),
+                 labelsOf(info, *map, batch), batch.n, batch.marks, samples, visit, tally);
   visit += batch.n;
 }
 
@@ -146,7 +222,7 @@ Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset 
   loader.begin(std::move(order), 0);
 
   char *input = executor.at<char>(NETC_SPACE_INPUT);
-  Counter counter{executor, samples, views};
+  Counter counter{executor, samples, views, !data.isTensors()};
   while (const Batch *ready = loader.next()) {
     executor.bind(NETC_SPACE_INPUT, ready->input);
     executor.run(Program::Infer, ready->n);
@@ -158,7 +234,7 @@ Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset 
   executor.bind(NETC_SPACE_INPUT, input);
   // Made from its terms.
   counter.tally.accuracy.quality.absolute = 0;
-  return totalOf(counter.tally, communicator);
+  return totalOf(executor.info(), counter.tally, communicator);
 }
 
 } // namespace netc::runtime

@@ -21,6 +21,14 @@ struct Mistake {
   double labelProbability = 0, guessProbability = 0;
 };
 
+/// An image whose pixels' classes are largely wrong.
+struct WorstMap {
+  int64_t sample = 0;
+  double correct = 0;           ///< share of its labels that count
+  std::vector<uint8_t> guessed; ///< [height, width] classes
+  std::vector<int64_t> labels;  ///< the same
+};
+
 struct Accuracy {
   int64_t images = 0; ///< those that decoded
   int64_t corrupt = 0;
@@ -29,6 +37,9 @@ struct Accuracy {
   double lossSum = 0; ///< cross-entropy, or the model's own losses
   /// Of a model that does not classify, in place of all that counts classes.
   Quality quality;
+  Measures measures;
+  /// Images whose maps are worst, worst first; at most `worstMapsKept`.
+  std::vector<WorstMap> worstMaps;
   std::vector<int64_t> classImages, classCorrect;
   /// [classes, classes], one row per label, one column per prediction; empty beyond
   /// `mostConfusionClasses`.
@@ -37,15 +48,21 @@ struct Accuracy {
   std::vector<Mistake> worst;
 
   static constexpr int64_t mostConfusionClasses = 2048;
-  static constexpr size_t worstKept = 24;
+  static constexpr size_t worstKept = 24, worstMapsKept = 12;
 
   double top1() const { return images ? double(correct) / double(images) : 0; }
   double top5() const { return images ? double(correctOfFive) / double(images) : 0; }
+  /// Of a model that does not classify: "accuracy 93.10%, mean IoU 71.20%".
+  std::string text() const;
   double loss() const { return images ? lossSum / double(images) : 0; }
 };
 
 /// Softmax of one image's logits, in double.
 void softmax(const float *logits, int64_t classes, double *probabilities);
+
+/// What one image's logits say of each class: softmax, or each by itself where the loss is bce.
+void classProbabilities(const ModelInfo &info, const float *logits, int64_t classes,
+                        double *probabilities);
 
 /// Fails where the model has one class only, and its loss is cross-entropy: softmax is then
 /// always 1. `what`: what cannot be done with it.

@@ -2,6 +2,7 @@
 #ifndef NETC_RUNTIME_EVALUATE_LOSSES_H
 #define NETC_RUNTIME_EVALUATE_LOSSES_H
 
+#include "runtime/evaluate/Measures.h"
 #include "runtime/exec/Model.h"
 
 #include <string>
@@ -30,12 +31,30 @@ struct Compared {
   const int64_t *labels; ///< NETC_SPACE_LABELS
   const float *targets;  ///< NETC_SPACE_TARGETS
   int64_t n;
+  /// By image, below 0: it could not be read and does not count; null: all count.
+  const int64_t *marks = nullptr;
   std::vector<double> *absolutes = nullptr; ///< also takes each term of Quality::absolute
 };
 
-/// Adds to `quality`; returns the sum over images of the losses, weights included, without label
-/// smoothing and auxiliary heads. Of any model but one that classifies.
-double measure(const ModelInfo &info, const Compared &batch, Quality &quality);
+/// What each term of the loss comes to, over a whole evaluation, without label smoothing and
+/// auxiliary heads.
+class LossSums {
+public:
+  void add(size_t term, double sum, int64_t count);
+  /// The sum over terms of weight times mean.
+  double loss(const ModelInfo &info) const;
+
+  /// Of each term of the loss: kept apart, so that a sum of several processes' has the same bits.
+  struct Term {
+    std::vector<double> sums; ///< of images
+    int64_t count = 0;        ///< of labels that count, else of images
+  };
+  std::vector<Term> terms;
+};
+
+/// Adds a batch of any model but one that classifies. `losses`, `measures`: null where nobody asks.
+void measure(const ModelInfo &info, const Compared &batch, Quality &quality, LossSums *losses,
+             Measures *measures);
 
 } // namespace netc::runtime
 

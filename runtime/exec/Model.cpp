@@ -39,8 +39,21 @@ uint64_t ModelInfo::bytesPerImage(NetcSpace space) const {
 }
 
 bool ModelInfo::classifies() const {
-  return losses.size() == 1 && losses[0].kind == LossKind::CrossEntropy &&
+  return (losses.size() == 1 && losses[0].kind == LossKind::CrossEntropy &&
+          outputs[losses[0].output].shape.size() == 1) ||
+         (scoresEachClass() && !multiLabel);
+}
+
+bool ModelInfo::scoresEachClass() const {
+  return losses.size() == 1 && losses[0].kind == LossKind::Bce &&
          outputs[losses[0].output].shape.size() == 1;
+}
+
+const LossInfo *ModelInfo::mapLoss() const {
+  for (const LossInfo &loss : losses)
+    if (loss.comparesClasses() && outputs[loss.output].shape.size() == 3)
+      return &loss;
+  return nullptr;
 }
 
 bool ModelInfo::takesImages() const {
@@ -56,7 +69,8 @@ const TensorInfo *ModelInfo::findInput(const std::string &name) const {
 
 const TensorInfo *ModelInfo::classScores() const {
   for (const LossInfo &loss : losses)
-    if (loss.kind == LossKind::CrossEntropy && outputs[loss.output].shape.size() == 1)
+    if ((loss.kind == LossKind::CrossEntropy || loss.kind == LossKind::Bce) &&
+        outputs[loss.output].shape.size() == 1)
       return &outputs[loss.output];
   return nullptr;
 }
@@ -164,6 +178,10 @@ static LossKind lossKind(const std::string &name) {
     return LossKind::Mse;
   if (name == "l1")
     return LossKind::L1;
+  if (name == "bce")
+    return LossKind::Bce;
+  if (name == "dice")
+    return LossKind::Dice;
   fail("executable is damaged: unknown loss '{}'", name);
 }
 
@@ -179,13 +197,17 @@ static void readLosses(const Json &json, ModelInfo &info) {
     loss.kind = lossKind(item.at("kind").get<std::string>());
     loss.output = item.at("output").get<size_t>();
     loss.weight = item.at("weight").get<double>();
+    if (item.contains("ignore"))
+      loss.ignore = item["ignore"].get<int64_t>();
+    if (item.contains("threshold"))
+      loss.threshold = item["threshold"].get<double>();
+    loss.smooth = item.value("smooth", 1.0);
     if (loss.output >= info.outputs.size())
       fail("executable is damaged: a loss of output {} of {}", loss.output, info.outputs.size());
     bool found = false;
     for (size_t i = 0; i < info.targets.size() && !found; ++i) {
       bool labels = info.targets[i].name.starts_with("labels");
-      found = info.targets[i].output == int(loss.output) &&
-              labels == (loss.kind == LossKind::CrossEntropy);
+      found = info.targets[i].output == int(loss.output) && labels == loss.comparesClasses();
       loss.target = found ? i : 0;
     }
     if (!found)
@@ -193,6 +215,10 @@ static void readLosses(const Json &json, ModelInfo &info) {
     info.softLabels |= loss.kind == LossKind::CrossEntropy &&
                        info.targets[loss.target].space == NETC_SPACE_TARGETS;
     info.losses.push_back(loss);
+  }
+  if (info.scoresEachClass()) { // one class is a yes or no, which labels cannot say
+    info.multiLabel = info.outputs[info.losses[0].output].elements() == 1;
+    info.softLabels = !info.multiLabel;
   }
   size_t main = info.losses.empty() ? 0 : info.losses[0].output;
   info.classes = channelsOf(info.outputs[main].shape);

@@ -5,6 +5,7 @@
 #include "runtime/abi/Abi.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,13 +52,19 @@ struct TensorInfo {
   std::vector<int64_t> batchShape(int64_t n) const;
 };
 
-enum class LossKind { CrossEntropy, Mse, L1 };
+enum class LossKind { CrossEntropy, Mse, L1, Bce, Dice };
 
 /// A term of the loss on one output.
 struct LossInfo {
   LossKind kind = LossKind::CrossEntropy;
   size_t output = 0, target = 0; ///< indices of ModelInfo::outputs and targets
   double weight = 1;
+  std::optional<int64_t> ignore = {};   ///< CrossEntropy, Dice: the label that does not count
+  std::optional<double> threshold = {}; ///< Bce: targets above it are 1, all others 0
+  double smooth = 1;                    ///< Dice
+
+  /// Whether it compares scores with class indices rather than with values.
+  bool comparesClasses() const { return kind == LossKind::CrossEntropy || kind == LossKind::Dice; }
 };
 
 /// NetcModel::json and its table of tensors, parsed.
@@ -73,23 +80,32 @@ struct ModelInfo {
   std::vector<ParameterInfo> parameters;
   /// Of `--mode infer`: parameters of auxiliary heads, which a file of weights may have.
   std::vector<std::string> leftOut;
-  std::string recipe;        ///< JSON, read by parseRecipe
-  std::string graph;         ///< JSON, read by reference::readGraph; empty: none
-  bool softLabels = false;   ///< cross entropy reads distributions, in NETC_SPACE_TARGETS
+  std::string recipe; ///< JSON, read by parseRecipe
+  std::string graph;  ///< JSON, read by reference::readGraph; empty: none
+  /// The loss reads distributions, in NETC_SPACE_TARGETS, which the runtime makes of labels.
+  bool softLabels = false;
+  bool multiLabel = false;   ///< of bce on one vector: the data say yes or no to each class
   double labelSmoothing = 0; ///< of the loss, as the recipe says
   bool averages = false;     ///< the update keeps a moving average of all weights in its last slot
 
   int64_t inputElements() const { return inputs.front().elements(); }
   /// Bytes that a space takes for each image, if it is one of those that tensors lie in.
   uint64_t bytesPerImage(NetcSpace space) const;
-  /// Whether the loss is the cross entropy of one vector of class scores: then there are top-1,
-  /// confusion and predictions.
+  /// Whether the loss is a cross entropy of one vector of class scores, and images have one label:
+  /// then there are top-1, confusion and predictions.
   bool classifies() const;
+  /// Whether bce is the loss of one vector: its data may have labels, or targets.
+  bool scoresEachClass() const;
+  /// From now on the data are targets rather than labels.
+  void compareWithTargets() { softLabels = false, multiLabel = true; }
+  /// The term that compares a map of class scores [classes, height, width] with class indices;
+  /// null: there is none.
+  const LossInfo *mapLoss() const;
   /// Whether there is one input that an image fits: [C, H, W], or [F].
   bool takesImages() const;
   /// The class scores of a model that classifies.
   const TensorInfo &scores() const { return outputs[losses.front().output]; }
-  /// The first output whose loss is the cross entropy of one vector, beside whatever others there
+  /// The first output whose loss is a cross entropy of one vector, beside whatever others there
   /// are; null: none.
   const TensorInfo *classScores() const;
   const TensorInfo *findInput(const std::string &name) const;

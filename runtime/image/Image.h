@@ -53,6 +53,10 @@ void decodeJpeg(const std::string &path, std::string_view bytes, const ScaleChoo
                 Image &out);
 void decodePng(const std::string &path, std::string_view bytes, Image &out);
 
+/// Decodes a PNG whose pixels are class indices: the numbers of a palette's colours, or grey values
+/// of 1 to 8 bits as they are stored. Fails where it has colours of its own.
+void decodeLabels(const std::string &path, std::string_view bytes, Image &out);
+
 /// The bytes of an 8-bit PNG.
 std::string encodePng(const Image &image);
 

@@ -56,7 +56,21 @@ static void setTransforms(const Decoder &decoder) {
   png_read_update_info(decoder.png, decoder.info);
 }
 
-static void readHeader(const std::string &path, Decoder &decoder, Image &out) {
+/// To one byte for each index; values stay as stored.
+static void keepIndices(const std::string &path, const Decoder &decoder) {
+  int type = png_get_color_type(decoder.png, decoder.info);
+  int bits = png_get_bit_depth(decoder.png, decoder.info);
+  if ((type & PNG_COLOR_MASK_COLOR) && type != PNG_COLOR_TYPE_PALETTE)
+    fail("{}: a PNG of colours, expected class indices: a palette, or one grey channel", path);
+  if (bits > 8)
+    fail("{}: a PNG of {} bits, expected class indices of at most 8", path, bits);
+  png_set_packing(decoder.png);
+  png_set_strip_alpha(decoder.png);
+  png_set_interlace_handling(decoder.png);
+  png_read_update_info(decoder.png, decoder.info);
+}
+
+static void readHeader(const std::string &path, bool indices, Decoder &decoder, Image &out) {
   png_set_read_fn(decoder.png, &decoder, readBytes);
   png_set_benign_errors(decoder.png, 1); // warnings
   png_read_info(decoder.png, decoder.info);
@@ -64,7 +78,7 @@ static void readHeader(const std::string &path, Decoder &decoder, Image &out) {
   png_uint_32 height = png_get_image_height(decoder.png, decoder.info);
   if (uint64_t(width) * height > mostPixels)
     fail("{}: {} x {} pixels are more than this program reads", path, width, height);
-  setTransforms(decoder);
+  indices ? keepIndices(path, decoder) : setTransforms(decoder);
   out.resize(int(height), int(width), png_get_channels(decoder.png, decoder.info));
 }
 
@@ -77,7 +91,7 @@ static void readRows(Decoder &decoder, Image &out) {
   png_read_image(decoder.png, decoder.rows.data());
 }
 
-void decodePng(const std::string &path, std::string_view bytes, Image &out) {
+static void decode(const std::string &path, std::string_view bytes, bool indices, Image &out) {
   auto decoder = std::make_unique<Decoder>();
   decoder->rest = bytes;
   decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder.get(), onError, onWarning);
@@ -86,8 +100,20 @@ void decodePng(const std::string &path, std::string_view bytes, Image &out) {
     throw std::bad_alloc();
   if (setjmp(decoder->jump))
     fail("{}: damaged PNG: {}", path, decoder->message);
-  readHeader(path, *decoder, out);
+  readHeader(path, indices, *decoder, out);
   readRows(*decoder, out);
+}
+
+void decodePng(const std::string &path, std::string_view bytes, Image &out) {
+  decode(path, bytes, false, out);
+}
+
+static constexpr std::string_view jpegStart = "\xFF\xD8", pngStart = "\x89PNG\r\n\x1A\n";
+
+void decodeLabels(const std::string &path, std::string_view bytes, Image &out) {
+  if (!bytes.starts_with(pngStart))
+    fail("{}: masks are PNG files", path);
+  decode(path, bytes, true, out);
 }
 
 std::string encodePng(const Image &source) {
@@ -109,8 +135,6 @@ std::string encodePng(const Image &source) {
 void writePng(const std::string &path, const Image &image) {
   writeFileAtomically(path, encodePng(image));
 }
-
-static constexpr std::string_view jpegStart = "\xFF\xD8", pngStart = "\x89PNG\r\n\x1A\n";
 
 bool isImageStart(std::string_view bytes) {
   return bytes.starts_with(jpegStart) || bytes.starts_with(pngStart);

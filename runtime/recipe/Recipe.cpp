@@ -28,6 +28,15 @@ static constexpr struct {
     {"subtract_mean", TransformKind::SubtractMean},
     {"mixup", TransformKind::Mixup},
     {"cutmix", TransformKind::Cutmix},
+    {"vflip", TransformKind::VerticalFlip},
+    {"random_rotation", TransformKind::RandomRotation},
+    {"random_affine", TransformKind::RandomAffine},
+    {"rand_augment", TransformKind::RandAugment},
+    {"trivial_augment", TransformKind::TrivialAugment},
+    {"auto_augment", TransformKind::AutoAugment},
+    {"grayscale", TransformKind::Grayscale},
+    {"gaussian_blur", TransformKind::GaussianBlur},
+    {"repeated", TransformKind::Repeated},
 };
 
 static constexpr struct {
@@ -92,13 +101,44 @@ static Transform parseTransform(const Json &json, const char *clause) {
     break;
   case TransformKind::Resize:
     readSize(false);
+    transform.bicubic = call.flag("bicubic");
     break;
   case TransformKind::CenterCrop:
   case TransformKind::TenCrop:
     readSize(true);
     break;
   case TransformKind::HorizontalFlip:
+  case TransformKind::VerticalFlip:
+  case TransformKind::Grayscale:
     transform.probability = call.number("p");
+    break;
+  case TransformKind::GaussianBlur:
+    transform.probability = call.number("p");
+    transform.area = call.bounds("sigma");
+    break;
+  case TransformKind::RandomRotation:
+    transform.degrees = call.interval("degrees");
+    break;
+  case TransformKind::RandomAffine: {
+    transform.degrees = call.interval("degrees");
+    transform.area = call.bounds("scale");
+    transform.shear = call.interval("shear");
+    std::vector<float> shares = call.numbers("translate");
+    if (shares.size() == 2)
+      transform.translate = {double(shares[0]), double(shares[1])};
+    break;
+  }
+  case TransformKind::RandAugment:
+    transform.count = call.integer("n");
+    transform.strength = call.number("m");
+    break;
+  case TransformKind::TrivialAugment:
+    break;
+  case TransformKind::AutoAugment:
+    call.flag("imagenet"); // the policy that there is
+    break;
+  case TransformKind::Repeated:
+    transform.count = call.integer("n");
     break;
   case TransformKind::ColorJitter:
     transform.color = {call.number("brightness"), call.number("contrast"),
@@ -141,6 +181,7 @@ static ScheduleStage parseStage(const Json &json) {
     break;
   case ScheduleKind::Cosine:
     stage.floor = call.number("to");
+    stage.every = call.point("cycle");
     break;
   case ScheduleKind::Polynomial:
     stage.power = call.name() == "poly" ? call.number("power") : 1;
@@ -229,11 +270,11 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
   result["optimizer"]["name"] = recipe.optimizer;
   result["optimizer"]["args"] = Json::array();
   result["optimizer"]["named"]["lr"] = recipe.lr;
-  bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
+  bool adaptive = recipe.hasMoments(), scales = recipe.optimizer == "rmsprop";
   result["optimizer"]["named"][adaptive ? "beta1" : "momentum"] = recipe.momentum;
   result["optimizer"]["named"]["weight_decay"] = recipe.weightDecay;
-  if (adaptive) {
-    result["optimizer"]["named"]["beta2"] = recipe.beta2;
+  if (adaptive || scales) {
+    result["optimizer"]["named"][adaptive ? "beta2" : "alpha"] = recipe.beta2;
     result["optimizer"]["named"]["eps"] = recipe.epsilon;
   }
   if (recipe.optimizer == "lars")
@@ -269,13 +310,15 @@ static Json effectiveJson(const ModelInfo &info, Json json, const Recipe &recipe
 static void parseOptimizer(const Json &json, Recipe &recipe) {
   RecipeCall call(json, "optimizer");
   recipe.optimizer = call.name();
-  bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
+  bool adaptive = recipe.hasMoments(), scales = recipe.optimizer == "rmsprop";
   recipe.lr = call.number("lr");
   recipe.momentum = call.number(adaptive ? "beta1" : "momentum");
-  if (adaptive) {
-    recipe.beta2 = call.number("beta2");
+  if (adaptive || scales) {
+    recipe.beta2 = call.number(adaptive ? "beta2" : "alpha");
     recipe.epsilon = call.number("eps");
   }
+  recipe.normDecay = call.optionalNumber("norm_decay");
+  recipe.biasDecay = call.optionalNumber("bias_decay");
   if (recipe.optimizer == "lars")
     recipe.trust = call.number("trust");
   recipe.weightDecay = call.number("weight_decay");
@@ -289,8 +332,11 @@ static void parseLoss(Json json, Recipe &recipe) {
   if (!json.contains("name"))
     json["name"] = "cross_entropy";
   RecipeCall call(json, "loss");
-  if (call.name() == "cross_entropy")
+  if (call.name() == "cross_entropy" || call.name() == "bce")
     recipe.labelSmoothing = call.number("label_smoothing");
+  for (const char *compiledIn : {"ignore", "threshold", "smooth"})
+    if (call.takes(compiledIn))
+      call.optionalNumber(compiledIn);
   call.finish();
 }
 
@@ -334,7 +380,7 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.labelSmoothing = overrides.labelSmoothing.value_or(recipe.labelSmoothing);
   bool scores = info.losses.empty() ||
                 std::any_of(info.losses.begin(), info.losses.end(), [](const LossInfo &loss) {
-                  return loss.kind == LossKind::CrossEntropy;
+                  return loss.kind == LossKind::CrossEntropy || loss.kind == LossKind::Bce;
                 });
   if (recipe.labelSmoothing > 0 && !scores)
     fail("recipe: label_smoothing {}, but no loss of {} is a cross entropy", recipe.labelSmoothing,
@@ -344,7 +390,7 @@ static Recipe parse(const ModelInfo &info, const RecipeOverrides &overrides) {
   recipe.average = parseNumber(json, "ema", 0);
   recipe.lr = overrides.lr.value_or(recipe.lr);
   recipe.momentum = overrides.momentum.value_or(recipe.momentum);
-  if (recipe.momentum >= 1 && recipe.optimizer.starts_with("adam"))
+  if (recipe.momentum >= 1 && recipe.hasMoments())
     fail("--momentum {}: Adam's beta1 is less than 1", recipe.momentum);
   recipe.weightDecay = overrides.weightDecay.value_or(recipe.weightDecay);
   recipe.freeze = overrides.freeze;

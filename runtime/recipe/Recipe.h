@@ -25,17 +25,33 @@ enum class TransformKind {
   SubtractMean,
   Mixup,
   Cutmix,
+  VerticalFlip,
+  RandomRotation,
+  RandomAffine,
+  RandAugment,
+  TrivialAugment,
+  AutoAugment,
+  Grayscale,
+  GaussianBlur,
+  Repeated,
 };
 
 struct Transform {
   TransformKind kind = TransformKind::Resize;
   int height = 0, width = 0; ///< pixels; 0: the model's input. Resize: width 0 is "shorter side"
   int pad = 0;               ///< RandomCrop: zeros around, pixels
-  double probability = 0.5;  ///< HorizontalFlip, RandomErasing
-  std::array<double, 2> area{}, ratio{}; ///< RandomResizedCrop, RandomErasing: bounds
-  double strength = 0;                   ///< PcaJitter: sigma; Mixup, Cutmix: alpha
-  std::array<double, 4> color{};         ///< ColorJitter: brightness, contrast, saturation, hue
-  bool perPixel = false;                 ///< SubtractMean
+  bool bicubic = false;      ///< Resize
+  double probability = 0.5;  ///< flips, RandomErasing, Grayscale, GaussianBlur
+  /// RandomResizedCrop, RandomErasing: bounds. `area`: also of RandomAffine's scale and
+  /// GaussianBlur's sigma.
+  std::array<double, 2> area{}, ratio{};
+  /// RandomRotation, RandomAffine: bounds in degrees.
+  std::array<double, 2> degrees{}, shear{};
+  std::array<double, 2> translate{}; ///< RandomAffine: most, horizontal and vertical, of the size
+  double strength = 0;           ///< PcaJitter: sigma; Mixup, Cutmix: alpha; RandAugment: magnitude
+  int count = 1;                 ///< RandAugment: transforms; Repeated: visits to an image
+  std::array<double, 4> color{}; ///< ColorJitter: brightness, contrast, saturation, hue
+  bool perPixel = false;         ///< SubtractMean
   std::vector<float> values, vectors; ///< PcaJitter: given eigenvalues and (row-major) eigenvectors
 };
 
@@ -51,7 +67,7 @@ enum class ScheduleKind { Constant, Step, Cosine, Polynomial, Exponential, Plate
 struct ScheduleStage {
   ScheduleKind kind = ScheduleKind::Constant;
   std::vector<SchedulePoint> at;      ///< Step
-  std::optional<SchedulePoint> every; ///< Step
+  std::optional<SchedulePoint> every; ///< Step; Cosine: length of a cycle
   SchedulePoint length;               ///< Warmup
   double factor = 0.1;                ///< Step, Plateau: multiplies; Exponential: per epoch
   double power = 1;                   ///< Polynomial
@@ -90,10 +106,12 @@ struct Recipe {
   Normalization normalize;
   std::string optimizer = "sgd";
   double lr = 0.1, momentum = 0, weightDecay = 0; ///< momentum: Adam's beta1
-  double beta2 = 0.999, epsilon = 1e-8;           ///< Adam
+  double beta2 = 0.999, epsilon = 1e-8;           ///< Adam, LAMB; RMSprop: beta2 is alpha
   double trust = 0.001;                           ///< LARS: the trust coefficient
   bool decayWeightsOnly =
-      false;                 ///< biases and normalisations are not decayed (nor adapted by LARS)
+      false; ///< biases and normalisations are not decayed (nor adapted by LARS)
+  /// Weight decay of normalisations and of biases, where it is not that of the weights.
+  std::optional<double> normDecay, biasDecay;
   double labelSmoothing = 0; ///< of the loss, 0 to 1
   double clipNorm = 0;       ///< largest norm of all gradients together; 0: no bound
   double average = 0;        ///< decay of the weights' moving average; 0: none is kept
@@ -111,6 +129,10 @@ struct Recipe {
   std::string effective; ///< JSON of all the above after the overrides
 
   bool hasTransform(TransformKind kind) const;
+  /// Adam and its like: `momentum` is their beta1.
+  bool hasMoments() const {
+    return optimizer == "adam" || optimizer == "adamw" || optimizer == "lamb";
+  }
 };
 
 /// Interprets the model's recipe. Fails with an Error that names the call and

@@ -108,6 +108,11 @@ double RecipeCall::number(std::string_view argument) {
   return value ? *recipe::numberOf(*value) : kind->find(argument)->otherwise.value_or(0);
 }
 
+std::optional<double> RecipeCall::optionalNumber(std::string_view argument) {
+  const recipe::Value *value = read(argument);
+  return value ? recipe::numberOf(*value) : std::nullopt;
+}
+
 int RecipeCall::integer(std::string_view argument) { return int(number(argument)); }
 
 bool RecipeCall::flag(std::string_view argument) {
@@ -121,6 +126,16 @@ std::array<double, 2> RecipeCall::bounds(std::string_view argument) {
     return kind->find(argument)->between;
   const auto &list = std::get<recipe::List>(value->value);
   return {*recipe::numberOf(list[0]), *recipe::numberOf(list[1])};
+}
+
+std::array<double, 2> RecipeCall::interval(std::string_view argument) {
+  const recipe::Value *value = read(argument);
+  if (!value)
+    return {0, 0};
+  if (const auto *list = std::get_if<recipe::List>(&value->value))
+    return {*recipe::numberOf((*list)[0]), *recipe::numberOf((*list)[1])};
+  double most = *recipe::numberOf(*value);
+  return {-most, most};
 }
 
 std::array<int, 2> RecipeCall::size(std::string_view argument, bool square) {

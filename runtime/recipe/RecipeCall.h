@@ -23,12 +23,17 @@ public:
   RecipeCall(const nlohmann::ordered_json &call, std::string_view clause);
 
   const std::string &name() const { return callName; }
+  /// Whether the table has an argument of that name for it.
+  bool takes(std::string_view argument) const { return kind->find(argument); }
 
   // Arguments of the table's types; the table's default if not given.
   double number(std::string_view argument);
+  std::optional<double> optionalNumber(std::string_view argument); ///< none where absent
   int integer(std::string_view argument);
   bool flag(std::string_view argument);
   std::array<double, 2> bounds(std::string_view argument);
+  /// [-d, d] where it is a number; 0, 0 where absent.
+  std::array<double, 2> interval(std::string_view argument);
   /// 0, 0 where absent; an integer means both sides where `square`, else the first.
   std::array<int, 2> size(std::string_view argument, bool square);
   /// All numbers of a list, or of a list of lists.

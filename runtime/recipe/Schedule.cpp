@@ -31,8 +31,14 @@ double Schedule::stageFactor(const ScheduleStage &stage, int64_t step) const {
       passed += int(step / std::max<int64_t>(1, stage.every->toStep(stepsPerEpoch, totalSteps)));
     return std::pow(stage.factor, passed);
   }
-  case ScheduleKind::Cosine:
-    return floor + (1 - floor) * 0.5 * (1 + std::cos(progress * M_PI));
+  case ScheduleKind::Cosine: {
+    double within = progress;
+    if (stage.every) { // warm restarts (Loshchilov and Hutter 2017)
+      int64_t cycle = std::max<int64_t>(1, stage.every->toStep(stepsPerEpoch, totalSteps));
+      within = double(std::max<int64_t>(0, step - warmupSteps) % cycle) / double(cycle);
+    }
+    return floor + (1 - floor) * 0.5 * (1 + std::cos(within * M_PI));
+  }
   case ScheduleKind::Polynomial:
     return floor + (1 - floor) * std::pow(1 - progress, stage.power);
   case ScheduleKind::Exponential:

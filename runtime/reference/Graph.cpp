@@ -68,12 +68,14 @@ static std::vector<LossTerm> lossTerms(const ModelInfo &info, const std::vector<
                                        const std::vector<double> &auxiliaryWeights) {
   std::vector<LossTerm> terms;
   for (const LossInfo &loss : info.losses)
-    terms.push_back({loss.kind, results.at(loss.output), loss.target, loss.weight});
+    terms.push_back({loss.kind, results.at(loss.output), loss.target, loss.weight, loss.ignore,
+                     loss.threshold, loss.smooth});
   for (size_t head = 0; head < auxiliaryWeights.size(); ++head)
     for (const LossInfo &loss : info.losses)
       if (loss.output == info.losses.front().output)
         terms.push_back({loss.kind, results.at(info.outputs.size() + head), loss.target,
-                         auxiliaryWeights[head] * loss.weight});
+                         auxiliaryWeights[head] * loss.weight, loss.ignore, loss.threshold,
+                         loss.smooth});
   return terms;
 }
 

@@ -34,6 +34,9 @@ struct LossTerm {
   int value = 0;     ///< an output or an auxiliary head
   size_t target = 0; ///< index of ModelInfo::targets
   double weight = 1;
+  std::optional<int64_t> ignore = {};   ///< see LossInfo
+  std::optional<double> threshold = {}; ///< see LossInfo
+  double smooth = 1;                    ///< see LossInfo
 };
 
 /// The forward pass that the compiler started from (@forward), before any rewriting.

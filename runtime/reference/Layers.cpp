@@ -282,11 +282,16 @@ void computeNode(const Node &node, const std::vector<Operand> &in, int64_t n, do
 }
 
 double crossEntropy(const double *scores, const std::vector<int64_t> &shape, const int64_t *labels,
-                    int64_t n, double smoothing) {
+                    int64_t n, double smoothing, std::optional<int64_t> ignore) {
   Channels classes(shape);
   double loss = 0;
+  int64_t counted = 0;
   for (int64_t image = 0; image < n; ++image)
     for (int64_t i = 0; i < classes.pixels; ++i) {
+      int64_t label = labels[image * classes.pixels + i];
+      if (ignore && label == *ignore)
+        continue;
+      ++counted;
       auto score = [&](int64_t c) { return scores[classes.at(image, i, c)]; };
       double high = -INFINITY, sum = 0, mean = 0;
       for (int64_t c = 0; c < classes.count; ++c)
@@ -296,10 +301,38 @@ double crossEntropy(const double *scores, const std::vector<int64_t> &shape, con
         mean += score(c) / double(classes.count);
       }
       double logSum = std::log(sum) + high;
-      double wanted = score(labels[image * classes.pixels + i]);
+      double wanted = score(label);
       loss += (1 - smoothing) * (logSum - wanted) + smoothing * (logSum - mean);
     }
-  return loss / double(n * classes.pixels);
+  return loss / double(std::max<int64_t>(1, counted));
+}
+
+double diceLoss(const double *scores, const std::vector<int64_t> &shape, const int64_t *labels,
+                int64_t n, double smooth, std::optional<int64_t> ignore) {
+  Channels classes(shape);
+  double loss = 0;
+  for (int64_t image = 0; image < n; ++image) {
+    std::vector<double> hits(size_t(classes.count)), both(size_t(classes.count));
+    for (int64_t i = 0; i < classes.pixels; ++i) {
+      int64_t label = labels[image * classes.pixels + i];
+      if (ignore && label == *ignore)
+        continue;
+      auto score = [&](int64_t c) { return scores[classes.at(image, i, c)]; };
+      double high = -INFINITY, sum = 0;
+      for (int64_t c = 0; c < classes.count; ++c)
+        high = std::max(high, score(c));
+      for (int64_t c = 0; c < classes.count; ++c)
+        sum += std::exp(score(c) - high);
+      for (int64_t c = 0; c < classes.count; ++c) {
+        double p = std::exp(score(c) - high) / sum, t = c == label ? 1 : 0;
+        hits[size_t(c)] += p * t;
+        both[size_t(c)] += p + t;
+      }
+    }
+    for (size_t c = 0; c < hits.size(); ++c)
+      loss += 1 - (2 * hits[c] + smooth) / (both[c] + smooth);
+  }
+  return loss / double(n * classes.count);
 }
 
 } // namespace netc::runtime::reference

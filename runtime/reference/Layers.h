@@ -18,9 +18,14 @@ struct Operand {
 void computeNode(const Node &node, const std::vector<Operand> &inputs, int64_t n, double *out);
 
 /// Mean cross entropy of class scores [n, shape…] over images and pixels or tokens, with a label
-/// for each; labels smoothed as PyTorch does.
+/// for each; labels smoothed as PyTorch does. Those equal to `ignore` are left out of the mean.
 double crossEntropy(const double *scores, const std::vector<int64_t> &shape, const int64_t *labels,
-                    int64_t n, double smoothing);
+                    int64_t n, double smoothing, std::optional<int64_t> ignore = {});
+
+/// 1 - mean over images and classes of (2 sum p t + smooth) / (sum (p + t) + smooth), where p is
+/// the softmax of the scores; labels equal to `ignore` are left out of the sums.
+double diceLoss(const double *scores, const std::vector<int64_t> &shape, const int64_t *labels,
+                int64_t n, double smooth, std::optional<int64_t> ignore);
 
 } // namespace netc::runtime::reference
 

@@ -37,11 +37,20 @@ double Reference::costOf(const LossTerm &term, const double *values) const {
   const Target &target = targets[term.target];
   const std::vector<int64_t> &shape = graph.shape(term.value);
   if (term.kind == LossKind::CrossEntropy)
-    return crossEntropy(values, shape, target.labels.data(), n, graph.smoothing);
+    return crossEntropy(values, shape, target.labels.data(), n, graph.smoothing, term.ignore);
+  if (term.kind == LossKind::Dice)
+    return diceLoss(values, shape, target.labels.data(), n, term.smooth, term.ignore);
   double sum = 0;
+  double classes = double(shape.size() == 3 ? shape.front() : shape.back());
   for (size_t i = 0; i < target.values.size(); ++i) {
-    double d = values[i] - target.values[i];
-    sum += term.kind == LossKind::Mse ? d * d : std::abs(d);
+    double x = values[i], t = target.values[i], d = x - t;
+    if (term.kind == LossKind::Bce) {
+      t = t * (1 - graph.smoothing) + graph.smoothing / classes;
+      t = term.threshold ? double(t > *term.threshold) : t;
+      sum += std::max(x, 0.0) - x * t + std::log1p(std::exp(-std::abs(x)));
+    } else {
+      sum += term.kind == LossKind::Mse ? d * d : std::abs(d);
+    }
   }
   return sum / double(target.values.size());
 }

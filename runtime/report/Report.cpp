@@ -5,6 +5,7 @@
 #include "runtime/base/Progress.h"
 #include "runtime/report/Chart.h"
 #include "runtime/report/Html.h"
+#include "runtime/report/Maps.h"
 #include "runtime/report/Mistakes.h"
 #include "runtime/report/Style.h"
 #include "runtime/system/AtomicFile.h"
@@ -116,6 +117,41 @@ static std::string drawQuality(const std::vector<Json> &records) {
   return text + drawChart(accuracy);
 }
 
+/// The means of figures by class over the epochs.
+static std::string drawMeans(const std::vector<Json> &records) {
+  static constexpr struct {
+    const char *key, *name, *title;
+    double scale;
+  } kinds[] = {
+      {"val_mean_iou", "mean IoU", "Overlap of maps", 100},
+      {"val_mean_dice", "mean Dice", "Overlap of maps", 100},
+      {"val_mean_average_precision", "mean average precision", "Classes by themselves", 100},
+      {"val_mean_f1", "mean F1", "Classes by themselves", 100},
+      {"val_r2", "R²", "R²", 1}};
+  std::vector<Chart> charts;
+  for (const auto &kind : kinds) {
+    Series series = epochSeries(records, kind.name, kind.key, 2, kind.scale);
+    if (series.points.empty())
+      continue;
+    if (charts.empty() || charts.back().title != kind.title) {
+      bool share = kind.scale != 1;
+      charts.push_back({kind.title,
+                        "epoch",
+                        share ? "of validation, %" : "of validation",
+                        {},
+                        share,
+                        false,
+                        false});
+    }
+    series.color = 2 + int(charts.back().series.size());
+    charts.back().series.push_back(std::move(series));
+  }
+  std::string text;
+  for (const Chart &chart : charts)
+    text += drawChart(chart);
+  return text;
+}
+
 static std::string drawCurves(const std::vector<Json> &records, int64_t stepsPerEpoch,
                               bool classifies) {
   double steps = double(std::max<int64_t>(1, stepsPerEpoch));
@@ -135,8 +171,8 @@ static std::string drawCurves(const std::vector<Json> &records, int64_t stepsPer
   rate.series = {std::move(rates)};
   Chart speed{"Throughput", "epoch", "training images/s", {}, false, false, true};
   speed.series = {epochSeries(records, "mean of the epoch", "images_per_s", 3)};
-  return "<section class=\"charts\">" + drawChart(loss) + drawQuality(records) + drawChart(rate) +
-         drawChart(speed) + "</section>";
+  return "<section class=\"charts\">" + drawChart(loss) + drawQuality(records) +
+         drawMeans(records) + drawChart(rate) + drawChart(speed) + "</section>";
 }
 
 static std::string tile(const std::string &value, const std::string &what) {
@@ -248,6 +284,10 @@ void writeReport(const std::string &path, const ReportInput &input) {
     page += drawConfusion(*input.validation, input.classes) + "\n";
   if (input.validation && input.validationData && info.classifies())
     page += drawMistakes(*input.validation, *input.validationData, input.classes) + "\n";
+  if (input.validation && !info.classifies())
+    page += drawFigures(input.validation->measures.figures(), input.classes) + "\n";
+  if (input.validation && input.validationData && input.evaluation && info.mapLoss())
+    page += drawWorstMaps(*input.validation, *input.validationData, *input.evaluation, info) + "\n";
   page += "<section class=\"two\">" + drawTable("Recipe", recipeRows(input.recipe), true) +
           drawTable("Environment", input.environment, false) + "</section>\n";
   page += "</main></body></html>\n";

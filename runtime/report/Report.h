@@ -18,6 +18,7 @@ struct ReportInput {
   std::vector<std::string> classes;     ///< names; may be empty
   const Accuracy *validation = nullptr; ///< of the last epoch; null: nothing was validated
   const Dataset *validationData = nullptr;
+  const Pipeline *evaluation = nullptr;                         ///< of the validation images
   std::vector<std::pair<std::string, std::string>> environment; ///< name, value
 };
 

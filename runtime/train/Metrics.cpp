@@ -77,6 +77,12 @@ void Metrics::append(const EpochRecord &record) const {
       json["val_top5"] = record.validation->top5();
     }
     addQuality(json, "val_", record.validation->quality);
+    for (const Figure &figure : record.validation->measures.figures()) {
+      if (!figure.name.empty())
+        json["val_" + figure.name] = figure.value;
+      if (!figure.each.empty())
+        json["val_" + figure.each] = figure.byClass;
+    }
     json["val_corrupt"] = record.validation->corrupt;
   }
   json["images_per_s"] = record.imagesPerSecond;

@@ -24,6 +24,25 @@ Optimizer::Optimizer(const Recipe &recipe, Executor &executor)
   setFactors();
 }
 
+static bool isNormalization(const std::string &kind) {
+  return kind == "bn" || kind == "layer_norm" || kind == "group_norm";
+}
+
+/// The weight decay that `decay(norm=…, bias=…)` gives a parameter; none: that of all.
+static std::optional<double> ownDecay(const Recipe &recipe, const ModelInfo &info,
+                                      const ParameterInfo &parameter) {
+  bool known = parameter.layer >= 0 && size_t(parameter.layer) < info.layers.size();
+  bool norm = known && isNormalization(info.layers[size_t(parameter.layer)].kind);
+  bool bias = !norm && parameter.shape.size() == 1 && parameter.name.ends_with("bias");
+  std::optional<double> own = norm ? recipe.normDecay : bias ? recipe.biasDecay : std::nullopt;
+  if (own && *own > 0 && recipe.weightDecay == 0)
+    fail(
+        "recipe: the weight decay {} of {} is kept as a multiple of weight_decay, which is 0: give "
+        "it a value, or leave decay(…) out",
+        *own, norm ? "normalisations" : "biases");
+  return own;
+}
+
 void Optimizer::setFactors() {
   const std::vector<ParameterInfo> &parameters = executor.info().parameters;
   auto forMatches = [&](const std::string &pattern, const char *option, auto &&apply) {
@@ -41,8 +60,12 @@ void Optimizer::setFactors() {
   for (size_t i = 0; i < parameters.size(); ++i) {
     bool weights = parameters[i].shape.size() > 1;
     hyper[i] = {1, 1, 1, 0};
-    if (recipe.decayWeightsOnly && !weights)
+    if (std::optional<double> own = ownDecay(recipe, executor.info(), parameters[i])) {
+      hyper[i].decay_scale = *own > 0 ? float(*own / recipe.weightDecay) : 0;
+      hyper[i].adapts = *own > 0;
+    } else if (recipe.decayWeightsOnly && !weights) {
       hyper[i].decay_scale = hyper[i].adapts = 0;
+    }
   }
   if (!recipe.ownRates.empty() && recipe.lr == 0)
     fail("--lr-for scales with the learning rate, which is 0");
@@ -104,11 +127,10 @@ void Optimizer::clip(int64_t n) {
 
 void Optimizer::update(int64_t step, double rate, int64_t n) {
   NetcHyper &hyper = executor.hyper();
-  bool adaptive = recipe.optimizer == "adam" || recipe.optimizer == "adamw";
   hyper.lr = float(rate);
   hyper.momentum = float(recipe.momentum);
   hyper.weight_decay = float(recipe.weightDecay);
-  hyper.beta2 = float(adaptive ? recipe.beta2 : recipe.trust);
+  hyper.beta2 = float(recipe.optimizer == "lars" ? recipe.trust : recipe.beta2);
   hyper.one_minus_beta2 = float(1 - recipe.beta2);
   hyper.epsilon = float(recipe.epsilon);
   hyper.correction1 = float(1 - std::pow(recipe.momentum, double(step + 1)));

@@ -67,6 +67,21 @@ LoaderOptions RunData::loaderOptions() {
   return loading;
 }
 
+std::vector<Visit> RunData::order(int64_t epoch) const {
+  std::vector<int64_t> shuffled =
+      shuffledOrder(int64_t(samples.size()), recipe.seed, uint32_t(epoch));
+  int visits = 1;
+  for (const Transform &transform : recipe.augment)
+    if (transform.kind == TransformKind::Repeated)
+      visits = transform.count;
+  // Repeated augmentation (Hoffer et al. 2020): as many steps, of fewer images.
+  std::vector<Visit> order;
+  for (size_t i = 0; order.size() < samples.size(); ++i)
+    for (int view = 0; view < visits && order.size() < samples.size(); ++view)
+      order.push_back({samples[size_t(shuffled[i])], view});
+  return order;
+}
+
 void RunData::prepare(const WeightsMetadata *stored, const RunOutput &output) {
   if (!training->isTensors())
     scaling = scalingForTraining(recipe, info, *training, samples, workers, stored);

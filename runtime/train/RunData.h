@@ -27,6 +27,8 @@ public:
   void prepare(const WeightsMetadata *stored, const RunOutput &output);
   /// For the training set's loader, except where its batches lie.
   LoaderOptions loaderOptions();
+  /// The visits of an epoch of training, in their order.
+  std::vector<Visit> order(int64_t epoch) const;
 
   void describe(RunOutput &output) const;
   void warnOfCorrupt(const RunOutput &output) const;

@@ -49,11 +49,7 @@ int Training::run() {
 }
 
 bool Training::trainEpoch() {
-  std::vector<Visit> order;
-  for (int64_t i :
-       shuffledOrder(int64_t(data.samples.size()), recipe.seed, uint32_t(position.epoch)))
-    order.push_back({data.samples[size_t(i)], 0});
-  loader->begin(std::move(order), uint32_t(position.epoch), position.batch);
+  loader->begin(data.order(position.epoch), uint32_t(position.epoch), position.batch);
   auto start = Clock::now();
   int64_t before = position.step;
   bool stops = isInterrupted();
@@ -152,9 +148,9 @@ int64_t Training::countCorrect(const Batch &batch) const {
 
 Quality Training::qualityOf(const Batch &batch) const {
   Quality quality;
-  if (!info.classifies())
+  if (!info.classifies()) // the step has its loss
     measure(info, {executor.at<char>(NETC_SPACE_OUTPUT), batch.labels, batch.targets, batch.n},
-            quality);
+            quality, nullptr, nullptr);
   return quality;
 }
 
@@ -229,7 +225,7 @@ int Training::finish(bool saved) {
   data.warnOfCorrupt(output);
   if (lastAccuracy.images && !info.classifies())
     output.print("validation loss {:.4f}, {} of {} validation images\n", lastAccuracy.loss(),
-                 lastAccuracy.quality.text(), lastAccuracy.images);
+                 lastAccuracy.text(), lastAccuracy.images);
   else if (lastAccuracy.images)
     output.print("top-1 {:.2f}% of {} validation images\n", lastAccuracy.top1() * 100,
                  lastAccuracy.images);

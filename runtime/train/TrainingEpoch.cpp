@@ -73,7 +73,7 @@ void Training::printEpoch(const EpochRecord &record, const std::string &trained)
   output.clearBar();
   output.print("epoch {}/{}  {}", record.epoch, recipe.epochs, trained);
   if (data.validation && !info.classifies())
-    output.print("  validation loss {:.4f}  {}", lastAccuracy.loss(), lastAccuracy.quality.text());
+    output.print("  validation loss {:.4f}  {}", lastAccuracy.loss(), lastAccuracy.text());
   else if (data.validation)
     output.print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
                  lastAccuracy.top1() * 100);

@@ -70,6 +70,7 @@ void Training::report() const {
   if (data.validation) {
     page.validation = &lastAccuracy;
     page.validationData = data.validation.get();
+    page.evaluation = data.evaluation ? &*data.evaluation : nullptr;
   }
   page.environment = describeMachine();
   auto add = [&](const char *name, std::string value) {

@@ -31,6 +31,8 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
       shards(executor, communicator, recipe.shards), plan(int64_t(data.samples.size()), recipe),
       schedule(recipe, plan.updatesPerEpoch()), files(options, output, position),
       progress(output, plan, recipe.epochs) {
+  if (info.scoresEachClass() && data.training->hasTargets())
+    info.compareWithTargets();
   data.checkRecipe();
   identity = {info.name,   info.fingerprint(),           data.training->kind(),
               plan.images, data.training->fingerprint(), recipe.effective};

@@ -85,6 +85,25 @@ class Lars:
                 p.sub_(v)
 
 
+class Lamb:
+    """Algorithm 2 of You et al. 2020 with Adam's bias correction; the ratio is 1 where a norm is zero or `adapts` says no."""
+
+    def __init__(self, parameters, lr, betas, eps, weight_decay, adapts):
+        self.parameters = [(p, torch.zeros_like(p), torch.zeros_like(p), adapts(p)) for p in parameters]
+        self.lr, self.betas, self.eps, self.decay, self.steps = lr, betas, eps, weight_decay, 0
+
+    def step(self):
+        self.steps += 1
+        first, second = (1 - beta ** self.steps for beta in self.betas)
+        with torch.no_grad():
+            for p, m, v, adapts in self.parameters:
+                m.mul_(self.betas[0]).add_((1 - self.betas[0]) * p.grad)
+                v.mul_(self.betas[1]).add_((1 - self.betas[1]) * p.grad ** 2)
+                r = m / first / ((v / second).sqrt() + self.eps) + (self.decay if adapts else 0.0) * p
+                ratio = p.norm() / r.norm() if adapts and p.norm() > 0 and r.norm() > 0 else 1.0
+                p.sub_(self.lr * ratio * r)
+
+
 def is_weight(parameter):
     return parameter.dim() > 1
 
@@ -93,6 +112,16 @@ def groups(model, decay):
     """`decay_weights_only`: biases and normalisations are left out."""
     return [{"params": [p for p in model.parameters() if is_weight(p)], "weight_decay": decay},
             {"params": [p for p in model.parameters() if not is_weight(p)], "weight_decay": 0.0}]
+
+
+def decays(model, weights, norm, bias):
+    """`decay(norm=…, bias=…)`: normalisations and biases have a weight decay of their own."""
+    of_norm = list(model.bn1.parameters())
+    kinds = {"norm": of_norm, "bias": [model.conv1.bias, model.conv2.bias, model.fc.bias], "weights": []}
+    known = {id(p) for p in kinds["norm"] + kinds["bias"] if p is not None}
+    kinds["weights"] = [p for p in model.parameters() if id(p) not in known]
+    kinds["bias"] = [p for p in kinds["bias"] if p is not None]
+    return [{"params": kinds[kind], "weight_decay": decay} for kind, decay in (("weights", weights), ("norm", norm), ("bias", bias))]
 
 
 def reference(model, images, labels, optimizer, clip=0.0, smoothing=0.0, average=0.0, after=None):
@@ -133,6 +162,17 @@ CASES = {
              lambda m: Lars(m.parameters(), 3.0, 0.9, 1e-3, 0.01, lambda p: True), {}),
     "lars_decay_weights_only": ("lars(lr=0.1, momentum=0.9, weight_decay=1e-3, trust=0.3, decay_weights_only)",
                                 lambda m: Lars(m.parameters(), 0.1, 0.9, 1e-3, 0.3, is_weight), {}),
+    "lamb": ("lamb(lr=0.02, weight_decay=0.05)", lambda m: Lamb(m.parameters(), 0.02, (0.9, 0.999), 1e-6, 0.05, lambda p: True), {}),
+    "lamb_decay_weights_only": ("lamb(lr=0.02, beta1=0.8, beta2=0.95, eps=1e-4, weight_decay=0.05, decay_weights_only)",
+                                lambda m: Lamb(m.parameters(), 0.02, (0.8, 0.95), 1e-4, 0.05, is_weight), {"clip": 0.3}),
+    "lamb_ema": ("lamb(lr=0.02)", lambda m: Lamb(m.parameters(), 0.02, (0.9, 0.999), 1e-6, 0.01, lambda p: True), {"average": 0.4}),
+    "rmsprop": ("rmsprop(lr=0.003, alpha=0.9, momentum=0.9, eps=1e-3, weight_decay=1e-2)",
+                lambda m: torch.optim.RMSprop(m.parameters(), 0.003, 0.9, 1e-3, 1e-2, 0.9), {}),
+    "rmsprop_plain": ("rmsprop(lr=0.003)", lambda m: torch.optim.RMSprop(m.parameters(), 0.003), {}),
+    "decay": ("sgd(lr=0.05, momentum=0.9, weight_decay=0.1), decay(norm=0, bias=0.02)",
+              lambda m: torch.optim.SGD(decays(m, 0.1, 0.0, 0.02), 0.05, 0.9), {}),
+    "decay_inside": ("adamw(lr=0.003, weight_decay=0.1, decay(bias=0))",
+                     lambda m: torch.optim.AdamW(decays(m, 0.1, 0.1, 0.0), 0.003), {}),
     "clip_norm": ("sgd(lr=0.05, momentum=0.9, weight_decay=1e-3)",
                   lambda m: torch.optim.SGD(m.parameters(), 0.05, 0.9, weight_decay=1e-3), {"clip": 0.3}),
     "label_smoothing": ("sgd(lr=0.05, momentum=0.9)", lambda m: torch.optim.SGD(m.parameters(), 0.05, 0.9), {"smoothing": 0.1}),

@@ -107,6 +107,95 @@ train test { loss cross_entropy(label_smoothing=0.1) }
     return text, inputs, targets, forward, lambda out: functional.cross_entropy(out["output"], targets["labels"], label_smoothing=0.1)
 
 
+def with_ignored(labels, ignored):
+    """Every third label is one that does not count."""
+    labels.view(-1)[::3] = ignored
+    return labels
+
+
+def ignored_map(r):
+    """Of a map the label 255 counts nowhere, and no recipe has to say so: the mean is over the other pixels of the batch."""
+    text, inputs, targets, forward, _ = class_map(r)
+    with_ignored(targets["labels"], 255)[0] = 255  # an image without a label
+    return text, inputs, targets, forward, lambda out: functional.cross_entropy(out["output"], targets["labels"], ignore_index=255,
+                                                                                label_smoothing=0.1)
+
+
+def dice_of(scores, labels, smooth, ignored=None):
+    """1 - the mean over images and classes of (2 sum p t + smooth) / (sum p + sum t + smooth)."""
+    counted = (labels != ignored)[:, None].double() if ignored is not None else torch.ones_like(labels)[:, None].double()
+    p = scores.softmax(1) * counted
+    t = functional.one_hot(labels.where(counted[:, 0] > 0, torch.zeros_like(labels)), scores.shape[1]).movedim(-1, 1) * counted
+    axes = tuple(range(2, scores.dim()))
+    return 1 - ((2 * (p * t).sum(axes) + smooth) / ((p + t).sum(axes) + smooth)).mean()
+
+
+def dice_map(r):
+    """cross_entropy + 0.5 * dice on a map, with a label of the recipe's that is ignored."""
+    text, inputs, targets, forward, _ = class_map(r)
+    text = text.replace("cross_entropy(label_smoothing=0.1)", "cross_entropy(ignore=9) + 0.5 * dice(smooth=0.3, ignore=9)")
+    labels = with_ignored(targets["labels"], 9)
+    return text, inputs, targets, forward, lambda out: (functional.cross_entropy(out["output"], labels, ignore_index=9)
+                                                        + 0.5 * dice_of(out["output"], labels, 0.3, 9))
+
+
+def dice_alone(r):
+    """dice on a map of 33 classes, no multiple of a vector, most of which no label has."""
+    text = """net 1
+model test {
+  input image: [3, 6, 5]
+  return image | a: conv(33, k=3, pad=1, bias=true)
+}
+train test { loss dice }
+"""
+    inputs = {"image": r.draw(BATCH, 3, 6, 5)}
+    targets = {"labels": torch.randint(0, 4, (BATCH, 6, 5), generator=r.generator)}
+    return text, inputs, targets, lambda image: {"output": r.conv("a", image, 33, 3)}, lambda out: dice_of(out["output"], targets["labels"], 1)
+
+
+def each_class(r):
+    """bce of several classes at once: targets are smoothed, then cut at the threshold, as timm's."""
+    text = """net 1
+model test {
+  input x: [6]
+  return x | a: linear(20) | silu | b: linear(9)
+}
+train test { loss bce(label_smoothing=0.2, threshold=0.3) }
+"""
+    inputs, targets = {"x": r.draw(BATCH, 6)}, {"targets": torch.rand(BATCH, 9, generator=r.generator).double().float().double()}
+
+    def loss(out):
+        smoothed = targets["targets"] * 0.8 + 0.2 / 9
+        return functional.binary_cross_entropy_with_logits(out["output"], (smoothed > 0.3).double())
+    return text, inputs, targets, lambda x: {"output": r.linear("b", functional.silu(r.linear("a", x, 20)), 9)}, loss
+
+
+def each_class_of_labels(r):
+    """bce where an image has one label: the class is 1, all others are 0."""
+    text, inputs, _, forward, _ = each_class(r)
+    text = text.replace("bce(label_smoothing=0.2, threshold=0.3)", "bce(label_smoothing=0.2)")
+    targets = {"labels": torch.randint(0, 9, (BATCH,), generator=r.generator)}
+
+    def loss(out):
+        smoothed = functional.one_hot(targets["labels"], 9) * 0.8 + 0.2 / 9
+        return functional.binary_cross_entropy_with_logits(out["output"], smoothed.double())
+    return text, inputs, targets, forward, loss
+
+
+def each_pixel(r):
+    """bce of a map, logits far from zero."""
+    text = """net 1
+model test {
+  input image: [3, 9, 7]
+  return (image | a: conv(2, k=3, pad=1, bias=true)) * 40
+}
+train test { loss bce }
+"""
+    inputs, targets = {"image": r.draw(BATCH, 3, 9, 7)}, {"targets": (r.draw(BATCH, 2, 9, 7) > 0).double()}
+    return text, inputs, targets, lambda image: {"output": r.conv("a", image, 2, 3) * 40}, lambda out: functional.binary_cross_entropy_with_logits(
+        out["output"], targets["targets"])
+
+
 def sequence(r):
     """`linear` on the last axis, pointwise layers, and class scores of each token."""
     text = """net 1
@@ -243,9 +332,10 @@ def tells():
 
 def main():
     report = Report("tensors")
-    for make in (two_inputs, image_out, class_map, sequence, value_per_feature, four_sizes):
+    for make in (two_inputs, image_out, class_map, ignored_map, dice_map, dice_alone, each_class, each_class_of_labels, each_pixel, sequence,
+                 value_per_feature, four_sizes):
         report.case(make.__name__, compare, make, ())
-    for make in (two_inputs, sequence, value_per_feature):
+    for make in (two_inputs, sequence, value_per_feature, dice_map, each_class):
         report.case(make.__name__ + "-sim", compare, make, ("--target", "sim"))
     report.case("refuses", refuses)
     report.case("tells", tells)

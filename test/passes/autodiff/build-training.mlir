@@ -30,3 +30,35 @@ module attributes {net.losses = [#net.loss<mse, 1, 1.0>, #net.loss<l1, 1, 0.5>, 
     return %x, %a : tensor<?x2x4x6xf32>, tensor<?x2x4x6xf32>
   }
 }
+
+// -----
+
+// A label that is ignored costs nothing and makes the others weigh more, by a factor that terms of one label share; dice compares
+// probabilities.
+// CHECK-LABEL: func.func @step
+// CHECK-SAME: (%[[X:.*]]: tensor<?x3x4x6xf32>, %[[L:.*]]: tensor<?x4x6xi64> {net.target = 0 : i64})
+// CHECK: %[[S:.*]] = net.label_share %[[L]] ignore 255 : (tensor<?x4x6xi64>) -> tensor<1xf32>
+// CHECK: %[[C:.*]] = net.softmax_cross_entropy %[[X]], %[[L]], %[[S]] {ignore = 255 : i64}
+// CHECK: %[[D:.*]] = net.softmax_cross_entropy %[[X]], %[[L]], %[[S]] {ignore = 255 : i64}
+// CHECK: %[[P:.*]] = net.softmax %[[X]]
+// CHECK: %[[U:.*]] = net.dice_sums %[[P]], %[[L]] {ignore = 255 : i64} : (tensor<?x3x4x6xf32>, tensor<?x4x6xi64>) -> tensor<?x6xf32>
+// CHECK: %[[E:.*]] = net.dice_loss %[[P]], %[[L]], %[[U]] {ignore = 255 : i64, smooth = 5.000000e-01 : f64}
+// CHECK: net.mean_loss %[[C]], %[[D]], %[[E]]
+module attributes {net.losses = [#net.loss<cross_entropy, 0, 1.0, {ignore = 255}>, #net.loss<cross_entropy, 0, 2.0, {ignore = 255}>,
+    #net.loss<dice, 0, 0.5, {ignore = 255, smooth = 0.5}>]} {
+  func.func @forward(%x: tensor<?x3x4x6xf32>) -> tensor<?x3x4x6xf32> attributes {net.role = #net.role<forward>} {
+    return %x : tensor<?x3x4x6xf32>
+  }
+}
+
+// -----
+
+// Binary cross entropy compares with values of the prediction's type.
+// CHECK-LABEL: func.func @step
+// CHECK-SAME: (%[[X:.*]]: tensor<?x7xf32>, %[[T:.*]]: tensor<?x7xf32> {net.target = 0 : i64})
+// CHECK: net.regression_loss bce %[[X]], %[[T]] {threshold = 2.000000e-01 : f64} : (tensor<?x7xf32>, tensor<?x7xf32>) -> tensor<?xf32>
+module attributes {net.losses = [#net.loss<bce, 0, 1.0, {threshold = 0.2}>]} {
+  func.func @forward(%x: tensor<?x7xf32>) -> tensor<?x7xf32> attributes {net.role = #net.role<forward>} {
+    return %x : tensor<?x7xf32>
+  }
+}

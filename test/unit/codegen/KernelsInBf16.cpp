@@ -62,9 +62,10 @@ static bool isActivation(kern::KernelOpInterface launch, OpOperand &operand) {
   else if (auto op = dyn_cast<kern::PointwiseOp>(*launch))
     outs = static_cast<int64_t>(op.getOuts().size()), stores = static_cast<int64_t>(op.getStores());
   else if (auto op = dyn_cast<kern::RowOp>(*launch)) {
-    bool loss = llvm::is_contained(
-        {kern::RowKind::CrossEntropy, kern::RowKind::Squared, kern::RowKind::Absolute},
-        op.getKind());
+    bool loss = llvm::is_contained({kern::RowKind::CrossEntropy, kern::RowKind::Squared,
+                                    kern::RowKind::Absolute, kern::RowKind::Bce,
+                                    kern::RowKind::DiceSums, kern::RowKind::Dice},
+                                   op.getKind());
     outs = 1, stores = loss ? 0 : 1;
   }
   int64_t first = static_cast<int64_t>(launch->getNumOperands()) - outs; // of the destinations

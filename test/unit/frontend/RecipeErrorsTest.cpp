@@ -68,7 +68,7 @@ train m {
      R"net(test.net:7:11: error: 'augment' knows no 'hflipp'; did you mean 'hflip'?
     7 |   augment hflipp, random_crop(8)
       |           ^~~~~~
-  help: it knows random_crop, random_resized_crop, center_crop, resize, hflip, pca_jitter, color_jitter, random_erasing, subtract_mean, mixup and cutmix
+  help: it knows random_crop, random_resized_crop, center_crop, resize, hflip, vflip, random_rotation, random_affine, rand_augment, trivial_augment, auto_augment, pca_jitter, color_jitter, grayscale, gaussian_blur, random_erasing, subtract_mean, mixup, cutmix and repeated
 )net"},
     {"transform that evaluation has not", R"net(net 1
 model m {
@@ -98,7 +98,7 @@ train m {
      R"net(test.net:7:13: error: 'optimizer' knows no 'adan'; did you mean 'adam'?
     7 |   optimizer adan(lr=0.001)
       |             ^~~~
-  help: it knows sgd, adam, adamw and lars
+  help: it knows sgd, adam, adamw, lars, lamb and rmsprop
 )net"},
     {"numbers of a recipe out of range", R"net(net 1
 model m {
@@ -187,7 +187,7 @@ train m {
      R"net(test.net:7:25: error: 'sgd' has no argument 'momentun'; did you mean 'momentum'?
     7 |   optimizer sgd(lr=0.1, momentun=0.9)
       |                         ^~~~~~~~
-  help: it takes lr, momentum, weight_decay, nesterov and decay_weights_only
+  help: it takes lr, momentum, weight_decay, nesterov, decay_weights_only, norm_decay and bias_decay
 )net"},
     {"missing learning rate", R"net(net 1
 model m {
@@ -202,7 +202,7 @@ train m {
      R"net(test.net:7:13: error: 'sgd' needs the argument 'lr'
     7 |   optimizer sgd(momentum=0.9)
       |             ^~~
-  help: it takes lr, momentum, weight_decay, nesterov and decay_weights_only
+  help: it takes lr, momentum, weight_decay, nesterov, decay_weights_only, norm_decay and bias_decay
 )net"},
     {"points that do not rise", R"net(net 1
 model m {

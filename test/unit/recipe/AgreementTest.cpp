@@ -100,7 +100,10 @@ static std::string goodValue(const recipe::Param &param) {
   case recipe::Type::Size:
   case recipe::Type::Point:
   case recipe::Type::Period:
+  case recipe::Type::Label:
     return "3";
+  case recipe::Type::Shares:
+    return "[0.25, 0.5]";
   case recipe::Type::Bounds:
     return "[0.5, 2]";
   case recipe::Type::Numbers:
@@ -126,10 +129,13 @@ static Written writeOut(const recipe::Clause &clause, const recipe::Call &call) 
 
 /// Whether the front end takes `clauses`; `message`: what it says.
 static bool compiles(const std::string &clauses, std::string &message) {
-  return frontend::elaborateText("net 1\nmodel m {\n  input image: [1, 8, 8]\n"
-                                 "  return image | flatten | linear(2)\n}\ntrain m {\n  " +
-                                     clauses + "\n}\n",
-                                 message)
+  // Every loss compares maps; some augmentation is for one vector of scores.
+  const char *output = clauses.starts_with("loss ") ? "conv(2, k=1)" : "flatten | linear(2)";
+  return frontend::elaborateText(
+             fmt::format("net 1\nmodel m {{\n  input image: [1, 8, 8]\n  return image | {}\n}}\n"
+                         "train m {{\n  {}\n}}\n",
+                         output, clauses),
+             message)
       .has_value();
 }
 

@@ -1,0 +1,233 @@
+//===- Csv.cpp - images named in a table, with labels or values -----------===//
+#include "runtime/base/Error.h"
+#include "runtime/base/Philox.h"
+#include "runtime/data/Dataset.h"
+#include "runtime/data/Tensors.h"
+#include "runtime/image/ImageFiles.h"
+#include "runtime/system/AtomicFile.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+namespace netc::runtime {
+
+namespace {
+struct Row {
+  int64_t line = 0; ///< where it begins
+  std::vector<std::string> fields;
+};
+
+/// Splits a table as RFC 4180 says: fields may be quoted, and then hold commas, quotes that are
+/// doubled, and ends of lines.
+class CsvReader {
+public:
+  CsvReader(const std::string &path, std::string text) : path(path), text(std::move(text)) {
+    if (this->text.starts_with("\xEF\xBB\xBF"))
+      at = 3;
+  }
+  /// False at the end. Empty lines are left out.
+  bool next(Row &row);
+
+private:
+  std::string field();
+
+  const std::string &path;
+  const std::string text;
+  size_t at = 0;
+  int64_t line = 1;
+};
+} // namespace
+
+std::string CsvReader::field() {
+  std::string result;
+  if (at < text.size() && text[at] == '"') {
+    int64_t begin = line;
+    for (++at;; ++at) {
+      if (at >= text.size())
+        fail("{}:{}: a quoted field does not end", path, begin);
+      if (text[at] == '"' && (at + 1 >= text.size() || text[at + 1] != '"'))
+        break;
+      at += text[at] == '"';
+      line += text[at] == '\n';
+      result += text[at];
+    }
+    ++at;
+  }
+  while (at < text.size() && text[at] != ',' && text[at] != '\n')
+    result += text[at++];
+  if (result.ends_with('\r'))
+    result.pop_back();
+  return result;
+}
+
+bool CsvReader::next(Row &row) {
+  while (at < text.size()) {
+    row = {line, {}};
+    while (true) {
+      row.fields.push_back(field());
+      if (at >= text.size() || text[at] == '\n')
+        break;
+      ++at; // the comma
+    }
+    ++at;
+    ++line;
+    if (row.fields.size() > 1 || !row.fields[0].empty())
+      return true;
+  }
+  return false;
+}
+
+static std::optional<int64_t> integerOf(const std::string &text) {
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool whole = error == std::errc() && end == text.data() + text.size() && !text.empty();
+  return whole ? std::optional(value) : std::nullopt;
+}
+
+static std::optional<float> numberOf(const std::string &text) {
+  char *end = nullptr;
+  float value = std::strtof(text.c_str(), &end);
+  bool whole = !text.empty() && end == text.c_str() + text.size() && std::isfinite(value);
+  return whole ? std::optional(value) : std::nullopt;
+}
+
+namespace {
+class CsvDataset : public Dataset {
+public:
+  CsvDataset(const std::string &path, const ModelInfo &info,
+             const std::vector<std::string> &classNames);
+
+  int64_t size() const override { return int64_t(files.size()); }
+  int64_t label(int64_t index) const override { return labels.empty() ? 0 : labels[size_t(index)]; }
+  void load(int64_t index, const ScaleChooser &chooseScale, Image &out) const override {
+    const std::string &file = files[size_t(index)];
+    decodeImage(file, readImageFile(file), chooseScale, out);
+  }
+  std::string describe(int64_t index) const override { return files[size_t(index)]; }
+  uint64_t fingerprint() const override { return hash; }
+  bool inMemory() const override { return false; }
+  bool hasTargets() const override { return !targets.empty(); }
+  void read(int64_t index, const std::string &, char *out, uint64_t bytes) const override {
+    std::memcpy(out, targets.data() + size_t(index) * width,
+                std::min(bytes, width * sizeof(float)));
+  }
+
+private:
+  int64_t columnOf(const std::string &name) const;
+  void readLabels(const std::vector<Row> &rows, size_t column,
+                  const std::vector<std::string> &classNames);
+  void readTargets(const std::vector<Row> &rows, const ModelInfo &info, size_t image);
+
+  const std::string path;
+  std::vector<std::string> columns, files;
+  std::vector<int64_t> labels;
+  std::vector<float> targets; ///< [size, width]
+  size_t width = 0;
+  uint64_t hash = 0;
+};
+} // namespace
+
+/// -1: there is none.
+int64_t CsvDataset::columnOf(const std::string &name) const {
+  auto found = std::find(columns.begin(), columns.end(), name);
+  return found == columns.end() ? -1 : found - columns.begin();
+}
+
+/// Class indices where all are integers, else names, sorted, or as the training set has them.
+void CsvDataset::readLabels(const std::vector<Row> &rows, size_t column,
+                            const std::vector<std::string> &classNames) {
+  bool integers = std::all_of(rows.begin(), rows.end(),
+                              [&](const Row &row) { return integerOf(row.fields[column]); });
+  if (integers) {
+    for (const Row &row : rows) {
+      labels.push_back(*integerOf(row.fields[column]));
+      if (labels.back() < 0)
+        fail("{}:{}: label {}, expected 0 or more", path, row.line, labels.back());
+      classes = std::max(classes, labels.back() + 1);
+    }
+    return;
+  }
+  names = classNames;
+  if (names.empty()) {
+    for (const Row &row : rows)
+      names.push_back(row.fields[column]);
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+  }
+  for (const Row &row : rows) {
+    auto found = std::find(names.begin(), names.end(), row.fields[column]);
+    if (found == names.end())
+      fail("{}:{}: label '{}' is no class of the weights: {}", path, row.line, row.fields[column],
+           fmt::join(names, ", "));
+    labels.push_back(found - names.begin());
+  }
+  classes = int64_t(names.size());
+}
+
+/// Every column but the image's is a value.
+void CsvDataset::readTargets(const std::vector<Row> &rows, const ModelInfo &info, size_t image) {
+  const TensorInfo &output = info.outputs[info.losses[0].output];
+  width = columns.size() - 1;
+  if (int64_t(width) != output.elements()) {
+    std::vector<std::string> others = columns;
+    others.erase(others.begin() + int64_t(image));
+    fail("{}: {} columns beside the image ({}), but the loss of {} compares {} {}", path, width,
+         others.empty() ? "none" : fmt::format("{}", fmt::join(others, ", ")), info.name,
+         output.name, describeShape(output.shape));
+  }
+  for (const Row &row : rows)
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (c == image)
+        continue;
+      std::optional<float> value = numberOf(row.fields[c]);
+      if (!value)
+        fail("{}:{}: {} is '{}', expected a number", path, row.line, columns[c], row.fields[c]);
+      targets.push_back(*value);
+    }
+}
+
+CsvDataset::CsvDataset(const std::string &path, const ModelInfo &info,
+                       const std::vector<std::string> &classNames)
+    : path(path) {
+  kindName = "csv";
+  std::string text = readFile(path);
+  hash = hashBytes(text);
+  CsvReader reader(path, std::move(text));
+  std::vector<Row> rows;
+  Row row;
+  if (!reader.next(row))
+    fail("{}: empty, expected a header with a column image", path);
+  columns = row.fields;
+  int64_t image = columnOf("image"), label = columnOf("label");
+  if (image < 0)
+    fail("{}: no column 'image' in its header; it has {}", path, fmt::join(columns, ", "));
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  while (reader.next(row)) {
+    if (row.fields.size() != columns.size())
+      fail("{}:{}: {} fields, the header has {}", path, row.line, row.fields.size(),
+           columns.size());
+    files.push_back((std::filesystem::path(folder) / row.fields[size_t(image)]).string());
+    rows.push_back(row);
+  }
+  if (rows.empty())
+    fail("{}: no rows below the header", path);
+  bool hasLabels = label >= 0 && (info.classifies() || info.scoresEachClass());
+  if (info.classifies() && label < 0 && !info.scoresEachClass())
+    fail("{}: no column 'label' in its header; it has {}", path, fmt::join(columns, ", "));
+  if (hasLabels)
+    readLabels(rows, size_t(label), classNames);
+  else
+    readTargets(rows, info, size_t(image));
+}
+
+std::unique_ptr<Dataset> openCsv(const std::string &path, const ModelInfo &info,
+                                 const std::vector<std::string> &classNames) {
+  return std::make_unique<CsvDataset>(path, info, classNames);
+}
+
+} // namespace netc::runtime
