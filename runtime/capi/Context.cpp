@@ -98,9 +98,12 @@ void Context::copyInputs(int64_t n, const float *const *inputs) {
 /// Class indices are checked: kernels read scores by them.
 void Context::copyTargets(int64_t n, const void *const *targets) {
   std::vector<int64_t> classes(description.targets.size(), 0); // 0: values
+  std::vector<std::optional<int64_t>> ignored(classes.size());
   for (const LossInfo &loss : description.losses)
-    if (loss.kind == LossKind::CrossEntropy)
+    if (loss.comparesClasses()) {
       classes[loss.target] = classesOf(description, loss);
+      ignored[loss.target] = loss.ignore;
+    }
   for (size_t i = 0; i < description.targets.size(); ++i) {
     const TensorInfo &target = description.targets[i];
     if (!targets || !targets[i])
@@ -112,7 +115,7 @@ void Context::copyTargets(int64_t n, const void *const *targets) {
       continue;
     const int64_t *labels = reinterpret_cast<const int64_t *>(to);
     for (int64_t k = 0; k < n * target.elements(); ++k)
-      if (labels[k] < 0 || labels[k] >= classes[i])
+      if ((labels[k] < 0 || labels[k] >= classes[i]) && labels[k] != ignored[i])
         failWith(netc_model_error_argument, "{}: element {} is class {}, expected 0 to {}",
                  target.name, k, labels[k], classes[i] - 1);
   }

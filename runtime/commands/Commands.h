@@ -14,9 +14,10 @@ struct InfoOptions {
   bool json = false;
 };
 struct EvalOptions {
-  std::string data, weights, labels; ///< labels: what the data's folders are classes by
-  std::vector<std::string> set;      ///< of eval.… and normalize.…, see RecipeOverride.h
-  int crops = 0;                     ///< 0: as the recipe's eval says
+  std::string data, labels;         ///< labels: what the data's folders are classes by
+  std::vector<std::string> weights; ///< of several the probabilities are averaged
+  std::vector<std::string> set;     ///< of eval.… and normalize.…, see RecipeOverride.h
+  int crops = 0;                    ///< 0: as the recipe's eval says
   std::optional<int64_t> batch;
   unsigned threads = 1, workers = 0;
   bool json = false;

@@ -191,12 +191,28 @@ static std::unique_ptr<Dataset> openLabelled(const EvalOptions &options, const M
   return data;
 }
 
+/// The same model with each further file of weights.
+static std::vector<std::unique_ptr<Executor>> openOthers(const NetcModel &model,
+                                                         const ModelInfo &info,
+                                                         const EvalOptions &options, int64_t batch,
+                                                         ThreadPool &pool) {
+  std::vector<std::unique_ptr<Executor>> others;
+  for (size_t i = 1; i < options.weights.size(); ++i) {
+    std::string path = weightsPath(options.weights[i]);
+    others.push_back(std::make_unique<Executor>(model, info, pool));
+    loadWeights(Safetensors::read(path), *others.back(), false);
+    requireSoundWeights(*others.back(), path);
+    others.back()->reserve(batch, false, Loader::copies + 1);
+  }
+  return others;
+}
+
 int runEval(const NetcModel &model, const EvalOptions &options, Communicator &communicator) {
   ModelInfo info = readModel(model);
   requireCpuFeatures(info.name, info.features);
   requireSeveralClasses(info, "evaluate");
   Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
-  std::string path = weightsPath(options.weights);
+  std::string path = weightsPath(options.weights.front());
   Safetensors file = Safetensors::read(path);
   WeightsMetadata metadata = WeightsMetadata::decode(file);
   auto data = openLabelled(options, info, path, metadata);
@@ -224,12 +240,18 @@ int runEval(const NetcModel &model, const EvalOptions &options, Communicator &co
 
   unsigned workers = options.workers ? options.workers : defaultWorkers(*data, info);
   Progress progress;
-  Accuracy accuracy = evaluate(executor, communicator, *data, spreadSamples(data->size(), 0),
-                               pipeline, batch, workers, [&](int64_t done) {
-                                 if (communicator.isRoot())
-                                   progress.show("evaluating", done, data->size(), "");
-                                 return true;
-                               });
+  std::vector<std::unique_ptr<Executor>> others = openOthers(model, info, options, batch, pool);
+  std::vector<Executor *> averaged;
+  for (const auto &other : others)
+    averaged.push_back(other.get());
+  Accuracy accuracy = evaluate(
+      executor, communicator, *data, spreadSamples(data->size(), 0), pipeline, batch, workers,
+      [&](int64_t done) {
+        if (communicator.isRoot())
+          progress.show("evaluating", done, data->size(), "");
+        return true;
+      },
+      nullptr, averaged);
   progress.clear();
   if (accuracy.images == 0)
     fail("{}: none of the {} images can be read", options.data, data->size());

@@ -219,12 +219,20 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->add_option("--val-limit", overrides.validationLimit, "Validate on N images, evenly spaced")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--weights", options.weights, "Start from what fits of these weights");
+  command
+      ->add_option("--log", options.logs,
+                   "Write metrics.csv, or an event file for TensorBoard, beside metrics.jsonl; may "
+                   "be repeated")
+      ->check(CLI::IsMember({"csv", "tensorboard"}));
 }
 
 static void addEval(CLI::App &app, EvalOptions &options) {
   CLI::App *command = app.add_subcommand("eval", "Top-1 and top-5 accuracy");
   command->add_option("--data", options.data, dataHelp)->required();
-  command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
+  command
+      ->add_option("--weights", options.weights,
+                   "safetensors, or the folder of a training run; of several the "
+                   "probabilities are averaged")
       ->required();
   command
       ->add_option("--crops", options.crops,

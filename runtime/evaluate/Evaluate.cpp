@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 namespace netc::runtime {
 
@@ -202,13 +203,67 @@ void Counter::addMeasured(const Batch &batch) {
   visit += batch.n;
 }
 
+/// Replaces one place's scores, `classes` of them `stride` apart, by those of the mean probability.
+static void averageScores(LossKind kind, const std::vector<float *> &all, int64_t classes,
+                          int64_t stride) {
+  std::vector<double> mean(static_cast<size_t>(classes)), one(mean.size());
+  std::vector<float> logits(mean.size());
+  double share = 1 / double(all.size());
+  for (const float *scores : all) {
+    for (int64_t c = 0; c < classes; ++c)
+      logits[size_t(c)] = scores[c * stride];
+    if (kind == LossKind::Bce)
+      for (size_t c = 0; c < one.size(); ++c)
+        one[c] = 1 / (1 + std::exp(-double(logits[c])));
+    else
+      softmax(logits.data(), classes, one.data());
+    for (size_t c = 0; c < mean.size(); ++c)
+      mean[c] += share * one[c];
+  }
+  for (int64_t c = 0; c < classes; ++c) {
+    double own = std::max(mean[size_t(c)], 1e-300), rest = std::max(1 - mean[size_t(c)], 1e-300);
+    all[0][c * stride] = float(kind == LossKind::Bce ? std::log(own / rest) : std::log(own));
+  }
+}
+
+/// Makes the outputs of the first executor those of all together.
+static void averageOutputs(Executor &first, const std::vector<Executor *> &others, int64_t n) {
+  const ModelInfo &info = first.info();
+  std::set<size_t> done; // terms of one output share it
+  for (const LossInfo &loss : info.losses) {
+    const TensorInfo &output = info.outputs[loss.output];
+    if (!done.insert(loss.output).second)
+      continue;
+    bool isImage = output.shape.size() == 3;
+    bool scores = loss.comparesClasses() || loss.kind == LossKind::Bce;
+    int64_t classes = !scores ? 1 : isImage ? output.shape.front() : output.shape.back();
+    int64_t places = output.elements() / classes, stride = isImage && scores ? places : 1;
+    for (int64_t i = 0; i < n * places; ++i) {
+      int64_t at = stride == 1 ? i * classes : i / places * output.elements() + i % places;
+      std::vector<float *> all{first.at<float>(output, n) + at};
+      for (Executor *other : others)
+        all.push_back(other->at<float>(output, n) + at);
+      if (scores) {
+        averageScores(loss.kind, all, classes, stride);
+        continue;
+      }
+      double sum = 0;
+      for (const float *value : all)
+        sum += double(*value);
+      *all[0] = float(sum / double(all.size()));
+    }
+  }
+}
+
 Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset &data,
                   const std::vector<int64_t> &all, const Pipeline &pipeline, int64_t batch,
                   unsigned workers, const std::function<bool(int64_t)> &progress,
-                  CorruptImages *corrupt) {
+                  CorruptImages *corrupt, const std::vector<Executor *> &others) {
   int views = pipeline.views();
   std::vector<int64_t> samples = ownSamples(all, batch, views, communicator);
   executor.run(Program::Prepare, 1);
+  for (Executor *other : others)
+    other->run(Program::Prepare, 1);
 
   std::vector<Visit> order;
   for (int64_t sample : samples)
@@ -226,6 +281,12 @@ Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset 
   while (const Batch *ready = loader.next()) {
     executor.bind(NETC_SPACE_INPUT, ready->input);
     executor.run(Program::Infer, ready->n);
+    for (Executor *other : others) {
+      other->bind(NETC_SPACE_INPUT, ready->input);
+      other->run(Program::Infer, ready->n);
+    }
+    if (!others.empty())
+      averageOutputs(executor, others, ready->n);
     executor.info().classifies() ? counter.addClassified(*ready) : counter.addMeasured(*ready);
     int64_t done = counter.visit / views * communicator.size();
     if (progress && !progress(std::min(done, int64_t(all.size()))))

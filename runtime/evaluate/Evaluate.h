@@ -76,12 +76,14 @@ std::vector<int64_t> spreadSamples(int64_t all, int64_t count);
 /// by the caller, with Loader::copies of input). Several views of an image: their
 /// probabilities are averaged. `progress` is called with the number of images done; if it
 /// returns false, evaluation stops with an incomplete result. `corrupt`: as LoaderOptions::corrupt.
+/// `others`: the same model with other weights, whose probabilities are averaged with the first's
+/// (of values: their predictions).
 /// Each process of `communicator` takes a part of the samples; the result is of all, and does not
 /// depend on the number of processes. `progress` counts as if all were as far as this one.
 Accuracy evaluate(Executor &executor, Communicator &communicator, const Dataset &data,
                   const std::vector<int64_t> &samples, const Pipeline &pipeline, int64_t batch,
                   unsigned workers, const std::function<bool(int64_t)> &progress,
-                  CorruptImages *corrupt = nullptr);
+                  CorruptImages *corrupt = nullptr, const std::vector<Executor *> &others = {});
 
 } // namespace netc::runtime
 

@@ -9,12 +9,13 @@
 namespace netc::runtime {
 
 RunFiles::RunFiles(const TrainOptions &options, const RunOutput &output, TrainingPosition &position)
-    : metrics(options.out + "/metrics.jsonl"), options(options), output(output), position(position),
-      checkpointFolder(options.out + "/checkpoint") {}
+    : metrics(options.out + "/metrics.jsonl"), logs(options.out, options.logs), options(options),
+      output(output), position(position), checkpointFolder(options.out + "/checkpoint") {}
 
 void RunFiles::begin(const std::string &effective) {
   recipe = effective;
   metrics.begin(position.step);
+  logs.update();
   writeFileAtomically(pathOf("recipe.json"), recipe);
 }
 

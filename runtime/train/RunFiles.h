@@ -6,6 +6,7 @@
 #include "runtime/system/FileLock.h"
 #include "runtime/train/Checkpoint.h"
 #include "runtime/train/Metrics.h"
+#include "runtime/train/RunLogs.h"
 #include "runtime/train/RunOutput.h"
 #include "runtime/train/Trainer.h"
 
@@ -47,6 +48,7 @@ public:
   const std::string &checkpoints() const { return checkpointFolder; }
 
   const Metrics metrics;
+  RunLogs logs;
   std::vector<int64_t> kept; ///< checkpoints of this run at epochs' ends
 
 private:

@@ -17,8 +17,9 @@ struct TrainOptions {
   RecipeOverrides overrides;
   unsigned threads = 1, workers = 0; ///< workers 0: chosen by the kind of data
   std::string out;
-  std::string weights; ///< to start from; empty: initialised
-  uint64_t memory = 0; ///< bytes that the whole process may take; 0: what the machine has
+  std::string weights;           ///< to start from; empty: initialised
+  uint64_t memory = 0;           ///< bytes that the whole process may take; 0: what the machine has
+  std::vector<std::string> logs; ///< "csv", "tensorboard": what is written beside metrics.jsonl
   bool resume = false;
   std::optional<int64_t> fromStep; ///< resume there rather than at the latest checkpoint
   unsigned keep = 2;               ///< checkpoints of epochs' ends that stay; at least 1

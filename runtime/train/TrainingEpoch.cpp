@@ -108,7 +108,10 @@ bool Training::endEpoch() {
   record.curve = curve.points;
   if (!communicator.isRoot())
     return true;
-  files.write([&] { files.metrics.append(record); });
+  files.write([&] {
+    files.metrics.append(record);
+    files.logs.update();
+  });
   report();
   return true;
 }
