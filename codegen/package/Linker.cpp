@@ -107,9 +107,9 @@ bool netc::linkExecutable(ArrayRef<std::string> objects, ArrayRef<std::string> a
                           ArrayRef<std::string> others, StringRef output, std::string &error) {
   if (!requireArchives(archives, error))
     return false;
-  std::vector<std::string> arguments = objects.vec();
+  std::vector<std::string> arguments = others.vec(); // a library follows what needs it in them
+  append(arguments, objects);
   append(arguments, archives);
-  append(arguments, others);
   append(arguments, {"-static-libstdc++", "-static-libgcc", "-Wl,--gc-sections", "-s", "-lm",
                      "-lpthread", "-ldl"});
   return runDriver(arguments, output, error);

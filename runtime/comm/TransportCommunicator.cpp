@@ -20,13 +20,19 @@ static std::vector<ShardNode> nodesOf(unsigned rank, unsigned size, int64_t shar
   return nodesWithin(each * rank, each * (rank + 1), shards);
 }
 
-/// Adds what lies in `parts`, `count` values of each node of each process in turn; returns where
+/// Room for `count` values of type T, which may hold anything.
+template <typename T> static T *roomFor(std::vector<char> &bytes, uint64_t count) {
+  if (bytes.size() < count * sizeof(T))
+    bytes.resize(count * sizeof(T));
+  return reinterpret_cast<T *>(bytes.data());
+}
+
+/// Adds what lies at `next`, `count` values of each node of each process in turn; returns where
 /// the sum is.
 template <typename T>
-static const T *addParts(std::vector<T> &parts, unsigned size, int64_t shards, int64_t count) {
+static const T *addParts(T *next, unsigned size, int64_t shards, int64_t count) {
   std::vector<ShardNode> nodes;
   std::vector<T *> values;
-  T *next = parts.data();
   for (unsigned rank = 0; rank < size; ++rank)
     for (ShardNode node : nodesOf(rank, size, shards)) {
       values.resize(nodes.size());
@@ -45,9 +51,8 @@ template <typename T>
 void TransportCommunicator::sumBlock(std::span<T *const> own, int64_t shards, int64_t begin,
                                      int64_t count) {
   int64_t processes = size(), part = (count + processes - 1) / processes;
-  std::vector<T> sent(own.size() * size_t(part * processes));
-  T *next = sent.data();
-  for (int64_t q = 0; q < processes; ++q) // the last parts may be short: zeros fill them
+  T *next = roomFor<T>(sent, own.size() * uint64_t(part * processes));
+  for (int64_t q = 0; q < processes; ++q) // the last parts may be short: their ends are not used
     for (const T *values : own) {
       int64_t first = std::min(count, q * part), last = std::min(count, first + part);
       std::copy(values + begin + first, values + begin + last, next);
@@ -60,11 +65,12 @@ void TransportCommunicator::sumBlock(std::span<T *const> own, int64_t shards, in
     gotBytes.push_back(nodes * uint64_t(part) * sizeof(T));
     parts += nodes;
   }
-  std::vector<T> got(parts * uint64_t(part)), sums(size_t(part * processes));
-  transport.exchange(sent.data(), sentBytes.data(), got.data(), gotBytes.data());
-  const T *sum = addParts(got, size(), shards, part);
-  transport.gather(sum, uint64_t(part) * sizeof(T), sums.data());
-  std::copy_n(sums.data(), count, own[0] + begin);
+  T *received = roomFor<T>(got, parts * uint64_t(part));
+  T *all = roomFor<T>(sums, uint64_t(part * processes));
+  transport.exchange(sent.data(), sentBytes.data(), received, gotBytes.data());
+  const T *sum = addParts(received, size(), shards, part);
+  transport.gather(sum, uint64_t(part) * sizeof(T), all);
+  std::copy_n(all, count, own[0] + begin);
 }
 
 /// Of few values every process gets all and adds them itself: one call instead of two.
@@ -73,16 +79,16 @@ void TransportCommunicator::sumFew(std::span<T *const> own, int64_t shards, int6
   size_t most = 0, total = 0;
   for (unsigned p = 0; p < size(); ++p)
     most = std::max(most, nodesOf(p, size(), shards).size());
-  std::vector<T> sent(most * size_t(count)), all(sent.size() * size());
+  std::vector<T> padded(most * size_t(count)), all(padded.size() * size());
   for (size_t i = 0; i < own.size(); ++i)
-    std::copy_n(own[i], count, sent.data() + i * size_t(count));
-  transport.gather(sent.data(), sent.size() * sizeof(T), all.data());
+    std::copy_n(own[i], count, padded.data() + i * size_t(count));
+  transport.gather(padded.data(), padded.size() * sizeof(T), all.data());
   for (unsigned p = 0; p < size(); ++p) { // without what pads the shorter ones
     size_t values = nodesOf(p, size(), shards).size() * size_t(count);
-    std::copy_n(all.data() + p * sent.size(), values, all.data() + total);
+    std::copy_n(all.data() + p * padded.size(), values, all.data() + total);
     total += values;
   }
-  std::copy_n(addParts(all, size(), shards, count), count, own[0]);
+  std::copy_n(addParts(all.data(), size(), shards, count), count, own[0]);
 }
 
 template <typename T>

@@ -29,6 +29,7 @@ private:
   void sumBlock(std::span<T *const> own, int64_t shards, int64_t begin, int64_t count);
 
   const NetcTransport &transport;
+  std::vector<char> sent, got, sums; ///< of a block; kept, because fresh pages cost more than sums
 };
 
 } // namespace netc::runtime

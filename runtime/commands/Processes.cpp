@@ -60,7 +60,8 @@ std::string Processes::name() const {
 void Processes::waitForLower() const {
   if (together->isRoot())
     return;
-  std::chrono::milliseconds wait(1000 + 50 * std::min(together->rank(), 40u));
+  // A launcher takes a second or two to end the others on a busy machine.
+  std::chrono::milliseconds wait(3000 + 50 * std::min(together->rank(), 40u));
   std::this_thread::sleep_for(wait);
 }
 

@@ -59,8 +59,13 @@ static void end_all(int code) {
 
 static void finish(void) { MPI_Finalize(); }
 
-/* "Open MPI v4.1.4" of "Open MPI v4.1.4, package: …". */
-static void shorten(char *text) { text[strcspn(text, ",\n")] = 0; }
+/* "Open MPI v4.1.4" of "Open MPI v4.1.4, package: …"; MPICH has a tab before its number. */
+static void shorten(char *text) {
+  text[strcspn(text, ",\n")] = 0;
+  for (; *text; ++text)
+    if (*text == '\t')
+      *text = ' ';
+}
 
 const NetcTransport *netc_open_transport(int *argc, char ***argv) {
   int given, rank, size, length;
