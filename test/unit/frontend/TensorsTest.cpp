@@ -209,7 +209,7 @@ tensors.net:7:13: error: 'loss' of several outputs names each of them
     {"mixup of values",
      "model m {\n  input x: [3, 8, 8]\n  return x | flatten | linear(2)\n}\n"
      "train m {\n  augment mixup\n  loss mse\n}\n",
-     R"net(tensors.net:6:7: error: mixup and cutmix want one image in, and cross_entropy on one vector of class scores
+     R"net(tensors.net:6:7: error: mixup and cutmix want one image in, and cross_entropy or bce on one vector of class scores
     6 | train m {
       |       ^
 )net"},
