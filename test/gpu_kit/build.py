@@ -35,7 +35,7 @@ CHIPS = [80, 90]
 CPU = "x86-64-v3"
 MOST_BYTES = 45 << 20  # as it travels
 # Files of the tree that travel; what is a module of the kit's own lies beside check.py.
-TRAVELS = {"harness": ["agreement", "compiled", "executable", "report", "safetensors"], "numeric": ["parity", "tensor_cores", "torch_models"]}
+TRAVELS = {"harness": ["agreement", "compiled", "executable", "report", "safetensors"], "numeric": ["parity", "rounded_products", "tensor_cores", "torch_models"]}
 STAY = {"build.py", "networks.py"}
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 SLICES = {"data": (6000, 1000), "data-small": (64, 32)}

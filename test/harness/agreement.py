@@ -3,6 +3,7 @@ import numpy
 
 TF32_LOSS, TF32_COSINE = 1e-3, 0.98
 OF_ROUNDING = 9  # times what rounding alone turns a gradient: three times its angle
+OF_STORAGE = 4  # the same where what is stored is rounded too: twice its angle
 VANISHING = 1e-5  # of the largest gradient: smaller ones have no direction in tf32
 BF16_LOSS, BF16_COSINE = 1e-2, 0.98
 
@@ -42,12 +43,16 @@ def tf32_claims(found, wanted, rounded=None):
     return claims
 
 
-def bf16_claims(found, wanted, vanishing=1e-4):
-    """Of a step stored in bf16: the loss, and the direction of each gradient that is no smaller than `vanishing` of the largest."""
+def bf16_claims(found, wanted, vanishing=1e-4, rounded=None):
+    """Of a step stored in bf16: the loss, and the direction of each gradient that is no smaller than `vanishing` of the largest.
+
+    `rounded`: the same step in float64 with operands and results of products rounded to bf16.
+    """
     gradients = {key: value for key, value in wanted.items() if key.startswith("grad.")}
     largest = max(float(numpy.linalg.norm(value)) for value in gradients.values())
     claims = [("loss", difference(found["loss"], wanted["loss"]), BF16_LOSS)]
     for key, value in gradients.items():
         if numpy.linalg.norm(value) > vanishing * largest:
-            claims.append(("1 - cosine of " + key, 1 - cosine(found[key], value), 1 - BF16_COSINE))
+            bound = max(1 - BF16_COSINE, OF_STORAGE * (1 - cosine(rounded[key], value)) if rounded else 0)
+            claims.append(("1 - cosine of " + key, 1 - cosine(found[key], value), bound))
     return claims

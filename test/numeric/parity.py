@@ -76,6 +76,12 @@ def draw_statistics(model):
             module.running_var.uniform_(0.5, 2.0)
 
 
+def restore(model, weights):
+    """Gives the running statistics, which a step changes, their values in `weights`."""
+    statistics = {name: torch.from_numpy(value).double() for name, value in weights.items() if "running_" in name}
+    model.load_state_dict(statistics, strict=False)
+
+
 def weights_of(model):
     return {name: value.detach().numpy().astype(numpy.float32)
             for name, value in model.state_dict().items() if "num_batches_tracked" not in name}
