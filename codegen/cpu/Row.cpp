@@ -5,6 +5,7 @@
 // both ends and slides vectors over it.
 //
 //===----------------------------------------------------------------------===//
+#include "codegen/common/BinaryTarget.h"
 #include "codegen/cpu/Kernels.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -218,17 +219,9 @@ void RowEmitter::differenceGrad(Value row, bool squared) {
   });
 }
 
-/// A target of binary cross entropy, smoothed and cut at the threshold; `numbers` from `classes`
-/// on.
+/// `classes`: where they stand among the numbers; a threshold may follow.
 Value RowEmitter::binaryTarget(Value target, size_t classes) {
-  Value smoothing = this->smoothing();
-  Value smoothed = k.fadd(k.fmul(target, k.fsub(k.number(1), smoothing)),
-                          k.fmul(smoothing, k.number(1.0 / op.getNumbers()[classes])));
-  if (op.getNumbers().size() <= classes + 1)
-    return smoothed;
-  Value above = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, smoothed,
-                                      k.number(op.getNumbers()[classes + 1]));
-  return k.select(above, k.number(1), k.number(0));
+  return netc::binaryTarget(k, target, smoothing(), op.getNumbers().drop_front(classes));
 }
 
 /// Mean over the row of max(x, 0) - x t + log(1 + exp -|x|).

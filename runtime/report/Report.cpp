@@ -48,8 +48,7 @@ std::vector<std::pair<std::string, std::string>> describeMachine() {
   return facts;
 }
 
-/// The epochs of a run; lines that do not parse are left out.
-static std::vector<Json> readMetrics(const std::string &path) {
+std::vector<Json> netc::runtime::readMetrics(const std::string &path) {
   std::vector<Json> records;
   if (!std::filesystem::exists(path))
     return records;

@@ -4,6 +4,8 @@
 
 #include "runtime/evaluate/Evaluate.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +23,10 @@ struct ReportInput {
   const Pipeline *evaluation = nullptr;                         ///< of the validation images
   std::vector<std::pair<std::string, std::string>> environment; ///< name, value
 };
+
+/// The epochs of a run from its metrics.jsonl; none where there is no such file. Lines that do not
+/// parse are left out.
+std::vector<nlohmann::ordered_json> readMetrics(const std::string &path);
 
 /// Description of this machine: processor, cores, memory, system.
 std::vector<std::pair<std::string, std::string>> describeMachine();

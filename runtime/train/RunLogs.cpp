@@ -2,7 +2,7 @@
 #include "runtime/train/RunLogs.h"
 
 #include "runtime/base/Error.h"
-#include "runtime/base/ForeignJson.h"
+#include "runtime/report/Report.h"
 #include "runtime/system/AtomicFile.h"
 #include "runtime/train/EventFile.h"
 
@@ -29,17 +29,6 @@ bool RunLogs::has(const char *kind) const {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-static std::vector<Json> readRecords(const std::string &path) {
-  std::vector<Json> records;
-  if (!std::filesystem::exists(path))
-    return records;
-  std::istringstream lines(readFile(path));
-  for (std::string line; std::getline(lines, line);)
-    if (Json json = tryForeignJson(line); json.is_object())
-      records.push_back(std::move(json));
-  return records;
-}
-
 void RunLogs::update() {
   if (has("csv"))
     writeCsv();
@@ -49,7 +38,7 @@ void RunLogs::update() {
 
 /// One column for each number of a line; a number that a line lacks is left empty.
 void RunLogs::writeCsv() const {
-  std::vector<Json> records = readRecords(folder + "/metrics.jsonl");
+  std::vector<Json> records = readMetrics(folder + "/metrics.jsonl");
   std::vector<std::string> columns;
   for (const Json &record : records)
     for (const auto &[key, value] : record.items())
@@ -112,7 +101,7 @@ void RunLogs::appendEvents() {
   if (eventFile.empty())
     chooseEventFile();
   EventFile events(static_cast<double>(began));
-  for (const Json &record : readRecords(folder + "/metrics.jsonl"))
+  for (const Json &record : readMetrics(folder + "/metrics.jsonl"))
     addRecord(record, events);
   const std::string &all = events.bytes();
   bool grows = !written.empty() && all.starts_with(written) && std::filesystem::exists(eventFile);

@@ -262,14 +262,7 @@ void Converter::reduceMean(const Node &node) {
   const Value *input = tensor(node);
   if (!input)
     return;
-  std::vector<int64_t> axes = numbers(node, "axes");
-  if (const Tensor *given = constant(node, 1); given && !given->isFloat)
-    axes = given->ints;
-  int64_t rank = int64_t(input->shape.size()) + 1;
-  for (int64_t &axis : axes)
-    axis += axis < 0 ? rank : 0;
-  std::sort(axes.begin(), axes.end());
-  if (rank != 4 || axes != std::vector<int64_t>{2, 3})
+  if (input->shape.size() != 3 || axes(node, *input) != std::vector<int64_t>{2, 3})
     return fail(node, "expected the mean over the height and width of images");
   Shape out{input->shape[0], 1, 1};
   if (number(node, "keepdims", 1))

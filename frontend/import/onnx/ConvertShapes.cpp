@@ -194,15 +194,8 @@ void Converter::squeeze(const Node &node) {
   const Value *input = tensor(node);
   if (!input)
     return;
-  std::vector<int64_t> axes = numbers(node, "axes");
-  if (const Tensor *given = constant(node, 1); given && !given->isFloat)
-    axes = given->ints;
-  int64_t rank = int64_t(input->shape.size()) + 1;
-  for (int64_t &axis : axes)
-    axis += axis < 0 ? rank : 0;
-  std::sort(axes.begin(), axes.end());
-  if (axes != std::vector<int64_t>{2, 3} || input->shape.size() != 3 || input->shape[1] != 1 ||
-      input->shape[2] != 1)
+  if (axes(node, *input) != std::vector<int64_t>{2, 3} || input->shape.size() != 3 ||
+      input->shape[1] != 1 || input->shape[2] != 1)
     return fail(node, "expected the two sizes of an image of one pixel to be taken out");
   append(node, *input, "flatten", {input->shape[0]});
 }

@@ -166,6 +166,17 @@ std::vector<int64_t> Converter::numbers(const Node &node, const char *name) cons
   return found == node.attributes.end() ? std::vector<int64_t>() : found->second.ints;
 }
 
+std::vector<int64_t> Converter::axes(const Node &node, const Value &input) const {
+  std::vector<int64_t> axes = numbers(node, "axes");
+  if (const Tensor *given = constant(node, 1); given && !given->isFloat)
+    axes = given->ints;
+  int64_t rank = int64_t(input.shape.size()) + 1;
+  for (int64_t &axis : axes)
+    axis += axis < 0 ? rank : 0;
+  std::sort(axes.begin(), axes.end());
+  return axes;
+}
+
 const Node *Converter::onlyReader(const std::string &name) const {
   auto found = readers.find(name);
   return found != readers.end() && found->second.size() == 1 && !outputNames.count(name)

@@ -78,6 +78,8 @@ private:
   int64_t number(const Node &node, const char *name, int64_t otherwise) const;
   double real(const Node &node, const char *name, double otherwise) const;
   std::vector<int64_t> numbers(const Node &node, const char *name) const;
+  /// `axes`, an attribute or the second input, counted from the batch and in order.
+  std::vector<int64_t> axes(const Node &node, const Value &input) const;
   /// Binds the node's result: `chain` with its shape.
   void define(const Node &node, std::vector<std::string> chain, Shape shape);
   /// The input's chain with one more call.
