@@ -4,7 +4,7 @@ import pathlib
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 44, 56
-COLOURS = ["#4c72b0", "#c44e52", "#55a868", "#8172b2", "#937860", "#da8bc3"]
+COLOURS = ["#4c72b0", "#c44e52", "#55a868", "#8172b2", "#937860", "#da8bc3", "#64b5cd", "#8c8c8c"]
 
 
 class Axis:

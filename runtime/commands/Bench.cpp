@@ -1,4 +1,6 @@
 //===- Bench.cpp - how fast the model runs here ---------------------------===//
+#include "runtime/commands/Bench.h"
+
 #include "runtime/base/Error.h"
 #include "runtime/base/Philox.h"
 #include "runtime/commands/Commands.h"
@@ -298,6 +300,23 @@ static Measured measure(Executor &executor, const std::vector<Program> &programs
       once(true);
   }
   std::sort(result.times.begin(), result.times.end());
+  return result;
+}
+
+MeasuredStep measureStep(const NetcModel &model, const ModelInfo &info, const Recipe &recipe,
+                         int64_t batch, unsigned threads) {
+  requireCpuFeatures(info.name, info.features);
+  ThreadPool pool(threads);
+  Executor executor(model, info, pool);
+  BenchOptions options;
+  options.train = true;
+  prepare(executor, recipe, options, batch);
+  Measured measured = measure(executor, programsOf(true), batch, 0, true);
+  MeasuredStep result{executor.device().describe(), std::move(measured.seconds[0]), 0};
+  for (double &seconds : result.step)
+    seconds /= measured.timedRuns;
+  for (double seconds : measured.seconds[1])
+    result.update += seconds / measured.timedRuns;
   return result;
 }
 

@@ -68,6 +68,22 @@ struct RunOptions {
   unsigned threads = 1;
   std::optional<uint64_t> cache; ///< see Device::fillCache
 };
+struct PlanOptions {
+  std::vector<uint32_t> processes;
+  double network = 0;           ///< bytes per second of a node, one direction
+  double latency = 5;           ///< microseconds of a message between nodes
+  std::string device = "this";  ///< or a name of StatedDevice
+  std::string topology;         ///< empty: all
+  std::optional<int64_t> batch; ///< of one process
+  uint32_t perNode = 0;         ///< 0: as is usual for the device
+  double inside = 0;            ///< bytes per second within a node; 0: as the device states
+  double rate = 0;              ///< images/s of one process; 0: measured or estimated
+  uint64_t bucket = 25 << 20;   ///< bytes of gradients that travel together
+  std::string reduce = "f32";   ///< what gradients travel as
+  double jitter = 0;            ///< see PlannedRun
+  bool noOverlap = false, json = false;
+  unsigned threads = 1;
+};
 
 /// Each returns the exit code; errors are thrown.
 int runInfo(const NetcModel &model, const InfoOptions &options);
@@ -77,6 +93,7 @@ int runPredict(const NetcModel &model, const PredictOptions &options);
 int runGradCheck(const NetcModel &model, const GradCheckOptions &options);
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options);
 int runBench(const NetcModel &model, const BenchOptions &options);
+int runPlan(const NetcModel &model, const PlanOptions &options);
 int runOnce(const NetcModel &model, const RunOptions &options);
 
 } // namespace netc::runtime

@@ -31,6 +31,7 @@ struct Options {
   EvalOptions eval;
   PredictOptions predict;
   BenchOptions bench;
+  PlanOptions plan;
   ContactSheetOptions augment;
   GradCheckOptions gradcheck;
   RunOptions run;
@@ -344,6 +345,83 @@ static void addBench(CLI::App &app, BenchOptions &options) {
   command->add_flag("--json", options.json, "As one JSON object");
 }
 
+/// "100Gbit", "12.5GB/s": replaced by bytes per second.
+static std::string rateToBytes(std::string &text) {
+  char *end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  std::string unit = end;
+  if (unit.ends_with("/s"))
+    unit.resize(unit.size() - 2);
+  double scale = 0;
+  for (auto [prefix, factor] : {std::pair{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}})
+    if (unit == std::string(prefix) + "bit" || unit == std::string(prefix) + "bps")
+      scale = factor / 8;
+    else if (unit == std::string(prefix) + "B")
+      scale = factor;
+  if (!(value > 0) || !std::isfinite(value) || scale == 0)
+    return text + " is no rate, expected a number with a unit: 100Gbit, 12.5GB";
+  text = fmt::format("{}", value * scale);
+  return "";
+}
+
+static void addPlan(CLI::App &app, PlanOptions &options) {
+  CLI::App *command =
+      app.add_subcommand("plan", "How training would go in many processes: a simulation");
+  CLI::Validator rate([](std::string &text) { return rateToBytes(text); }, "");
+  command->add_option("--processes", options.processes, "How many; several numbers: a line each")
+      ->required()
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--network", options.network, "Rate of a node's connection, as 100Gbit")
+      ->required()
+      ->transform(rate)
+      ->type_name("RATE");
+  command
+      ->add_option("--device", options.device,
+                   "What a process has: this (measured), or p100, v100, a100, h100 (estimated)")
+      ->capture_default_str();
+  command
+      ->add_option("--topology", options.topology,
+                   "How gradients are added: exchange (as netc does), ring, tree, levels (default: "
+                   "each of them)")
+      ->check(CLI::IsMember({"exchange", "ring", "tree", "levels"}));
+  command
+      ->add_option("--batch", options.batch,
+                   "Images of each process (default: the recipe's, by its shards)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  command
+      ->add_option("--per-node", options.perNode,
+                   "Processes that share a node (default: as many as the device's usual machine)")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--inside", options.inside,
+                   "Rate from one process to others of its node, as 300GB (default: the device's)")
+      ->transform(rate)
+      ->type_name("RATE");
+  command->add_option("--latency", options.latency, "Microseconds of a message between nodes")
+      ->check(checkAmount)
+      ->capture_default_str();
+  command
+      ->add_option("--rate", options.rate,
+                   "Images/s of one process, where they are known better than by estimate")
+      ->check(checkAmount);
+  command->add_option("--bucket", options.bucket, "Bytes of gradients that travel together")
+      ->transform(CLI::Validator(amountToBytes, ""))
+      ->type_name("SIZE")
+      ->default_str("25MiB");
+  command->add_option("--reduce", options.reduce, "What gradients travel as")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  command
+      ->add_option("--jitter", options.jitter,
+                   "Standard deviation of the processes' times, as a share of them")
+      ->check(checkFraction)
+      ->capture_default_str();
+  command->add_flag("--no-overlap", options.noOverlap,
+                    "Gradients travel after the backward pass instead of during it");
+  addThreads(command, options.threads);
+  command->add_flag("--json", options.json, "As one JSON object");
+}
+
 static void addRun(CLI::App &app, RunOptions &options) {
   CLI::App *command = app.add_subcommand("run", "One batch, tensors in, tensors out");
   command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
@@ -379,6 +457,8 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
     return runGradCheck(model, options.gradcheck);
   if (name == "bench")
     return runBench(model, options.bench);
+  if (name == "plan")
+    return runPlan(model, options.plan);
   return runOnce(model, options.run);
 }
 
@@ -399,6 +479,7 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv, Communicat
   addAugment(app, options.augment);
   addGradCheck(app, options.gradcheck);
   addBench(app, options.bench);
+  addPlan(app, options.plan);
   addRun(app, options.run);
   if (argc <= 1) {
     writeStderr(app.help());

@@ -20,29 +20,8 @@ import safetensors
 from compiled import MODELS, NETC, Compiled, Failed, call
 from report import Report, Unsupported
 from runs import same_files
+from small_networks import full_recipe
 
-# Dropout, and all that a recipe does to images and gradients.
-FULL = """net 1
-
-model full {
-  input image: [3, 16, 16]
-  x = image | conv(8, k=3, pad=1) | bn | relu | maxpool(k=2)
-  x = x | conv(16, k=3, pad=1) | bn | relu | dropout(0.3)
-  return x | avgpool(global) | flatten | dropout(0.5) | linear(10)
-}
-
-train full {
-  augment    random_crop(16, pad=2), hflip, mixup(0.4)
-  optimizer  OPTIMIZER
-  schedule   cosine, warmup(0.2)
-  clip_norm  1.0
-  accumulate 2
-  ema        0.9
-  shards     8
-  batch      16
-  epochs     3
-}
-"""
 VALUES = """net 1
 
 model values {
@@ -83,7 +62,7 @@ def compiled(text_or_file, model=None, sets=()):
 
 
 def full(optimizer="sgd(lr=0.1, momentum=0.9)"):
-    return compiled(FULL.replace("OPTIMIZER", optimizer))
+    return compiled(full_recipe(optimizer, 8, 3))
 
 
 def launch(processes, words, **options):
@@ -259,10 +238,10 @@ def wrapper(folder, name, otherwise, usual='"$@"'):
 
 def refusals():
     model = full()
-    other = compiled(FULL.replace("OPTIMIZER", "sgd(lr=0.1)").replace("dropout(0.5)", "dropout(0.4)"))
+    other = compiled(full_recipe("sgd(lr=0.1)", 8, 3).replace("dropout(0.5)", "dropout(0.4)"))
     folder = pathlib.Path(model.folder.name)
     plain = folder / "plain"
-    (folder / "full.net").write_text(FULL.replace("OPTIMIZER", "sgd(lr=0.1)"))
+    (folder / "full.net").write_text(full_recipe("sgd(lr=0.1)", 8, 3))
     call([NETC, folder / "full.net", "-o", plain])
     out = ["--out", folder / "refused"]
     host = socket.gethostname()
@@ -298,7 +277,7 @@ def missing():
     environment = dict(os.environ, NETC_MPI="no-such-mpi")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "full.net"
-        path.write_text(FULL.replace("OPTIMIZER", "sgd(lr=0.1)"))
+        path.write_text(full_recipe("sgd(lr=0.1)", 8, 3))
         done = subprocess.run([NETC, path, "-o", f"{folder}/out", "--comm", "mpi"], capture_output=True, text=True, env=environment)
         return [("exit code of no MPI, off 1", abs(done.returncode - 1), 0.5),
                 ("no word of the packages: " + done.stderr, int("libopenmpi-dev" not in done.stderr), 0.5),

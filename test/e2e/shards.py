@@ -14,6 +14,7 @@ import safetensors
 from compiled import MODELS, Compiled, call_measured
 from report import Report
 from runs import same_files
+from small_networks import full_recipe
 
 SMALL = """net 1
 
@@ -30,29 +31,6 @@ train small {
 }
 """
 RATE = 0.5
-
-# Everything that changes gradients after their sum, or images before the step.
-FULL = """net 1
-
-model full {
-  input image: [3, 16, 16]
-  x = image | conv(8, k=3, pad=1) | bn | relu | maxpool(k=2)
-  x = x | conv(16, k=3, pad=1) | bn | relu | dropout(0.3)
-  return x | avgpool(global) | flatten | dropout(0.5) | linear(10)
-}
-
-train full {
-  augment    random_crop(16, pad=2), hflip, mixup(0.4)
-  optimizer  OPTIMIZER
-  schedule   cosine, warmup(0.2)
-  clip_norm  1.0
-  accumulate 2
-  ema        0.9
-  batch      16
-  epochs     2
-}
-"""
-
 
 def by_hand():
     """Two shards of a batch of four, in the order that the epoch has: one of the three pairings."""
@@ -89,7 +67,7 @@ def by_hand():
 
 
 def full(optimizer):
-    return Compiled.from_text(FULL.replace("OPTIMIZER", optimizer))
+    return Compiled.from_text(full_recipe(optimizer))
 
 
 def train(model, name, *options):

@@ -45,3 +45,31 @@ NETWORKS = [
                         "conv(17, k=[3, 5], stride=[2, 1], pad=[2, 4], dilation=[2, 2]) | tanh | conv(16, k=3, stride=2, pad=2, dilation=2) | tanh" + HEAD), 2, False),
     ("linear", network((13, 1, 1), "  return image | flatten | linear(130) | tanh | linear(33) | tanh | linear(1000) | tanh | linear(5) | tanh | linear(classes)"), 2, True),
 ]
+
+# Dropout, and all that a recipe does to images before the step and to gradients after their sum.
+FULL = """net 1
+
+model full {
+  input image: [3, 16, 16]
+  x = image | conv(8, k=3, pad=1) | bn | relu | maxpool(k=2)
+  x = x | conv(16, k=3, pad=1) | bn | relu | dropout(0.3)
+  return x | avgpool(global) | flatten | dropout(0.5) | linear(10)
+}
+
+train full {
+  augment    random_crop(16, pad=2), hflip, mixup(0.4)
+  optimizer  OPTIMIZER
+  schedule   cosine, warmup(0.2)
+  clip_norm  1.0
+  accumulate 2
+  ema        0.9
+  shards     SHARDS
+  batch      16
+  epochs     EPOCHS
+}
+"""
+
+
+def full_recipe(optimizer, shards=1, epochs=2):
+    """The text of a model `full` with every clause that data-parallel training must keep."""
+    return FULL.replace("OPTIMIZER", optimizer).replace("SHARDS", str(shards)).replace("EPOCHS", str(epochs))

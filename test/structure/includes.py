@@ -63,6 +63,7 @@ ROOMS = {
         "device/sim": ["abi", "base", "system", "device", "device/cuda", "device/sim/exec"],
         "device/sim/exec": ["device/sim"],
         "exec": ["abi", "base", "system", "device", "device/cpu"],
+        "plan": ["base", "exec"],
         "recipe": ["base", "exec"],
         "weights": ["base", "system", "exec"],
         "augment": ["base", "image", "exec", "recipe"],
@@ -72,7 +73,7 @@ ROOMS = {
         "report": ["base", "system", "image", "evaluate"],
         "train": ["base", "comm", "system", "exec", "recipe", "weights", "augment", "data", "evaluate", "report"],
         "commands": ["base", "comm", "system", "image", "exec", "recipe", "weights", "augment", "data", "reference", "evaluate",
-                     "train"],
+                     "plan", "train"],
         "capi": ["base", "system", "image", "exec", "recipe", "weights", "augment", "data", "train"],
     },
     "codegen": {
