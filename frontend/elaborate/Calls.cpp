@@ -381,6 +381,7 @@ bool Elaborator::bindParams(const Definition &def, Bound &bound, Range at) {
       value = std::move(bound[i]->value);
     else if (param.byDefault)
       value = evaluate(*param.byDefault);
+    observe(param.range, value);
     current().variables[param.name] = std::move(value);
   }
   return true;

@@ -1,7 +1,6 @@
 //===- Elaborate.cpp - runs a model ---------------------------------------===//
+#include "frontend/elaborate/Analyze.h"
 #include "frontend/elaborate/Elaborator.h"
-
-#include "frontend/elaborate/Recipes.h"
 #include "frontend/elaborate/Resolve.h"
 #include "frontend/elaborate/Select.h"
 
@@ -22,6 +21,13 @@ std::vector<Frame> Elaborator::frames() const {
 Diagnostic &Elaborator::error(Range at, std::string message) {
   stopped = stopped || diags.full(); // no further error would be shown
   return diags.error(at, std::move(message), frames());
+}
+
+void Elaborator::observe(Range at, const Value &value) const {
+  if (!observer || value.isPoison() || value.isNothing())
+    return;
+  const auto *tensor = value.as<Value::Tensor>();
+  observer->saw(at, value, tensor ? &network.layers[tensor->layer].output : nullptr);
 }
 
 Value Elaborator::evaluateAlone(const Expr &expr) {
@@ -47,6 +53,7 @@ bool Elaborator::bindModel(const Definition &model, const Bindings &set) {
     else if (param.byDefault)
       value = evaluate(*param.byDefault);
     good = good && !value.isPoison();
+    observe(param.range, value);
     current().variables[param.name] = std::move(value);
   }
   return good;
@@ -134,6 +141,25 @@ Network Elaborator::run(const Definition &model, const Bindings &set) {
   return std::move(network);
 }
 
+Network elaborateModel(const Program &program, const Definition &model, const Bindings &set,
+                       const std::vector<ModelRecipe> &recipes, Diagnostics &diags,
+                       Observer *observer) {
+  Elaborator elaborator(program, diags, observer);
+  Network network = elaborator.run(model, set);
+  network.file = program.files().empty() ? "" : diags.source(program.files().front().source).name;
+  if (diags.hasErrors())
+    return network;
+  bool overridden = std::any_of(set.begin(), set.end(), [&](const auto &pair) {
+    return pair.first == network.layers[0].name;
+  });
+  const Shape &first = network.layers[0].output;
+  const ModelRecipe *written = findRecipe(program, model, recipes);
+  network.recipe = recipeFor(written, first[channelAxis(first)], overridden, diags);
+  settleLosses(network, elaborator.outputRanges(), written, diags);
+  elaborator.warnOfProbabilities(network.recipe);
+  return network;
+}
+
 std::optional<Network> elaborateFile(const std::string &path, const ElaborateOptions &options,
                                      std::string &diagnostics) {
   Diagnostics diags;
@@ -145,19 +171,7 @@ std::optional<Network> elaborateFile(const std::string &path, const ElaborateOpt
     std::vector<ModelRecipe> recipes = readRecipes(program, diags);
     if (const Definition *model = selectModel(program, options, diags)) {
       Bindings set = readSettings(program, *model, options, diags);
-      Elaborator elaborator(program, diags);
-      Network network = elaborator.run(*model, set);
-      network.file = path;
-      if (!diags.hasErrors()) {
-        bool overridden = std::any_of(set.begin(), set.end(), [&](const auto &pair) {
-          return pair.first == network.layers[0].name;
-        });
-        const Shape &first = network.layers[0].output;
-        const ModelRecipe *written = findRecipe(program, *model, recipes);
-        network.recipe = recipeFor(written, first[channelAxis(first)], overridden, diags);
-        settleLosses(network, elaborator.outputRanges(), written, diags);
-        elaborator.warnOfProbabilities(network.recipe);
-      }
+      Network network = elaborateModel(program, *model, set, recipes, diags);
       if (!diags.hasErrors())
         result = std::move(network);
     }

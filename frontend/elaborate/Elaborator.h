@@ -29,12 +29,22 @@ struct Activation {
   bool blind = false; ///< a statement in error may have bound any name
 };
 
+/// Is told of values while a model runs, for editors.
+class Observer {
+public:
+  virtual ~Observer() = default;
+  /// `at`: a name that is read or bound, a member, or the word `return`. `shape`: of a tensor.
+  virtual void saw(Range at, const Value &value, const Shape *shape) = 0;
+};
+
 class Elaborator : public LayerContext {
 public:
-  Elaborator(const Program &program, Diagnostics &diags) : program(program), diags(diags) {}
+  Elaborator(const Program &program, Diagnostics &diags, Observer *observer = nullptr)
+      : program(program), diags(diags), observer(observer) {}
 
   /// Runs `model` with parameters and input shapes from `set`. The network is
-  /// complete except for its recipe; not usable after an error.
+  /// complete except for its recipe; after an error it has the layers that were reached, which
+  /// serve to show but not to compile.
   Network run(const Definition &model, const Bindings &set);
   /// Where the model's results are written in the file, one range per output.
   const std::vector<Range> &outputRanges() const { return resultRanges; }
@@ -52,6 +62,7 @@ private:
   // Elaborate.cpp
   const Definition *resolveAlias(const Definition &model, const Bindings &set);
   bool bindModel(const Definition &model, const Bindings &set);
+  void observe(Range at, const Value &value) const;
   Activation &current() { return activations.back(); }
   std::vector<Frame> frames() const;
 
@@ -135,6 +146,7 @@ private:
 
   const Program &program;
   Diagnostics &diags;
+  Observer *observer;  ///< may be null
   Diagnostic silenced; ///< receives errors that may be consequences of another, and is not shown
   Network network;
   std::vector<Activation> activations; ///< outermost first

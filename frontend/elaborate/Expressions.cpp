@@ -159,8 +159,10 @@ Diagnostic &Elaborator::unboundName(const std::string &name, Range at,
 Value Elaborator::evaluateName(const NameExpr &expr, Range at) {
   if (!activations.empty()) {
     auto it = current().variables.find(expr.name);
-    if (it != current().variables.end())
+    if (it != current().variables.end()) {
+      observe(at, it->second);
       return it->second;
+    }
   }
   if (const Definition *def = program.find(expr.name))
     return {def};
@@ -360,9 +362,13 @@ Value Elaborator::evaluateMember(const MemberExpr &expr) {
     std::vector<Value> items;
     for (int64_t size : shape)
       items.push_back({size});
-    return makeList(std::move(items));
+    Value list = makeList(std::move(items));
+    observe(expr.nameRange, list);
+    return list;
   }
-  return sizeOf(shape, expr);
+  Value size = sizeOf(shape, expr);
+  observe(expr.nameRange, size);
+  return size;
 }
 
 /// Names of the sizes of a shape, in order.

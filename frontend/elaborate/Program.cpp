@@ -62,18 +62,18 @@ void Program::loadFile(const std::string &name, Range importedAt) {
     diags.error(importedAt, fmt::format("imports are nested more than {} deep", maxImportDepth));
     return;
   }
-  FileText read = readSource(name);
-  if (!read.error.empty()) {
+  FileText file = read(name);
+  if (!file.error.empty()) {
     complete = false;
-    diags.error(importedAt, fmt::format("can't read '{}': {}", name, read.error));
+    diags.error(importedAt, fmt::format("can't read '{}': {}", name, file.error));
     return;
   }
   states[key] = State::Loading;
   chain.push_back({name, importedAt});
-  File &file = loaded.emplace_back(parseFile(diags.addSource(name, std::move(read.text)), diags));
-  complete = complete && file.whole;
-  define(file);
-  for (const Import &import : file.imports) {
+  File &tree = loaded.emplace_back(parseFile(diags.addSource(name, std::move(file.text)), diags));
+  complete = complete && tree.whole;
+  define(tree);
+  for (const Import &import : tree.imports) {
     std::filesystem::path path = std::filesystem::path(name).parent_path() / import.path;
     loadFile(path.lexically_normal().string(), import.range);
   }

@@ -5,17 +5,27 @@
 #include "frontend/syntax/Ast.h"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
 
 namespace netc::frontend {
 
+/// The text of a file, or an error in words.
+struct FileText {
+  std::string text, error;
+};
+FileText readSource(const std::string &path);
+/// Where files come from: the disk, or an editor that holds newer texts of some.
+using SourceReader = std::function<FileText(const std::string &path)>;
+
 /// The files of a run and what they define. All blocks and models share one
 /// space of names.
 class Program {
 public:
-  explicit Program(Diagnostics &diags) : diags(diags) {}
+  explicit Program(Diagnostics &diags, SourceReader read = readSource)
+      : diags(diags), read(std::move(read)) {}
 
   /// Reads `path` and whatever it imports; errors go to the diagnostics.
   void load(const std::string &path);
@@ -33,18 +43,13 @@ private:
   void define(const File &file);
 
   Diagnostics &diags;
+  SourceReader read;
   bool complete = true;
   std::deque<File> loaded;
   std::map<std::string, State> states;              ///< by canonical path
   std::vector<std::pair<std::string, Range>> chain; ///< files being read, with their imports
   std::unordered_map<std::string, const Definition *> definitions;
 };
-
-/// The text of a file, or an error in words.
-struct FileText {
-  std::string text, error;
-};
-FileText readSource(const std::string &path);
 
 } // namespace netc::frontend
 

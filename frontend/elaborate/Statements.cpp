@@ -41,6 +41,7 @@ Value Elaborator::runStatement(const Stmt &stmt) {
       return {Value::Nothing{}};
     }
     Value value = evaluate(*result->value);
+    observe(stmt.range, value);
     if (!value.isNothing())
       return value;
     error(result->value->range, "this has no value that could be returned");
@@ -64,6 +65,7 @@ void Elaborator::bindTargets(const std::vector<Target> &targets, const Value &va
   auto &variables = current().variables;
   if (targets.size() == 1) {
     variables[targets.front().name] = value;
+    observe(targets.front().range, value);
     return;
   }
   const auto *list = value.as<Value::List>();
@@ -71,8 +73,11 @@ void Elaborator::bindTargets(const std::vector<Target> &targets, const Value &va
   if (!fits && !value.isPoison())
     error(at, fmt::format("{} names want a list of {} items each, have {}", targets.size(),
                           targets.size(), describeValue(value)));
-  for (size_t i = 0; i < targets.size(); ++i)
-    variables[targets[i].name] = fits ? (*list)->items[i] : Value::poison();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    Value &variable = variables[targets[i].name];
+    variable = fits ? (*list)->items[i] : Value::poison();
+    observe(targets[i].range, variable);
+  }
 }
 
 void Elaborator::runFor(const ForStmt &loop) {
@@ -237,6 +242,7 @@ void Elaborator::runInput(const InputStmt &input) {
   draft.output = std::move(shape);
   variables[input.name.name] =
       addLayer("input", std::move(draft), {}, input.name.name, input.name.range);
+  observe(input.name.range, variables[input.name.name]);
 }
 
 } // namespace netc::frontend

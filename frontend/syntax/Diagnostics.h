@@ -60,6 +60,7 @@ public:
   /// Takes a source in; its number stands in every Range that points into it.
   uint32_t addSource(std::string name, std::string text);
   const Source &source(uint32_t file) const { return sources[file]; }
+  size_t sourceCount() const { return sources.size(); }
 
   /// The returned reference stays valid; notes and help are added to it.
   Diagnostic &error(Range at, std::string message, std::vector<Frame> stack = {});
@@ -69,6 +70,8 @@ public:
   int errorCount() const { return errors; }
   /// True once there are so many errors that the search for more stops.
   bool full() const { return errors >= maxErrors; }
+  /// In the order in which they were found.
+  const std::deque<Diagnostic> &all() const { return diagnostics; }
   std::string render() const;
   SourceLocation locate(Range at) const;
 
