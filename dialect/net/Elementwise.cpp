@@ -8,7 +8,14 @@ using namespace mlir;
 using namespace netc::net;
 
 Value netc::net::buildSum(OpBuilder &b, Location loc, Value lhs, Value rhs) {
-  return AddOp::create(b, loc, lhs.getType(), lhs, rhs);
+  auto type = cast<RankedTensorType>(lhs.getType());
+  if (!type.hasStaticShape())
+    return AddOp::create(b, loc, type, lhs, rhs);
+  auto vector = RankedTensorType::get({type.getNumElements()}, type.getElementType());
+  auto shaped = [&](Type to, Value value) {
+    return b.createOrFold<ReshapeParameterOp>(loc, to, value);
+  };
+  return shaped(type, AddParametersOp::create(b, loc, shaped(vector, lhs), shaped(vector, rhs)));
 }
 
 static Value constantF32(OpBuilder &b, Location loc, double value) {

@@ -35,6 +35,13 @@ def Net_ReshapeParameterOp : Net_Op<"reshape_parameter", [ModelOp, Pure,
   let hasVerifier = 1;
 }
 
+def Net_AddParametersOp : Net_Op<"add_parameters", [Pure, NotDifferentiable, SameOperandsAndResultType]> {
+  let summary = "the sum of two vectors without a batch: gradients of a learned value that is read twice";
+  let arguments = (ins Net_Vector:$lhs, Net_Vector:$rhs);
+  let results = (outs Net_Vector:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+
 def Net_SetGradientOp : Net_Op<"set_gradient", [NotDifferentiable,
     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "stores the gradient of the loss by a parameter";

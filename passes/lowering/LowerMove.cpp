@@ -117,12 +117,32 @@ static void mergeAxes(SmallVector<int64_t> &sizes, SmallVector<int64_t> &order) 
   sizes = merged, order = places;
 }
 
-/// Permutes the axes behind the batch; two of them by a transposition.
+/// Flatten, unflatten and the like: the same bytes, or a copy where the result is stored as another
+/// type.
+static void lowerReshape(KernBuilder &k, Operation *op) {
+  Value source = k.get(op->getOperand(0)), result = op->getResult(0);
+  RankedTensorType type = k.physicalType(result.getType());
+  auto element = cast<ShapedType>(source.getType()).getElementType();
+  Value value = kern::ReshapeOp::create(k.b, op->getLoc(), type.clone(element), source);
+  if (element != type.getElementType()) {
+    int64_t size = kern::storageBytes(type) / kern::elementBytes(type.getElementType());
+    value =
+        kern::CopyOp::create(k.b, op->getLoc(), TypeRange{type}, ValueRange{value},
+                             ValueRange{k.empty(type, op->getLoc())}, size, !type.hasStaticShape())
+            .getResult(0);
+  }
+  k.set(result, value);
+}
+
+/// Permutes the axes behind the batch: two of them by a transposition; the same bytes where only
+/// axes of one index change places.
 static void permute(KernBuilder &k, Operation *op, SmallVector<int64_t> sizes,
                     SmallVector<int64_t> order) {
+  mergeAxes(sizes, order);
+  if (sizes.size() == 1)
+    return lowerReshape(k, op);
   RankedTensorType type = k.physicalType(op->getResult(0).getType());
   Value input = k.get(op->getOperand(0)), destination = k.empty(type, op->getLoc());
-  mergeAxes(sizes, order);
   Value result;
   if (sizes.size() == 2)
     result = kern::TransposeOp::create(k.b, op->getLoc(), TypeRange{type}, ValueRange{input},
@@ -170,23 +190,6 @@ static void lowerConcat(KernBuilder &k, net::ConcatOp op) {
     channel += channels;
   }
   k.set(op.getResult(), reshaped(k.b, destination, result));
-}
-
-/// Flatten, unflatten and the like: the same bytes, or a copy where the result is stored as another
-/// type.
-static void lowerReshape(KernBuilder &k, Operation *op) {
-  Value source = k.get(op->getOperand(0)), result = op->getResult(0);
-  RankedTensorType type = k.physicalType(result.getType());
-  auto element = cast<ShapedType>(source.getType()).getElementType();
-  Value value = kern::ReshapeOp::create(k.b, op->getLoc(), type.clone(element), source);
-  if (element != type.getElementType()) {
-    int64_t size = kern::storageBytes(type) / kern::elementBytes(type.getElementType());
-    value =
-        kern::CopyOp::create(k.b, op->getLoc(), TypeRange{type}, ValueRange{value},
-                             ValueRange{k.empty(type, op->getLoc())}, size, !type.hasStaticShape())
-            .getResult(0);
-  }
-  k.set(result, value);
 }
 
 bool netc::lowering::lowerMove(KernBuilder &k, Operation *op) {

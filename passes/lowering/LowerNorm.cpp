@@ -141,6 +141,15 @@ static void lowerFoldBias(KernBuilder &k, net::FoldBiasOp op) {
   k.set(op.getResult(), results[0]);
 }
 
+static void lowerAddParameters(KernBuilder &k, net::AddParametersOp op) {
+  SmallVector<Value> results =
+      k.reduce(op.getLoc(), {}, k.getAll(op->getOperands()), op->getResultTypes(),
+               [&](OpBuilder &rb, Value, ValueRange, ValueRange v) {
+                 return SmallVector<Value>{arith::AddFOp::create(rb, op.getLoc(), v[0], v[1])};
+               });
+  k.set(op.getResult(), results[0]);
+}
+
 bool netc::lowering::lowerNorm(KernBuilder &k, Operation *op) {
   return llvm::TypeSwitch<Operation *, bool>(op)
       .Case([&](net::BatchNormStatisticsOp s) { return lowerStatistics(k, s), true; })
@@ -148,6 +157,7 @@ bool netc::lowering::lowerNorm(KernBuilder &k, Operation *op) {
       .Case([&](net::BatchNormCoefficientsOp c) { return lowerCoefficients(k, c), true; })
       .Case([&](net::FrozenNormGradsOp g) { return lowerFrozenGrads(k, g), true; })
       .Case([&](net::FoldBiasOp f) { return lowerFoldBias(k, f), true; })
+      .Case([&](net::AddParametersOp a) { return lowerAddParameters(k, a), true; })
       .Case([&](net::ScaleFilterOp) { return true; }) // packed with the filter by its reader
       .Default(false);
 }

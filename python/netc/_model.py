@@ -13,6 +13,8 @@ import numpy
 from netc._library import F32, STATUS, CTensor, Error, Library
 
 _DTYPES = {F32: numpy.dtype(numpy.float32), 2: numpy.dtype(numpy.int64)}
+# What state dicts hold beside weights.
+_NO_WEIGHTS = ("num_batches_tracked", "relative_position_index")
 
 
 class Tensor(NamedTuple):
@@ -172,9 +174,9 @@ class Model:
         return {name: self._read(self._library.get_gradient, name) for name in self._trainable}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Takes parameters from arrays or PyTorch's tensors. Counters of batches are ignored; with `strict`, names must be the same."""
+        """Takes parameters from arrays or PyTorch's tensors. With `strict`, names must be the same, counters and indices aside."""
         missing = [name for name in self._parameters if name not in state]
-        other = [name for name in state if name not in self._parameters and not name.endswith("num_batches_tracked")]
+        other = [name for name in state if name not in self._parameters and not name.endswith(_NO_WEIGHTS)]
         if strict and (missing or other):
             raise KeyError(f"missing: {', '.join(missing[:5]) or 'none'}; unexpected: {', '.join(other[:5]) or 'none'}")
         arrays = {name: _array(state[name], _DTYPES[F32]) for name in self._parameters if name in state}

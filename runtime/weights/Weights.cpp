@@ -107,7 +107,10 @@ struct Mismatch {
 };
 } // namespace
 
-static bool isCounter(const std::string &name) { return name.ends_with("num_batches_tracked"); }
+/// What files of PyTorch hold beside weights: counters, and constants that a model has in itself.
+static bool isNoWeight(const std::string &name) {
+  return name.ends_with("num_batches_tracked") || name.ends_with("relative_position_index");
+}
 
 /// The tensor of a parameter: under its name or, if the file has none such, timm's, both behind
 /// `prefix`. timm's VGG has 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear
@@ -184,7 +187,7 @@ static Mismatch compare(const Safetensors &file, const std::string &prefix, cons
                                             describeShape(parameter.shape)));
   }
   for (const Tensor &tensor : file.tensors())
-    if (!known.count(tensor.name) && !isCounter(tensor.name))
+    if (!known.count(tensor.name) && !isNoWeight(tensor.name))
       result.unexpected.push_back(tensor.name);
   return result;
 }

@@ -30,8 +30,8 @@ struct WeightsMetadata {
 std::string weightsPath(const std::string &path);
 
 /// Copies every parameter from `file`. `training`: auxiliary heads must be there
-/// too. num_batches_tracked is ignored. Fails with one Error that lists missing,
-/// unexpected and differently shaped tensors.
+/// too. num_batches_tracked and relative_position_index (Swin's) are ignored. Fails with one Error
+/// that lists missing, unexpected and differently shaped tensors.
 void loadWeights(const Safetensors &file, const Executor &executor, bool training);
 
 /// Copies what fits and says on stderr what does not; fails where nothing fits.

@@ -33,6 +33,7 @@ PARAMETERS = {
     "mnasnet1_0": ("mnasnet.net", [], 4_383_312), "resnet50d": ("resnet_variants.net", [], 25_576_264),
     "seresnet50": ("resnet_variants.net", [], 28_088_024), "resnetrs50": ("resnet_variants.net", [], 35_691_912),
     "efficientnet_lite0": ("efficientnet_lite.net", [], 4_652_008), "vit_small_r26_s32": ("hybrid.net", [], 36_431_912),
+    "swin_t": ("swin.net", [], 28_288_354),
     "convnext_tiny": ("convnext.net", [], 28_589_128),
     "convnext_small": ("convnext.net", [], 50_223_688), "convnext_base": ("convnext.net", [], 88_591_464),
     "vit_b_16": ("vit.net", [], 86_567_656), "deit_tiny": ("vit.net", [], 5_717_416), "deit_small": ("vit.net", [], 22_050_664),
@@ -63,7 +64,7 @@ NAMES = {
     "efficientnet.net": "efficientnet_b0 efficientnet_b7", "mobilenet_v3.net": "mobilenet_v3_large mobilenet_v3_small",
     "regnet.net": "regnet_y_400mf", "densenet.net": "densenet121", "shufflenet_v2.net": "shufflenet_v2_x0_5 shufflenet_v2_x1_0",
     "mnasnet.net": "mnasnet1_0", "resnet_variants.net": "resnet50d seresnet50 resnetrs50",
-    "efficientnet_lite.net": "efficientnet_lite0", "hybrid.net": "vit_small_r26_s32",
+    "efficientnet_lite.net": "efficientnet_lite0", "hybrid.net": "vit_small_r26_s32", "swin.net": "swin_t",
     "convnext.net": "convnext_tiny", "vit.net": "vit_b_16 deit_tiny", "bit.net": "bit_r50x1", "fcn.net": "fcn_resnet50 deeplabv3_resnet50",
     "unet.net": "unet",
 }

@@ -41,6 +41,13 @@ def sequences():
                   u = w | roll([1, 0, 1, 2]) | slice(1, 1, 4) | slice(2, 0, 1) | reshape([3, 3, 4])
                   value = concat(w | mean(1), u, axis=1) | permute([2, 0, 1]) | {b}.r: conv(6, k=3, pad=1, bias=true)""", windows)
 
+    def single(b, x):
+        y = conv(net, f"{b}.p", 8, x).reshape(-1, 4, 2, 1, 30).permute(0, 1, 3, 2, 4)
+        return net.layer_linear(f"{b}.q", {"c": 5}, torch.cat([y, y.tanh()], 2).reshape(-1, 16, 30))
+
+    net.custom("""y = image | {b}.p: conv(8, k=1, bias=true) | reshape([4, 2, 1, 30]) | permute([0, 2, 1, 3])
+                  value = concat(y, tanh(y), axis=1) | reshape([16, 30]) | {b}.q: linear(5)""", single)
+
     def images(b, x):
         y = conv(net, f"{b}.p", 10, x)
         y = torch.cat([y[:, :, 1:4], y.roll((2, -1), (2, 3))], 2)  # [10, 9, 5]
@@ -116,6 +123,17 @@ def rows_and_groups():
     for arguments in ({"c": 10, "k": 3, "pad": 1}, {"c": 12, "k": 3, "stride": 2, "groups": 4}, {"c": 7, "k": [1, 5], "pad": 2, "bias": "true"}):
         net.branch([pre(8), ("conv", {**arguments, "standardized": "true"}), ("bn", {}), ("tanh", {}), pre(3)])
     net.branch([pre(4), ("flatten", {}), ("linear", {"c": 19}), ("layer_norm", {"eps": 1e-3}), ("tanh", {}), ("linear", {"c": 5})])
+
+    def twice(b, x):
+        w = net.parameter(f"{b}.w", 5, 9)
+        y = (x.flatten(1).reshape(-1, 14, 9) @ w.T) * 0.1
+        y = torch.cat([y, torch.cat([w, w]).T[None, :, :5].expand(len(x), -1, -1)], 1)
+        return net.layer_linear(f"{b}.q", {"c": 4}, y.tanh())
+
+    net.custom("""w = {b}.w: parameter([5, 9])
+                  y = matmul(image | reshape([14, 9]), w, transpose_b) * 0.1
+                  y = concat(y, concat(w, w, axis=0) | permute([1, 0]) | slice(1, 0, 5), axis=0)
+                  value = tanh(y) | {b}.q: linear(4)""", twice)
 
     def learned(b, x):
         y = conv(net, f"{b}.p", 10, x) * net.parameter(f"{b}.s", 10, 1, 1) + net.parameter(f"{b}.whole", 10, 7, 6)

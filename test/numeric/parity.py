@@ -42,13 +42,37 @@ CASES = {
     "convnext": ("convnext.net", "convnext", 64, 3, 20, 1),
     "vit": ("vit.net", "vit", 40, 3, 20, 1),
     "mobilenet_v3_small": ("mobilenet_v3.net", "mobilenet_v3_small", 64, 25, 20, 1),
+    "efficientnet": ("efficientnet.net", "efficientnet", 64, 25, 20, 1),
+    "mnasnet": ("mnasnet.net", "mnasnet", 64, 25, 20, 2),
+    "regnet_y": ("regnet.net", "regnet_y", 64, 25, 20, 1),
+    "densenet": ("densenet.net", "densenet", 64, 25, 20, 1),
+    "shufflenet_v2": ("shufflenet_v2.net", "shufflenet_v2", 64, 25, 20, 1),
+    "swin": ("swin.net", "swin", 64, 3, 20, 1),
+    "bit": ("bit.net", "bit", 64, 4, 20, 1),
+    "fcn": ("fcn.net", "fcn", 64, 2, 5, 1),
+    "deeplabv3": ("fcn.net", "deeplabv3", 32, 12, 5, 2),
+    "unet": ("unet.net", "unet", 64, 2, 5, 1),
 }
 
 
 # Label smoothing of a recipe.
 SMOOTHING = {"efficientnet_b0": 0.1}
 # Further --set of models that are made small.
-SMALL = {"convnext": ["depths=[1,1,2,1]", "widths=[24,48,96,192]", "drop=0.0"], "vit": ["c=192", "depth=2", "count=3", "patch=8", "side=40"]}
+SMALL = {
+    "convnext": ["depths=[1,1,2,1]", "widths=[24,48,96,192]", "drop=0.0"],
+    "vit": ["c=192", "depth=2", "count=3", "patch=8", "side=40"],
+    "efficientnet": ["width=5", "depth=5", "side=64", "drop=0.0"],
+    "mnasnet": ["widths=[16,8,16,24,40,48,96,160]"],
+    "regnet_y": ["stages=[[16,1],[32,1],[48,2],[80,1]]", "group=8"],
+    "densenet": ["growth=8", "depths=[2,3,2,2]", "start=16"],
+    "shufflenet_v2": ["widths=[32,64,128,256]", "repeats=[2,3,2]"],
+    "swin": ["c=32", "depths=[2,2,2]", "counts=[1,2,4]", "drop=0.0", "w=4", "image_side=64"],
+    "bit": ["depths=[1,2,1,1]", "width=32"],
+    "fcn": ["depths=[1,1,1,1]"], "deeplabv3": ["depths=[1,1,1,1]"],
+    "unet": ["width=12", "levels=3"],
+}
+# Images whose classes are of pixels.
+MAPS = ("fcn", "deeplabv3", "unet")
 
 
 def keep_off_corners(model, live):
@@ -64,9 +88,9 @@ def keep_off_corners(model, live):
     low, high = (0.5, 1.0) if bounded else (0.75, 1.5)
     biases = torch.where(signs > 0, 3.0, -4.0) if bounded else 4.0 * signs
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, (torch.nn.BatchNorm2d, torch.nn.GroupNorm)):
             torch.nn.init.uniform_(module.weight, low, high)
-            module.bias.data = biases[:module.num_features].clone()
+            module.bias.data = biases[:len(module.bias)].clone()
 
 
 def draw_statistics(model):
@@ -88,12 +112,14 @@ def weights_of(model):
 
 
 def step(model, images, labels, smoothing=0.0):
-    """Logits, loss and gradients of one training step; auxiliary heads weigh 0.3."""
+    """Logits, loss and gradients of one training step; auxiliary heads weigh 0.3, those of segmentation 0.5."""
     model.train()
     model.zero_grad()
     found = model(images)
     loss_of = functools.partial(torch.nn.functional.cross_entropy, label_smoothing=smoothing)
-    if isinstance(found, tuple):
+    if isinstance(found, dict):
+        logits, loss = found["out"], loss_of(found["out"], labels) + 0.5 * loss_of(found["aux"], labels)
+    elif isinstance(found, tuple):
         logits = found.logits
         loss = loss_of(logits, labels) + 0.3 * (loss_of(found.aux_logits1, labels) + loss_of(found.aux_logits2, labels))
     else:
@@ -129,6 +155,7 @@ def compare(executable, model, images, labels, bound, smoothing=0.0):
     model.eval()
     with torch.no_grad():
         wanted = model(images)
+        wanted = wanted["out"] if isinstance(wanted, dict) else wanted
     claims = [("inference logits", relative(executable.run(weights, inputs)["output"], wanted), LOGITS)]
     found = executable.run_again(inputs, train=True)
     logits, loss = step(model, images, labels, smoothing)
@@ -153,7 +180,7 @@ def draw(model_name, side, batch, classes, seed, off_corners):
         keep_off_corners(model, live=0.125 if model_name in ("googlenet", "vgg11_bn") else 0.5)
     draw_statistics(model)
     images = torch.randn(batch, 3, side, side).double()
-    labels = torch.randint(0, classes, (batch,))
+    labels = torch.randint(0, classes, (batch, side, side) if model_name in MAPS else (batch,))
     return torch_models.without_dropout(model), images, labels
 
 

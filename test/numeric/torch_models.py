@@ -1,4 +1,7 @@
 """The models of models/ in PyTorch, with the same parameter names: torchvision's, and ours for the CIFAR networks."""
+import collections
+import functools
+
 import torch
 import torchvision
 from torch import nn
@@ -76,9 +79,137 @@ def small_vit(classes):
     return model
 
 
+def small_efficientnet(classes):
+    """Widths and depths of B0 by a half."""
+    from torchvision.models.efficientnet import EfficientNet, MBConvConfig
+    config = functools.partial(MBConvConfig, width_mult=0.5, depth_mult=0.5)
+    rows = [config(1, 3, 1, 32, 16, 1), config(6, 3, 2, 16, 24, 2), config(6, 5, 2, 24, 40, 2), config(6, 3, 2, 40, 80, 3),
+            config(6, 5, 1, 80, 112, 3), config(6, 5, 2, 112, 192, 4), config(6, 3, 1, 192, 320, 1)]
+    return EfficientNet(rows, dropout=0.0, stochastic_depth_prob=0.0, num_classes=classes)
+
+
+def small_regnet(classes):
+    from torchvision.models.regnet import BlockParams, RegNet
+    rows = BlockParams([1, 1, 2, 1], [16, 32, 48, 80], [8] * 4, [1.0] * 4, [2] * 4, se_ratio=0.25)
+    return RegNet(rows, num_classes=classes)
+
+
+def small_swin(classes):
+    model = torchvision.models.SwinTransformer([4, 4], 32, [2, 2, 2], [1, 2, 4], [4, 4], stochastic_depth_prob=0.0,
+                                               num_classes=classes)
+    for name, parameter in model.named_parameters():
+        if name.endswith("relative_position_bias_table"):
+            nn.init.normal_(parameter, std=0.5)  # as published, too small to show in a gradient
+    return model
+
+
+def standardized(inputs, c, k, stride=1):
+    return StandardizedConv2d(inputs, c, k, stride, k // 2, bias=False)
+
+
+class StandardizedConv2d(nn.Conv2d):
+    """Qiao et al. 2019, with 1e-10 inside the root."""
+
+    def forward(self, x):
+        flat = self.weight.flatten(1)
+        flat = (flat - flat.mean(1, keepdim=True)) / (flat.var(1, unbiased=False, keepdim=True) + 1e-10).sqrt()
+        return functional.conv2d(x, flat.view_as(self.weight), None, self.stride, self.padding)
+
+
+class BitUnit(nn.Module):
+    def __init__(self, inputs, c, stride, first):
+        super().__init__()
+        self.norm1, self.norm2, self.norm3 = (nn.GroupNorm(32, channels) for channels in (inputs, c, c))
+        if first:
+            self.downsample = nn.Sequential(collections.OrderedDict(conv=standardized(inputs, 4 * c, 1, stride)))
+        self.conv1, self.conv2, self.conv3 = standardized(inputs, c, 1), standardized(c, c, 3, stride), standardized(c, 4 * c, 1)
+
+    def forward(self, x):
+        n = torch.relu(self.norm1(x))
+        y = self.conv2(torch.relu(self.norm2(self.conv1(n))))
+        return self.conv3(torch.relu(self.norm3(y))) + (self.downsample(n) if hasattr(self, "downsample") else x)
+
+
+class Bit(nn.Module):
+    """Kolesnikov et al. 2020 with timm's names, one unit per stage but two in the second."""
+
+    def __init__(self, classes, width=32):
+        super().__init__()
+        named = collections.OrderedDict
+        self.stem = nn.Sequential(named(conv=StandardizedConv2d(3, width, 7, 2, 3, bias=False)))
+        stages, inputs = [], width
+        for stage, n in enumerate([1, 2, 1, 1]):
+            blocks = []
+            for i in range(n):
+                blocks.append(BitUnit(inputs, width << stage, 2 if i == 0 and stage > 0 else 1, i == 0))
+                inputs = 4 * (width << stage)
+            stages.append(nn.Sequential(named(blocks=nn.Sequential(*blocks))))
+        self.stages = nn.Sequential(*stages)
+        self.norm = nn.GroupNorm(32, inputs)
+        self.head = nn.Sequential(named(fc=nn.Conv2d(inputs, classes, 1)))
+
+    def forward(self, x):
+        x = functional.max_pool2d(functional.pad(self.stem(x), (1, 1, 1, 1)), 3, 2)
+        return self.head(torch.relu(self.norm(self.stages(x))).mean((2, 3), keepdim=True)).flatten(1)
+
+
+class Twice(nn.Module):
+    def __init__(self, inputs, c):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, c, 3, 1, 1, bias=False), nn.BatchNorm2d(c)
+        self.conv2, self.bn2 = nn.Conv2d(c, c, 3, 1, 1, bias=False), nn.BatchNorm2d(c)
+
+    def forward(self, x):
+        return torch.relu(self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
+
+
+class UNet(nn.Module):
+    """models/unet.net: Ronneberger et al. 2015 with padding and batch norm."""
+
+    def __init__(self, classes, width=12, levels=3):
+        super().__init__()
+        self.levels = levels
+        self.down0 = Twice(3, width)
+        for i in range(levels):
+            setattr(self, f"down{i + 1}", Twice(width << i, width << (i + 1)))
+            setattr(self, f"up{i}", nn.ConvTranspose2d(width << (i + 1), width << i, 2, 2))
+            setattr(self, f"join{i}", Twice(width << (i + 1), width << i))
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        skips = [self.down0(x)]
+        for i in range(self.levels):
+            skips.append(getattr(self, f"down{i + 1}")(functional.max_pool2d(skips[-1], 2)))
+        x = skips.pop()
+        for i in reversed(range(self.levels)):
+            x = getattr(self, f"join{i}")(torch.cat([skips[i], getattr(self, f"up{i}")(x)], 1))
+        return self.head(x)
+
+
+def small_segmenter(classes, deep):
+    """torchvision's, on a ResNet with one bottleneck per stage."""
+    from torchvision.models.segmentation import DeepLabV3, FCN, deeplabv3, fcn
+    backbone = torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], replace_stride_with_dilation=[False, True, True])
+    backbone = torchvision.models._utils.IntermediateLayerGetter(backbone, {"layer4": "out", "layer3": "aux"})
+    auxiliary = fcn.FCNHead(1024, classes)
+    if deep:
+        return DeepLabV3(backbone, deeplabv3.DeepLabHead(2048, classes), auxiliary)
+    return FCN(backbone, fcn.FCNHead(2048, classes), auxiliary)
+
+
+SMALL = {
+    "convnext": small_convnext, "vit": small_vit, "efficientnet": small_efficientnet, "regnet_y": small_regnet, "swin": small_swin,
+    "bit": Bit, "unet": UNet,
+    "mnasnet": lambda classes: torchvision.models.MNASNet(0.5, classes, dropout=0.0),
+    "densenet": lambda classes: torchvision.models.DenseNet(8, (2, 3, 2, 2), 16, num_classes=classes),
+    "shufflenet_v2": lambda classes: torchvision.models.ShuffleNetV2([2, 3, 2], [24, 32, 64, 128, 256], num_classes=classes),
+    "fcn": lambda classes: small_segmenter(classes, False), "deeplabv3": lambda classes: small_segmenter(classes, True),
+}
+
+
 def build(name, classes):
-    if name in ("convnext", "vit"):
-        return small_convnext(classes) if name == "convnext" else small_vit(classes)
+    if name in SMALL:
+        return SMALL[name](classes)
     if name == "resnet20":
         return CifarResNet(3, classes)
     if name == "alexnet_small":

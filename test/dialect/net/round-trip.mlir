@@ -26,6 +26,8 @@ func.func @any_rank(%x: tensor<?x6x8xf32>, %p: tensor<4x12xf32>, %f: tensor<8x4x
   %c = net.concat %s, %x {axis = 2 : i64} : (tensor<?x6x10xf32>, tensor<?x6x8xf32>) -> tensor<?x6x18xf32>
   // CHECK: net.reshape_parameter %arg1
   %v = net.reshape_parameter %p : (tensor<4x12xf32>) -> tensor<48xf32>
+  // CHECK: net.add_parameters %{{.*}}, %{{.*}} : tensor<48xf32>
+  %sum = net.add_parameters %v, %v : tensor<48xf32>
   // CHECK: net.repeat
   %r = net.repeat %v : (tensor<48xf32>) -> tensor<?x48xf32>
   %u = net.unflatten %r : (tensor<?x48xf32>) -> tensor<?x6x8xf32>
