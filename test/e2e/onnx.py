@@ -183,19 +183,122 @@ def vectors():
     return cases.claims(opset=13)
 
 
-def exported(name, size):
-    """A torchvision model as PyTorch's exporter writes it: parameters keep their names, logits agree."""
+def transposed():
+    """Transposes and reshapes that move the batch, slices, joins and products as attention has them."""
+    rng = numpy.random.default_rng(9)
+    cases = Cases({"x": rng.standard_normal((3, 5, 8)).astype(numpy.float32), "image": rng.standard_normal((3, 4, 6, 6)).astype(numpy.float32)})
+    x, image = cases.values["x"], cases.values["image"]
+    ints = {"heads": [5, -1, 4], "back": [5, -1, 8], "rows": [0, 0, 2, 4], "first": 0, "some": [1, 2], "zero": [0], "three": [3], "two": [2], "minus": [-1],
+            "most": [2**62], "parts": [3, 5], "four": [0, 2, 2, 6, 6], "all": [0, -1], "axes": [1], "twice": [1.0, 1, 2, 2], "sizes": [3, 4, 9, 9]}
+    for name, value in ints.items():
+        cases.constant(name, numpy.array(value, numpy.float32 if name == "twice" else numpy.int64))
+    w = cases.constant("fc.weight", rng.standard_normal((8, 6)).astype(numpy.float32))
+    token, place = cases.constant("token", rng.standard_normal((1, 1, 8)).astype(numpy.float32)), cases.constant("place", rng.standard_normal((1, 5, 8)).astype(numpy.float32))
+    scale = cases.constant("scale", rng.standard_normal((4, 1, 1)).astype(numpy.float32))
+    column = cases.constant("column", rng.standard_normal((5, 1)).astype(numpy.float32))
+    cases.add("turned", x.transpose(1, 2), ("Transpose", ["x"], {"perm": [0, 2, 1]}))
+    cases.add("outside", (x.transpose(0, 1) @ w).transpose(0, 1), ("Transpose", ["x"], {"perm": [1, 0, 2]}), ("MatMul", ["outside.0", "fc.weight"], {}),
+              ("Transpose", ["outside.1"], {"perm": [1, 0, 2]}))
+    q = x.transpose(0, 1).reshape(5, 6, 4).transpose(0, 1)
+    attention = (torch.softmax(q @ q.transpose(1, 2), -1) @ q).transpose(0, 1).reshape(5, 3, 8).transpose(0, 1)
+    cases.add("attention", attention, ("Transpose", ["x"], {"perm": [1, 0, 2]}), ("Reshape", ["attention.0", "heads"], {}), ("Transpose", ["attention.1"], {"perm": [1, 0, 2]}),
+              ("Transpose", ["attention.2"], {"perm": [0, 2, 1]}), ("MatMul", ["attention.2", "attention.3"], {}), ("Softmax", ["attention.4"], {"axis": -1}),
+              ("MatMul", ["attention.5", "attention.2"], {}), ("Transpose", ["attention.6"], {"perm": [1, 0, 2]}), ("Reshape", ["attention.7", "back"], {}),
+              ("Transpose", ["attention.8"], {"perm": [1, 0, 2]}))
+    rows = x.reshape(3, 5, 2, 4).permute(0, 2, 1, 3)
+    cases.add("by_head", rows, ("Reshape", ["x", "rows"], {}), ("Transpose", ["by_head.0"], {"perm": [0, 2, 1, 3]}))
+    cases.add("first_token", x[:, 0], ("Gather", ["x", "first"], {"axis": 1}))
+    cases.add("run", x[:, :, 1:3], ("Gather", ["x", "some"], {"axis": -1}))
+    cases.add("sliced", x[:, 2:4], ("Slice", ["x", "two", "minus", "axes"], {}))
+    cases.add("opened", x.unsqueeze(1), ("Unsqueeze", ["x", "axes"], {}))
+    cases.nodes.append(node("Split", ["x", "parts"], ["left", "right"], axis=2))
+    cases.wanted.update(left=x[:, :, :3].numpy(), right=x[:, :, 3:].numpy())
+    cases.add("token_first", torch.cat([token.expand(3, 1, 8), x], 1), ("Concat", ["token", "x"], {"axis": 1}))
+    cases.add("placed", x + place, ("Add", ["x", "place"], {}))
+    cases.add("scaled", image * scale, ("Mul", ["scale", "image"], {}))
+    cases.add("by_token", x * column, ("Mul", ["x", "column"], {}))
+    cases.add("joined", torch.cat([image, image], 3), ("Concat", ["image", "image"], {"axis": -1}))
+    cases.add("shuffled", image.reshape(3, 2, 2, 6, 6).transpose(1, 2).reshape(3, 4, 6, 6), ("Reshape", ["image", "four"], {}),
+              ("Transpose", ["shuffled.0"], {"perm": [0, 2, 1, 3, 4]}), ("Shape", ["image"], {}), ("Reshape", ["shuffled.1", "shuffled.2"], {}))
+    cases.add("row_mean", image.mean(3), ("ReduceMean", ["image", "minus"], {"keepdims": 0}))
+    cases.add("token_sum", x.sum(1, keepdim=True), ("ReduceSum", ["x", "axes"], {}))
+    cases.add("over_channels", torch.softmax(image, 1), ("Softmax", ["image"], {"axis": 1}))
+    cases.add("larger", F.interpolate(image, scale_factor=2), ("Resize", ["image", "", "twice"], {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}))
+    cases.add("smooth", F.interpolate(image, size=(9, 9), mode="bilinear"), ("Resize", ["image", "", "", "sizes"], {"mode": "linear"}))
+    return cases.claims(opset=18)
+
+
+def normalised():
+    cases, x, draw = image_cases()
+    rng = numpy.random.default_rng(3)
+    weight, bias = cases.constant("norm.weight", draw(6)), cases.constant("norm.bias", draw(6))
+    wide, slope = cases.constant("wide.weight", draw(9)), cases.constant("act.weight", draw(6, 1, 1))
+    up, upper = cases.constant("up.weight", draw(6, 4, 3, 3)), cases.constant("up.bias", draw(8))
+    for name, value in (("low", -0.5), ("high", 0.7), ("two", 2)):
+        cases.constant(name, numpy.float32(value))
+    cases.add("group", F.group_norm(x, 3, weight, bias, 1e-3), ("GroupNormalization", ["image", "norm.weight", "norm.bias"], {"num_groups": 3, "epsilon": 1e-3}))
+    cases.add("instance", F.instance_norm(x, weight=weight, bias=bias), ("InstanceNormalization", ["image", "norm.weight", "norm.bias"], {}))
+    cases.add("layer", F.layer_norm(x, (9,), wide, None, 1e-6), ("LayerNormalization", ["image", "wide.weight"], {"epsilon": 1e-6}))
+    channels = F.layer_norm(x.permute(0, 2, 3, 1), (6,), weight, bias).permute(0, 3, 1, 2)
+    cases.add("channels", channels, ("Transpose", ["image"], {"perm": [0, 2, 3, 1]}), ("LayerNormalization", ["channels.0", "norm.weight", "norm.bias"], {}),
+              ("Transpose", ["channels.1"], {"perm": [0, 3, 1, 2]}))
+    matrix = cases.constant("matrix", rng.standard_normal((6, 5)).astype(numpy.float32))
+    cases.add("pixels", (x.permute(0, 2, 3, 1) @ matrix).permute(0, 3, 1, 2), ("Transpose", ["image"], {"perm": [0, 2, 3, 1]}), ("MatMul", ["pixels.0", "matrix"], {}),
+              ("Transpose", ["pixels.1"], {"perm": [0, 3, 1, 2]}))
+    cases.add("up", F.conv_transpose2d(x, up, upper, stride=2, padding=1, output_padding=1, groups=2),
+              ("ConvTranspose", ["image", "up.weight", "up.bias"], {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1], "group": 2}))
+    cases.add("gelu", F.gelu(x), ("Gelu", ["image"], {}))
+    cases.add("gelu_tanh", F.gelu(x, approximate="tanh"), ("Gelu", ["image"], {"approximate": "tanh"}))
+    cases.add("mish", F.mish(x), ("Mish", ["image"], {}))
+    cases.add("elu", F.elu(x, 0.7), ("Elu", ["image"], {"alpha": 0.7}))
+    cases.add("prelu", F.prelu(x, slope.flatten()), ("PRelu", ["image", "act.weight"], {}))
+    cases.add("clip", x.clamp(-0.5, 0.7), ("Clip", ["image", "low", "high"], {}))
+    cases.add("clip_low", x.clamp(min=-0.5), ("Clip", ["image", "low"], {}))
+    cases.add("clip_high", x.clamp(max=0.7), ("Clip", ["image", "", "high"], {}))
+    cases.add("hard", (0.2 * x + 0.5).clamp(0, 1), ("HardSigmoid", ["image"], {}))
+    cases.add("square", -(x ** 2), ("Pow", ["image", "two"], {}), ("Neg", ["square.0"], {}))
+    cases.add("minus", x - torch.tanh(x), ("Tanh", ["image"], {}), ("Sub", ["image", "minus.0"], {}))
+    cases.add("from_two", 2 - x, ("Sub", ["two", "image"], {}))
+    return cases.claims(opset=21)
+
+
+def small_vit():
+    from torchvision.models.vision_transformer import VisionTransformer
+    network = VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=10)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return network
+
+
+class Mixed(torch.nn.Module if torch else object):
+    """Group norm, as PyTorch exports it, and attention of its own class."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = torch.nn.Conv2d(3, 16, 3, 2)
+        self.norm = torch.nn.GroupNorm(4, 16)
+        self.attention = torch.nn.MultiheadAttention(16, 4, batch_first=True)
+        self.head = torch.nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = torch.nn.functional.gelu(self.norm(self.stem(x)), approximate="none").flatten(2).transpose(1, 2)
+        return self.head((x + self.attention(x, x, x, need_weights=False)[0]).mean(1))
+
+
+def exported(name, size, opset=13):
+    """A torchvision model, or one made here, as PyTorch's exporter writes it: parameters keep their names, logits agree."""
     import io
     import warnings
 
     import torchvision
     torch.manual_seed(3)
-    network = getattr(torchvision.models, name)(weights=None).eval()
+    made = {"small_vit": small_vit, "mixed": Mixed}
+    network = (made[name]() if name in made else getattr(torchvision.models, name)(weights=None)).eval()
     x = torch.randn(2, 3, size, size)
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, x, file, opset_version=13, dynamic_axes={"input": {0: "batch"}}, input_names=["input"], output_names=["scores"])
+        torch.onnx.export(network, x, file, opset_version=opset, dynamic_axes={"input": {0: "batch"}}, input_names=["input"], output_names=["scores"])
     found, text = outputs_of(file.getvalue(), {"input": x.numpy()})
     wanted = network(x).detach().numpy()
     unnamed = re.findall(r"onnx\S*: \w+", text)
@@ -272,18 +375,33 @@ def written_files():
 
 def damaged():
     """Cut and changed files give an error or a model, and nothing else."""
-    draw = random.Random(11)
     constants = {"w": numpy.ones((4, 6, 3, 3), numpy.float32), "sizes": numpy.array([-1, 196])}
     nodes = [node("Conv", ["image", "w"], ["a"], pads=[0, 0, 0, 0], strides=[1, 1]), node("MaxPool", ["a"], ["b"], kernel_shape=[1, 1]),
              node("Shape", ["b"], ["s"]), node("Reshape", ["b", "sizes"], ["c"]), node("Softmax", ["c"], ["y"], axis=1)]
     data = onnx_file.model(nodes, IMAGE, {"y": ["batch", 196]}, constants)
+    return damage(data, random.Random(11), 200, before=260, behind=120) + damage(damaged_views(), random.Random(12), 200, before=900, behind=60)
+
+
+def damaged_views():
+    """Transposes, reshapes, slices and patterns: what keeps books of sizes."""
+    constants = {"sizes": numpy.array([9, -1, 27]), "back": numpy.array([-1, 2, 27, 27]), "w": numpy.ones(9, numpy.float32), "half": numpy.float32(0.5),
+                 "one": numpy.float32(1), "root": numpy.float32(2 ** 0.5), "two": numpy.array([2]), "five": numpy.array([5])}
+    nodes = [node("Transpose", ["image"], ["a"], perm=[3, 0, 1, 2]), node("Reshape", ["a", "sizes"], ["b"]), node("Transpose", ["b"], ["c"], perm=[1, 2, 0]),
+             node("MatMul", ["c", "b2"], ["d"]), node("Softmax", ["d"], ["s"], axis=-1), node("Reshape", ["s", "back"], ["e"]), node("Split", ["image"], ["f", "g"], axis=1),
+             node("Slice", ["f", "two", "five", "two"], ["h"]), node("LayerNormalization", ["image", "w"], ["i"]), node("Div", ["i", "root"], ["j"]), node("Erf", ["j"], ["k"]),
+             node("Add", ["k", "one"], ["l"]), node("Mul", ["i", "l"], ["m"]), node("Mul", ["m", "half"], ["y"]), node("ReduceMean", ["h"], ["z"], axes=[1], keepdims=0)]
+    nodes.insert(3, node("Transpose", ["c"], ["b2"], perm=[0, 2, 1]))
+    return onnx_file.model(nodes, IMAGE, {"y": ["batch", 6, 9, 9], "z": ["batch", 3, 9], "e": ["batch", 2, 27, 27]}, constants, 13)
+
+
+def damage(data, draw, times, before, behind):
     bad = []
     with tempfile.TemporaryDirectory() as folder:
-        for index in range(300):
+        for index in range(times):
             changed = bytearray(data[:draw.randrange(len(data))] if index % 3 == 0 else data)
             for _ in range(draw.randrange(1, 4) if index % 3 else 0):
                 # Most of the file are weights: change what is before and behind them.
-                at = draw.choice([draw.randrange(260), len(changed) - 1 - draw.randrange(120)])
+                at = draw.choice([draw.randrange(before), len(changed) - 1 - draw.randrange(behind)])
                 changed[at] = draw.randrange(256)
             code, said = attempt(bytes(changed), folder)
             if code not in (0, 1) or (code == 1 and "error" not in said):
@@ -414,15 +532,16 @@ def main():
     except Unsupported as why:
         report.line("UNSUPPORTED", "import", str(why))
         report.close()
-    for case in (convolutions, pools, elementwise, vectors, errors, external_data, written_files, damaged):
+    for case in (convolutions, pools, elementwise, vectors, transposed, normalised, errors, external_data, written_files, damaged):
         report.case(case.__name__, case)
     for case in (round_trip, names_survive, export_errors):
         report.case(case.__name__, case)
     report.case("onnx_runtime_layers", by_onnx_runtime, EXPORTED)
     report.case("onnx_runtime_beside", by_onnx_runtime, BESIDE)
     report.case("onnx_runtime_resnet20", by_onnx_runtime, None, MODELS / "resnet_cifar.net", ["--model", "resnet20"])
-    for name, size in (("resnet18", 64), ("squeezenet1_1", 64), ("mobilenet_v3_small", 64)):
+    for name, size in (("resnet18", 64), ("squeezenet1_1", 64), ("mobilenet_v3_small", 64), ("efficientnet_b0", 64), ("small_vit", 32), ("mixed", 16)):
         report.case(f"exported_{name}", exported, name, size)
+    report.case("exported_small_vit_17", exported, "small_vit", 32, 17)
     report.close()
 
 

@@ -30,7 +30,7 @@ static int importModel(const std::string &file, const std::string &base) {
     return fail(error);
   std::vector<std::string> errors;
   std::optional<frontend::Imported> imported = frontend::onnx::importGraph(
-      *graph, frontend::onnx::identifier(llvm::sys::path::filename(base).str()),
+      std::move(*graph), frontend::onnx::identifier(llvm::sys::path::filename(base).str()),
       llvm::sys::path::filename(file).str(), errors);
   if (!imported) {
     for (const std::string &each : errors)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace netc::frontend::onnx;
 
@@ -108,35 +109,124 @@ static std::optional<Tensor> foldConcat(const Node &node, const FindConstant &fi
   return result;
 }
 
-/// Elementwise, of equal sizes or with one number. What is computed with the batch's size is not
-/// known.
+static std::optional<float> computeReal(const std::string &op, float x, float y) {
+  if (op == "Add")
+    return x + y;
+  if (op == "Sub")
+    return x - y;
+  if (op == "Mul")
+    return x * y;
+  if (op == "Div")
+    return x / y;
+  if (op == "Pow")
+    return std::pow(x, y);
+  if (op == "Min" || op == "Max")
+    return op == "Min" ? std::min(x, y) : std::max(x, y);
+  return std::nullopt;
+}
+
+/// Of sizes, one of which may be the batch or a multiple of it.
+static std::optional<int64_t> computeSize(const std::string &op, int64_t x, int64_t y) {
+  int64_t left = batchFactor(x), right = batchFactor(y), value = 0;
+  if (op == "Equal")
+    return x == y;
+  if (left && right)
+    return std::nullopt;
+  constexpr int64_t most = int64_t(1) << 32; // of a batch's factor
+  if (left || right) {
+    int64_t factor = left + right, by = left ? y : x;
+    bool divides = op == "Div" && left && by > 0 && factor % by == 0;
+    if (op == "Mul" && by > 0 && by < most / factor)
+      return batchTimes(factor * by);
+    return divides ? std::optional(batchTimes(factor / by)) : std::nullopt;
+  }
+  if (op == "Add")
+    return __builtin_add_overflow(x, y, &value) ? std::nullopt : std::optional(value);
+  if (op == "Sub")
+    return __builtin_sub_overflow(x, y, &value) ? std::nullopt : std::optional(value);
+  if (op == "Mul")
+    return __builtin_mul_overflow(x, y, &value) ? std::nullopt : std::optional(value);
+  if (op == "Min" || op == "Max")
+    return op == "Min" ? std::min(x, y) : std::max(x, y);
+  if (y == 0 || y == -1)
+    return std::nullopt;
+  if (op == "Div")
+    return x / y;
+  if (op == "Mod" && x >= 0 && y > 0)
+    return x % y;
+  return std::nullopt;
+}
+
+/// Elementwise, of equal sizes or with one number.
 static std::optional<Tensor> foldArithmetic(const std::string &op, const Tensor &a,
                                             const Tensor &b) {
   if (a.isFloat != b.isFloat ||
       (a.elements() != b.elements() && a.elements() != 1 && b.elements() != 1))
     return std::nullopt;
-  const Tensor &larger = a.elements() >= b.elements() ? a : b;
+  const Tensor &larger = a.elements() > b.elements() ||
+                                 (a.elements() == b.elements() && a.dims.size() >= b.dims.size())
+                             ? a
+                             : b;
   Tensor result;
   result.dims = larger.dims;
   result.isFloat = a.isFloat;
   for (int64_t i = 0; i < larger.elements(); ++i) {
-    int64_t at = a.elements() == 1 ? 0 : i, other = b.elements() == 1 ? 0 : i;
+    auto at = size_t(a.elements() == 1 ? 0 : i), other = size_t(b.elements() == 1 ? 0 : i);
     if (a.isFloat) {
-      float x = a.floats[size_t(at)], y = b.floats[size_t(other)];
-      result.floats.push_back(op == "Add"   ? x + y
-                              : op == "Sub" ? x - y
-                              : op == "Mul" ? x * y
-                                            : x / y);
-      continue;
+      std::optional<float> value = computeReal(op, a.floats[at], b.floats[other]);
+      if (!value)
+        return std::nullopt;
+      result.floats.push_back(*value);
+    } else {
+      std::optional<int64_t> value = computeSize(op, a.ints[at], b.ints[other]);
+      if (!value)
+        return std::nullopt;
+      result.ints.push_back(*value);
     }
-    int64_t x = a.ints[size_t(at)], y = b.ints[size_t(other)], value = 0;
-    if (x == kBatch || y == kBatch || (op == "Div" && (y == 0 || y == -1)))
+  }
+  return result;
+}
+
+static std::optional<Tensor> foldUnary(const std::string &op, const Tensor &data) {
+  Tensor result = data;
+  for (float &value : result.floats)
+    value = op == "Sqrt"         ? std::sqrt(value)
+            : op == "Neg"        ? -value
+            : op == "Reciprocal" ? 1 / value
+            : op == "Floor"      ? std::floor(value)
+                                 : std::ceil(value);
+  if (!data.isFloat && op != "Neg")
+    return std::nullopt;
+  for (int64_t &value : result.ints) {
+    if (batchFactor(value))
       return std::nullopt;
-    if (op == "Add"   ? __builtin_add_overflow(x, y, &value)
-        : op == "Sub" ? __builtin_sub_overflow(x, y, &value)
-                      : op == "Mul" && __builtin_mul_overflow(x, y, &value))
+    value = -value;
+  }
+  return result;
+}
+
+/// Where a condition holds, one value, else the other.
+static std::optional<Tensor> foldWhere(const Tensor &condition, const Tensor &a, const Tensor &b) {
+  int64_t count = std::max({condition.elements(), a.elements(), b.elements()});
+  if (condition.isFloat || a.isFloat != b.isFloat)
+    return std::nullopt;
+  for (const Tensor *each : {&condition, &a, &b})
+    if (each->elements() != count && each->elements() != 1)
       return std::nullopt;
-    result.ints.push_back(op == "Div" ? x / y : value);
+  Tensor result;
+  result.dims = condition.elements() == count ? condition.dims
+                : a.elements() == count       ? a.dims
+                                              : b.dims;
+  result.isFloat = a.isFloat;
+  auto place = [](const Tensor &tensor, int64_t i) {
+    return size_t(tensor.elements() == 1 ? 0 : i);
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    const Tensor &from = condition.ints[place(condition, i)] ? a : b;
+    if (a.isFloat)
+      result.floats.push_back(from.floats[place(from, i)]);
+    else
+      result.ints.push_back(from.ints[place(from, i)]);
   }
   return result;
 }
@@ -164,17 +254,52 @@ static std::optional<Tensor> foldReshape(const Tensor &data, const Tensor &shape
 }
 
 static std::optional<Tensor> foldTranspose(const Node &node, const Tensor &data) {
-  const Attribute *order = attribute(node, "perm");
-  if (data.dims.size() != 2 || !data.isFloat ||
-      (order && order->ints != std::vector<int64_t>{1, 0}))
+  size_t rank = data.dims.size();
+  std::vector<int64_t> order;
+  if (const Attribute *given = attribute(node, "perm"))
+    order = given->ints;
+  for (size_t i = rank; i-- > 0 && !attribute(node, "perm");)
+    order.push_back(int64_t(i));
+  std::vector<int64_t> sorted = order;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 0; i < sorted.size(); ++i)
+    if (sorted[i] != int64_t(i))
+      return std::nullopt;
+  if (order.size() != rank || product(data.dims) != data.elements())
     return std::nullopt;
-  size_t rows = size_t(data.dims[0]), columns = size_t(data.dims[1]);
   Tensor result;
-  result.dims = {data.dims[1], data.dims[0]};
-  result.floats.resize(data.floats.size());
-  for (size_t r = 0; r < rows; ++r)
-    for (size_t c = 0; c < columns; ++c)
-      result.floats[c * rows + r] = data.floats[r * columns + c];
+  result.isFloat = data.isFloat;
+  std::vector<size_t> strides(rank, 1);
+  for (size_t i = rank; i-- > 1;)
+    strides[i - 1] = strides[i] * size_t(data.dims[i]);
+  for (int64_t from : order)
+    result.dims.push_back(data.dims[size_t(from)]);
+  for (int64_t i = 0; i < data.elements(); ++i) {
+    size_t at = 0;
+    int64_t rest = i;
+    for (size_t d = rank; d-- > 0;) {
+      at += size_t(rest % result.dims[d]) * strides[size_t(order[d])];
+      rest /= result.dims[d];
+    }
+    if (data.isFloat)
+      result.floats.push_back(data.floats[at]);
+    else
+      result.ints.push_back(data.ints[at]);
+  }
+  return result;
+}
+
+/// Only what keeps the number of values, or repeats one.
+static std::optional<Tensor> foldExpand(const Tensor &data, const Tensor &shape) {
+  int64_t count = shape.isFloat ? -1 : product(shape.ints);
+  if (count < 0 || count > kMostElements || (data.elements() != 1 && data.elements() != count))
+    return std::nullopt;
+  Tensor result = data;
+  result.dims = shape.ints;
+  if (data.isFloat)
+    result.floats.resize(size_t(count), data.floats.empty() ? 0 : data.floats[0]);
+  else
+    result.ints.resize(size_t(count), data.ints.empty() ? 0 : data.ints[0]);
   return result;
 }
 
@@ -194,13 +319,18 @@ static std::optional<Tensor> foldUnsqueeze(const Node &node, const FindConstant 
     result.dims = kept;
     return result;
   }
-  if (!axes || axes->size() != 1 || result.dims.size() > 1)
+  constexpr size_t mostSizes = 16;
+  if (!axes || axes->size() + result.dims.size() > mostSizes)
     return std::nullopt;
-  int64_t rank = int64_t(result.dims.size()) + 1,
-          axis = (*axes)[0] < 0 ? (*axes)[0] + rank : (*axes)[0];
-  if (axis < 0 || axis >= rank)
-    return std::nullopt;
-  result.dims.insert(result.dims.begin() + axis, 1);
+  auto rank = int64_t(result.dims.size() + axes->size());
+  for (int64_t &axis : *axes)
+    axis += axis < 0 ? rank : 0;
+  std::sort(axes->begin(), axes->end());
+  for (int64_t axis : *axes) {
+    if (axis < 0 || axis > int64_t(result.dims.size()))
+      return std::nullopt;
+    result.dims.insert(result.dims.begin() + axis, 1);
+  }
   return result;
 }
 
@@ -227,14 +357,14 @@ static std::optional<Tensor> foldFill(const Node &node, const Tensor &shape) {
 static std::optional<Tensor> foldCast(const Node &node, const Tensor &data) {
   const Attribute *to = attribute(node, "to");
   bool isFloat = to && (to->i == 1 || to->i == 10 || to->i == 11 || to->i == 16);
-  bool isInt = to && (to->i == 6 || to->i == 7);
+  bool isInt = to && (to->i == 6 || to->i == 7 || to->i == 9);
   if (isFloat == data.isFloat && (isFloat || isInt))
     return data;
   Tensor result;
   result.dims = data.dims;
   result.isFloat = isFloat;
   for (int64_t i = 0; i < data.elements(); ++i) {
-    if (isFloat && data.ints[size_t(i)] != kBatch)
+    if (isFloat && !batchFactor(data.ints[size_t(i)]))
       result.floats.push_back(float(data.ints[size_t(i)]));
     else if (isInt && std::fabs(data.at(i)) < 0x1p62)
       result.ints.push_back(int64_t(data.at(i)));
@@ -259,6 +389,8 @@ std::optional<Tensor> netc::frontend::onnx::foldNode(const Node &node, const Fin
     return std::nullopt;
   if (op == "Identity")
     return *first;
+  if (op == "Shape" && node.attributes.empty())
+    return list(first->dims);
   if (op == "Concat")
     return foldConcat(node, find);
   if (op == "Slice")
@@ -271,13 +403,21 @@ std::optional<Tensor> netc::frontend::onnx::foldNode(const Node &node, const Fin
     return foldFill(node, *first);
   if (op == "Cast")
     return foldCast(node, *first);
+  if (op == "Sqrt" || op == "Neg" || op == "Reciprocal" || op == "Floor" || op == "Ceil")
+    return foldUnary(op, *first);
   if (!second)
     return std::nullopt;
   if (op == "Gather")
     return foldGather(*first, *second);
   if (op == "Reshape")
     return foldReshape(*first, *second);
-  if (op == "Add" || op == "Sub" || op == "Mul" || op == "Div")
+  if (op == "Expand")
+    return foldExpand(*first, *second);
+  if (op == "Where" && node.inputs.size() == 3)
+    return foldWhere(*first, *second, *find(node.inputs[2]));
+  static const std::set<std::string> arithmetic{"Add", "Sub", "Mul", "Div",  "Pow",
+                                                "Min", "Max", "Mod", "Equal"};
+  if (arithmetic.count(op))
     return foldArithmetic(op, *first, *second);
   return std::nullopt;
 }

@@ -12,6 +12,12 @@ namespace netc::frontend::onnx {
 /// Stands for the batch in lists of sizes: exporters write a flatten as a reshape to sizes that
 /// they compute of the input's.
 inline constexpr int64_t kBatch = INT64_MIN + 1;
+/// The batch times `factor`, as in a reshape that merges it with the heads of an attention.
+constexpr int64_t batchTimes(int64_t factor) { return INT64_MIN + factor; }
+/// The factor of such a size; 0: the size has no batch.
+constexpr int64_t batchFactor(int64_t size) {
+  return size < INT64_MIN + (int64_t(1) << 40) ? size - INT64_MIN : 0;
+}
 
 /// Finds the constant of a name; null: it is none.
 using FindConstant = std::function<const Tensor *(const std::string &)>;

@@ -108,14 +108,18 @@ void Converter::convolution(const Node &node) {
   append(node, *input, call + ")", out);
 }
 
-/// A matrix times the last axis. `weight`: [out, in], or [in, out] where it is transposed.
-void Converter::affine(const Node &node, const Value &input, const Tensor &weight,
+/// A matrix times the last size. `weight`: [out, in], or [in, out] where it is transposed. On the
+/// channels of an image that is a convolution of one pixel.
+void Converter::affine(const Node &node, const Value & /*input*/, const Tensor &weight,
                        bool isTransposed, const Tensor *bias) {
-  int64_t in = input.shape.back();
-  if (input.shape.size() > 2 || weight.dims.size() != 2 || !weight.isFloat)
-    return fail(node, fmt::format("a matrix of {} sizes on a tensor of {}, expected a vector or a "
-                                  "sequence; flatten images before",
-                                  weight.dims.size(), input.shape.size() + 1));
+  bool isChannels = false;
+  if (weight.dims.size() != 2 || !weight.isFloat)
+    return fail(node, fmt::format("a matrix of {} sizes, expected two", weight.dims.size()));
+  if (!arrangeLast(node, node.inputs[0], isChannels))
+    return;
+  const Value input = values[node.inputs[0]];
+  size_t axis = isChannels ? 0 : input.shape.size() - 1;
+  int64_t in = input.shape[axis];
   int64_t out = weight.dims[isTransposed ? 1 : 0], depth = weight.dims[isTransposed ? 0 : 1];
   if (depth != in || (bias && (!bias->isFloat || bias->elements() != out)))
     return fail(
@@ -130,21 +134,28 @@ void Converter::affine(const Node &node, const Value &input, const Tensor &weigh
   for (float &value : rows)
     value = float(alpha * double(value));
   std::string name = label(node, "fc");
-  addTensor(name + ".weight", {out, in}, std::move(rows));
+  addTensor(name + ".weight", isChannels ? Shape{out, in, 1, 1} : Shape{out, in}, std::move(rows));
   if (bias) {
     std::vector<float> values = bias->floats;
     for (float &value : values)
       value = float(beta * double(value));
     addTensor(name + ".bias", {out}, std::move(values));
   }
+  View view = input.view.value_or(plainView(input.shape));
+  view.axes[isChannels ? 0 : view.axes.size() - 1] = out;
   Shape shape = input.shape;
-  shape.back() = out;
-  append(node, input, fmt::format("{}: linear({}{})", name, out, bias ? "" : ", bias=false"),
-         shape);
+  shape[axis] = out;
+  std::vector<std::string> chain = input.chain;
+  chain.push_back(fmt::format("{}: {}({}{}{})", name, isChannels ? "conv" : "linear", out,
+                              isChannels ? ", k=1" : "",
+                              !bias        ? ", bias=false"
+                              : isChannels ? ", bias=true"
+                                           : ""));
+  define(node, std::move(chain), std::move(shape), std::move(view));
 }
 
 void Converter::gemm(const Node &node) {
-  const Value *input = tensor(node);
+  const Value *input = viewed(node);
   if (!input)
     return;
   const Tensor *weight = constant(node, 1), *bias = constant(node, 2);
@@ -155,12 +166,12 @@ void Converter::gemm(const Node &node) {
 }
 
 void Converter::matmul(const Node &node) {
-  const Value *input = tensor(node);
-  if (!input)
-    return;
   const Tensor *weight = constant(node, 1);
   if (!weight)
-    return fail(node, "a product of two computed tensors; expected a matrix that the file holds");
+    return productOfTensors(node);
+  const Value *input = viewed(node);
+  if (!input)
+    return;
   // An Add of one number per feature is the bias.
   const Node *next = onlyReader(node.outputs.front());
   const Tensor *bias = nullptr;
@@ -175,8 +186,9 @@ void Converter::matmul(const Node &node) {
   if (!bias || found == values.end())
     return;
   absorbed.insert(next);
-  define(*next, found->second.chain, found->second.shape);
-  values[next->outputs.front()].failed = found->second.failed;
+  const Value made = found->second;
+  define(*next, made.chain, made.shape, made.view);
+  values[next->outputs.front()].failed = made.failed;
 }
 
 void Converter::batchNorm(const Node &node) {
@@ -257,33 +269,75 @@ void Converter::globalPool(const Node &node) {
          {input->shape[0], 1, 1});
 }
 
-/// The mean over height and width.
+/// A mean or a sum over sizes; over those of an image a pool.
 void Converter::reduceMean(const Node &node) {
-  const Value *input = tensor(node);
+  Value *input = viewed(node);
   if (!input)
     return;
-  if (input->shape.size() != 3 || axes(node, *input) != std::vector<int64_t>{2, 3})
-    return fail(node, "expected the mean over the height and width of images");
-  Shape out{input->shape[0], 1, 1};
-  if (number(node, "keepdims", 1))
-    return append(node, *input, "avgpool(global)", out);
-  std::vector<std::string> chain = input->chain;
-  chain.insert(chain.end(), {"avgpool(global)", "flatten"});
-  define(node, chain, {out[0]});
+  bool keeps = number(node, "keepdims", 1) != 0, isSum = node.op == "ReduceSum";
+  std::vector<int64_t> list = axes(node, *input);
+  if (!input->view && !isSum && input->shape.size() == 3 && list == std::vector<int64_t>{2, 3}) {
+    Shape out{input->shape[0], 1, 1};
+    if (keeps)
+      return append(node, *input, "avgpool(global)", out);
+    std::vector<std::string> chain = input->chain;
+    chain.insert(chain.end(), {"avgpool(global)", "flatten"});
+    return define(node, chain, {out[0]});
+  }
+  std::vector<size_t> places;
+  for (int64_t axis : list)
+    if (std::optional<size_t> place = axisFor(node, node.inputs[0], axis))
+      places.push_back(*place);
+    else
+      return;
+  if (places.empty() || places.size() >= values[node.inputs[0]].shape.size())
+    return fail(node, "expected some sizes, but not all, to be taken the mean of");
+  std::sort(places.begin(), places.end());
+  const Value from = values[node.inputs[0]];
+  View view = from.view.value_or(plainView(from.shape));
+  int64_t count = 1;
+  for (size_t i = list.size(); i-- > 0;) {
+    count *= sizeOf(view, size_t(list[i]));
+    view = withoutAxes(view, size_t(list[i]));
+    if (!keeps)
+      view.dims.erase(view.dims.begin() + list[i]);
+  }
+  Shape shape = from.shape;
+  for (size_t i = places.size(); i-- > 0;)
+    shape.erase(shape.begin() + ptrdiff_t(places[i]));
+  std::vector<std::string> chain = from.chain;
+  chain.push_back(places.size() == 1 ? fmt::format("mean({})", places[0])
+                                     : fmt::format("mean([{}])", fmt::join(places, ", ")));
+  if (isSum)
+    chain = {fmt::format("{} * {}", bind(chain, shape), realText(double(count)))};
+  define(node, std::move(chain), std::move(shape), std::move(view));
 }
 
 //===----------------------------------------------------------------------===//
 // Elementwise
 //===----------------------------------------------------------------------===//
 
-/// relu6(x + 3) / 6.
+/// min(max(alpha x + beta, 0), 1).
 void Converter::hardSigmoid(const Node &node, const Value &input) {
-  if (!isSwishGate(node))
-    return fail(node, fmt::format("alpha {} and beta {}, expected 1/6 and 0.5",
-                                  real(node, "alpha", 0.2), real(node, "beta", 0.5)));
+  if (isSwishGate(node))
+    return append(node, input, "hardsigmoid", input.shape);
+  std::string name =
+      fmt::format("{} * {} + {}", variable(node.inputs[0]), realText(real(node, "alpha", 0.2)),
+                  realText(real(node, "beta", 0.5)));
+  clamp(node, name, values[node.inputs[0]], 0, 1);
+}
+
+/// min(max(x, low), high) by relu6 of 0 to 6.
+void Converter::clamp(const Node &node, const std::string &name, const Value &input, double low,
+                      double high) {
   Shape shape = input.shape;
-  std::string name = bind({variable(node.inputs[0]) + " + 3.0", "relu6"}, shape);
-  define(node, {fmt::format("{} * {}", name, realText(1.0 / 6))}, shape);
+  std::optional<View> view = input.view;
+  double scale = 6 / (high - low);
+  std::string moved =
+      bind({fmt::format("({}) * {} + {}", name, realText(scale), realText(-low * scale)), "relu6"},
+           shape);
+  define(node, {fmt::format("{} * {} + {}", moved, realText(1 / scale), realText(low))}, shape,
+         view);
 }
 
 bool Converter::isSwishGate(const Node &node) const {
@@ -298,7 +352,7 @@ static bool gates(const Node *reader, const Node &node) {
 }
 
 void Converter::activation(const Node &node) {
-  const Value *input = tensor(node);
+  const Value *input = viewed(node);
   if (!input)
     return;
   const Node *reader = onlyReader(node.outputs.front());
@@ -310,21 +364,41 @@ void Converter::activation(const Node &node) {
     }
   }
   static const std::map<std::string, const char *> layers{
-      {"Relu", "relu"}, {"Sigmoid", "sigmoid"}, {"Tanh", "tanh"}, {"HardSwish", "hardswish"}};
-  if (node.op == "LeakyRelu") {
-    double slope = real(node, "alpha", 0.01);
-    return append(node, *input,
-                  float(slope) == 0.01f ? "leaky_relu" : "leaky_relu(" + realText(slope) + ")",
-                  input->shape);
-  }
+      {"Relu", "relu"}, {"Sigmoid", "sigmoid"},     {"Tanh", "tanh"},
+      {"Mish", "mish"}, {"HardSwish", "hardswish"}, {"Gelu", "gelu"},
+      {"Elu", "elu"},   {"LeakyRelu", "leaky_relu"}};
   if (isHard)
     return hardSigmoid(node, *input);
-  auto found = layers.find(node.op);
-  append(node, *input, found->second, input->shape);
+  std::string call = layers.find(node.op)->second;
+  double slope = real(node, "alpha", node.op == "LeakyRelu" ? 0.01 : 1);
+  bool takesSlope = node.op == "LeakyRelu" || node.op == "Elu";
+  if (takesSlope && float(slope) != (node.op == "Elu" ? 1.0f : 0.01f))
+    call += "(" + realText(slope) + ")";
+  auto approximate = node.attributes.find("approximate");
+  if (approximate != node.attributes.end() && approximate->second.s == "tanh")
+    call += "(tanh)";
+  append(node, *input, call, input->shape);
+}
+
+void Converter::prelu(const Node &node) {
+  const Value *input = tensor(node);
+  if (!input)
+    return;
+  const Tensor *slope = constant(node, 1);
+  int64_t channels = input->shape.size() == 3 ? input->shape[0] : input->shape.back();
+  bool fits = slope && slope->isFloat && (slope->elements() == 1 || slope->elements() == channels);
+  if (!fits)
+    return fail(node,
+                fmt::format("expected a constant slope, or one for each of {} channels", channels));
+  std::vector<float> values = slope->floats;
+  values.resize(size_t(channels), values[0]);
+  std::string name = label(node, "prelu");
+  addTensor(name + ".weight", {channels}, std::move(values));
+  append(node, *input, name + ": prelu", input->shape);
 }
 
 void Converter::clip(const Node &node) {
-  const Value *input = tensor(node);
+  const Value *input = viewed(node);
   if (!input)
     return;
   constexpr double infinite = std::numeric_limits<double>::infinity();
@@ -341,20 +415,48 @@ void Converter::clip(const Node &node) {
     return append(node, *input, "relu6", input->shape);
   if (low == 0 && high > 3e38)
     return append(node, *input, "relu", input->shape);
-  fail(node,
-       fmt::format("bounds {} and {}, expected 0 and 6 (relu6), or 0 alone (relu)", low, high));
+  if (!(low < high))
+    return fail(node, fmt::format("bounds {} and {}, expected the first to be smaller", low, high));
+  std::string name = variable(node.inputs[0]);
+  Shape shape = input->shape;
+  std::optional<View> view = input->view;
+  if (low < -3e38 && high > 3e38)
+    return define(node, {name}, shape, view);
+  if (low > -3e38 && high < 3e38)
+    return clamp(node, name, values[node.inputs[0]], low, high);
+  // max(x, low) = relu(x - low) + low; min(x, high) = high - relu(high - x).
+  bool isLow = low > -3e38;
+  std::string moved = bind({isLow ? fmt::format("({} + {})", name, realText(-low))
+                                  : fmt::format("({} * -1.0 + {})", name, realText(high)),
+                            "relu"},
+                           shape);
+  define(node,
+         {isLow ? fmt::format("{} + {}", moved, realText(low))
+                : fmt::format("{} * -1.0 + {}", moved, realText(high))},
+         shape, view);
 }
 
+/// Along one size; before opset 13 along all from there on.
 void Converter::softmax(const Node &node) {
-  const Value *input = tensor(node);
+  Value *input = viewed(node);
   if (!input)
     return;
+  View view = input->view.value_or(plainView(input->shape));
+  auto rank = int64_t(view.dims.size());
   int64_t axis = number(node, "axis", graph.opset < 13 ? 1 : -1);
-  if (input->shape.size() != 1 || (axis != 1 && axis != -1))
-    return fail(node, fmt::format("over axis {} of a tensor of {} sizes, expected the scores of a "
-                                  "vector [batch, classes]",
-                                  axis, input->shape.size() + 1));
-  append(node, *input, "softmax", input->shape);
+  axis += axis < 0 ? rank : 0;
+  for (int64_t rest = axis + 1; rest < rank && graph.opset < 13; ++rest)
+    if (rest >= 0 && sizeOf(view, size_t(rest)) != 1)
+      return fail(node, fmt::format("over all sizes from axis {} on, as before opset 13; export it "
+                                    "with opset_version=18",
+                                    axis));
+  std::optional<size_t> place = axisFor(node, node.inputs[0], axis);
+  if (!place)
+    return;
+  const Value from = values[node.inputs[0]];
+  bool isLast = *place + 1 == from.shape.size();
+  append(node, from, isLast ? std::string("softmax") : fmt::format("softmax(axis={})", *place),
+         from.shape);
 }
 
 void Converter::lrn(const Node &node) {
@@ -373,7 +475,7 @@ void Converter::lrn(const Node &node) {
 }
 
 void Converter::dropout(const Node &node) {
-  const Value *input = tensor(node);
+  const Value *input = viewed(node);
   if (!input)
     return;
   double ratio = real(node, "ratio", 0.5);

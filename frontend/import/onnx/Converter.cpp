@@ -1,5 +1,6 @@
 //===- Converter.cpp - from nodes to statements ---------------------------===//
 #include "frontend/import/onnx/Converter.h"
+#include "frontend/import/onnx/Patterns.h"
 
 #include <fmt/ranges.h>
 
@@ -20,7 +21,9 @@ std::string pairText(const std::vector<int64_t> &values) {
 std::string sizesText(const std::vector<int64_t> &sizes) {
   std::vector<std::string> words;
   for (int64_t size : sizes)
-    words.push_back(size == kBatch ? "batch" : std::to_string(size));
+    words.push_back(size == kBatch      ? "batch"
+                    : batchFactor(size) ? fmt::format("{} * batch", batchFactor(size))
+                                        : std::to_string(size));
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
@@ -84,8 +87,9 @@ static std::string modulePath(const std::string &node) {
   return fmt::format("{}", fmt::join(parts, "."));
 }
 
-std::string Converter::label(const Node &node, const char *kind) {
-  const std::string &parameter = node.inputs[1];
+std::string Converter::label(const Node &node, const char *kind, size_t index) {
+  static const std::string none;
+  const std::string &parameter = index < node.inputs.size() ? node.inputs[index] : none;
   std::string name = labelText(parameter);
   for (const char *ending : {".weight", ".kernel", ".gamma", ".scale", "_weight", "_W", "_scale"})
     if (name.size() > std::string(ending).size() && name.ends_with(ending)) {
@@ -97,13 +101,20 @@ std::string Converter::label(const Node &node, const char *kind) {
   if (isNumbered || name.empty())
     name = labelText(modulePath(node.name));
   std::string base = name.empty() ? fmt::format("{}_{}", kind, labels.size() + 1) : name;
+  // A parameter by itself may be called as another layer's is.
+  auto isTaken = [&](const std::string &each) {
+    return labels.count(each) || tensorNames.count(each) || tensorNames.count(each + ".weight") ||
+           tensorNames.count(each + ".bias");
+  };
   std::string unique = base;
-  for (int i = 2; !labels.insert(unique).second; ++i)
+  for (int i = 2; isTaken(unique); ++i)
     unique = fmt::format("{}_{}", base, i);
+  labels.insert(unique);
   return unique;
 }
 
 void Converter::addTensor(const std::string &name, Shape shape, std::vector<float> values) {
+  tensorNames.insert(name);
   result.tensors.push_back({name, std::move(shape), std::move(values)});
 }
 
@@ -120,7 +131,7 @@ void Converter::fail(const Node &node, const std::string &why) {
     values[output].failed = true;
 }
 
-const Value *Converter::tensor(const Node &node, size_t index) {
+Value *Converter::viewed(const Node &node, size_t index) {
   if (node.inputs.size() <= index || node.inputs[index].empty()) {
     fail(node, fmt::format("input {} is missing", index));
     return nullptr;
@@ -137,6 +148,17 @@ const Value *Converter::tensor(const Node &node, size_t index) {
   for (const std::string &output : node.outputs)
     values[output].failed = true;
   return nullptr;
+}
+
+const Value *Converter::tensor(const Node &node, size_t index) {
+  Value *value = viewed(node, index);
+  if (!value || !value->view)
+    return value;
+  if (value->view->dims.empty() || value->view->dims.front() != std::vector<int>{kBatchAxis}) {
+    fail(node, "the batch is not the first size of its input, expected [batch, ...]");
+    return nullptr;
+  }
+  return arrangeInOrder(node, node.inputs[index]) ? &values[node.inputs[index]] : nullptr;
 }
 
 const Tensor *Converter::constant(const std::string &name) const {
@@ -170,7 +192,7 @@ std::vector<int64_t> Converter::axes(const Node &node, const Value &input) const
   std::vector<int64_t> axes = numbers(node, "axes");
   if (const Tensor *given = constant(node, 1); given && !given->isFloat)
     axes = given->ints;
-  int64_t rank = int64_t(input.shape.size()) + 1;
+  int64_t rank = input.view ? int64_t(input.view->dims.size()) : int64_t(input.shape.size()) + 1;
   for (int64_t &axis : axes)
     axis += axis < 0 ? rank : 0;
   std::sort(axes.begin(), axes.end());
@@ -213,8 +235,16 @@ std::string Converter::bind(const std::vector<std::string> &chain, const Shape &
   return name;
 }
 
-void Converter::define(const Node &node, std::vector<std::string> chain, Shape shape) {
-  const std::string &name = node.outputs.front();
+void Converter::define(const Node &node, std::vector<std::string> chain, Shape shape,
+                       std::optional<View> view) {
+  defineResult(node, node.outputs.front(), std::move(chain), std::move(shape), std::move(view));
+}
+
+void Converter::defineResult(const Node & /*node*/, const std::string &name,
+                             std::vector<std::string> chain, Shape shape,
+                             std::optional<View> view) {
+  if (view && *view == plainView(shape))
+    view.reset();
   auto read = readers.find(name);
   size_t reads = (read == readers.end() ? 0 : read->second.size()) + outputNames.count(name);
   bool isShared = reads > 1;
@@ -222,13 +252,15 @@ void Converter::define(const Node &node, std::vector<std::string> chain, Shape s
     chain = {bind(chain, shape)};
   else if (isShared && !variables.count(chain.front()))
     chain = {bind(chain, shape)};
-  values[name] = {std::move(chain), std::move(shape), false};
+  values[name] = {std::move(chain), std::move(shape), std::move(view), false};
 }
 
 void Converter::append(const Node &node, const Value &input, const std::string &call, Shape shape) {
   std::vector<std::string> chain = input.chain;
   chain.push_back(call);
-  define(node, std::move(chain), std::move(shape));
+  // What keeps the shape of its value keeps its view.
+  std::optional<View> view = shape == input.shape ? input.view : std::nullopt;
+  define(node, std::move(chain), std::move(shape), std::move(view));
 }
 
 std::string Converter::variable(const std::string &name) {
@@ -290,7 +322,8 @@ bool Converter::readInputs() {
     while (!variables.insert(name).second)
       name += "_";
     body += fmt::format("  input {}: [{}]\n", name, fmt::join(shape, ", "));
-    values[port.name] = {{name}, shape, false};
+    batch = std::max<int64_t>(0, port.dims.front().size.value_or(0));
+    values[port.name] = {{name}, shape};
   }
   if (graph.inputs.empty())
     errors.push_back("the graph has no input");
@@ -326,6 +359,9 @@ std::string Converter::outputs() {
     }
     if (found->second.failed)
       return {};
+    Node result{"output", "", port.name, {port.name}, {}, {}};
+    if (found->second.view && !tensor(result))
+      return {};
     if (graph.outputs.size() == 1)
       return statement("return", found->second.chain, found->second.shape);
     std::string name = identifier(port.name);
@@ -352,9 +388,10 @@ std::optional<Imported> Converter::run(const std::string &name, const std::strin
   return std::move(result);
 }
 
-std::optional<Imported> importGraph(const Graph &graph, const std::string &name,
-                                    const std::string &source, std::vector<std::string> &errors) {
-  return Converter(graph, errors).run(name, source);
+std::optional<Imported> importGraph(Graph graph, const std::string &name, const std::string &source,
+                                    std::vector<std::string> &errors) {
+  Graph fused = fusePatterns(std::move(graph));
+  return Converter(fused, errors).run(name, source);
 }
 
 } // namespace netc::frontend::onnx

@@ -13,8 +13,8 @@ namespace netc::frontend::onnx {
 
 /// Writes the graph as a model `name`; `source` names the file in the text. Nothing: `errors` names
 /// each node that has no layer here, with what to do.
-std::optional<Imported> importGraph(const Graph &graph, const std::string &name,
-                                    const std::string &source, std::vector<std::string> &errors);
+std::optional<Imported> importGraph(Graph graph, const std::string &name, const std::string &source,
+                                    std::vector<std::string> &errors);
 
 /// `text` as an identifier of the language.
 std::string identifier(const std::string &text);

@@ -37,22 +37,20 @@ std::optional<Graph> netc::frontend::onnx::readGraph(const std::string &path, st
 #else
 
 namespace {
-/// What is wrong with the file.
-struct Damage {
-  std::string text;
-};
-
-/// Where external data may lie: the model's folder.
+/// A file that is being read. What returns nothing or false has said why.
 struct Source {
-  std::string folder;
+  std::string folder; ///< where external data may lie
+  std::string &error;
 };
 } // namespace
 
 static constexpr int64_t kOldestOpset = 7, kNewestOpset = 23;
 
 template <typename... Args>
-[[noreturn]] static void damaged(fmt::format_string<Args...> format, Args &&...args) {
-  throw Damage{fmt::format(format, std::forward<Args>(args)...)};
+static std::nullopt_t damaged(const Source &source, fmt::format_string<Args...> format,
+                              Args &&...args) {
+  source.error = fmt::format(format, std::forward<Args>(args)...);
+  return std::nullopt;
 }
 
 /// Bytes of an element in raw data; 0: no such type here.
@@ -165,8 +163,8 @@ static void decodeFields(const ::onnx::TensorProto &proto, Tensor &tensor) {
 }
 
 /// Bytes that lie in another file of the model's folder.
-static std::string readExternal(const ::onnx::TensorProto &proto, const Source &source,
-                                uint64_t expected) {
+static std::optional<std::string> readExternal(const ::onnx::TensorProto &proto,
+                                               const Source &source, uint64_t expected) {
   std::string location;
   uint64_t offset = 0, length = expected;
   for (const auto &entry : proto.external_data()) {
@@ -178,56 +176,61 @@ static std::string readExternal(const ::onnx::TensorProto &proto, const Source &
       length = std::strtoull(entry.value().c_str(), nullptr, 10);
   }
   if (location.empty() || location.front() == '/' || location.find("..") != std::string::npos)
-    damaged("tensor '{}' lies in the file '{}', expected one in the model's folder", proto.name(),
-            location);
+    return damaged(source, "tensor '{}' lies in the file '{}', expected one in the model's folder",
+                   proto.name(), location);
   if (length != expected)
-    damaged("tensor '{}' has {} bytes of external data, expected {}", proto.name(), length,
-            expected);
+    return damaged(source, "tensor '{}' has {} bytes of external data, expected {}", proto.name(),
+                   length, expected);
   std::string path = source.folder + location, bytes;
   struct stat status;
   if (stat(path.c_str(), &status) != 0)
-    damaged("cannot read {}: {}", path, std::strerror(errno));
+    return damaged(source, "cannot read {}: {}", path, std::strerror(errno));
   if (offset > uint64_t(status.st_size) || expected > uint64_t(status.st_size) - offset)
-    damaged("tensor '{}' lies at bytes {} to {} of {}, which has {}", proto.name(), offset,
-            offset + expected, path, status.st_size);
+    return damaged(source, "tensor '{}' lies at bytes {} to {} of {}, which has {}", proto.name(),
+                   offset, offset + expected, path, status.st_size);
   bytes.resize(expected);
   std::ifstream file(path, std::ios::binary);
   if (!file.seekg(int64_t(offset)) || !file.read(bytes.data(), int64_t(expected)))
-    damaged("cannot read {}", path);
+    return damaged(source, "cannot read {}", path);
   return bytes;
 }
 
-static Tensor readTensor(const ::onnx::TensorProto &proto, const Source &source) {
+static std::optional<Tensor> readTensor(const ::onnx::TensorProto &proto, const Source &source) {
   Tensor tensor;
   size_t bytes = elementBytes(proto.data_type());
   if (bytes == 0)
-    damaged("tensor '{}' has the element type {}, expected floating-point numbers or integers",
-            proto.name(), proto.data_type());
+    return damaged(
+        source, "tensor '{}' has the element type {}, expected floating-point numbers or integers",
+        proto.name(), proto.data_type());
   tensor.isFloat = isFloatType(proto.data_type());
   int64_t elements = 1, total = 0;
   for (int64_t size : proto.dims()) {
     if (size < 0 || __builtin_mul_overflow(elements, size, &elements))
-      damaged("tensor '{}' has the impossible size {}", proto.name(), size);
+      return damaged(source, "tensor '{}' has the impossible size {}", proto.name(), size);
     tensor.dims.push_back(size);
   }
   if (__builtin_mul_overflow(elements, int64_t(bytes), &total))
-    damaged("tensor '{}' has {} elements", proto.name(), elements);
+    return damaged(source, "tensor '{}' has {} elements", proto.name(), elements);
   if (proto.data_location() == ::onnx::TensorProto::EXTERNAL) {
-    decodeRaw(readExternal(proto, source, uint64_t(total)), proto.data_type(), tensor);
+    std::optional<std::string> bytesElsewhere = readExternal(proto, source, uint64_t(total));
+    if (!bytesElsewhere)
+      return std::nullopt;
+    decodeRaw(*bytesElsewhere, proto.data_type(), tensor);
   } else if (proto.has_raw_data()) {
     if (int64_t(proto.raw_data().size()) != total)
-      damaged("tensor '{}' has {} bytes, expected {}", proto.name(), proto.raw_data().size(),
-              total);
+      return damaged(source, "tensor '{}' has {} bytes, expected {}", proto.name(),
+                     proto.raw_data().size(), total);
     decodeRaw(proto.raw_data(), proto.data_type(), tensor);
   } else {
     decodeFields(proto, tensor);
   }
   if (tensor.elements() != elements)
-    damaged("tensor '{}' has {} values, expected {}", proto.name(), tensor.elements(), elements);
+    return damaged(source, "tensor '{}' has {} values, expected {}", proto.name(),
+                   tensor.elements(), elements);
   return tensor;
 }
 
-static Node readNode(const ::onnx::NodeProto &proto, const Source &source) {
+static std::optional<Node> readNode(const ::onnx::NodeProto &proto, const Source &source) {
   Node node{proto.op_type(), proto.domain(), proto.name(), {}, {}, {}};
   node.inputs.assign(proto.input().begin(), proto.input().end());
   node.outputs.assign(proto.output().begin(), proto.output().end());
@@ -240,8 +243,11 @@ static Node readNode(const ::onnx::NodeProto &proto, const Source &source) {
     attribute.s = from.s();
     attribute.ints.assign(from.ints().begin(), from.ints().end());
     attribute.floats.assign(from.floats().begin(), from.floats().end());
-    if (from.has_t())
+    if (from.has_t()) {
       attribute.tensor = readTensor(from.t(), source);
+      if (!attribute.tensor)
+        return std::nullopt;
+    }
     node.attributes[from.name()] = std::move(attribute);
   }
   return node;
@@ -262,19 +268,24 @@ static Port readPort(const ::onnx::ValueInfoProto &proto) {
   return port;
 }
 
-static Graph readModel(const ::onnx::ModelProto &model, const Source &source) {
+static std::optional<Graph> readModel(const ::onnx::ModelProto &model, const Source &source) {
   Graph graph;
   for (const auto &set : model.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx")
       graph.opset = set.version();
   if (!model.has_graph() || graph.opset == 0)
-    damaged("it is no ONNX model: it has no graph, or does not say which operators it uses");
+    return damaged(source,
+                   "it is no ONNX model: it has no graph, or does not say which operators it uses");
   if (graph.opset < kOldestOpset || graph.opset > kNewestOpset)
-    damaged("it uses opset {}, expected {} to {}: export it with opset_version=18", graph.opset,
-            kOldestOpset, kNewestOpset);
+    return damaged(source, "it uses opset {}, expected {} to {}: export it with opset_version=18",
+                   graph.opset, kOldestOpset, kNewestOpset);
   graph.producer = model.producer_name();
-  for (const auto &tensor : model.graph().initializer())
-    graph.initializers[tensor.name()] = readTensor(tensor, source);
+  for (const auto &proto : model.graph().initializer()) {
+    std::optional<Tensor> tensor = readTensor(proto, source);
+    if (!tensor)
+      return std::nullopt;
+    graph.initializers[proto.name()] = std::move(*tensor);
+  }
   std::set<std::string> known;
   for (const auto &[name, tensor] : graph.initializers)
     known.insert(name);
@@ -287,20 +298,22 @@ static Graph readModel(const ::onnx::ModelProto &model, const Source &source) {
   for (const auto &output : model.graph().output())
     graph.outputs.push_back(readPort(output));
   for (const auto &proto : model.graph().node()) {
-    graph.nodes.push_back(readNode(proto, source));
-    const Node &node = graph.nodes.back();
+    std::optional<Node> read = readNode(proto, source);
+    if (!read)
+      return std::nullopt;
+    const Node &node = graph.nodes.emplace_back(std::move(*read));
     for (const std::string &input : node.inputs)
       if (!input.empty() && !known.count(input))
-        damaged("node '{}' ({}) reads '{}', which nothing before it computes", node.name, node.op,
-                input);
+        return damaged(source, "node '{}' ({}) reads '{}', which nothing before it computes",
+                       node.name, node.op, input);
     for (const std::string &output : node.outputs)
       if (!output.empty() && !known.insert(output).second)
-        damaged("node '{}' ({}) computes '{}', which is computed already", node.name, node.op,
-                output);
+        return damaged(source, "node '{}' ({}) computes '{}', which is computed already", node.name,
+                       node.op, output);
   }
   for (const Port &output : graph.outputs)
     if (!known.count(output.name))
-      damaged("nothing computes the output '{}'", output.name);
+      return damaged(source, "nothing computes the output '{}'", output.name);
   return graph;
 }
 
@@ -318,12 +331,11 @@ std::optional<Graph> netc::frontend::onnx::readGraph(const std::string &path, st
     error = fmt::format("{}: no ONNX model, or a damaged one: it does not parse as protobuf", path);
     return std::nullopt;
   }
-  try {
-    return readModel(model, {path.substr(0, path.rfind('/') + 1)});
-  } catch (const Damage &damage) {
-    error = fmt::format("{}: {}", path, damage.text);
-    return std::nullopt;
-  }
+  std::string why;
+  std::optional<Graph> graph = readModel(model, {path.substr(0, path.rfind('/') + 1), why});
+  if (!graph)
+    error = fmt::format("{}: {}", path, why);
+  return graph;
 }
 
 #endif
