@@ -16,6 +16,12 @@
 
 namespace netc::runtime {
 
+/// Values [begin, end) of an array.
+struct ValueRange {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+};
+
 /// Calls are collective: every process makes the same ones in the same order. They fail with an
 /// Error that names the rank.
 class Communicator {
@@ -35,6 +41,16 @@ public:
   virtual void sumNodes(std::span<float *const> own, int64_t shards, int64_t count) = 0;
   virtual void sumNodes(std::span<double *const> own, int64_t shards, int64_t count) = 0;
 
+  /// As sumNodes, of some ranges of the values, while the process goes on. Sums are begun in one
+  /// order by all processes. The values, and own[0], must stay until `finishSums`. `ranges` are
+  /// copied.
+  virtual void beginSum(std::span<float *const> own, std::span<const ValueRange> ranges,
+                        int64_t shards) = 0;
+  /// Moves on the sums that were begun, without waiting.
+  virtual void advanceSums() = 0;
+  /// Waits for the sums that were begun; they are in own[0] of every process.
+  virtual void finishSums() = 0;
+
   /// Every process gets rank 0's bytes.
   virtual void broadcast(void *bytes, uint64_t size) = 0;
 
@@ -52,6 +68,9 @@ public:
   unsigned size() const override { return 1; }
   void sumNodes(std::span<float *const>, int64_t, int64_t) override {}
   void sumNodes(std::span<double *const>, int64_t, int64_t) override {}
+  void beginSum(std::span<float *const>, std::span<const ValueRange>, int64_t) override {}
+  void advanceSums() override {}
+  void finishSums() override {}
   std::string host() const override { return "this machine"; }
   void broadcast(void *, uint64_t) override {}
   std::vector<std::string> gather(const std::string &bytes) override { return {bytes}; }

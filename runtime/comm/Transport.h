@@ -29,6 +29,14 @@ typedef struct NetcTransport {
      `receive` by p, receive_bytes[p] of it. At most 1 GiB in all. */
   void (*exchange)(const void *send, const uint64_t *send_bytes, void *receive,
                    const uint64_t *receive_bytes);
+  /* The same two, while the process goes on: the buffers stay as they are until the request is
+     done. All processes begin their exchanges in one order, and their gathers; calls of other kinds
+     may come in between. */
+  void *(*begin_exchange)(const void *send, const uint64_t *send_bytes, void *receive,
+                          const uint64_t *receive_bytes);
+  void *(*begin_gather)(const void *bytes, uint64_t size, void *all);
+  /* 1: the request is done, and gone. 0: it is not; with `wait` there is no 0. */
+  int (*complete)(void *request, int wait);
   void (*barrier)(void);
   /* Ends all processes with this exit code; does not return. */
   void (*abort)(int code);

@@ -109,6 +109,139 @@ void TransportCommunicator::sumNodes(std::span<double *const> own, int64_t shard
   sum(own, shards, count);
 }
 
+//===----------------------------------------------------------------------===//
+// Sums that go on while the process computes
+//===----------------------------------------------------------------------===//
+
+// Sums that are under way at once: more would take more buffers and move no faster.
+static constexpr size_t mostRunning = 4;
+
+/// One sum: parts are exchanged, this process's part is added, sums are gathered.
+class TransportCommunicator::RunningSum {
+public:
+  void set(std::span<float *const> nodes, std::span<const ValueRange> of, int64_t shardCount) {
+    own.assign(nodes.begin(), nodes.end());
+    ranges.assign(of.begin(), of.end());
+    shards = shardCount;
+    count = 0;
+    for (const ValueRange &range : ranges)
+      count += range.size();
+  }
+
+  void beginExchange(const NetcTransport &transport);
+  /// Begins the gather when the exchange is done; false: it is not.
+  bool beginGather(const NetcTransport &transport, bool wait);
+  /// False: the gather is not done.
+  bool finish(const NetcTransport &transport, bool wait);
+  bool isGathering = false;
+
+private:
+  std::vector<float *> own;
+  std::vector<ValueRange> ranges;
+  int64_t shards = 1, count = 0, part = 0;
+  std::vector<float> send, receive, sums;
+  void *request = nullptr;
+};
+
+/// Values of all ranges, one after the other, to or from `packed`.
+template <typename Copy>
+static void forRanges(const std::vector<ValueRange> &ranges, float *packed, Copy copy) {
+  for (const ValueRange &range : ranges) {
+    copy(range, packed);
+    packed += range.size();
+  }
+}
+
+void TransportCommunicator::RunningSum::beginExchange(const NetcTransport &transport) {
+  int64_t processes = transport.size;
+  auto nodes = int64_t(own.size());
+  part = (count + processes - 1) / processes;
+  sums.resize(size_t(part * processes)); // packed values of a node, until sums lie there
+  send.resize(size_t(nodes * part * processes));
+  for (int64_t node = 0; node < nodes; ++node) {
+    float *packed = nodes == 1 ? send.data() : sums.data();
+    forRanges(ranges, packed, [&](const ValueRange &range, float *into) {
+      std::copy(own[size_t(node)] + range.begin, own[size_t(node)] + range.end, into);
+    });
+    for (int64_t q = 0; q < processes && nodes > 1; ++q) // process q gets its part of each node
+      std::copy_n(packed + q * part, part, send.data() + (q * nodes + node) * part);
+  }
+  std::vector<uint64_t> sentBytes(transport.size, uint64_t(nodes * part) * sizeof(float)), gotBytes;
+  uint64_t parts = 0;
+  for (unsigned p = 0; p < transport.size; ++p) {
+    uint64_t others = nodesOf(p, transport.size, shards).size();
+    gotBytes.push_back(others * uint64_t(part) * sizeof(float));
+    parts += others;
+  }
+  receive.resize(parts * uint64_t(part));
+  isGathering = false;
+  request =
+      transport.begin_exchange(send.data(), sentBytes.data(), receive.data(), gotBytes.data());
+}
+
+bool TransportCommunicator::RunningSum::beginGather(const NetcTransport &transport, bool wait) {
+  if (!transport.complete(request, wait))
+    return false;
+  const float *sum = addParts(receive.data(), transport.size, shards, part);
+  request = transport.begin_gather(sum, uint64_t(part) * sizeof(float), sums.data());
+  isGathering = true;
+  return true;
+}
+
+bool TransportCommunicator::RunningSum::finish(const NetcTransport &transport, bool wait) {
+  if (!transport.complete(request, wait))
+    return false;
+  forRanges(ranges, sums.data(), [&](const ValueRange &range, const float *packed) {
+    std::copy_n(packed, range.size(), own[0] + range.begin);
+  });
+  return true;
+}
+
+TransportCommunicator::TransportCommunicator(const NetcTransport &transport)
+    : transport(transport) {}
+TransportCommunicator::~TransportCommunicator() = default;
+
+void TransportCommunicator::beginSum(std::span<float *const> own,
+                                     std::span<const ValueRange> ranges, int64_t shards) {
+  if (size() == 1 || ranges.empty())
+    return;
+  std::unique_ptr<RunningSum> sum = std::make_unique<RunningSum>();
+  if (!idle.empty()) {
+    sum = std::move(idle.front());
+    idle.pop_front();
+  }
+  sum->set(own, ranges, shards);
+  waiting.push_back(std::move(sum));
+  moveOn(/*wait=*/false);
+}
+
+/// Exchanges and gathers are begun in the order of the sums, whatever ends first.
+void TransportCommunicator::moveOn(bool wait) {
+  for (const std::unique_ptr<RunningSum> &sum : running)
+    if (!sum->isGathering && !sum->beginGather(transport, wait))
+      break;
+  while (!running.empty() && running.front()->isGathering &&
+         running.front()->finish(transport, wait)) {
+    idle.push_back(std::move(running.front()));
+    running.pop_front();
+  }
+  while (!waiting.empty() && running.size() < mostRunning) {
+    waiting.front()->beginExchange(transport);
+    running.push_back(std::move(waiting.front()));
+    waiting.pop_front();
+  }
+}
+
+void TransportCommunicator::advanceSums() {
+  if (!running.empty())
+    moveOn(/*wait=*/false);
+}
+
+void TransportCommunicator::finishSums() {
+  while (!running.empty())
+    moveOn(/*wait=*/true);
+}
+
 std::vector<std::string> TransportCommunicator::gather(const std::string &bytes) {
   uint64_t length = bytes.size();
   std::vector<uint64_t> lengths(size());

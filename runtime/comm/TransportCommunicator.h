@@ -5,19 +5,27 @@
 #include "runtime/comm/Communicator.h"
 #include "runtime/comm/Transport.h"
 
+#include <deque>
+#include <memory>
+
 namespace netc::runtime {
 
 /// The processes of a transport. Sums are made by all of them: each adds a part of the values, in
 /// the order of the tree, and gives it to the others.
 class TransportCommunicator final : public Communicator {
 public:
-  explicit TransportCommunicator(const NetcTransport &transport) : transport(transport) {}
+  explicit TransportCommunicator(const NetcTransport &transport);
+  ~TransportCommunicator() override;
 
   unsigned rank() const override { return transport.rank; }
   unsigned size() const override { return transport.size; }
   std::string host() const override { return transport.host; }
   void sumNodes(std::span<float *const> own, int64_t shards, int64_t count) override;
   void sumNodes(std::span<double *const> own, int64_t shards, int64_t count) override;
+  void beginSum(std::span<float *const> own, std::span<const ValueRange> ranges,
+                int64_t shards) override;
+  void advanceSums() override;
+  void finishSums() override;
   void broadcast(void *bytes, uint64_t size) override { transport.broadcast(bytes, size); }
   std::vector<std::string> gather(const std::string &bytes) override;
   void barrier() override { transport.barrier(); }
@@ -28,7 +36,13 @@ private:
   template <typename T>
   void sumBlock(std::span<T *const> own, int64_t shards, int64_t begin, int64_t count);
 
+  class RunningSum;
+  void moveOn(bool wait);
+
   const NetcTransport &transport;
+  /// Those that wait to be begun, those that were, and those that are through and whose buffers
+  /// serve others.
+  std::deque<std::unique_ptr<RunningSum>> waiting, running, idle;
   std::vector<char> sent, got, sums; ///< of a block; kept, because fresh pages cost more than sums
 };
 

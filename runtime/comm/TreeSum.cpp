@@ -27,10 +27,10 @@ template <typename T> struct Addition {
 } // namespace
 
 template <typename T>
-void TreeSum<T>::addScaled(T *into, const T *values, T share, bool isFirst,
+void TreeSum<T>::addScaled(T *into, const T *values, T share, bool isFirst, int64_t size,
                            ThreadPool &pool) const {
-  Addition<T> addition{into, values, share, isFirst, count};
-  pool.run((count + chunk - 1) / chunk,
+  Addition<T> addition{into, values, share, isFirst, size};
+  pool.run((size + chunk - 1) / chunk,
            [](void *context, unsigned, int64_t begin, int64_t end) {
              const auto &addition = *static_cast<const Addition<T> *>(context);
              addition.apply(begin * chunk, std::min(addition.count, end * chunk));
@@ -57,20 +57,49 @@ template <typename T> void TreeSum<T>::allocate() {
     sums.push_back(memory.as<T>() + int64_t(i) * count);
 }
 
-template <typename T> void TreeSum<T>::add(const T *values, T share, ThreadPool &pool) {
+template <typename T>
+std::vector<typename TreeSum<T>::Step>
+TreeSum<T>::stepsOfNext(std::vector<ShardNode> &after) const {
+  after = nodes;
   int64_t shard = nodes.empty() ? run.first : nodes.back().end;
   ShardNode node{shard, shard + 1};
   bool isWaitedFor = !nodes.empty() && isAddition(nodes.back(), node, run.shards);
-  size_t place = nodes.size() - isWaitedFor;
-  addScaled(sums[place], values, share, !isWaitedFor, pool);
-  if (!isWaitedFor)
-    return nodes.push_back(node);
-  nodes.back().end = node.end;
-  ShardNode last = nodes.back();
-  nodes.pop_back();
-  appendNode(nodes, last, run.shards, [&](size_t into, size_t from) {
-    addScaled(sums[into], sums[from], T(1), false, pool);
-  });
+  std::vector<Step> steps{{nodes.size() - isWaitedFor, std::nullopt, !isWaitedFor}};
+  if (!isWaitedFor) {
+    after.push_back(node);
+    return steps;
+  }
+  ShardNode last = after.back();
+  last.end = node.end;
+  after.pop_back();
+  appendNode(after, last, run.shards,
+             [&](size_t into, size_t from) { steps.push_back({into, from, false}); });
+  return steps;
+}
+
+template <typename T>
+void TreeSum<T>::addPart(const T *values, T share, ValueRange part, ThreadPool &pool) {
+  std::vector<ShardNode> after;
+  for (const Step &step : stepsOfNext(after)) {
+    const T *from = step.from ? sums[*step.from] : values;
+    addScaled(sums[step.into] + part.begin, from ? from + part.begin : nullptr,
+              step.from ? T(1) : share, step.isFirst, part.size(), pool);
+  }
+}
+
+template <typename T> void TreeSum<T>::endParts() {
+  std::vector<ShardNode> after;
+  stepsOfNext(after);
+  nodes = std::move(after);
+}
+
+template <typename T> void TreeSum<T>::add(const T *values, T share, ThreadPool &pool) {
+  addPart(values, share, {0, count}, pool);
+  endParts();
+}
+
+template <typename T> std::span<T *const> TreeSum<T>::ownSums() const {
+  return {sums.data(), nodesWithin(run.first, run.first + run.own, run.shards).size()};
 }
 
 template <typename T> T *TreeSum<T>::finish(Communicator &communicator) {

@@ -7,6 +7,7 @@
 #include "runtime/system/Memory.h"
 #include "runtime/system/ThreadPool.h"
 
+#include <optional>
 #include <vector>
 
 namespace netc::runtime {
@@ -32,13 +33,31 @@ public:
   /// The next shard's values, times `share`; null: zeros, of a shard without images. The bits do
   /// not depend on the threads of `pool`.
   void add(const T *values, T share, ThreadPool &pool);
+  /// As `add`, of values [begin, end) alone: the next shard stays the next one until `endParts`.
+  void addPart(const T *values, T share, ValueRange part, ThreadPool &pool);
+  /// After all parts of a shard.
+  void endParts();
+  /// Where the sums lie that this process makes of all its shards, one after the other.
+  std::span<T *const> ownSums() const;
+  /// The sum over all shards, once the others' sums were added.
+  const T *total() const { return sums[0]; }
+
   /// After the last shard of this process: the sum over all shards of all processes.
   T *finish(Communicator &communicator);
 
 private:
   /// Copies that wait at the same time.
   static size_t copies(ShardRun run);
-  void addScaled(T *into, const T *values, T share, bool isFirst, ThreadPool &pool) const;
+  /// One addition of a shard that comes.
+  struct Step {
+    size_t into;
+    std::optional<size_t> from; ///< a sum; nothing: the shard's values
+    bool isFirst;
+  };
+  /// What the next shard adds, and `nodes` after it.
+  std::vector<Step> stepsOfNext(std::vector<ShardNode> &after) const;
+  void addScaled(T *into, const T *values, T share, bool isFirst, int64_t size,
+                 ThreadPool &pool) const;
 
   ShardRun run;
   int64_t count;

@@ -6,62 +6,51 @@
 
 namespace netc::runtime {
 
-namespace {
-/// Bytes [begin, end) of GRADIENTS that a command writes.
-struct Write {
-  uint64_t begin, end, command;
-};
-} // namespace
-
-static std::vector<Write> gradientWrites(const NetcModel &model, const NetcProgram &step) {
-  std::vector<Write> writes;
+GradientWrites::GradientWrites(const NetcModel &model, const NetcProgram &step) {
   for (uint64_t i = 0; i < step.command_count; ++i) {
     const NetcCommand &command = step.commands[i];
     for (uint32_t b = 0; b < command.buffer_count; ++b) {
       const NetcBuffer &buffer = model.buffers[command.first_buffer + b];
-      if (buffer.space == NETC_SPACE_GRADIENTS && buffer.flags & NETC_BUFFER_WRITTEN)
-        writes.push_back({buffer.offset, buffer.offset + buffer.bytes_fixed, i});
+      if (buffer.space != NETC_SPACE_GRADIENTS || !(buffer.flags & NETC_BUFFER_WRITTEN))
+        continue;
+      auto begin = int64_t(buffer.offset / sizeof(float));
+      auto size = int64_t(buffer.bytes_fixed / sizeof(float));
+      writes.push_back({begin, begin + size, i});
+      longest = std::max(longest, size);
     }
   }
   std::sort(writes.begin(), writes.end(),
             [](const Write &a, const Write &b) { return a.begin < b.begin; });
-  return writes;
 }
 
-/// The trainable parameters by the last command that writes their gradients.
-static std::multimap<uint64_t, const ParameterInfo *>
-byLastCommand(const NetcModel &model, const NetcProgram &step, const ModelInfo &info) {
-  std::vector<Write> writes = gradientWrites(model, step);
-  uint64_t longest = 0;
-  for (const Write &write : writes)
-    longest = std::max(longest, write.end - write.begin);
-  std::multimap<uint64_t, const ParameterInfo *> result;
-  for (const ParameterInfo &parameter : info.parameters) {
-    if (!parameter.trainable)
-      continue;
-    uint64_t begin = parameter.offset, end = begin + parameter.bytes(), last = 0;
-    uint64_t from = begin > longest ? begin - longest : 0;
-    auto next = std::lower_bound(writes.begin(), writes.end(), from,
-                                 [](const Write &write, uint64_t at) { return write.begin < at; });
-    for (; next != writes.end() && next->begin < end; ++next)
-      if (next->end > begin)
-        last = std::max(last, next->command);
-    result.emplace(last, &parameter);
-  }
-  return result;
+uint64_t GradientWrites::last(GradientBucket::Range range) const {
+  uint64_t last = 0;
+  auto next = std::lower_bound(writes.begin(), writes.end(), range.begin - longest,
+                               [](const Write &write, int64_t at) { return write.begin < at; });
+  for (; next != writes.end() && next->begin < range.end; ++next)
+    if (next->end > range.begin)
+      last = std::max(last, next->command);
+  return last;
 }
 
 std::vector<GradientBucket> gradientBuckets(const NetcModel &model, const NetcProgram &step,
                                             const ModelInfo &info, uint64_t leastBytes) {
   std::vector<GradientBucket> buckets;
+  GradientWrites writes(model, step);
+  std::multimap<uint64_t, GradientBucket::Range> byCommand;
+  for (const ParameterInfo &parameter : info.parameters) {
+    auto begin = int64_t(parameter.offset / sizeof(float));
+    GradientBucket::Range range{begin, begin + parameter.elements()};
+    if (parameter.trainable)
+      byCommand.emplace(writes.last(range), range);
+  }
   bool isFull = true;
-  for (const auto &[command, parameter] : byLastCommand(model, step, info)) {
+  for (const auto &[command, range] : byCommand) {
     if (isFull)
       buckets.emplace_back();
     GradientBucket &bucket = buckets.back();
-    int64_t begin = int64_t(parameter->offset / sizeof(float));
-    bucket.ranges.push_back({begin, begin + parameter->elements()});
-    bucket.count += parameter->elements();
+    bucket.ranges.push_back(range);
+    bucket.count += range.size();
     bucket.command = command;
     isFull = uint64_t(bucket.count) * sizeof(float) >= leastBytes;
   }

@@ -21,6 +21,22 @@ struct GradientBucket {
   uint64_t command = 0; ///< of the step; after it all of these gradients are final
 };
 
+/// Which commands of a step write which gradients.
+class GradientWrites {
+public:
+  GradientWrites(const NetcModel &model, const NetcProgram &step);
+  /// The last command that writes within `range`.
+  uint64_t last(GradientBucket::Range range) const;
+
+private:
+  struct Write {
+    int64_t begin, end; ///< floats
+    uint64_t command;
+  };
+  std::vector<Write> writes; ///< by `begin`
+  int64_t longest = 0;
+};
+
 /// The gradients of all trainable parameters in the order in which `step` finishes them, in buckets
 /// of at least `leastBytes`; the last may have fewer. A parameter is not divided.
 std::vector<GradientBucket> gradientBuckets(const NetcModel &model, const NetcProgram &step,

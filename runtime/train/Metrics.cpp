@@ -87,6 +87,8 @@ void Metrics::append(const EpochRecord &record) const {
   }
   json["images_per_s"] = record.imagesPerSecond;
   json["seconds"] = record.seconds;
+  if (record.communicationSeconds)
+    json["communication_seconds"] = *record.communicationSeconds;
   if (record.validation)
     json["val_seconds"] = record.validationSeconds;
   json["curve"] = pointsJson(record.curve);

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,9 @@ struct EpochRecord {
   Quality quality; ///< of training, of a model that does not classify
   const Accuracy *validation = nullptr;
   double imagesPerSecond = 0, seconds = 0, validationSeconds = 0;
+  /// Of several processes: what rank 0 spent of `seconds` on communication and waiting, instead of
+  /// computing.
+  std::optional<double> communicationSeconds = {};
   int64_t corrupt = 0;           ///< training images that did not decode so far
   std::vector<CurvePoint> curve; ///< of the epoch's steps
 };

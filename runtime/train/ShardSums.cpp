@@ -3,12 +3,35 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/base/Progress.h"
+#include "runtime/exec/GradientBuckets.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace netc::runtime {
 
 static constexpr int64_t figureCount = 7;
+
+// Gradients that are added over processes together: enough that the start of a message does not
+// count, and no more than keeps a process's part in a cache.
+static constexpr uint64_t leastPieceBytes = uint64_t(4) << 20;
+static constexpr int64_t mostPieceValues = int64_t(2) << 20;
+
+namespace {
+/// Adds its lifetime to `seconds`.
+class Stopwatch {
+public:
+  explicit Stopwatch(double &seconds) : seconds(seconds) {}
+  ~Stopwatch() { seconds += std::chrono::duration<double>(Clock::now() - start).count(); }
+  Stopwatch(const Stopwatch &) = delete;
+
+private:
+  using Clock = std::chrono::steady_clock;
+  double &seconds;
+  const Clock::time_point start = Clock::now();
+};
+} // namespace
 
 /// As numbers that can be added; counts are exact in a double.
 static std::vector<double> packed(const StepFigures &of) {
@@ -76,6 +99,14 @@ void ShardSums::allocate() {
   if (uint64_t available = availableMemory(); bytes() > available)
     fail("the sums over {} take {}, only {} available: fewer --shards take less",
          counted(run.shards, "shard"), describeBytes(bytes()), shortBytes(available));
+  makePieces();
+  watch.after = [this](uint64_t command) {
+    while (begun < pieces.size() && pieces[begun].command <= command)
+      beginPiece(executor.at<float>(NETC_SPACE_GRADIENTS), watchedShare);
+    Stopwatch stopwatch(seconds);
+    communicator.advanceSums();
+    return true;
+  };
   gradientSums.allocate();
   statisticSums.allocate();
   figureSums.allocate();
@@ -96,8 +127,39 @@ static void copyStatistics(const Executor &executor,
   }
 }
 
+/// The order is that of the ordinary step: processes may use different versions of it.
+void ShardSums::makePieces() {
+  const NetcModel &model = executor.model();
+  GradientWrites writes(model, executor.table(Program::Step));
+  for (const GradientBucket &bucket :
+       gradientBuckets(model, model.step, executor.info(), leastPieceBytes)) {
+    uint64_t command = 0;
+    std::vector<ValueRange> ranges;
+    int64_t size = 0;
+    auto end = [&] {
+      if (size)
+        pieces.push_back({std::exchange(ranges, {}), command});
+      size = 0;
+    };
+    for (GradientBucket::Range range : bucket.ranges) {
+      command = std::max(command, writes.last(range));
+      for (int64_t at = range.begin; at < range.end;) {
+        int64_t next = std::min(range.end, at + mostPieceValues - size);
+        ranges.push_back({at, next});
+        size += next - at;
+        at = next;
+        if (size == mostPieceValues)
+          end();
+      }
+    }
+    end();
+  }
+}
+
 void ShardSums::begin(int64_t images) {
   batchImages = images;
+  begun = 0;
+  taken = 0;
   if (run.shards == 1)
     return;
   gradientSums.begin();
@@ -106,25 +168,55 @@ void ShardSums::begin(int64_t images) {
   copyStatistics(executor, statistics, before, /*toExecutor=*/false);
 }
 
+float ShardSums::shareOf(int64_t images) const {
+  return float(double(images) / double(batchImages));
+}
+
+/// The next piece of the last shard: added here, then over processes. `gradients` null: zeros.
+void ShardSums::beginPiece(const float *gradients, float share) {
+  const Piece &piece = pieces[begun++];
+  for (const ValueRange &range : piece.ranges)
+    gradientSums.addPart(gradients, share, range, executor.threads());
+  Stopwatch stopwatch(seconds);
+  communicator.beginSum(gradientSums.ownSums(), piece.ranges, run.shards);
+}
+
+/// On a device with memory of its own a step's launches are not interrupted.
+const Watch *ShardSums::watchNext(int64_t images) {
+  if (communicator.size() == 1 || taken + 1 < run.own || !executor.device().usesMachineMemory() ||
+      executor.table(Program::Step).section_count > 1)
+    return nullptr;
+  watchedShare = shareOf(images);
+  return &watch;
+}
+
 void ShardSums::take(int64_t images, const StepFigures &of) {
   ThreadPool &pool = executor.threads();
+  bool isLast = ++taken == run.own;
   figureSums.add(packed(of).data(), 1, pool);
-  if (images == 0) {
-    gradientSums.add(nullptr, 0, pool);
-    statisticSums.add(nullptr, 0, pool);
-    return;
+  float share = shareOf(images);
+  const float *gradients = images ? executor.at<float>(NETC_SPACE_GRADIENTS) : nullptr;
+  if (isLast) {
+    while (begun < pieces.size())
+      beginPiece(gradients, share);
+    gradientSums.endParts();
+  } else {
+    gradientSums.add(gradients, share, pool);
   }
-  float share = float(double(images) / double(batchImages));
-  gradientSums.add(executor.at<float>(NETC_SPACE_GRADIENTS), share, pool);
+  if (images == 0)
+    return statisticSums.add(nullptr, 0, pool);
   copyStatistics(executor, statistics, after, /*toExecutor=*/false);
   statisticSums.add(after.data(), 1, pool);
   copyStatistics(executor, statistics, before, /*toExecutor=*/true);
 }
 
 StepFigures ShardSums::finish() {
-  const float *gradients = gradientSums.finish(communicator);
-  std::copy_n(gradients, gradientElements(executor.model()),
-              executor.at<float>(NETC_SPACE_GRADIENTS));
+  Stopwatch stopwatch(seconds);
+  communicator.finishSums();
+  float *gradients = executor.at<float>(NETC_SPACE_GRADIENTS);
+  for (const Piece &piece : pieces)
+    for (const ValueRange &range : piece.ranges)
+      std::copy_n(gradientSums.total() + range.begin, range.size(), gradients + range.begin);
   const float *sums = statisticSums.finish(communicator);
   float filled = float(std::min(run.shards, batchImages)); // shards that have images
   std::transform(sums, sums + statisticElements, after.begin(),

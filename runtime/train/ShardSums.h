@@ -6,6 +6,7 @@
 #include "runtime/evaluate/Losses.h"
 #include "runtime/exec/Executor.h"
 
+#include <utility>
 #include <vector>
 
 namespace netc::runtime {
@@ -40,6 +41,14 @@ public:
   /// Makes room for the sums. Fails where there is none, with the bytes needed and available.
   void allocate();
 
+  /// How to watch the step of this process's next shard, of `images`: where there are several
+  /// processes, the last shard's gradients are added over them as the backward pass finishes them.
+  /// Null: it need not be watched.
+  const Watch *watchNext(int64_t images);
+  /// Seconds that this process spent on communication and waiting instead of computing since the
+  /// last call.
+  double takeSeconds() { return std::exchange(seconds, 0); }
+
   /// Before the first step of a batch of `images`.
   void begin(int64_t images);
   /// After the step of this process's next shard, of `images`; takes its gradients and statistics,
@@ -49,6 +58,15 @@ public:
   StepFigures finish();
 
 private:
+  /// Gradients that are added over processes together.
+  struct Piece {
+    std::vector<ValueRange> ranges;
+    uint64_t command; ///< of the step in use; after it the gradients are final
+  };
+  void makePieces();
+  void beginPiece(const float *gradients, float share);
+  float shareOf(int64_t images) const;
+
   Executor &executor;
   Communicator &communicator;
   const ShardRun run;
@@ -58,6 +76,12 @@ private:
   std::vector<float> before, after; ///< the statistics when the batch began, and after a shard
   TreeSum<float> gradientSums, statisticSums;
   TreeSum<double> figureSums;
+  std::vector<Piece> pieces; ///< in an order that all processes have
+  size_t begun = 0;          ///< pieces of this batch
+  int64_t taken = 0;         ///< shards of this batch
+  float watchedShare = 0;
+  Watch watch;
+  double seconds = 0;
 };
 
 } // namespace netc::runtime

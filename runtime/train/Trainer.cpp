@@ -121,7 +121,7 @@ StepFigures Training::runStep(const Batch &batch) {
   executor.bind(NETC_SPACE_LABELS, batch.labels);
   if (batch.targets)
     executor.bind(NETC_SPACE_TARGETS, batch.targets);
-  executor.run(Program::Step, batch.n);
+  executor.run(Program::Step, batch.n, shards.count() > 1 ? shards.watchNext(batch.n) : nullptr);
   // The step may only have begun: the next batch travels meanwhile.
   if (const Batch *next = loader->ahead()) {
     executor.device().sendAhead(NETC_SPACE_INPUT, next->input, next->n);

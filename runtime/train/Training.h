@@ -72,7 +72,7 @@ private:
   void requireFinite() const;
   bool endEpoch();
   bool validate(EpochRecord &record);
-  EpochRecord recordOfTraining() const;
+  EpochRecord recordOfTraining();
   void printEpoch(const EpochRecord &record, const std::string &trained);
 
   // TrainingFiles.cpp

@@ -27,7 +27,7 @@ void Training::requireFinite() const {
 }
 
 /// What training left in the position for the record of the epoch that ends.
-EpochRecord Training::recordOfTraining() const {
+EpochRecord Training::recordOfTraining() {
   EpochRecord record;
   record.epoch = position.epoch + 1;
   record.step = position.step;
@@ -37,6 +37,8 @@ EpochRecord Training::recordOfTraining() const {
   record.quality = position.quality;
   record.seconds = position.curve.seconds;
   record.imagesPerSecond = double(position.curve.epochImages) / std::max(1e-9, record.seconds);
+  if (double seconds = shards.takeSeconds(); communicator.size() > 1)
+    record.communicationSeconds = seconds;
   return record;
 }
 
@@ -77,7 +79,10 @@ void Training::printEpoch(const EpochRecord &record, const std::string &trained)
   else if (data.validation)
     output.print("  validation loss {:.4f}  top-1 {:.2f}%", lastAccuracy.loss(),
                  lastAccuracy.top1() * 100);
-  output.print("  {:.1f} s{}\n", record.seconds,
+  std::string waited;
+  if (record.communicationSeconds)
+    waited = fmt::format(" ({:.1f} s of it communication)", *record.communicationSeconds);
+  output.print("  {:.1f} s{}{}\n", record.seconds, waited,
                data.validation ? fmt::format(" + validation {:.1f} s", record.validationSeconds)
                                : std::string());
   output.flush();

@@ -101,6 +101,12 @@ def records(folder):
     return [{key: value for key, value in line.items() if "second" not in key and key != "images_per_s"} for line in lines]
 
 
+def communication(folder):
+    """metrics.jsonl of several processes says how long rank 0 did not compute."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [("share of communication in an epoch", max(line["communication_seconds"] / line["seconds"] for line in lines), 1)]
+
+
 def same_run(one, other):
     return [*same_files(one, other), ("records that differ", int(records(one) != records(other)), 0.5)]
 
@@ -112,7 +118,7 @@ def same_bytes(optimizer):
     claims = []
     for processes, threads in ((1, 1), (2, 1), (2, 2), (4, 1)):
         claims += same_run(alone, train(model, f"{processes}x{threads}", processes, threads=threads))
-    return claims
+    return [*claims, *communication(alone.with_name("4x1"))]
 
 
 def other_optimizer(optimizer):
@@ -213,7 +219,7 @@ def killed():
 def interrupted():
     """The launcher's Ctrl-C: one save, one message, and the run goes on."""
     model = full()
-    words = ["--epochs", 15]
+    words = ["--epochs", 20]
     whole = train(model, "whole", 0, *words)
     claims = []
     for name, sent in (("interrupt", signal.SIGINT), ("user", signal.SIGUSR1)):

@@ -15,6 +15,8 @@
 
 static NetcTransport transport;
 static char host[MPI_MAX_PROCESSOR_NAME], library[MPI_MAX_LIBRARY_VERSION_STRING];
+/* Each kind of call that goes on has a communicator: its order is its own. */
+static MPI_Comm exchanges, gathers;
 static int *counts; /* of `exchange`: bytes and places to send, bytes and places to receive */
 
 static void broadcast(void *bytes, uint64_t size) {
@@ -50,6 +52,54 @@ static void exchange(const void *send, const uint64_t *send_bytes, void *receive
   MPI_Alltoallv(send, sent, sent_at, MPI_BYTE, receive, got, got_at, MPI_BYTE, MPI_COMM_WORLD);
 }
 
+/* A call that goes on, with what it reads until its end. */
+typedef struct Request {
+  MPI_Request handle;
+  MPI_Datatype item;
+  int counts[];
+} Request;
+
+static Request *new_request(size_t counts_of) {
+  Request *request = calloc(1, sizeof(Request) + counts_of * sizeof(int));
+  request->item = MPI_DATATYPE_NULL;
+  return request;
+}
+
+static void *begin_exchange(const void *send, const uint64_t *send_bytes, void *receive,
+                            const uint64_t *receive_bytes) {
+  Request *request = new_request(4 * (size_t)transport.size);
+  int *sent = request->counts, *sent_at = sent + transport.size, *got = sent_at + transport.size,
+      *got_at = got + transport.size;
+  place(send_bytes, sent, sent_at);
+  place(receive_bytes, got, got_at);
+  MPI_Ialltoallv(send, sent, sent_at, MPI_BYTE, receive, got, got_at, MPI_BYTE, exchanges,
+                 &request->handle);
+  return request;
+}
+
+static void *begin_gather(const void *bytes, uint64_t size, void *all) {
+  Request *request = new_request(0);
+  MPI_Type_contiguous((int)size, MPI_BYTE, &request->item);
+  MPI_Type_commit(&request->item);
+  MPI_Iallgather(bytes, 1, request->item, all, 1, request->item, gathers, &request->handle);
+  return request;
+}
+
+static int complete(void *of, int wait) {
+  Request *request = of;
+  int done = 1;
+  if (wait)
+    MPI_Wait(&request->handle, MPI_STATUS_IGNORE);
+  else
+    MPI_Test(&request->handle, &done, MPI_STATUS_IGNORE);
+  if (!done)
+    return 0;
+  if (request->item != MPI_DATATYPE_NULL)
+    MPI_Type_free(&request->item);
+  free(request);
+  return 1;
+}
+
 static void barrier(void) { MPI_Barrier(MPI_COMM_WORLD); }
 
 static void end_all(int code) {
@@ -72,6 +122,8 @@ const NetcTransport *netc_open_transport(int *argc, char ***argv) {
   /* A process that waits gives its core to the threads of another. */
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &given);
+  MPI_Comm_dup(MPI_COMM_WORLD, &exchanges);
+  MPI_Comm_dup(MPI_COMM_WORLD, &gathers);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   MPI_Get_processor_name(host, &length);
@@ -84,6 +136,9 @@ const NetcTransport *netc_open_transport(int *argc, char ***argv) {
   transport.broadcast = broadcast;
   transport.gather = gather;
   transport.exchange = exchange;
+  transport.begin_exchange = begin_exchange;
+  transport.begin_gather = begin_gather;
+  transport.complete = complete;
   transport.barrier = barrier;
   transport.abort = end_all;
   transport.finish = finish;

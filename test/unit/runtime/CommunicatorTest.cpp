@@ -24,12 +24,15 @@ namespace {
 class Alone : public Communicator {
 public:
   explicit Alone(unsigned rank) : own(rank) {}
-  int broadcasts = 0, gathers = 0, barriers = 0, sums = 0;
+  int broadcasts = 0, gathers = 0, barriers = 0, sums = 0, begun = 0;
 
   unsigned rank() const override { return own; }
   unsigned size() const override { return 2; }
   void sumNodes(std::span<float *const>, int64_t, int64_t) override { ++sums; }
   void sumNodes(std::span<double *const>, int64_t, int64_t) override { ++sums; }
+  void beginSum(std::span<float *const>, std::span<const ValueRange>, int64_t) override { ++begun; }
+  void advanceSums() override {}
+  void finishSums() override { ++sums; }
   std::string host() const override { return "here"; }
   std::vector<std::string> gather(const std::string &bytes) override {
     ++gathers;
@@ -98,6 +101,19 @@ static void exchangeInThreads(const void *send, const uint64_t *sendBytes, void 
   });
 }
 
+// What goes on is over at once: the order of calls is that of the sums.
+static char done;
+static void *beginExchangeInThreads(const void *send, const uint64_t *sendBytes, void *receive,
+                                    const uint64_t *receiveBytes) {
+  exchangeInThreads(send, sendBytes, receive, receiveBytes);
+  return &done;
+}
+static void *beginGatherInThreads(const void *bytes, uint64_t size, void *all) {
+  gatherInThreads(bytes, size, all);
+  return &done;
+}
+static int completeInThreads(void *, int) { return 1; }
+
 /// Runs `body` as each of `ranks` processes, which are threads.
 template <typename Body> static void runTogether(unsigned ranks, Body body) {
   Meeting together(ranks);
@@ -106,9 +122,18 @@ template <typename Body> static void runTogether(unsigned ranks, Body body) {
     threads.emplace_back([&, rank] {
       meeting = &together;
       ownRank = rank;
-      NetcTransport transport{
-          rank, ranks,   "here", "threads", broadcastInThreads, gatherInThreads, exchangeInThreads,
-          meet, nullptr, nullptr};
+      NetcTransport transport{};
+      transport.rank = rank;
+      transport.size = ranks;
+      transport.host = "here";
+      transport.library = "threads";
+      transport.broadcast = broadcastInThreads;
+      transport.gather = gatherInThreads;
+      transport.exchange = exchangeInThreads;
+      transport.begin_exchange = beginExchangeInThreads;
+      transport.begin_gather = beginGatherInThreads;
+      transport.complete = completeInThreads;
+      transport.barrier = meet;
       TransportCommunicator communicator(transport);
       body(communicator);
     });
@@ -186,6 +211,52 @@ TEST(Communicator, SumsAreTheSameBitsForAnyNumberOfProcesses) {
   }
 }
 
+/// The sum of `values` as `sumOf`, in pieces of several ranges that are begun one by one.
+static std::vector<float> piecewiseSumOf(Communicator &communicator,
+                                         const std::vector<std::vector<float>> &values) {
+  auto shards = int64_t(values.size()), own = shards / communicator.size(),
+       count = int64_t(values[0].size());
+  ShardRun run{shards, own * communicator.rank(), own};
+  TreeSum<float> sum(run, count);
+  ThreadPool pool(1);
+  sum.allocate();
+  sum.begin();
+  for (int64_t i = 0; i + 1 < own; ++i)
+    sum.add(values[size_t(run.first + i)].data(), 1, pool);
+  const float *last = values[size_t(run.first + own - 1)].data();
+  for (int64_t piece = 0; piece < 6; ++piece) { // two ranges each, from both ends
+    int64_t low = count * piece / 12, high = count * (piece + 1) / 12;
+    std::vector<ValueRange> ranges{{count - high, count - low}, {low, high}};
+    for (ValueRange range : ranges)
+      sum.addPart(last, 1, range, pool);
+    communicator.beginSum(sum.ownSums(), ranges, shards);
+    if (piece % 2 == communicator.rank() % 2) // processes need not move on at the same points
+      communicator.advanceSums();
+  }
+  sum.endParts();
+  communicator.finishSums();
+  return {sum.total(), sum.total() + count};
+}
+
+TEST(Communicator, SumsInPiecesAreTheSameBits) {
+  for (auto [shards, count] : {std::pair<int64_t, int64_t>{8, 1200}, {6, 1200}, {8, 48'000}}) {
+    auto values = shardValues(shards, count);
+    SingleProcess single;
+    std::vector<float> alone = sumOf(single, values, 2);
+    EXPECT_EQ(piecewiseSumOf(single, values), alone);
+    for (unsigned ranks : {2u, 3u, 4u, 8u}) {
+      if (shards % ranks)
+        continue;
+      std::vector<std::vector<float>> sums(ranks);
+      runTogether(ranks, [&](Communicator &communicator) {
+        sums[communicator.rank()] = piecewiseSumOf(communicator, values);
+      });
+      for (unsigned rank = 0; rank < ranks; ++rank)
+        EXPECT_EQ(sums[rank], alone) << ranks << " processes, rank " << rank;
+    }
+  }
+}
+
 // A shard waits for its neighbour, not for all others.
 TEST(Communicator, SumsTakeFewCopies) {
   EXPECT_EQ(TreeSum<float>::bytes({1, 0, 1}, 100), 400u);
@@ -221,6 +292,7 @@ TEST(Communicator, RankZeroAlonePrintsAndWrites) {
     EXPECT_GT(communicator.broadcasts, 0);
     EXPECT_EQ(communicator.barriers, 2); // a save each epoch
     EXPECT_EQ(communicator.sums, 3 * 8); // gradients, statistics and figures of each batch
+    EXPECT_EQ(communicator.begun, 8);    // a model of one piece
   }
   for (const char *file : {"model.safetensors", "metrics.jsonl", "recipe.json", "report.html",
                            "checkpoint/checkpoint.json"})
