@@ -37,6 +37,24 @@ train values {
   epochs     2
 }
 """
+# AlexNet made small: grouped convolutions, lrn, dropout, and gradients of several pieces.
+ALEXNET = """net 1
+
+model small_alexnet {
+  input image: [3, 67, 67]
+  x = image | conv(32, k=11, stride=4) | relu | lrn(5) | maxpool(k=3, stride=2)
+  x = x | conv(64, k=5, pad=2, groups=2) | relu | maxpool(k=3, stride=2) | flatten
+  x = x | dropout(0.5) | linear(1200) | relu | dropout(0.5) | linear(1200) | relu
+  return x | linear(10)
+}
+
+train small_alexnet {
+  optimizer  sgd(lr=0.01, momentum=0.9, weight_decay=5e-4)
+  shards     8
+  batch      16
+  epochs     1
+}
+"""
 DATA = ["--data", "synthetic:150", "--val", "synthetic:50"]  # ragged batches in both
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
                    OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none")
@@ -133,6 +151,13 @@ def of_the_zoo(file, name, sets, shards, processes, *options):
     return same_run(train(model, "alone", 0, *words, data=data), train(model, "several", processes, *words, data=data))
 
 
+def small_alexnet():
+    model = compiled(ALEXNET)
+    data = ["--data", "synthetic:60", "--val", "synthetic:10"]
+    alone = train(model, "alone", 0, data=data)
+    return [claim for processes in (2, 4) for claim in same_run(alone, train(model, str(processes), processes, data=data))]
+
+
 def without_classes():
     """Sums of floating point over the validation images, and targets."""
     model = compiled(VALUES)
@@ -156,6 +181,46 @@ def evaluation():
         claims.append((f"eval {' '.join(map(str, options))} differs with four processes", int(alone != four), 0.5))
     claims.append(("info by other ranks", int(run(2, model.executable, "info")[0] != run(0, model.executable, "info")[0]), 0.5))
     return claims
+
+
+def unreadable():
+    """A damaged image in one rank's part is named once, and the bytes are those of one process."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise Unsupported("no PIL: install python3-pil") from error
+    model = compiled(full_recipe("sgd(lr=0.1)", 8, 2).replace("linear(10)", "linear(2)"))
+    folder = pathlib.Path(model.folder.name) / "images"
+    rng = numpy.random.default_rng(4)
+    for split, count in (("train", 24), ("val", 8)):
+        for name in ("cat", "dog"):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(rng.integers(0, 256, (20, 20, 3), numpy.uint8)).save(folder / split / name / f"{i:02}.png")
+    damaged = folder / "train" / "dog" / "05.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    data = ["--data", f"imagefolder:{folder}"]
+    alone = train(model, "alone", 0, data=data)
+    out = pathlib.Path(model.folder.name) / "four"
+    _, err = run(4, model.executable, "train", *data, "--out", out, "--threads", 1)
+    return [*same_run(alone, out), (f"messages about the damaged file, off one: {err}", abs(err.count("05.png") - 1), 0.5)]
+
+
+def not_finite():
+    """NaN in one rank's image: its rank names itself and the layer, and all end."""
+    model = compiled(VALUES)
+    folder = pathlib.Path(model.folder.name)
+    rng = numpy.random.default_rng(2)
+    images = rng.normal(size=(48, 3, 8, 8)).astype(numpy.float32)
+    images[17, 1, 2, 3] = numpy.nan
+    targets = rng.normal(size=(48, 2, 8, 8)).astype(numpy.float32)
+    safetensors.save(folder / "nan.safetensors", {"image": images, "targets": targets})
+    data = ["--data", f"tensors:{folder / 'nan.safetensors'}"]
+    start = time.time()
+    code, _, err = finish(launch(4, [model.executable, "train", *data, "--out", folder / "nan", "--threads", 1]))
+    return [("exit code 0", int(code == 0), 0.5), ("seconds until all had ended", time.time() - start, 10),
+            (f"messages, off one: {err}", abs(err.count("error: ") - 1), 0.5),
+            (f"no word of rank and host: {err}", int(not re.search(r"error: rank \d on \S+: .*nan", err)), 0.5)]
 
 
 def ranks_of(process):
@@ -294,10 +359,16 @@ def main():
     report = Report("mpi")
     report.case("same_bytes", same_bytes, "sgd(lr=0.1, momentum=0.9)")
     report.case("adamw", other_optimizer, "adamw(lr=0.01)")
+    report.case("lamb", other_optimizer, "lamb(lr=0.01)")
     report.case("lars", other_optimizer, "lars(lr=1)")
     report.case("resnet20", of_the_zoo, "resnet_cifar.net", "resnet20", [], 4, 4)
+    report.case("mobilenet_v2", of_the_zoo, "mobilenet_v2.net", "mobilenet_v2", ["image=[3,64,64]", "classes=10"], 8, 4)
+    report.case("alexnet", small_alexnet)
+    report.case("eight", of_the_zoo, "resnet_cifar.net", "resnet20", [], 8, 8)
     report.case("without_classes", without_classes)
     report.case("evaluation", evaluation)
+    report.case("unreadable", unreadable)
+    report.case("not_finite", not_finite)
     report.case("killed", killed)
     report.case("interrupted", interrupted)
     report.case("refusals", refusals)
