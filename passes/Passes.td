@@ -161,6 +161,27 @@ def BuildLeanSteps : Pass<"net-build-lean-steps", "mlir::ModuleOp"> {
 // storage and operand types (precision/)
 //===----------------------------------------------------------------------===//
 
+def Quantize : Pass<"net-quantize", "mlir::ModuleOp"> {
+  let summary = "in @infer, operands of convolutions and linear layers become integers with scales; @observe shows their values";
+  let description = [{
+    Runs with --precision int8 alone. Input: `@infer` after net-fold-batch-norm. Output: each convolution and linear layer multiplies an
+    activation of ui8 (where it cannot be negative) or si8 by weights of i8, unless its layer fits a pattern of `keep-f32`. A value that
+    such a layer, a pool or a skip-add reads is stored once, by net.quantize, times the inverse of a scale that is a new parameter,
+    `LAYER.activation_scale`; what reads it in f32 reads net.dequantize. Pools and moves keep scale and type; a concatenation has one scale. Scales of weights,
+    by output channel, are computed from the weights. `@observe`, a copy of `@infer` before that, has a net.observe of each value with a scale.
+    Error: a pattern of `keep-f32` that no layer fits.
+    ```mlir
+    %y = net.conv2d %x, %w bias(%b)
+    // becomes
+    %q = net.quantize "x", %x, %inverses                 %wq, %sw, %start = net.quantize_filter %w
+    %sums = net.conv2d %q, %wq                           %y = net.scale_shift %sums, %product_scale, %b
+    ```
+  }];
+  let options = [ListOption<"keepF32", "keep-f32", "std::string", "patterns of layers that stay f32, with * and ?">];
+  let statistics = [Statistic<"numContractions", "contractions", "contractions of integers">,
+                    Statistic<"numValues", "values", "values with a scale">];
+}
+
 def AssignPrecision : Pass<"net-assign-precision", "mlir::ModuleOp"> {
   let summary = "give every value its storage type and every contraction its operand type";
   let description = [{
@@ -173,9 +194,11 @@ def AssignPrecision : Pass<"net-assign-precision", "mlir::ModuleOp"> {
     %y = net.conv2d %x, %w {…, net.operand_type = tf32}
     ```
   }];
-  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32, tf32 or bf16">,
+  let options = [Option<"precision", "precision", "std::string", "\"f32\"", "f32, tf32, bf16 or int8">,
                  Option<"bf16Products", "bf16-products", "bool", "false",
-                     "the target multiplies bf16 operands; else they are widened">];
+                     "the target multiplies bf16 operands; else they are widened">,
+                 Option<"int8Products", "int8-products", "bool", "false",
+                     "the target multiplies i8 by u8; else both are widened to i16">];
   let statistics = [Statistic<"numValues", "values", "values given a storage type">,
                     Statistic<"numContractions", "contractions", "contractions given an operand type">];
 }

@@ -40,9 +40,15 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
 
 /// Types before layout: layouts and fusions carry them.
 static void buildPrecisionStage(OpPassManager &pm, const PipelineOptions &options) {
+  if (options.precision == "int8") {
+    QuantizeOptions quantize;
+    quantize.keepF32.append(options.keepF32.begin(), options.keepF32.end());
+    pm.addPass(createQuantize(quantize));
+  }
   AssignPrecisionOptions precision;
   precision.precision = options.precision;
   precision.bf16Products = options.gpu || options.bf16Products;
+  precision.int8Products = options.int8Products;
   pm.addPass(createAssignPrecision(precision));
 }
 

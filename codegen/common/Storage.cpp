@@ -3,6 +3,9 @@
 // bf16 is the upper half of an f32. Converted by integer operations it has the same bits on every
 // instruction set and chip, whatever they do with denormals.
 //
+// Integers are rounded by adding 1.5 * 2^23, which leaves them in the lowest bits of an f32's
+// mantissa: exact, and the same on every instruction set.
+//
 //===----------------------------------------------------------------------===//
 #include "codegen/common/Storage.h"
 
@@ -26,11 +29,59 @@ static Value integer(OpBuilder &b, Location loc, Type type, int64_t value) {
   return arith::ConstantOp::create(b, loc, attr);
 }
 
+static bool isSmallInteger(Type element) {
+  return isa<IntegerType>(element) && element.getIntOrFloatBitWidth() < 32;
+}
+
+/// What is added to an integer before it is stored.
+static int64_t biasOf(Type element) { return element.isSignedInteger(8) ? 128 : 0; }
+
+int8_t netc::zeroByte(Type element) { return static_cast<int8_t>(biasOf(element)); }
+
 Type netc::memoryType(Type element) {
-  return element.isBF16() ? Type(IntegerType::get(element.getContext(), 16)) : element;
+  if (!element.isBF16() && !isSmallInteger(element))
+    return element;
+  return IntegerType::get(element.getContext(), element.getIntOrFloatBitWidth());
+}
+
+static Value integersFromStorage(OpBuilder &b, Location loc, Value stored, Type element) {
+  Type i32 = shapedLike(stored, b.getI32Type());
+  Value wide = element.isSignlessInteger() ? Value(arith::ExtSIOp::create(b, loc, i32, stored))
+                                           : Value(arith::ExtUIOp::create(b, loc, i32, stored));
+  if (int64_t bias = biasOf(element))
+    wide = arith::SubIOp::create(b, loc, wide, integer(b, loc, i32, bias));
+  return arith::SIToFPOp::create(b, loc, shapedLike(stored, b.getF32Type()), wide);
+}
+
+/// `number` in every lane of `type`.
+static Value floating(OpBuilder &b, Location loc, Type type, double number) {
+  TypedAttr attr = b.getF32FloatAttr(static_cast<float>(number));
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, attr);
+  return arith::ConstantOp::create(b, loc, attr);
+}
+
+static Value integersToStorage(OpBuilder &b, Location loc, Value value, Type element) {
+  Type type = value.getType();
+  unsigned bits = element.getIntOrFloatBitWidth();
+  double most = element.isUnsignedInteger() ? 255 : (1 << (bits - 1)) - 1;
+  double least = element.isUnsignedInteger() ? 0 : -most;
+  auto clamped = [&](arith::CmpFPredicate keeps, double bound) {
+    Value limit = floating(b, loc, type, bound);
+    Value inside = arith::CmpFOp::create(b, loc, keeps, value, limit);
+    value = arith::SelectOp::create(b, loc, inside, value, limit);
+  };
+  clamped(arith::CmpFPredicate::OGT, least);
+  clamped(arith::CmpFPredicate::OLT, most);
+  Value magic = floating(b, loc, type, 1.5 * (1 << 23) + static_cast<double>(biasOf(element)));
+  Value sum = arith::AddFOp::create(b, loc, value, magic);
+  Value all = arith::BitcastOp::create(b, loc, shapedLike(value, b.getI32Type()), sum);
+  return arith::TruncIOp::create(b, loc, shapedLike(value, memoryType(element)), all);
 }
 
 Value netc::fromStorage(OpBuilder &b, Location loc, Value stored, Type element) {
+  if (isSmallInteger(element))
+    return integersFromStorage(b, loc, stored, element);
   if (!element.isBF16())
     return stored;
   Type i32 = shapedLike(stored, b.getI32Type());
@@ -40,6 +91,8 @@ Value netc::fromStorage(OpBuilder &b, Location loc, Value stored, Type element) 
 }
 
 Value netc::toStorage(OpBuilder &b, Location loc, Value value, Type element) {
+  if (isSmallInteger(element))
+    return integersToStorage(b, loc, value, element);
   if (!element.isBF16())
     return value;
   Type i32 = shapedLike(value, b.getI32Type());

@@ -31,18 +31,24 @@ struct TypedPointer {
   int64_t perLine() const { return 64 / bytes(); }
 };
 
-/// What memory is read and written as for elements of a storage type: the type itself, or an
-/// integer as wide where not every target loads that type.
+/// What memory is read and written as for elements of a storage type: the type itself, or a
+/// signless integer as wide.
 mlir::Type memoryType(mlir::Type element);
 
 /// f32 values, a scalar or a vector, of elements that were read as memoryType(element). bf16 is
-/// widened exactly.
+/// widened exactly. Bytes are integers: ui8 and i8 as they are, si8 plus 128, so that kernels
+/// multiply activations of both kinds as unsigned. i32, sums of products, is not converted.
 mlir::Value fromStorage(mlir::OpBuilder &b, mlir::Location loc, mlir::Value stored,
                         mlir::Type element);
 
 /// The reverse. bf16 is rounded to nearest, ties to even; denormals are kept; a NaN stays one.
+/// Integers are rounded likewise and saturate, at 255 and 0 or at 127 and -127; a NaN becomes the
+/// least.
 mlir::Value toStorage(mlir::OpBuilder &b, mlir::Location loc, mlir::Value value,
                       mlir::Type element);
+
+/// The byte that zero is stored as in every byte of an element.
+int8_t zeroByte(mlir::Type element);
 
 /// One element as f32 (f64, i64 where the pointer's type is), and back.
 mlir::Value loadElement(mlir::OpBuilder &b, mlir::Location loc, TypedPointer pointer);

@@ -50,7 +50,7 @@ static CpuTarget nativeTarget(llvm::StringRef precision) {
       return extended(target, [&](const target::CpuExtension &extension) {
         CpuTarget one = target;
         one.features.assign(extension.features.begin(), extension.features.end());
-        return extension.name == precision && hostRuns(one);
+        return extension.precision == precision && hostRuns(one);
       });
   return targetOf(target::cpuLevels().front());
 }

@@ -425,10 +425,10 @@ void FilterGradEmitter::emitTile(KernelEmitter &t, Type xType, int64_t rows, int
     Values y;
     for (int64_t u = 0; u < vectors; ++u) {
       TypedPointer from = t.at(dyAt, wide * u * t.lanes);
-      y.push_back(pairs ? t.loadPairs(from) : t.loadVector(from));
+      y.push_back(pairs ? t.loadSteps(from) : t.loadVector(from));
     }
     for (int64_t m = 0; m < rows; ++m) {
-      Value v = pairs ? t.splatPair(t.at(xAt, wide * m)) : t.splat(t.load(t.at(xAt, m)));
+      Value v = pairs ? t.splatSteps(t.at(xAt, wide * m)) : t.splat(t.load(t.at(xAt, m)));
       for (int64_t u = 0; u < vectors; ++u) {
         Value &sum = acc[m * vectors + u];
         sum = pairs ? t.addProducts(sum, y[u], v) : t.fma(v, y[u], sum);

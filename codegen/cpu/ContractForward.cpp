@@ -29,11 +29,13 @@ ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Laun
       weights(launch.buffers[op.getLhs().size()]), shape(op, lhs[0], weights),
       pieces(choosePieces(shape, weights)),
       prefetches(choosePrefetches(op, shape, pieces, lhs[0], weights)), epilogue(op, launch),
-      strips{launch.scratch.address, shape.stripElement(k)},
+      strips{launch.scratch.address, shape.strip},
       tileKernels(shape, pieces, prefetches, lhs, shape.packed ? strips : lhs[0], weights,
-                  epilogue) {
+                  static_cast<bool>(op.getStart()), epilogue) {
   if (usesRandom(op.getEpilogue()) || usesRandom(op.getLhsPrologue()))
     hyper = launch.buffers.back();
+  if (op.getStart())
+    start = launch.buffers[lhs.size() + 1];
 }
 
 /// Runs body for each piece of the reduction, with `current` set.
@@ -282,6 +284,8 @@ void ForwardEmitter::callTile(TileShape tile, TypedPointer source, Value pixel, 
     source = k.at(source, current.source), weight = k.at(weight, current.weight);
   TileArguments arguments;
   arguments.source = source, arguments.weights = weight;
+  if (start)
+    arguments.start = k.at(start, channel);
   if (prefetches.weightLines)
     arguments.nextWeights = nextWeightsOf(weight, index);
   if (pieces) {

@@ -50,6 +50,7 @@ private:
   const TypedPointer strips; ///< of the input, in scratch
   ForwardTile tileKernels;
   Value hyper;
+  TypedPointer start;    ///< of sums, by channel; null: zero
   TypedPointer partials; ///< accumulators between pieces, [pixels of the item, tile], in scratch
   Value nextInput, firstTile; ///< first element of the next item, first channel tile of this one
   /// The piece at hand: its number, and offsets in elements.

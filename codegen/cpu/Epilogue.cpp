@@ -10,7 +10,7 @@ Epilogue::Epilogue(kern::ContractOp op, const Launch &launch) : op(op) {
   bool forward = op.getKind() == kern::ContractKind::Forward;
   pixels = forward ? g.getOh() * g.getOw() : g.getIh() * g.getIw();
   channels = forward ? g.getOc() : g.getIc();
-  size_t next = op.getLhs().size() + op.getRhs().size() + 1;
+  size_t next = op.getLhs().size() + op.getRhs().size() + 1 + (op.getStart() ? 1 : 0);
   for (Value operand : op.getExtra()) {
     extra.push_back(launch.buffers[next++]);
     access.push_back(accessOf(operand, pixels));

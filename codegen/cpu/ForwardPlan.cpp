@@ -19,8 +19,12 @@ ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer
   outH = forward ? g.getOh() : g.getIh(), outW = forward ? g.getOw() : g.getIw();
   outC = forward ? g.getOc() : g.getIc();
   groupIn = inC / g.getGroups(), groupOut = outC / g.getGroups();
-  pairs = weights.element.isBF16();
-  groupDepth = groupIn + (pairs ? groupIn % 2 : 0);
+  bool narrow = weights.element.isBF16() || isa<IntegerType>(weights.element);
+  wide = narrow ? 4 / weights.bytes() : 1;
+  groupDepth = ceilDiv(groupIn, wide) * wide;
+  strip = !narrow                                ? Type(Float32Type::get(op.getContext()))
+          : weights.element.isSignlessInteger(8) ? input.element // bytes are multiplied as they are
+                                                 : weights.element;
   lanewise = kern::isLanewise(g, s.getLanes());
   if (lanewise)
     groupOut = outC; // one run of tiles over all groups; groupIn stays the depth
@@ -42,7 +46,7 @@ ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer
 /// Sets `packed` and `pitch`.
 void ForwardShape::packStrips(kern::ContractOp op, TypedPointer input) {
   packed = !flat || kern::blockOf(op.getLhsPrologue()) || isPadded() ||
-           (pairs && !input.element.isBF16());
+           (wide > 1 && input.element != strip);
   // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's
   // rows then overflow.
   auto onPages = [&](TypedPointer of) { return inC * strideW * of.bytes() % 4096 == 0; };
@@ -50,11 +54,9 @@ void ForwardShape::packStrips(kern::ContractOp op, TypedPointer input) {
   // In scratch they needn't; nor where a store would have the low twelve bits of the loads that
   // follow it.
   pitch = isPadded() ? groupDepth : inC;
-  TypedPointer strip{{},
-                     pairs ? Type(BFloat16Type::get(op.getContext()))
-                           : Type(Float32Type::get(op.getContext()))};
-  int64_t line = strip.perLine();
-  bool onPowers = inC % (4 * line) == 0 && (g.getKw() == 1 || onPages(strip));
+  TypedPointer packedTo{{}, strip};
+  int64_t line = packedTo.perLine();
+  bool onPowers = inC % (4 * line) == 0 && (g.getKw() == 1 || onPages(packedTo));
   if (packed && onPowers && !lanewise && g.getGroups() == 1)
     pitch += line;
 }
@@ -71,7 +73,7 @@ ReductionPieces netc::cpu::choosePieces(const ForwardShape &shape, TypedPointer 
   if (all <= 2 * most)
     return {};
   for (int64_t steps = std::min(most, run); steps >= 32; --steps)
-    if (run % steps == 0 && (!shape.pairs || steps % 2 == 0))
+    if (run % steps == 0 && steps % shape.wide == 0)
       return {steps, all / steps};
   return {};
 }

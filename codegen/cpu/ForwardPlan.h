@@ -18,7 +18,8 @@ struct TileShape {
 
 /// The sizes of a forward contraction or an input gradient, in its own direction.
 struct ForwardShape {
-  /// `input`: the first operand; `weights`: bf16 where pairs are multiplied.
+  /// `input`: the first operand; `weights`: of a narrower type where several steps are multiplied
+  /// at once.
   ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights);
 
   /// Whether columns of the window and channels are contiguous, in the source and in the packed
@@ -26,14 +27,13 @@ struct ForwardShape {
   bool isMerged() const {
     return g.getDw() == 1 && g.getGroups() == 1 && tapStepW == 1 && pitch == groupDepth;
   }
-  /// Steps of a run of the reduction: channels, or pairs of them.
-  int64_t stepsOf(int64_t run) const { return pairs ? run / 2 : run; }
-  /// What strips are packed as.
-  Type stripElement(KernelEmitter &k) const {
-    return pairs ? Type(k.b.getBF16Type()) : Type(k.f32());
-  }
-  /// Whether a strip's pixel has a zero behind its channels, which makes their number even.
-  bool isPadded() const { return groupDepth > groupIn; }
+  /// Steps of a run of the reduction: channels, or as many of them as are multiplied at once.
+  int64_t stepsOf(int64_t run) const { return run / wide; }
+  /// Whether a strip's pixel has zeros behind its channels, which make their number a multiple of
+  /// `wide`. A group's last step may reach into the next group's channels, where weights are zero.
+  bool isPadded() const { return groupDepth > groupIn && g.getGroups() == 1; }
+  /// Whether products are of integers, and sums are i32.
+  bool isOfIntegers() const { return wide > 1 && isa<mlir::IntegerType>(strip); }
   int64_t pixelsOfTile() const {
     return contiguous ? s.getTilePixels() : std::min(s.getTilePixels(), outW);
   }
@@ -46,14 +46,15 @@ struct ForwardShape {
   bool contiguous; ///< 1x1: pixels lie side by side, across rows too
   bool byResidue;  ///< a strided input gradient, by outputs of equal residue
   bool packed;     ///< the input goes through scratch
-  bool pairs;      ///< of bf16 are multiplied
+  int64_t wide;    ///< channels that a lane multiplies at once
+  Type strip;      ///< what strips are packed as
   int64_t inH, inW, inC, outH, outW, outC;
-  int64_t groupIn, groupOut;    ///< channels per group
-  int64_t groupDepth;           ///< rows of packed weights per tap: groupIn, of pairs made even
-  int64_t tile, tiles;          ///< channels per tile, tiles per group
-  int64_t stride, strideW;      ///< between source pixels in the strip
-  int64_t columns;              ///< of the strip
-  int64_t pitch;                ///< elements between the source pixels of a tile's strip
+  int64_t groupIn, groupOut; ///< channels per group
+  int64_t groupDepth;        ///< rows of packed weights per tap: groupIn, made a multiple of `wide`
+  int64_t tile, tiles;       ///< channels per tile, tiles per group
+  int64_t stride, strideW;   ///< between source pixels in the strip
+  int64_t columns;           ///< of the strip
+  int64_t pitch;             ///< elements between the source pixels of a tile's strip
   int64_t mostTapsH, mostTapsW; ///< of a residue
   int64_t outStep;              ///< between pixels of a tile
   int64_t tapStepH, tapStepW;   ///< between taps of the packed window

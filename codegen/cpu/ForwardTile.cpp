@@ -13,6 +13,8 @@ using namespace netc::cpu;
 
 Values TileArguments::all() const {
   Values values{source, weights};
+  if (start)
+    values.push_back(start);
   if (nextWeights)
     values.push_back(nextWeights);
   if (partials)
@@ -25,9 +27,10 @@ Values TileArguments::all() const {
 
 ForwardTile::ForwardTile(const ForwardShape &shape, const ReductionPieces &pieces,
                          const TilePrefetches &prefetches, ArrayRef<TypedPointer> input,
-                         TypedPointer source, TypedPointer weights, Epilogue &epilogue)
+                         TypedPointer source, TypedPointer weights, bool hasStart,
+                         Epilogue &epilogue)
     : shape(shape), pieces(pieces), prefetches(prefetches), sourceElement(source.element),
-      weightElement(weights.element), epilogue(epilogue) {
+      weightElement(weights.element), hasStart(hasStart), epilogue(epilogue) {
   for (unsigned index : prefetches.inputs)
     inputElements.push_back(input[index].element);
 }
@@ -42,10 +45,12 @@ TileArguments ForwardTile::named(KernelEmitter &t, ValueRange arguments) const {
   TileArguments result;
   result.source = {take(), sourceElement};
   result.weights = {take(), weightElement};
+  if (hasStart)
+    result.start = {take(), t.b.getI32Type()};
   if (prefetches.weightLines)
     result.nextWeights = {take(), weightElement};
   if (pieces) {
-    result.partials = t.floats(take());
+    result.partials = {take(), shape.isOfIntegers() ? Type(t.b.getI32Type()) : t.f32()};
     result.piece = take();
   }
   for (Type element : inputElements)
@@ -55,7 +60,8 @@ TileArguments ForwardTile::named(KernelEmitter &t, ValueRange arguments) const {
 }
 
 func::FuncOp ForwardTile::functionOf(KernelEmitter &k, TileShape tile) {
-  SmallVector<Type> types(prefetches.weightLines ? 3 : 2, k.pointerType());
+  SmallVector<Type> types(2 + (hasStart ? 1 : 0) + (prefetches.weightLines ? 1 : 0),
+                          k.pointerType());
   if (pieces)
     llvm::append_range(types, std::initializer_list<Type>{k.pointerType(), k.i64()});
   types.append(inputElements.size(), k.pointerType());
@@ -142,7 +148,7 @@ void ForwardTile::prefetchEpilogue(KernelEmitter &t, TileShape tile, int64_t cyc
 Values ForwardTile::products(KernelEmitter &t, TileShape tile, int64_t run, TypedPointer source,
                              TypedPointer weights, ValueRange accumulators,
                              const TileArguments &arguments) {
-  int64_t steps = shape.stepsOf(run), wide = shape.pairs ? 2 : 1;
+  int64_t steps = shape.stepsOf(run), wide = shape.wide;
   int64_t unroll = unrollOf(steps), line = arguments.weights.perLine(),
           lines = prefetches.weightLines;
   return t.reduce(t.c(0), t.c(steps), unroll, accumulators, [&](Value i, ValueRange acc) {
@@ -158,19 +164,35 @@ Values ForwardTile::products(KernelEmitter &t, TileShape tile, int64_t run, Type
       Values w;
       for (int64_t u = 0; u < tile.vectors; ++u) {
         TypedPointer vector = t.at(row, wide * (j * shape.tile + u * t.lanes));
-        w.push_back(shape.pairs ? t.loadPairs(vector) : t.loadVector(vector));
+        w.push_back(wide > 1 ? t.loadSteps(vector) : t.loadVector(vector));
       }
       for (int64_t p = 0; p < tile.pixels; ++p) {
         TypedPointer pixel = t.at(at, p * shape.strideW * shape.pitch + wide * j);
-        Value x = shape.pairs ? t.splatPair(pixel) : t.splat(t.load(pixel));
+        Value x = wide > 1 ? t.splatSteps(pixel) : t.splat(t.load(pixel));
         for (int64_t u = 0; u < tile.vectors; ++u) {
           Value &sum = next[p * tile.vectors + u];
-          sum = shape.pairs ? t.addProducts(sum, w[u], x) : t.fma(x, w[u], sum);
+          sum = wide > 1 ? t.addProducts(sum, w[u], x) : t.fma(x, w[u], sum);
         }
       }
     }
     return next;
   });
+}
+
+/// What the accumulators are before the first product.
+Values ForwardTile::beginSums(KernelEmitter &t, TileShape tile,
+                              const TileArguments &arguments) const {
+  Values sums;
+  for (int64_t u = 0; u < tile.vectors; ++u) {
+    int64_t valid = u == tile.vectors - 1 ? tile.lastLanes : t.lanes;
+    sums.push_back(hasStart               ? t.loadVector(t.at(arguments.start, u * t.lanes), valid)
+                   : shape.isOfIntegers() ? t.integerZeros()
+                                          : t.zeros());
+  }
+  Values accumulators;
+  for (int64_t p = 0; p < tile.pixels; ++p)
+    llvm::append_range(accumulators, sums);
+  return accumulators;
 }
 
 /// Where an accumulator lies between pieces.
@@ -188,7 +210,7 @@ void ForwardTile::emit(KernelEmitter &t, TileShape tile, const TileArguments &ar
   int64_t run = merged ? tile.tapsW * depth : depth, runs = merged ? 1 : tile.tapsW;
   if (pieces)
     run = pieces.steps, runs = tile.tapsH = 1;
-  Values accumulators(tile.pixels * tile.vectors, t.zeros());
+  Values accumulators = beginSums(t, tile, arguments);
   prefetchEpilogue(t, tile, tile.tapsH * runs * shape.stepsOf(run) * tile.pixels * tile.vectors / 2,
                    arguments);
   if (!prefetches.inputSteps)
@@ -240,13 +262,20 @@ SmallVector<int64_t> ForwardTile::pixelOffsets(TileShape tile) const {
   return offsets;
 }
 
+/// Sums of integers as the epilogue takes them.
+static Value inF32(KernelEmitter &t, Value sums) {
+  return getElementTypeOrSelf(sums).isInteger()
+             ? Value(arith::SIToFPOp::create(t.b, t.loc, t.vec(), sums))
+             : sums;
+}
+
 void ForwardTile::emitEpilogue(KernelEmitter &t, TileShape tile, ArrayRef<Value> accumulators,
                                const TileArguments &arguments) {
   SmallVector<int64_t> offsets = pixelOffsets(tile);
   for (int64_t u = 0; u < tile.vectors; ++u) {
     Values values;
     for (int64_t p = 0; p < tile.pixels; ++p)
-      values.push_back(accumulators[p * tile.vectors + u]);
+      values.push_back(inF32(t, accumulators[p * tile.vectors + u]));
     epilogue.emit(t, arguments.epilogue, u * t.lanes,
                   u == tile.vectors - 1 ? tile.lastLanes : t.lanes, values, offsets);
   }

@@ -10,6 +10,7 @@ namespace netc::cpu {
 /// What a micro-kernel is called with, in the order of its arguments.
 struct TileArguments {
   TypedPointer source, weights;
+  TypedPointer start;                     ///< what sums begin with, i32; null: zero
   TypedPointer nextWeights;               ///< what to prefetch of them; null: nothing
   TypedPointer partials;                  ///< the accumulators between pieces; null: no pieces
   Value piece;                            ///< its index
@@ -23,9 +24,10 @@ struct TileArguments {
 class ForwardTile {
 public:
   /// Element types are those of `input` (each operand), `source` (what tiles read) and `weights`.
+  /// `hasStart`: whether tiles get TileArguments::start.
   ForwardTile(const ForwardShape &shape, const ReductionPieces &pieces,
               const TilePrefetches &prefetches, llvm::ArrayRef<TypedPointer> input,
-              TypedPointer source, TypedPointer weights, Epilogue &epilogue);
+              TypedPointer source, TypedPointer weights, bool hasStart, Epilogue &epilogue);
 
   /// Calls the micro-kernel of `tile`, which is emitted where it is new.
   void call(KernelEmitter &k, TileShape tile, const TileArguments &arguments);
@@ -46,12 +48,14 @@ private:
   TypedPointer waiting(KernelEmitter &t, TileShape tile, size_t accumulator,
                        const TileArguments &arguments) const;
   llvm::SmallVector<int64_t> pixelOffsets(TileShape tile) const;
+  Values beginSums(KernelEmitter &t, TileShape tile, const TileArguments &arguments) const;
 
   const ForwardShape &shape;
   const ReductionPieces &pieces;
   const TilePrefetches &prefetches;
   llvm::SmallVector<Type> inputElements;
   Type sourceElement, weightElement;
+  bool hasStart;
   Epilogue &epilogue;
 };
 

@@ -59,22 +59,42 @@ static Value intrinsic(KernelEmitter &k, StringRef name, Type result, ValueRange
   return LLVM::CallIntrinsicOp::create(k.b, k.loc, result, k.b.getStringAttr(name), arguments)
       .getResult(0);
 }
-static VectorType pairsType(KernelEmitter &k) {
-  return VectorType::get({2 * k.lanes}, k.b.getBF16Type());
+static VectorType stepsType(KernelEmitter &k, Type element) {
+  Type multiplied = element.isBF16() ? element : memoryType(element);
+  return VectorType::get({4 / kern::elementBytes(element) * k.lanes}, multiplied);
 }
-Value KernelEmitter::loadPairs(TypedPointer pointer) {
-  return LLVM::LoadOp::create(b, loc, pairsType(*this), pointer.address,
+static VectorType sumsType(KernelEmitter &k) {
+  return VectorType::get({k.lanes}, k.b.getI32Type());
+}
+Value KernelEmitter::integerZeros() {
+  return arith::ConstantOp::create(b, loc, b.getZeroAttr(sumsType(*this)));
+}
+Value KernelEmitter::loadSteps(TypedPointer pointer) {
+  return LLVM::LoadOp::create(b, loc, stepsType(*this, pointer.element), pointer.address,
                               static_cast<unsigned>(pointer.bytes()));
 }
-Value KernelEmitter::splatPair(TypedPointer pointer) {
-  Value pair = LLVM::LoadOp::create(b, loc, b.getI32Type(), pointer.address,
-                                    static_cast<unsigned>(pointer.bytes()));
-  Value all = vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, b.getI32Type()), pair);
-  return vector::BitCastOp::create(b, loc, pairsType(*this), all);
+Value KernelEmitter::splatSteps(TypedPointer pointer) {
+  Value steps = LLVM::LoadOp::create(b, loc, b.getI32Type(), pointer.address,
+                                     static_cast<unsigned>(pointer.bytes()));
+  Value all = vector::BroadcastOp::create(b, loc, sumsType(*this), steps);
+  return vector::BitCastOp::create(b, loc, stepsType(*this, pointer.element), all);
 }
-Value KernelEmitter::addProducts(Value sum, Value x, Value y) {
-  assert(target.bf16 && lanes == 16);
-  return intrinsic(*this, "llvm.x86.avx512bf16.dpbf16ps.512", vec(), {sum, x, y});
+Value KernelEmitter::addProducts(Value sum, Value weights, Value pixels) {
+  Type element = cast<VectorType>(weights.getType()).getElementType();
+  if (element.isBF16()) {
+    assert(target.bf16 && lanes == 16);
+    return intrinsic(*this, "llvm.x86.avx512bf16.dpbf16ps.512", vec(), {sum, weights, pixels});
+  }
+  if (element.isInteger(8)) {
+    assert(target.vnni && lanes == 16);
+    return intrinsic(*this, "llvm.x86.avx512.vpdpbusd.512", sumsType(*this),
+                     {sum, pixels, weights});
+  }
+  StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                   : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                : "llvm.x86.sse2.pmadd.wd";
+  Value products = intrinsic(*this, name, sumsType(*this), {weights, pixels});
+  return arith::AddIOp::create(b, loc, sum, products);
 }
 Value KernelEmitter::isNan(Value x) {
   return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, x, x);
@@ -114,7 +134,8 @@ Value KernelEmitter::keepLanes(Value vector, Value count) {
 //===----------------------------------------------------------------------===//
 
 TypedPointer KernelEmitter::at(TypedPointer pointer, Value offset) {
-  Value moved = LLVM::GEPOp::create(b, loc, pointerType(), pointer.element, pointer.address,
+  Type step = isa<IntegerType>(pointer.element) ? memoryType(pointer.element) : pointer.element;
+  Value moved = LLVM::GEPOp::create(b, loc, pointerType(), step, pointer.address,
                                     ArrayRef<LLVM::GEPArg>{offset}, LLVM::GEPNoWrapFlags::inbounds);
   return {moved, pointer.element};
 }
@@ -164,6 +185,9 @@ void KernelEmitter::storeVector(Value vector, TypedPointer pointer, int64_t vali
   Value stored = narrowed(*this, vector, pointer.element);
   if (valid == 0 || valid == lanes)
     LLVM::StoreOp::create(b, loc, stored, pointer.address, alignmentOf(pointer));
+  else if (valid == 1 && pointer.bytes() < 4) // LLVM 22 stores 4 bytes of a truncated vector's lane
+    LLVM::StoreOp::create(b, loc, vector::ExtractOp::create(b, loc, stored, ArrayRef<int64_t>{0}),
+                          pointer.address, alignmentOf(pointer));
   else
     LLVM::MaskedStoreOp::create(b, loc, stored, pointer.address, prefixMask(*this, lanes, valid),
                                 alignmentOf(pointer));
@@ -194,7 +218,7 @@ void KernelEmitter::fenceStreams() {
 }
 
 void KernelEmitter::fillZero(TypedPointer pointer, Value count) {
-  Value zero = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(0));
+  Value zero = arith::ConstantOp::create(b, loc, b.getI8IntegerAttr(zeroByte(pointer.element)));
   LLVM::MemsetOp::create(b, loc, pointer.address, zero, mul(count, pointer.bytes()), false);
 }
 void KernelEmitter::fillNan(TypedPointer pointer, Value count) {

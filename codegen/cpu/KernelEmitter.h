@@ -39,6 +39,7 @@ constexpr llvm::StringLiteral kPartAttr = "netc.part";
 struct Instructions {
   int64_t lanes;     ///< f32 lanes of a vector
   bool bf16 = false; ///< AVX512_BF16: products of bf16, and rounding to it
+  bool vnni = false; ///< AVX512_VNNI: products of i8
 };
 
 /// The grid item loop's view of a launch.
@@ -80,6 +81,7 @@ public:
   }
   Value number(double value);
   Value zeros(int64_t n = 0);
+  Value integerZeros(); ///< of i32
   Value splat(Value scalar, int64_t n = 0);
   Value splat(double value) { return splat(number(value)); }
   Value fadd(Value x, Value y);
@@ -87,13 +89,15 @@ public:
   Value fmul(Value x, Value y);
   Value fdiv(Value x, Value y);
   Value fma(Value x, Value y, Value z);
-  /// Pairs of bf16, as many as a vector has lanes of f32: at `pointer`, or the one pair at
-  /// `pointer` in every lane. Targets with Instructions::bf16 only.
-  Value loadPairs(TypedPointer pointer);
-  Value splatPair(TypedPointer pointer);
-  /// sum + x[0] y[0] + x[1] y[1] of each lane's pairs. Denormals count as zero, each product is
-  /// added with one rounding to nearest even (AVX512_BF16's VDPBF16PS).
-  Value addProducts(Value sum, Value x, Value y);
+  /// Elements that a lane multiplies at once, 4 bytes of them: two bf16 or i16, four bytes. Those
+  /// of all lanes at `pointer`, or the first lane's in every lane.
+  Value loadSteps(TypedPointer pointer);
+  Value splatSteps(TypedPointer pointer);
+  /// sum + the products of each lane's elements. bf16, with Instructions::bf16: denormals count as
+  /// zero, each product is added with one rounding to nearest even (AVX512_BF16's VDPBF16PS).
+  /// Integers: sums are i32, and exact; i16 by PMADDWD, weights of i8 times unsigned bytes, with
+  /// Instructions::vnni, by VPDPBUSD.
+  Value addProducts(Value sum, Value weights, Value pixels);
   /// Stores a vector without filling the caches; `pointer` is a multiple of its bytes. Call
   /// fenceStreams before other threads read.
   void streamVector(Value vector, TypedPointer pointer);

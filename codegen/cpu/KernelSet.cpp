@@ -39,7 +39,7 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
       func::FuncOp::create(b, loc, name, b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
   Block *entry = function.addEntryBlock();
   KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name,
-                  {target.lanes, target.has("avx512bf16")});
+                  {target.lanes, target.has("avx512bf16"), target.has("avx512vnni")});
   Launch view;
   SmallVector<Type> elements;
   for (Value operand : launch->getOperands())
@@ -61,6 +61,7 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
       .Case([&](kern::PointwiseOp op) { emitPointwise(k, op, view); })
       .Case([&](kern::ReduceOp op) { emitReduce(k, op, view); })
       .Case([&](kern::PackOp op) { emitPack(k, op, view); })
+      .Case([&](kern::QuantizeFilterOp op) { emitQuantizeFilter(k, op, view); })
       .Case([&](kern::UnpackOp op) { emitUnpack(k, op, view); })
       .Case([&](kern::PoolOp op) { emitPool(k, op, view); })
       .Case([&](kern::RowOp op) { emitRow(k, op, view); })

@@ -14,6 +14,9 @@ void emitWinogradFilterGrad(KernelEmitter &k, kern::ContractOp op, const Launch 
 void emitPointwise(KernelEmitter &k, kern::PointwiseOp op, const Launch &launch);
 void emitReduce(KernelEmitter &k, kern::ReduceOp op, const Launch &launch);
 void emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch);
+/// Packs integers that are multiplied several at once.
+void emitPackIntegers(KernelEmitter &k, kern::PackOp op, const Launch &launch);
+void emitQuantizeFilter(KernelEmitter &k, kern::QuantizeFilterOp op, const Launch &launch);
 void emitUnpack(KernelEmitter &k, kern::UnpackOp op, const Launch &launch);
 void emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch);
 void emitPermute(KernelEmitter &k, kern::PermuteOp op, const Launch &launch);

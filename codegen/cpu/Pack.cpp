@@ -326,6 +326,8 @@ static void emitLanewise(KernelEmitter &k, kern::PackOp op, const Launch &launch
 void netc::cpu::emitPack(KernelEmitter &k, kern::PackOp op, const Launch &launch) {
   if (op.getLanewise())
     return emitLanewise(k, op, launch);
+  if (isa<IntegerType>(launch.buffers.back().element))
+    return emitPackIntegers(k, op, launch);
   PackEmitter emitter(k, op, launch);
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitter.emitItem(item); });
   emitter.finishStreams();

@@ -78,6 +78,8 @@ static void writeParameter(json::OStream &out, net::ParameterOp parameter) {
     });
     out.attribute("layer", static_cast<int64_t>(parameter.getLayer()));
     out.attribute("aux", parameter.getAuxiliary());
+    if (auto levels = parameter->getAttrOfType<IntegerAttr>(net::kLevels))
+      out.attribute("levels", levels.getInt());
   });
 }
 
@@ -120,6 +122,21 @@ static void writeTarget(json::OStream &out, const CpuTarget &target, const cuda:
   });
 }
 
+/// By program, the commands that store values which the runtime knows by name.
+static void writeObserved(json::OStream &out, ModuleOp module) {
+  for (net::Role role : {net::Role::Infer, net::Role::Observe})
+    if (auto function = net::functionOf(module, role))
+      out.attributeArray(net::stringifyRole(role), [&, function = function]() mutable {
+        for (auto [index, launch] :
+             llvm::enumerate(function.getBody().front().getOps<kern::KernelOpInterface>()))
+          if (auto name = launch->getAttrOfType<StringAttr>(kObserved); name && !name.empty())
+            out.object([&, index = index] {
+              out.attribute("name", name.getValue());
+              out.attribute("command", static_cast<int64_t>(index));
+            });
+      });
+}
+
 std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda::GpuTarget *gpu) {
   auto text = [&](StringRef name) {
     auto attr = module->getAttrOfType<StringAttr>(name);
@@ -157,6 +174,8 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
         for (auto name : names.getAsRange<StringAttr>())
           out.value(name.getValue());
       });
+    if (net::functionOf(module, net::Role::Observe))
+      out.attributeObject("observed", [&] { writeObserved(out, module); });
     // Both are JSON already.
     auto asItIs = [&](StringRef json) { return [&, json](llvm::raw_ostream &to) { to << json; }; };
     out.attributeBegin("recipe");

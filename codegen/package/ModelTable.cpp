@@ -17,6 +17,7 @@ static constexpr struct {
     {net::Role::Prepare, &NetcModel::prepare}, {net::Role::Infer, &NetcModel::infer},
     {net::Role::Step, &NetcModel::step},       {net::Role::Update, &NetcModel::update},
     {net::Role::Norm, &NetcModel::norm},       {net::Role::Accumulate, &NetcModel::accumulate},
+    {net::Role::Observe, &NetcModel::observe},
 };
 
 ModelTable::ModelTable(ModuleOp module, LaunchKernels &kernels, std::string json)
@@ -38,8 +39,14 @@ static std::optional<NetcType> storageType(Type type) {
     return NETC_TYPE_I32;
   if (type.isBF16())
     return NETC_TYPE_BF16;
+  if (type.isUnsignedInteger(8))
+    return NETC_TYPE_U8;
+  if (type.isSignedInteger(8))
+    return NETC_TYPE_BIASED_I8;
   if (type.isInteger(8))
     return NETC_TYPE_I8;
+  if (type.isInteger(16))
+    return NETC_TYPE_I16;
   return std::nullopt;
 }
 

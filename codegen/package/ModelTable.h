@@ -77,7 +77,7 @@ private:
   std::string json;
   llvm::StringMap<uint32_t> layers;
   std::vector<NetcBuffer> buffers;
-  std::array<Program, 6> programs;
+  std::array<Program, 7> programs;
   std::vector<Program> leanSteps;
 };
 

@@ -53,9 +53,9 @@ static kern::ContractOp cloneWith(OpBuilder &b, kern::ContractOp op, kern::Sched
   if (Value weights = op.getWeights()) {
     bool pairs = multipliesBf16(op, target) &&
                  kern::multipliesPairs(op.getKind(), op.getGeometry(), schedule);
-    fresh(weights,
-          MemRefType::get(kern::packedShape(op.getKind(), op.getGeometry(), schedule, pairs),
-                          pairs ? Type(b.getBF16Type()) : Type(b.getF32Type())));
+    fresh(weights, MemRefType::get(
+                       kern::packedShape(op.getKind(), op.getGeometry(), schedule, pairs ? 2 : 1),
+                       pairs ? Type(b.getBF16Type()) : Type(b.getF32Type())));
   }
   if (op.getKind() == kern::ContractKind::FilterGrad) {
     SmallVector<int64_t> shape = kern::packedShape(op.getKind(), op.getGeometry(), schedule);

@@ -19,6 +19,10 @@ class NotDifferentiable : public mlir::OpTrait::TraitBase<ConcreteOp, NotDiffere
 template <typename ConcreteOp>
 class ModelOp : public mlir::OpTrait::TraitBase<ConcreteOp, ModelOp> {};
 
+/// Declares that storing an op's result changes it, so no kernel computes on from it unstored.
+template <typename ConcreteOp>
+class IsStored : public mlir::OpTrait::TraitBase<ConcreteOp, IsStored> {};
+
 /// Declares that an op reads and writes images in their logical order, [N, C, H, W]: the order of
 /// files, and of the weights of a linear layer behind a flatten.
 template <typename ConcreteOp>

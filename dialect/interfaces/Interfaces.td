@@ -40,6 +40,10 @@ def IdentityInInference : NativeOpTrait<"IdentityInInference"> {
   let cppNamespace = "::netc";
 }
 
+def IsStored : NativeOpTrait<"IsStored"> {
+  let cppNamespace = "::netc";
+}
+
 def KeepsLogicalOrder : NativeOpTrait<"KeepsLogicalOrder"> {
   let cppNamespace = "::netc";
 }

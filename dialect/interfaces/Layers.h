@@ -23,6 +23,9 @@ inline constexpr llvm::StringLiteral kLoadedRight = "net.loaded_right";
 /// What a contraction computes of other layers while it stores its result.
 inline constexpr llvm::StringLiteral kStored = "net.stored";
 
+/// Of a launch: the name of a value that it stores, for the runtime to find it.
+inline constexpr llvm::StringLiteral kObserved = "net.observed";
+
 /// Names of layers, each once, in the order of computation.
 using LayerNames = llvm::SetVector<mlir::StringAttr>;
 

@@ -55,14 +55,23 @@ bool netc::kern::multipliesPairs(ContractKind kind, GeometryAttr g, ScheduleAttr
          (g.getGroups() == 1 || depth % 2 == 0);
 }
 
+int64_t netc::kern::stepsPerProduct(ContractKind kind, GeometryAttr g, ScheduleAttr s,
+                                    Type operand) {
+  if (operand.isBF16())
+    return multipliesPairs(kind, g, s) ? 2 : 1;
+  if (!isa<IntegerType>(operand) || isLanewise(g, s.getLanes()))
+    return 1;
+  return 4 / elementBytes(operand);
+}
+
 SmallVector<int64_t> netc::kern::packedShape(ContractKind kind, GeometryAttr g, ScheduleAttr s,
-                                             bool pairs) {
+                                             int64_t steps) {
   int64_t tile = s.getLanes() * s.getTileVectors();
   if (isLanewise(g, s.getLanes()))
     return {1, ceilDiv(g.getOc(), tile), g.getKh(), g.getKw(), g.getIc() / g.getGroups(), tile};
   int64_t outputs = (kind == ContractKind::InputGrad ? g.getIc() : g.getOc()) / g.getGroups();
   int64_t depth = (kind == ContractKind::InputGrad ? g.getOc() : g.getIc()) / g.getGroups();
-  depth += pairs ? depth % 2 : 0;
+  depth = ceilDiv(depth, steps) * steps;
   int64_t window = s.getWinograd() ? s.getWinograd() + 2 : 0;
   return {g.getGroups(),
           ceilDiv(outputs, tile),

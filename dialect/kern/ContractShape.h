@@ -43,12 +43,18 @@ int64_t filterGradDepthBlock(GeometryAttr geometry, ScheduleAttr schedule);
 /// weights of f32.
 bool multipliesPairs(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule);
 
+/// How many steps of the reduction a lane of that kernel multiplies at once where operands are
+/// multiplied as `operand`: of bf16 two where multipliesPairs says so; of i8 four and of i16 two;
+/// else one. Lane-wise kernels multiply in f32, which is exact for the integers that they get.
+int64_t stepsPerProduct(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule,
+                        mlir::Type operand);
+
 /// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m +
 /// 2, m + 2, reduction channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T =
 /// lanes * tile_vectors.
-/// `pairs`: of bf16 that are multiplied in pairs.
+/// `steps`: those of stepsPerProduct; the reduction's channels are made a multiple of them.
 llvm::SmallVector<int64_t> packedShape(ContractKind kind, GeometryAttr geometry,
-                                       ScheduleAttr schedule, bool pairs = false);
+                                       ScheduleAttr schedule, int64_t steps = 1);
 
 /// A size of at most `most` in whole blocks, or all where there are few; 0 where neither is
 /// possible.

@@ -152,16 +152,17 @@ def Kern_ContractOp : Kern_KernelOp<"contract", ["getFlopsPerImage"]> {
     `pool`, of forward alone: what the epilogue yields is pooled before it is stored, outs[0] is
     [N, oh / pool.kh, ow / pool.kw, oc]. See poolsOnStore in dialect/kern/ContractShape.h.
     `flat` views all pixels of all images as rows of one matrix.
+    Of integers the product is the i32 sum, as f32. `start`, i32 by output channel, is what sums begin with: net.quantize_filter's.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$lhs, Variadic<Kern_Buffer>:$rhs, Optional<Kern_Buffer>:$weights,
-      Variadic<Kern_Buffer>:$extra, Variadic<Kern_Buffer>:$outs, Kern_ContractKindAttr:$kind,
+      Optional<Kern_Buffer>:$start, Variadic<Kern_Buffer>:$extra, Variadic<Kern_Buffer>:$outs, Kern_ContractKindAttr:$kind,
       Kern_GeometryAttr:$geometry, Kern_ScheduleAttr:$schedule, OptionalAttr<Kern_GpuScheduleAttr>:$gpu,
       OptionalAttr<Kern_PoolingAttr>:$pool, UnitAttr:$moments);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region AnyRegion:$lhs_prologue, AnyRegion:$rhs_prologue, AnyRegion:$epilogue);
   let assemblyFormat = [{
     $kind `lhs` `(` $lhs `:` type($lhs) `)` (`rhs` `(` $rhs^ `:` type($rhs) `)`)?
-    (`weights` `(` $weights^ `:` type($weights) `)`)? (`extra` `(` $extra^ `:` type($extra) `)`)?
+    (`weights` `(` $weights^ `:` type($weights) `)`)? (`start` `(` $start^ `:` type($start) `)`)? (`extra` `(` $extra^ `:` type($extra) `)`)?
     `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
     `lhs_prologue` $lhs_prologue `rhs_prologue` $rhs_prologue `epilogue` $epilogue
   }];
@@ -266,9 +267,14 @@ class Kern_UnaryKernel<string mnemonic> : Kern_KernelOp<mnemonic> {
 
 def Kern_PackOp : Kern_UnaryKernel<"pack"> {
   let summary = "weights [O, I/G, KH, KW] to tiles [G, blocks, KH, KW, I/G, T]; transposed: [G, blocks, KH, KW, O/G, T] over I, flipped";
-  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero. `winograd` m: each 3x3 filter becomes G g G^T, [1, blocks, m + 2, m + 2, depth, T]. `tf32`: elements are rounded to tf32, on GPUs.";
+  let description = "A second input, if there is one, scales by output channel. `lanewise`: blocks run over the channels of all groups. Lanes beyond the channels are zero. Integers (i8) become i8 of which four steps of the reduction lie lane by lane beside each other, i16 of which two do, or f32. `winograd` m: each 3x3 filter becomes G g G^T, [1, blocks, m + 2, m + 2, depth, T]. `tf32`: elements are rounded to tf32, on GPUs.";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$groups, UnitAttr:$transposed,
       UnitAttr:$lanewise, DefaultValuedAttr<I64Attr, "0">:$winograd, I64Attr:$lanes, UnitAttr:$tf32);
+}
+
+def Kern_QuantizeFilterOp : Kern_UnaryKernel<"quantize_filter"> {
+  let summary = "net.quantize_filter: weights, maybe factors by output channel, to integers, scales and starts of sums";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs);
 }
 
 def Kern_UnpackOp : Kern_UnaryKernel<"unpack"> {

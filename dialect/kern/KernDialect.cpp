@@ -106,6 +106,7 @@ NETC_KERNEL_EFFECTS(ContractOp)
 NETC_KERNEL_EFFECTS(PointwiseOp)
 NETC_KERNEL_EFFECTS(ReduceOp)
 NETC_KERNEL_EFFECTS(PackOp)
+NETC_KERNEL_EFFECTS(QuantizeFilterOp)
 NETC_KERNEL_EFFECTS(UnpackOp)
 NETC_KERNEL_EFFECTS(TransposeOp)
 NETC_KERNEL_EFFECTS(MoveOp)
@@ -169,6 +170,7 @@ Grid PackOp::getGrid() {
   ArrayRef<int64_t> packed = shapedType(getOuts()[0]).getShape(); // [G, blocks, KH, KW, depth, T]
   return {packed[0] * packed[1] * ceilDiv(packed[4], kPackedDepth), 0, 1};
 }
+Grid QuantizeFilterOp::getGrid() { return {shapedType(getInputs()[0]).getDimSize(0), 0, 1}; }
 Grid UnpackOp::getGrid() {
   ArrayRef<int64_t> packed =
       shapedType(getInputs()[0]).getShape(); // [chunks, G, blocks, KH, KW, I/G, T]

@@ -59,6 +59,7 @@ static const Row rows[] = {
     {kLoaded, Holder::Any, "a layer's name or an array of names", areLayerNames},
     {kLoadedRight, Holder::Any, "a layer's name or an array of names", areLayerNames},
     {kStored, Holder::Any, "a layer's name or an array of names", areLayerNames},
+    {kObserved, Holder::Any, "a string", is<StringAttr>},
     // From the front end.
     {"net.model", Holder::Module, "a string", is<StringAttr>},
     {"net.file", Holder::Module, "a string", is<StringAttr>},
@@ -82,6 +83,7 @@ static const Row rows[] = {
     {"net.lean_step", Holder::Function, "an i64", isI64},
     {"net.left_out", Holder::Module, "an array of strings", areStrings},
     {"net.recomputed", Holder::Op, "a unit", is<UnitAttr>},
+    {kLevels, Holder::Op, "an i64", isI64},
     {kOperandType, Holder::Op, "a type", is<TypeAttr>},
 };
 

@@ -6,7 +6,7 @@ def Net_LinearOp : Net_InferredOp<"linear", [
     ModelOp, DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<ContractionOpInterface>]> {
   let summary = "y[n, o] = bias[o] + sum over i of weight[o, i] x[n, i]; of a sequence, for each token";
-  let arguments = (ins Net_Tensor:$input, Net_Parameter:$weight, Optional<Net_Vector>:$bias);
+  let arguments = (ins Net_Tensor:$input, Net_Weight:$weight, Optional<Net_Vector>:$bias);
   let results = (outs Net_Tensor:$result);
   let assemblyFormat = [{ $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results) }];
 }

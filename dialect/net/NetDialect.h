@@ -29,6 +29,12 @@ namespace netc::net {
 /// multiplied; without it: what they are stored as.
 inline constexpr llvm::StringLiteral kOperandType = "net.operand_type";
 
+/// What the name of a parameter ends in that is the scale of an activation stored as integers.
+inline constexpr llvm::StringLiteral kActivationScale = ".activation_scale";
+
+/// The attribute of such a parameter: the largest integer, 127 or 255.
+inline constexpr llvm::StringLiteral kLevels = "net.levels";
+
 /// The attribute of a function that says what it is: a RoleAttr. Passes and code generation find
 /// functions by it, whatever their names.
 inline constexpr llvm::StringLiteral kRole = "net.role";

@@ -26,9 +26,9 @@ static constexpr Feature featuresBf16[] = {"avx512bf16"};
 static constexpr Feature featuresVnni[] = {"avx512vnni"};
 static constexpr Feature featuresAmx[] = {"amx-tile", "amx-bf16", "amx-int8"};
 static constexpr CpuExtension extensions[] = {
-    {"bf16", "x86-64-v4", featuresBf16},
-    {"vnni", "x86-64-v4", featuresVnni},
-    {"amx", "x86-64-v4", featuresAmx},
+    {"bf16", "x86-64-v4", featuresBf16, "bf16"},
+    {"vnni", "x86-64-v4", featuresVnni, "int8"},
+    {"amx", "x86-64-v4", featuresAmx, ""},
 };
 
 static constexpr GpuChip chips[] = {

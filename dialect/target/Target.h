@@ -30,6 +30,7 @@ struct CpuLevel {
 struct CpuExtension {
   llvm::StringLiteral name, level;              ///< the level that it extends
   llvm::ArrayRef<llvm::StringLiteral> features; ///< LLVM names
+  llvm::StringLiteral precision;                ///< whose kernels use it; empty: none do
 };
 
 /// What Intel and AMD have had beside x86-64-v4: products of bf16 (Cooper Lake, Sapphire Rapids,

@@ -101,7 +101,8 @@ bool Fuser::isRecomputed(Value value) {
       continue;
     Operation *producer = operand.getDefiningOp();
     bool storedAnyway = !producer || !isa<PointwiseOpInterface>(producer) ||
-                        taken.contains(producer) || !operand.hasOneUse();
+                        producer->hasTrait<IsStored>() || taken.contains(producer) ||
+                        !operand.hasOneUse();
     result &= storedAnyway || isRecomputed(operand);
   }
   return recomputed[value] = result;
@@ -143,6 +144,8 @@ void Fuser::growEpilogue(Group &group) {
     order[reader] = order[group.anchor];
     value = reader->getResult(0);
     ++numFused;
+    if (reader->hasTrait<IsStored>())
+      break;
   }
   group.stored = value;
 }
@@ -170,8 +173,9 @@ void Fuser::takeSums(Group &group, Operation *before) {
 
 /// A pointwise producer that only this kernel reads is computed inside it.
 bool Fuser::isInlinedProducer(Operation *producer, Type of) {
-  return producer && isa<PointwiseOpInterface>(producer) && !taken.contains(producer) &&
-         producer->getResult(0).hasOneUse() && sameShape(producer->getResult(0).getType(), of);
+  return producer && isa<PointwiseOpInterface>(producer) && !producer->hasTrait<IsStored>() &&
+         !taken.contains(producer) && producer->getResult(0).hasOneUse() &&
+         sameShape(producer->getResult(0).getType(), of);
 }
 
 void Fuser::planRoots() {
@@ -308,7 +312,7 @@ struct FuseKernels : netc::impl::FuseKernelsBase<FuseKernels> {
 void FuseKernels::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     std::optional<net::Role> role = net::roleOf(function);
-    if (role != net::Role::Infer && role != net::Role::Step)
+    if (role != net::Role::Infer && role != net::Role::Step && role != net::Role::Observe)
       continue;
     Fuser fuser(function);
     fuser.run();

@@ -78,7 +78,8 @@ bool lowerNorm(KernBuilder &builder, mlir::Operation *op); ///< vectors of batch
 bool lowerMove(KernBuilder &builder, mlir::Operation *op); ///< layouts, moves, joins, reshapes
 bool lowerMatmul(KernBuilder &builder, mlir::Operation *op);
 bool lowerPool(KernBuilder &builder, mlir::Operation *op);
-bool lowerRow(KernBuilder &builder, mlir::Operation *op); ///< softmax, losses, LRN
+bool lowerQuantize(KernBuilder &builder, mlir::Operation *op); ///< scales, quantised weights
+bool lowerRow(KernBuilder &builder, mlir::Operation *op);      ///< softmax, losses, LRN
 /// Optimizers' steps, the norm of all gradients and their accumulation.
 bool lowerOptimizer(KernBuilder &builder, mlir::Operation *op);
 

@@ -22,6 +22,12 @@ static bool multipliesBf16(Operation *contraction, const kern::TargetFacts &targ
          (target.gpu || describe(contraction).kind != kern::ContractKind::FilterGrad);
 }
 
+/// What a contraction's operands are multiplied as, an integer type; null where they are floats.
+static IntegerType integersOf(Operation *contraction) {
+  auto operands = contraction->getAttrOfType<TypeAttr>(net::kOperandType);
+  return operands ? dyn_cast<IntegerType>(operands.getValue()) : IntegerType();
+}
+
 /// tf32 and bf16 operands may go to tensor cores. Strips in scratch and packed weights are of the
 /// operands' type, whatever activations are stored as.
 static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFacts &target) {
@@ -30,6 +36,10 @@ static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFact
   facts.tensorCores = operands && !operands.getValue().isF32();
   if (multipliesBf16(contraction, target))
     facts.elementBytes = kern::elementBytes(operands.getValue());
+  if (IntegerType integers = integersOf(contraction)) {
+    facts.elementBytes = kern::elementBytes(integers);
+    facts.integers = true;
+  }
   return facts;
 }
 
@@ -48,6 +58,8 @@ struct FusionLowering {
   FusionLowering(KernBuilder &k, net::FusionOp fusion);
   SmallVector<Value> outside(ArrayRef<Value> leaves);
   Value weights(const Contraction &c, kern::ScheduleAttr schedule);
+  Value startOfSums(const Contraction &c, kern::ScheduleAttr schedule);
+  void setObserved(Operation *launch);
   LogicalResult lowerContraction();
   void buildEpilogue(Region &region, Value product, ArrayRef<Value> extras, bool hasBias);
   LogicalResult lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule);
@@ -116,11 +128,16 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
     inputs = {k.get(filter)};
   kern::TargetFacts facts = factsFor(contraction, k.target);
   kern::GpuScheduleAttr gpu = kern::gpuSchedule(c.kind, c.geometry, facts);
-  bool pairs = !gpu && multipliesBf16(contraction, k.target) &&
-               kern::multipliesPairs(c.kind, c.geometry, schedule);
-  bool inBf16 = gpu ? gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16 : pairs;
-  auto type = RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule, pairs),
-                                    inBf16 ? Type(k.b.getBF16Type()) : k.b.getF32Type());
+  Type operand = k.b.getF32Type(), element = operand;
+  if (IntegerType integers = integersOf(contraction))
+    operand = integers;
+  else if (multipliesBf16(contraction, k.target))
+    operand = k.b.getBF16Type();
+  int64_t steps = gpu ? 1 : kern::stepsPerProduct(c.kind, c.geometry, schedule, operand);
+  if (gpu ? gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16 : steps > 1)
+    element = operand;
+  auto type =
+      RankedTensorType::get(kern::packedShape(c.kind, c.geometry, schedule, steps), element);
   return kern::PackOp::create(k.b, fusion.getLoc(), TypeRange{type}, inputs,
                               ValueRange{k.empty(type, fusion.getLoc())}, c.geometry.getGroups(),
                               c.kind == kern::ContractKind::InputGrad,
@@ -128,6 +145,25 @@ Value FusionLowering::weights(const Contraction &c, kern::ScheduleAttr schedule)
                               schedule.getWinograd(), schedule.getLanes(),
                               gpu && gpu.getAlgorithm() == kern::GpuAlgorithm::MmaTf32)
       .getResult(0);
+}
+
+/// What sums begin with where the bytes of signed activations are multiplied as unsigned; else
+/// null.
+Value FusionLowering::startOfSums(const Contraction &c, kern::ScheduleAttr schedule) {
+  IntegerType integers = integersOf(contraction);
+  Value filter = fusion.getInputs()[cast<BlockArgument>(c.filter).getArgNumber()];
+  auto quantized = filter.getDefiningOp<net::QuantizeFilterOp>();
+  bool isSigned = cast<ShapedType>(c.lhs.getType()).getElementType().isSignedInteger();
+  if (!integers || !quantized || !isSigned || !integers.isInteger(8) ||
+      kern::stepsPerProduct(c.kind, c.geometry, schedule, integers) == 1)
+    return {};
+  return k.get(quantized.getStart());
+}
+
+/// A quantised value has a name.
+void FusionLowering::setObserved(Operation *launch) {
+  if (auto quantize = stored ? stored.getDefiningOp<net::QuantizeOp>() : net::QuantizeOp())
+    launch->setAttr(kObserved, quantize.getNameAttr());
 }
 
 LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::ScheduleAttr schedule) {
@@ -140,7 +176,7 @@ LogicalResult FusionLowering::lowerFilterGrad(const Contraction &c, kern::Schedu
   auto type = RankedTensorType::get(shape, k.b.getF32Type());
   auto contract = kern::ContractOp::create(
       k.b, loc, TypeRange{type}, outside(lhs.getArrayRef()), outside(rhs.getArrayRef()), Value(),
-      ValueRange{}, ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
+      Value(), ValueRange{}, ValueRange{k.empty(type, loc)}, c.kind, c.geometry, schedule,
       kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target)), kern::PoolingAttr(),
       /*moments=*/false);
   if (!isa<BlockArgument>(c.lhs))
@@ -201,11 +237,11 @@ LogicalResult FusionLowering::lowerContraction() {
   Type type = k.physicalType((stored ? stored : product).getType());
   SmallVector<Value> outs{k.empty(type, loc)};
   SmallVector<Type> types{type};
-  Value packed = weights(c, schedule);
+  Value packed = weights(c, schedule), start = startOfSums(c, schedule);
   auto make = [&](TypeRange resultTypes, ValueRange destinations, bool withMoments) {
     return kern::ContractOp::create(
-        k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{}, packed, extraTensors,
-        destinations, c.kind, c.geometry, schedule,
+        k.b, loc, resultTypes, outside(lhs.getArrayRef()), ValueRange{}, packed, start,
+        extraTensors, destinations, c.kind, c.geometry, schedule,
         kern::gpuSchedule(c.kind, c.geometry, factsFor(contraction, k.target)), kern::PoolingAttr(),
         withMoments);
   };
@@ -223,6 +259,7 @@ LogicalResult FusionLowering::lowerContraction() {
     buildRegion(k.b, contract.getLhsPrologue(), loc, lhs.getArrayRef(), c.lhs);
   if (stored != product || !terms.empty() || c.bias)
     buildEpilogue(contract.getEpilogue(), product, extras, static_cast<bool>(c.bias));
+  setObserved(contract);
   setLayers(contract, layersIn(c.lhs, {}, {}, {}), kLoaded);
   setLayers(contract, layersIn(stored ? stored : product, terms, product, layersOf(fusion)),
             kStored);
@@ -256,6 +293,7 @@ LogicalResult FusionLowering::lowerPointwise() {
                                              stored ? 1 : 0, moments, k.target.lanes);
   buildRegion(k.b, pointwise.getBody(), loc, leaves.getArrayRef(),
               stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(), terms);
+  setObserved(pointwise);
   setLayers(
       pointwise,
       layersIn(stored ? ArrayRef<Value>(stored) : ArrayRef<Value>(), terms, {}, layersOf(fusion)),

@@ -34,7 +34,7 @@ static LogicalResult lowerOp(Operation *op, KernBuilder &k, Boundary &boundary) 
   if (auto fusion = dyn_cast<net::FusionOp>(op))
     return lowerFusion(k, fusion);
   if (boundary.lower(op) || lowerNorm(k, op) || lowerMove(k, op) || lowerPool(k, op) ||
-      lowerRow(k, op) || lowerMatmul(k, op) || lowerOptimizer(k, op))
+      lowerRow(k, op) || lowerMatmul(k, op) || lowerQuantize(k, op) || lowerOptimizer(k, op))
     return success();
   return op->emitError() << "'" << op->getName() << "' has no lowering to kern";
 }
@@ -118,7 +118,8 @@ void LowerToKern::runOnOperation() {
   Choices choices = timedChoices(getOperation());
   llvm::SetVector<Attribute> ports; // inference and the step have the same inputs and outputs
   for (auto function : getOperation().getOps<func::FuncOp>()) {
-    target.batch = kern::likelyBatch(net::roleOf(function) == net::Role::Infer);
+    std::optional<net::Role> role = net::roleOf(function);
+    target.batch = kern::likelyBatch(role == net::Role::Infer || role == net::Role::Observe);
     auto own = lowerFunction(function, symbols, target, choices);
     if (failed(own))
       return signalPassFailure();

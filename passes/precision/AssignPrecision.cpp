@@ -5,7 +5,8 @@
 // they compare, inputs and outputs of the model f32; labels i64. Each contraction has an operand
 // type, `net.operand_type`: what its operands are rounded to before they are multiplied; sums are
 // f32. tf32 is an operand type alone; what is stored as bf16 is widened to f32 where the target
-// cannot multiply it.
+// cannot multiply it. What net-quantize made integers stays so; their products are of i8, or of
+// i16 where the target cannot multiply i8.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -39,6 +40,8 @@ static Types typesOf(StringRef precision, bool bf16Products, Builder &b) {
     return {b.getF32Type(), b.getTF32Type()};
   if (precision == "bf16")
     return {b.getBF16Type(), bf16Products ? Type(b.getBF16Type()) : b.getF32Type()};
+  if (precision == "int8")
+    return {b.getF32Type(), b.getF32Type()};
   return {};
 }
 
@@ -58,6 +61,12 @@ static DenseSet<Value> valuesInF32(func::FuncOp function) {
   return kept;
 }
 
+/// Whether the activation that a contraction multiplies was quantised.
+static bool multipliesIntegers(ContractionOpInterface op) {
+  Value activation = op->getOperand(op.getActivationOperands().front());
+  return isa<IntegerType>(cast<ShapedType>(activation.getType()).getElementType());
+}
+
 /// Retypes `value` if it is an activation of floats.
 static bool assignStorage(Value value, Type storage) {
   auto tensor = dyn_cast<RankedTensorType>(value.getType());
@@ -71,7 +80,8 @@ void AssignPrecision::runOnOperation() {
   Builder b(&getContext());
   Types types = typesOf(precision, bf16Products, b);
   if (!types.storage) {
-    getOperation().emitError() << "no precision '" << precision << "', expected f32, tf32 or bf16";
+    getOperation().emitError() << "no precision '" << precision
+                               << "', expected f32, tf32, bf16 or int8";
     return signalPassFailure();
   }
   getOperation()->setAttr("net.precision", b.getStringAttr(precision));
@@ -80,8 +90,10 @@ void AssignPrecision::runOnOperation() {
       continue; // the source of the others, not compiled itself
     DenseSet<Value> kept = valuesInF32(function);
     function.walk([&](Operation *op) {
-      if (isa<ContractionOpInterface>(op)) {
-        op->setAttr(net::kOperandType, TypeAttr::get(types.operand));
+      if (auto contraction = dyn_cast<ContractionOpInterface>(op)) {
+        Type integer = int8Products ? b.getI8Type() : b.getIntegerType(16);
+        op->setAttr(net::kOperandType,
+                    TypeAttr::get(multipliesIntegers(contraction) ? integer : types.operand));
         ++numContractions;
       }
       for (Value result : op->getResults())

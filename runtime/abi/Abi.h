@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define NETC_ABI_VERSION 7
+#define NETC_ABI_VERSION 8
 
 /// Where a buffer lies. Offsets are in bytes and multiples of 64.
 enum NetcSpace {
@@ -46,7 +46,10 @@ enum NetcType {
   NETC_TYPE_I64 = 2,
   NETC_TYPE_I32 = 3,
   NETC_TYPE_BF16 = 4,
-  NETC_TYPE_I8 = 5
+  NETC_TYPE_I8 = 5,
+  NETC_TYPE_U8 = 6,
+  NETC_TYPE_BIASED_I8 = 7, ///< an i8 plus 128, as a u8
+  NETC_TYPE_I16 = 8
 };
 
 /// Bytes of an element; 0 for a type that is none of these.
@@ -59,8 +62,11 @@ static inline uint64_t netc_type_bytes(uint32_t type) {
   case NETC_TYPE_I32:
     return 4;
   case NETC_TYPE_BF16:
+  case NETC_TYPE_I16:
     return 2;
   case NETC_TYPE_I8:
+  case NETC_TYPE_U8:
+  case NETC_TYPE_BIASED_I8:
     return 1;
   default:
     return 0;
@@ -218,6 +224,7 @@ typedef struct {
   NetcProgram update;  ///< GRADIENTS, HYPER -> PARAMETERS, STATE
   NetcProgram norm;    ///< GRADIENTS -> HYPER's gradient_norm; gaps between parameters must be zero
   NetcProgram accumulate; ///< ACCUMULATED += batch_weight * GRADIENTS
+  NetcProgram observe; ///< of int8: INPUT, PARAMETERS -> OUTPUT in f32; see "observed" of the JSON
   uint64_t parameter_bytes;
   uint64_t state_bytes;
   uint64_t prepared_bytes;

@@ -62,6 +62,22 @@ struct ContactSheetOptions {
   unsigned threads = 1;
   std::vector<std::string> set; ///< as bench's
 };
+struct CalibrateOptions {
+  std::string data, weights, out;
+  std::string method = "mse"; ///< RangeMethod, in lower case
+  int64_t images = 512;
+  std::optional<int64_t> batch;
+  std::vector<std::string> set; ///< as eval's
+  unsigned threads = 1;
+};
+struct CompareOptions {
+  std::string data, weights;
+  int64_t images = 512;
+  std::optional<int64_t> batch;
+  std::vector<std::string> set; ///< as eval's
+  unsigned threads = 1;
+  bool json = false;
+};
 struct RunOptions {
   std::string weights, in, out;
   bool train = false;
@@ -94,6 +110,8 @@ int runGradCheck(const NetcModel &model, const GradCheckOptions &options);
 int runContactSheet(const NetcModel &model, const ContactSheetOptions &options);
 int runBench(const NetcModel &model, const BenchOptions &options);
 int runPlan(const NetcModel &model, const PlanOptions &options);
+int runCalibrate(const NetcModel &model, const CalibrateOptions &options);
+int runCompare(const NetcModel &model, const CompareOptions &options);
 int runOnce(const NetcModel &model, const RunOptions &options);
 
 } // namespace netc::runtime

@@ -32,7 +32,8 @@ static Json arenaJson(const NetcProgram &program) {
 }
 
 static const char *typeName(NetcType type) {
-  static constexpr const char *names[] = {"f32", "f64", "i64", "i32", "bf16", "i8"};
+  static constexpr const char *names[] = {"f32", "f64", "i64", "i32", "bf16",
+                                          "i8",  "u8",  "i8",  "i16"};
   return names[type];
 }
 

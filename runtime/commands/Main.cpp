@@ -35,6 +35,8 @@ struct Options {
   ContactSheetOptions augment;
   GradCheckOptions gradcheck;
   RunOptions run;
+  CalibrateOptions calibrate;
+  CompareOptions compare;
 };
 } // namespace
 
@@ -435,6 +437,44 @@ static void addRun(CLI::App &app, RunOptions &options) {
   addCache(command, options.cache);
 }
 
+static void addImages(CLI::App *command, int64_t &images, std::optional<int64_t> &batch) {
+  command->add_option("--images", images, "Images to look at, evenly spaced over the data")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
+      ->capture_default_str();
+  command->add_option("--batch", batch, "Images at once (default: 16)")
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+}
+
+static void addCalibrate(CLI::App &app, CalibrateOptions &options) {
+  CLI::App *command = app.add_subcommand(
+      "calibrate", "Of int8: observe activations and write weights with their scales");
+  command->add_option("--data", options.data, dataHelp)->required();
+  command->add_option("--weights", options.weights, "safetensors, or the folder of a training run")
+      ->required();
+  command->add_option("--out", options.out, "safetensors to write: the weights and the scales")
+      ->required();
+  addImages(command, options.images, options.batch);
+  command
+      ->add_option("--method", options.method,
+                   "What an activation's range is: the largest magnitude, what 99.99% of all stay "
+                   "below, or the one of least squared error")
+      ->check(CLI::IsMember({"minmax", "percentile", "mse"}))
+      ->capture_default_str();
+  addSet(command, options.set, preprocessingHelp);
+  addThreads(command, options.threads);
+}
+
+static void addCompare(CLI::App &app, CompareOptions &options) {
+  CLI::App *command = app.add_subcommand(
+      "compare", "Of int8: each layer's signal-to-noise ratio against f32, agreement of top-1");
+  command->add_option("--data", options.data, dataHelp)->required();
+  command->add_option("--weights", options.weights, "safetensors that calibrate wrote")->required();
+  addImages(command, options.images, options.batch);
+  addSet(command, options.set, preprocessingHelp);
+  addThreads(command, options.threads);
+  command->add_flag("--json", options.json, "As one JSON object");
+}
+
 /// What is not done together is done by rank 0.
 static int dispatch(const NetcModel &model, const CLI::App &app, const Options &options,
                     Communicator &communicator) {
@@ -455,6 +495,10 @@ static int dispatch(const NetcModel &model, const CLI::App &app, const Options &
     return runContactSheet(model, options.augment);
   if (name == "gradcheck")
     return runGradCheck(model, options.gradcheck);
+  if (name == "calibrate")
+    return runCalibrate(model, options.calibrate);
+  if (name == "compare")
+    return runCompare(model, options.compare);
   if (name == "bench")
     return runBench(model, options.bench);
   if (name == "plan")
@@ -481,6 +525,8 @@ static int parseAndRun(const NetcModel &model, int argc, char **argv, Communicat
   addBench(app, options.bench);
   addPlan(app, options.plan);
   addRun(app, options.run);
+  addCalibrate(app, options.calibrate);
+  addCompare(app, options.compare);
   if (argc <= 1) {
     writeStderr(app.help());
     return 2;

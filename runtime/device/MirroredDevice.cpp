@@ -135,6 +135,7 @@ static std::vector<NetcSpace> inputsOf(Program program) {
   case Program::Prepare:
     return {NETC_SPACE_PARAMETERS};
   case Program::Infer:
+  case Program::Observe:
     return {NETC_SPACE_PARAMETERS, NETC_SPACE_INPUT, NETC_SPACE_HYPER};
   case Program::Step:
     return {NETC_SPACE_PARAMETERS, NETC_SPACE_INPUT,     NETC_SPACE_LABELS,
@@ -154,6 +155,7 @@ static std::vector<NetcSpace> outputsOf(Program program) {
   case Program::Prepare:
     return {};
   case Program::Infer:
+  case Program::Observe:
     return {NETC_SPACE_OUTPUT};
   case Program::Step:
     return {NETC_SPACE_OUTPUT, NETC_SPACE_LOSS, NETC_SPACE_GRADIENTS, NETC_SPACE_PARAMETERS};

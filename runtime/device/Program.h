@@ -10,9 +10,10 @@
 
 namespace netc::runtime {
 
-enum class Program { Prepare, Infer, Step, Update, Norm, Accumulate };
+enum class Program { Prepare, Infer, Step, Update, Norm, Accumulate, Observe };
 inline constexpr Program allPrograms[] = {Program::Prepare, Program::Infer, Program::Step,
-                                          Program::Update,  Program::Norm,  Program::Accumulate};
+                                          Program::Update,  Program::Norm,  Program::Accumulate,
+                                          Program::Observe};
 
 /// How the commands of a run are observed.
 struct Watch {

@@ -41,6 +41,8 @@ const NetcProgram &Executor::table(Program program) const {
     return tables.norm;
   case Program::Accumulate:
     return tables.accumulate;
+  case Program::Observe:
+    return tables.observe;
   }
   __builtin_unreachable();
 }
@@ -93,7 +95,8 @@ SpaceSizes Executor::spaceSizes() const {
 Reservation Executor::reservation(int64_t batch, bool training, int inputCopies) const {
   Reservation result{batch, training, inputCopies, {}, spaceSizes()};
   for (Program program : allPrograms)
-    if (training || program == Program::Prepare || program == Program::Infer)
+    if ((training && program != Program::Observe) || program == Program::Prepare ||
+        program == Program::Infer || (observes && program == Program::Observe))
       result.programs.push_back(&table(program));
   if (!training && !trains)
     result.spaces[NETC_SPACE_GRADIENTS] = result.spaces[NETC_SPACE_STATE] = {};

@@ -28,6 +28,9 @@ public:
   /// ACCUMULATED keep their contents.
   void reserve(int64_t batch, bool training, int inputCopies = 1);
 
+  /// From the next `reserve` on there is room for Program::Observe too.
+  void willObserve() { observes = true; }
+
   /// Bytes of the device's memory that training needs with the step in use.
   uint64_t stepNeed(int64_t batch, int inputCopies) const;
   /// Bytes of that memory that are available.
@@ -89,6 +92,7 @@ private:
   std::unique_ptr<Device> where;
   int64_t reservedBatch = 0;
   bool trains = false;      // reserved for training before: what that takes stays
+  bool observes = false;    // reserves for Program::Observe
   bool accumulates = false; // has room for sums of gradients
   uint64_t lean = 0;
 };

@@ -115,6 +115,7 @@ static ParameterInfo readParameter(const Json &json, uint64_t parameterBytes) {
   parameter.decay = json.value("decay", true);
   parameter.aux = json.value("aux", false);
   parameter.layer = json.value("layer", int64_t(-1));
+  parameter.levels = json.value("levels", 0);
   std::string type = json.value("type", "f32");
   if (type != "f32")
     fail("executable is damaged: parameter {} is stored as {}", parameter.name, type);
@@ -224,6 +225,16 @@ static void readLosses(const Json &json, ModelInfo &info) {
   info.classes = channelsOf(info.outputs[main].shape);
 }
 
+static void readNamedValues(const Json &json, const char *program, const NetcProgram &table,
+                            std::vector<NamedValue> &values) {
+  for (const Json &item : json.value(program, Json::array())) {
+    values.push_back({item.at("name").get<std::string>(), item.at("command").get<uint64_t>()});
+    if (values.back().command >= table.command_count)
+      fail("executable is damaged: {} is stored by command {} of {}", values.back().name,
+           values.back().command, table.command_count);
+  }
+}
+
 static ModelInfo parse(const NetcModel &model) {
   Json json = Json::parse(model.json);
   ModelInfo info;
@@ -249,6 +260,10 @@ static ModelInfo parse(const NetcModel &model) {
   }
   for (const Json &item : json.at("parameters"))
     info.parameters.push_back(readParameter(item, model.parameter_bytes));
+  if (json.contains("observed")) {
+    readNamedValues(json.at("observed"), "infer", model.infer, info.stored);
+    readNamedValues(json.at("observed"), "observe", model.observe, info.observed);
+  }
   info.leftOut = json.value("left_out", std::vector<std::string>());
   info.recipe = json.contains("recipe") ? json.at("recipe").dump() : "{}";
   if (json.contains("graph"))

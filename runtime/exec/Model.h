@@ -31,11 +31,22 @@ struct ParameterInfo {
   bool decay = true;
   bool aux = false; ///< of an auxiliary head: absent from inference
   int64_t layer = -1;
+  int levels = 0; ///< of an activation's scale: the largest integer, 127 or 255; else 0
   InitializerKind init = InitializerKind::Constant;
   double initA = 0, initB = 0; ///< value; low, high; mean, std
 
   int64_t elements() const;
   uint64_t bytes() const { return uint64_t(elements()) * netc_type_bytes(type); }
+  bool isScale() const { return levels != 0; }
+};
+
+/// What the name of an activation's scale ends in, behind the name of the value.
+inline constexpr const char *kScaleEnding = ".activation_scale";
+
+/// A value that a command of a program stores, by the name of its layer.
+struct NamedValue {
+  std::string name;
+  uint64_t command = 0;
 };
 
 /// A named input or output, or what a loss compares an output with: NetcTensor.
@@ -78,6 +89,8 @@ struct ModelInfo {
   int64_t flopsPerImage = 0;
   std::vector<LayerInfo> layers;
   std::vector<ParameterInfo> parameters;
+  /// Of int8: values that inference stores as integers, and that Program::Observe stores in f32.
+  std::vector<NamedValue> stored, observed;
   /// Of `--mode infer`: parameters of auxiliary heads, which a file of weights may have.
   std::vector<std::string> leftOut;
   std::string recipe; ///< JSON, read by parseRecipe

@@ -103,6 +103,7 @@ std::string weightsPath(const std::string &path) {
 namespace {
 struct Mismatch {
   std::vector<std::string> missing, unexpected, reshaped;
+  std::vector<std::string> uncalibrated; ///< scales of activations that are missing
   bool any() const { return !missing.empty() || !unexpected.empty() || !reshaped.empty(); }
 };
 } // namespace
@@ -111,6 +112,7 @@ struct Mismatch {
 static bool isNoWeight(const std::string &name) {
   return name.ends_with("num_batches_tracked") || name.ends_with("relative_position_index");
 }
+static bool isScale(const std::string &name) { return name.ends_with(kScaleEnding); }
 
 /// The tensor of a parameter: under its name or, if the file has none such, timm's, both behind
 /// `prefix`. timm's VGG has 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear
@@ -180,14 +182,14 @@ static Mismatch compare(const Safetensors &file, const std::string &prefix, cons
     if (parameter.aux && !training)
       continue;
     if (!tensor)
-      result.missing.push_back(parameter.name);
+      (parameter.isScale() ? result.uncalibrated : result.missing).push_back(parameter.name);
     else if (tensor->shape != parameter.shape)
       result.reshaped.push_back(fmt::format("{} (file {}, model {})", parameter.name,
                                             describeShape(tensor->shape),
                                             describeShape(parameter.shape)));
   }
   for (const Tensor &tensor : file.tensors())
-    if (!known.count(tensor.name) && !isNoWeight(tensor.name))
+    if (!known.count(tensor.name) && !isNoWeight(tensor.name) && !isScale(tensor.name))
       result.unexpected.push_back(tensor.name);
   return result;
 }
@@ -257,12 +259,26 @@ static std::string prefixHint(const Safetensors &file, const ModelInfo &info) {
   return "";
 }
 
-void loadWeights(const Safetensors &file, const Executor &executor, bool training) {
+/// Fails because scales are missing.
+[[noreturn]] static void failUncalibrated(const Safetensors &file, const ModelInfo &info,
+                                          const Mismatch &mismatch) {
+  auto scales = std::count_if(info.parameters.begin(), info.parameters.end(),
+                              [](const ParameterInfo &p) { return p.isScale(); });
+  fail("{}: {} of the {} scales of activations that {} needs in int8 are missing, as {}: make a "
+       "file with them by 'calibrate --data DATA --weights {} --out FILE'",
+       file.path(), mismatch.uncalibrated.size(), scales, info.name, mismatch.uncalibrated.front(),
+       file.path());
+}
+
+void loadWeights(const Safetensors &file, const Executor &executor, bool training,
+                 bool calibrating) {
   const ModelInfo &info = executor.info();
   std::string prefix = findPrefix(file, info);
   if (Mismatch mismatch = compare(file, prefix, info, training); mismatch.any())
     fail("{}: not the weights of {}: {}{}", file.path(), info.name, describe(mismatch),
          mismatch.missing.empty() ? "" : prefixHint(file, info));
+  else if (!mismatch.uncalibrated.empty() && !calibrating)
+    failUncalibrated(file, info, mismatch);
   ParameterCopies copies;
   for (const ParameterInfo &parameter : info.parameters) {
     std::optional<Tensor> tensor = findTensor(file, prefix, parameter);

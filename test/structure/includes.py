@@ -69,11 +69,12 @@ ROOMS = {
         "augment": ["base", "image", "exec", "recipe"],
         "data": ["base", "system", "image", "exec", "recipe", "weights", "augment"],
         "reference": ["base", "system", "exec"],
+        "quantize": ["base", "exec"],
         "evaluate": ["base", "comm", "exec", "augment", "data"],
         "report": ["base", "system", "image", "evaluate"],
         "train": ["base", "comm", "system", "exec", "recipe", "weights", "augment", "data", "evaluate", "report"],
         "commands": ["base", "comm", "system", "image", "exec", "recipe", "weights", "augment", "data", "reference", "evaluate",
-                     "plan", "train"],
+                     "plan", "quantize", "train"],
         "capi": ["base", "system", "image", "exec", "recipe", "weights", "augment", "data", "train"],
     },
     "codegen": {

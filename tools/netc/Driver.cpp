@@ -101,6 +101,8 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.registers = target.cpu.registers;
   pipeline.gpu = target.gpu.has_value();
   pipeline.precision = options.precision;
+  pipeline.int8Products = target.cpu.has("avx512vnni");
+  pipeline.keepF32 = options.keepF32;
   pipeline.bf16Products = target.cpu.has("avx512bf16") && !target.gpu;
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module)) && !(dump && dump->status());
@@ -293,13 +295,17 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
 /// Refuses a precision that the target does not have, naming those that it has.
 static int checkPrecision(const Options &options) {
   bool forGpu = options.target != "cpu";
-  std::string expected = forGpu ? "expected f32, tf32 or bf16" : "expected f32 or bf16";
+  std::string expected = forGpu ? "expected f32, tf32 or bf16" : "expected f32, bf16 or int8";
   if (options.precision == "tf32" && !forGpu)
     return fail("--precision tf32 is for --target cuda and sim; " + expected);
+  if (options.precision == "int8" && forGpu)
+    return fail("--precision int8 is for --target cpu; " + expected);
   if (options.precision == "int8" && options.mode == "both")
-    return fail("--precision int8 cannot train, which --mode both compiles; " + expected);
-  if (options.precision == "int8")
-    return fail("--precision int8 is not available yet; " + expected);
+    return fail("--precision int8 cannot train, which --mode both compiles; add --mode infer");
+  if (options.precision == "int8" && options.tune)
+    return fail("--tune times kernels of f32 and bf16; it does nothing with --precision int8");
+  if (options.precision != "int8" && !options.keepF32.empty())
+    return fail("--keep-f32 is for --precision int8; this is " + options.precision);
   return kDone;
 }
 

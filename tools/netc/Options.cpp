@@ -67,8 +67,15 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
       ->type_name("CHIP");
   app.add_option(
          "--precision", options.precision,
-         "f32; bf16 for --target cpu: activations in half the bytes; tf32 for --target cuda")
+         "f32; bf16: activations in half the bytes; tf32 for --target cuda; int8 for --target cpu "
+         "and --mode infer: needs calibrated weights")
       ->check(CLI::IsMember({"f32", "tf32", "bf16", "int8"}));
+  app.add_option(
+         "--keep-f32", options.keepF32,
+         "with --precision int8: layers that stay f32, as 'fc' or 'layer4.*'; may be repeated")
+      ->type_name("PATTERN")
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("--comm", options.comm,
                  "none, or mpi: the executable trains in several processes under mpirun or srun")
       ->check(CLI::IsMember({"none", "mpi", "nccl"}));

@@ -18,7 +18,8 @@ struct Options {
   std::string cpu = "native";
   std::string chip; ///< of CUDA, separated by commas
   std::string precision = "f32";
-  std::string comm = "none"; ///< what processes that train one model talk through
+  std::vector<std::string> keepF32; ///< of int8: patterns of layers that stay f32
+  std::string comm = "none";        ///< what processes that train one model talk through
   std::string mode = "both";
   std::string emit = "exe";
   bool explain = false;

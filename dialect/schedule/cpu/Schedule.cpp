@@ -214,7 +214,7 @@ struct Direction {
 
 /// The m of Winograd's algorithm that pays, 0: the direct algorithm.
 static int64_t chooseWinograd(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
-  if (!isWinogradShape(g, target))
+  if (target.integers || !isWinogradShape(g, target))
     return 0;
   Direction d(kind, g);
   int64_t best = 0;

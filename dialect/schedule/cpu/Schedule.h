@@ -25,6 +25,7 @@ struct TargetFacts {
   target::CpuCosts costs;
   target::GpuFacts device;
   int64_t elementBytes = 4; ///< of operands of direct algorithms, as they are multiplied
+  bool integers = false;    ///< operands are integers: products are exact by no other algorithm
 };
 
 /// Sums of products are f32, whatever their operands are stored as.

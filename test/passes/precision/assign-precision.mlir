@@ -6,7 +6,7 @@
 // RUN: net-opt %s --net-assign-precision="precision=bf16 bf16-products=true" | FileCheck %s --check-prefix=PRODUCTS
 // RUN: not net-opt %s --net-assign-precision=precision=f8 2>&1 | FileCheck %s --check-prefix=ERROR
 
-// ERROR: error: no precision 'f8', expected f32, tf32 or bf16
+// ERROR: error: no precision 'f8', expected f32, tf32, bf16 or int8
 
 net.parameter @w : tensor<3x6xf32> {trainable, init = ["constant", 0.0, 0.0], layer = 0 : i64}
 net.parameter @b : tensor<3xf32> {trainable, init = ["constant", 0.0, 0.0], layer = 0 : i64}

@@ -27,12 +27,13 @@ TEST(CommandLine, ExitCodesTellUsageFromFailure) {
   EXPECT_EQ(shell(toy).code, 2);
   EXPECT_HAS(shell(toy).err, "Subcommands:");
   EXPECT_EQ(shell(toy + " --help").code, 0);
-  for (const char *command :
-       {"info", "train", "eval", "predict", "augment", "gradcheck", "bench", "plan", "run"})
+  for (const char *command : {"info", "train", "eval", "predict", "augment", "gradcheck", "bench",
+                              "plan", "run", "calibrate", "compare"})
     EXPECT_EQ(shell(toy + " " + command + " --help").code, 0);
   EXPECT_EQ(shell(toy + " fly").code, 2);
-  EXPECT_EQ(shell(toy + " fly").err, "error: unknown command 'fly', expected info, train, eval, "
-                                     "predict, augment, gradcheck, bench, plan, run\n");
+  EXPECT_EQ(shell(toy + " fly").err,
+            "error: unknown command 'fly', expected info, train, eval, "
+            "predict, augment, gradcheck, bench, plan, run, calibrate, compare\n");
   EXPECT_EQ(shell(toy + " train --data synthetic:10 --lr nan").code, 2);
   EXPECT_EQ(shell(toy + " train").code, 2);
   EXPECT_EQ(shell(toy + " eval --data mnist").err,

@@ -238,6 +238,7 @@ extern "C" const NetcModel netc_model = {
 #endif
     {nullptr, 0, 0, 0, nullptr, 0},
     {nullptr, 0, 0, 0, nullptr, 0},
+    {nullptr, 0, 0, 0, nullptr, 0},
     parameterBytes,
     parameterBytes,
     weightBytes,
