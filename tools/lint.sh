@@ -29,5 +29,5 @@ fi
 mkdir -p "$build/lint"
 sed -E 's/ -Xclang -include-pch -Xclang [^ "]+\.pch//g' "$build/compile_commands.json" > "$build/lint/compile_commands.json"
 echo "$checked" | tr ' ' '\n' | grep . | xargs -P "$(nproc)" -n 1 sh -c '
-  clang-tidy-22 -p "$0" --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument "$1" 2>/dev/null || { echo "clang-tidy: $1" >&2; exit 255; }' "$build/lint"
+  clang-tidy-22 -p "$0" --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument "$1" 2>/dev/null || { echo "clang-tidy: $1" >&2; exit 1; }' "$build/lint"
 echo "clang-tidy: $(echo "$checked" | wc -w) files clean"

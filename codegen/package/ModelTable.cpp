@@ -7,6 +7,9 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/Module.h"
 
+#include <bit>
+#include <type_traits>
+
 using namespace mlir;
 using namespace netc;
 
@@ -159,6 +162,16 @@ public:
     auto *type = llvm::ArrayType::get(elements[0]->getType(), elements.size());
     return local(llvm::ConstantArray::get(type, elements), name);
   }
+  /// Records of numbers, as they lie in memory: a deep network has a hundred thousand, and
+  /// constants of their own would cost more than the passes. Null where there are none.
+  template <typename S> llvm::Constant *numbers(ArrayRef<S> records, const Twine &name) {
+    static_assert(std::has_unique_object_representations_v<S> && alignof(S) <= 8);
+    static_assert(std::endian::native == std::endian::little, "what netc compiles for is");
+    if (records.empty())
+      return nullptr;
+    StringRef bytes(reinterpret_cast<const char *>(records.data()), sizeof(S) * records.size());
+    return local(llvm::ConstantDataArray::getString(context, bytes, /*AddNull=*/false), name);
+  }
   llvm::Constant *text(StringRef value) {
     return local(llvm::ConstantDataArray::getString(context, value), "text");
   }
@@ -267,34 +280,13 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
       function.setName(symbols.prefix + "_" + function.getName());
     }
 
-  SmallVector<llvm::Constant *> bufferRecords;
-  for (const NetcBuffer &buffer : buffers)
-    bufferRecords.push_back(writer.record<NetcBuffer>()
-                                .set(&NetcBuffer::space, buffer.space)
-                                .set(&NetcBuffer::type, buffer.type)
-                                .set(&NetcBuffer::flags, buffer.flags)
-                                .set(&NetcBuffer::offset, buffer.offset)
-                                .set(&NetcBuffer::bytes_per_image, buffer.bytes_per_image)
-                                .set(&NetcBuffer::bytes_fixed, buffer.bytes_fixed)
-                                .finish());
   auto program = [&](const Program &p) {
-    SmallVector<llvm::Constant *> commands, sections;
-    for (const NetcCommand &c : p.commands)
-      commands.push_back(writer.record<NetcCommand>()
-                             .set(&NetcCommand::kernel, c.kernel)
-                             .set(&NetcCommand::first_buffer, c.first_buffer)
-                             .set(&NetcCommand::buffer_count, c.buffer_count)
-                             .set(&NetcCommand::layer, c.layer)
-                             .set(&NetcCommand::items_outer, c.items_outer)
-                             .set(&NetcCommand::rows_per_image, c.rows_per_image)
-                             .set(&NetcCommand::rows_per_item, c.rows_per_item)
-                             .set(&NetcCommand::flops_per_image, c.flops_per_image)
-                             .finish());
+    SmallVector<llvm::Constant *> sections;
     for (kern::SectionAttr section : p.sections)
       sections.push_back(sectionRecord(writer, section));
     return writer.record<NetcProgram>()
-        .set(&NetcProgram::commands, writer.array(commands, p.name))
-        .set(&NetcProgram::command_count, commands.size())
+        .set(&NetcProgram::commands, writer.numbers<NetcCommand>(p.commands, p.name))
+        .set(&NetcProgram::command_count, p.commands.size())
         .set(&NetcProgram::arena_bytes_per_image, p.bytesPerImage)
         .set(&NetcProgram::arena_bytes_fixed, p.bytesFixed)
         .set(&NetcProgram::sections, writer.array(sections, "sections_" + p.name))
@@ -308,8 +300,8 @@ void ModelTable::emit(llvm::Module &code, const ModelSymbols &symbols, const Gpu
       .set(&NetcModel::json, writer.text(json))
       .set(&NetcModel::kernels, writer.array(kernelRecords, "kernels"))
       .set(&NetcModel::kernel_count, kernelRecords.size())
-      .set(&NetcModel::buffers, writer.array(bufferRecords, "buffers"))
-      .set(&NetcModel::buffer_count, bufferRecords.size());
+      .set(&NetcModel::buffers, writer.numbers<NetcBuffer>(buffers, "buffers"))
+      .set(&NetcModel::buffer_count, buffers.size());
   for (auto [kind, p] : llvm::zip_equal(kPrograms, programs))
     model.set(kind.member, program(p));
   model.set(&NetcModel::parameter_bytes, parameterBytes)

@@ -310,14 +310,16 @@ struct FuseKernels : netc::impl::FuseKernelsBase<FuseKernels> {
 } // namespace
 
 void FuseKernels::runOnOperation() {
-  for (auto function : getOperation().getOps<func::FuncOp>()) {
+  auto fuse = [&](func::FuncOp function) {
     std::optional<net::Role> role = net::roleOf(function);
     if (role != net::Role::Infer && role != net::Role::Step && role != net::Role::Observe)
-      continue;
+      return success();
     Fuser fuser(function);
     fuser.run();
     numKernels += fuser.numKernels;
     numFused += fuser.numFused;
     numRecomputed += fuser.numRecomputed;
-  }
+    return success();
+  };
+  (void)transformFunctions(getOperation(), fuse);
 }

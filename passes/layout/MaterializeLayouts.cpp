@@ -83,12 +83,14 @@ static int64_t materialize(Operation &op) {
 }
 
 void MaterializeLayouts::runOnOperation() {
-  for (auto function : getOperation().getOps<func::FuncOp>()) {
+  auto convert = [&](func::FuncOp function) {
     if (net::roleOf(function) == net::Role::Forward)
-      continue; // the source of the others, not compiled itself
+      return success(); // the source of the others, not compiled itself
     for (Operation &op :
          llvm::make_early_inc_range(function.getBody().front().without_terminator()))
       if (!op.hasTrait<KeepsLogicalOrder>() && !followsLogicalOrder(op))
         numConversions += materialize(op);
-  }
+    return success();
+  };
+  (void)transformFunctions(getOperation(), convert);
 }

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 #include "passes/lowering/Boundary.h"
 
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -116,15 +117,24 @@ void LowerToKern::runOnOperation() {
   SymbolTable symbols(getOperation());
   kern::TargetFacts target = targetFacts();
   Choices choices = timedChoices(getOperation());
-  llvm::SetVector<Attribute> ports; // inference and the step have the same inputs and outputs
-  for (auto function : getOperation().getOps<func::FuncOp>()) {
+  llvm::MapVector<Operation *, SmallVector<kern::PortAttr>> portsOf;
+  for (auto function : getOperation().getOps<func::FuncOp>())
+    portsOf[function] = {};
+  auto lower = [&](func::FuncOp function) {
+    kern::TargetFacts own = target;
     std::optional<net::Role> role = net::roleOf(function);
-    target.batch = kern::likelyBatch(role == net::Role::Infer || role == net::Role::Observe);
-    auto own = lowerFunction(function, symbols, target, choices);
-    if (failed(own))
-      return signalPassFailure();
-    ports.insert(own->begin(), own->end());
+    own.batch = kern::likelyBatch(role == net::Role::Infer || role == net::Role::Observe);
+    auto made = lowerFunction(function, symbols, own, choices);
+    if (failed(made))
+      return failure();
+    portsOf.find(function)->second = *made;
     function.walk([&](kern::KernelOpInterface) { ++numLaunches; });
-  }
+    return success();
+  };
+  if (failed(transformFunctions(getOperation(), lower)))
+    return signalPassFailure();
+  llvm::SetVector<Attribute> ports; // inference and the step have the same inputs and outputs
+  for (auto &[function, own] : portsOf)
+    ports.insert(own.begin(), own.end());
   setPorts(getOperation(), std::move(ports), soft);
 }

@@ -42,12 +42,11 @@ static void bufferize(Block &body) {
       for (OpResult result : op.getResults())
         result.replaceAllUsesWith(dps.getDpsInitOperand(result.getResultNumber())->get());
       // The same op without results: memory is written, nothing is returned.
-      OperationState state(op.getLoc(), op.getName(), op.getOperands(), TypeRange{}, op.getAttrs());
-      state.propertiesAttr = {};
-      for (unsigned i = 0; i < op.getNumRegions(); ++i)
-        state.addRegion();
-      Operation *bare = b.create(state);
-      bare->copyProperties(op.getPropertiesStorage());
+      Operation *bare =
+          Operation::create(op.getLoc(), op.getName(), TypeRange{}, op.getOperands(),
+                            op.getDiscardableAttrDictionary(), op.getPropertiesStorage(),
+                            BlockRange{}, op.getNumRegions());
+      b.insert(bare);
       for (auto [from, to] : llvm::zip(op.getRegions(), bare->getRegions()))
         to.takeBody(from);
       op.erase();
@@ -109,10 +108,12 @@ static int64_t shareMemory(Block &body) {
 }
 
 void Bufferize::runOnOperation() {
-  for (auto function : getOperation().getOps<func::FuncOp>()) {
+  auto onMemory = [&](func::FuncOp function) {
     Block &body = function.getBody().front();
     bufferize(body);
     numInPlace += shareMemory(body);
     numBuffers += llvm::range_size(body.getOps<kern::AllocOp>());
-  }
+    return success();
+  };
+  (void)transformFunctions(getOperation(), onMemory);
 }

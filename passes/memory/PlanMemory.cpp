@@ -180,8 +180,10 @@ static int64_t planFunction(func::FuncOp function, bool depthFirst) {
 }
 
 void PlanMemory::runOnOperation() {
-  for (auto function : getOperation().getOps<func::FuncOp>())
-    arenaBytes =
-        std::max<int64_t>(arenaBytes, planFunction(function, depthFirst && net::roleOf(function) ==
-                                                                               net::Role::Infer));
+  auto plan = [&](func::FuncOp function) {
+    bool inSections = depthFirst && net::roleOf(function) == net::Role::Infer;
+    arenaBytes.updateMax(static_cast<uint64_t>(planFunction(function, inSections)));
+    return success();
+  };
+  (void)transformFunctions(getOperation(), plan);
 }

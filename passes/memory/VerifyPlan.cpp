@@ -107,47 +107,50 @@ static LogicalResult verifySections(func::FuncOp function, std::vector<Live> &im
   return success();
 }
 
-void VerifyPlan::runOnOperation() {
-  if (failed(mlir::verify(getOperation())))
-    return signalPassFailure();
-  for (auto function : getOperation().getOps<func::FuncOp>()) {
-    llvm::MapVector<Operation *, Live> lives;
-    int64_t launch = -1;
-    for (Operation &op : function.getBody().front()) {
-      if (isa<kern::AllocOp>(op)) {
-        op.emitError() << "stage plan: a buffer has no place";
-        return signalPassFailure();
-      }
-      if (!isa<kern::KernelOpInterface>(op))
+static LogicalResult verifyFunction(func::FuncOp function) {
+  llvm::MapVector<Operation *, Live> lives;
+  int64_t launch = -1;
+  for (Operation &op : function.getBody().front()) {
+    if (isa<kern::AllocOp>(op)) {
+      op.emitError() << "stage plan: a buffer has no place";
+      return failure();
+    }
+    if (!isa<kern::KernelOpInterface>(op))
+      continue;
+    ++launch;
+    for (Value operand : op.getOperands()) {
+      while (auto reshape = operand.getDefiningOp<kern::ReshapeOp>())
+        operand = reshape.getSource();
+      auto buffer = operand.getDefiningOp<kern::BufferOp>();
+      if (!buffer)
         continue;
-      ++launch;
-      for (Value operand : op.getOperands()) {
-        while (auto reshape = operand.getDefiningOp<kern::ReshapeOp>())
-          operand = reshape.getSource();
-        auto buffer = operand.getDefiningOp<kern::BufferOp>();
-        if (!buffer)
-          continue;
-        int64_t begin = buffer.getOffset();
-        auto [it, isNew] = lives.insert(
-            {buffer,
-             {buffer, begin, begin + kern::storageBytes(cast<MemRefType>(buffer.getType())), launch,
-              launch}});
-        it->second.last = launch;
-      }
+      int64_t begin = buffer.getOffset();
+      auto [it, isNew] = lives.insert(
+          {buffer,
+           {buffer, begin, begin + kern::storageBytes(cast<MemRefType>(buffer.getType())), launch,
+            launch}});
+      it->second.last = launch;
     }
-    std::vector<Live> image, fixed, group;
-    for (auto &[op, life] : lives) {
-      if (life.buffer.getSpace() == kern::Space::ArenaImage)
-        image.push_back(life);
-      else if (life.buffer.getSpace() == kern::Space::ArenaFixed)
-        fixed.push_back(life);
-      else if (life.buffer.getSpace() == kern::Space::ArenaGroup)
-        group.push_back(life);
-    }
-    FailureOr<std::vector<int64_t>> sections = sectionsOf(function);
-    if (failed(sections) || failed(verifySections(function, image, group, *sections)) ||
-        failed(verifyDisjoint(image)) || failed(verifyDisjoint(fixed)) ||
-        failed(verifyDisjoint(group)))
-      return signalPassFailure();
   }
+  std::vector<Live> image, fixed, group;
+  for (auto &[op, life] : lives) {
+    if (life.buffer.getSpace() == kern::Space::ArenaImage)
+      image.push_back(life);
+    else if (life.buffer.getSpace() == kern::Space::ArenaFixed)
+      fixed.push_back(life);
+    else if (life.buffer.getSpace() == kern::Space::ArenaGroup)
+      group.push_back(life);
+  }
+  FailureOr<std::vector<int64_t>> sections = sectionsOf(function);
+  if (failed(sections) || failed(verifySections(function, image, group, *sections)) ||
+      failed(verifyDisjoint(image)) || failed(verifyDisjoint(fixed)) ||
+      failed(verifyDisjoint(group)))
+    return failure();
+  return success();
+}
+
+void VerifyPlan::runOnOperation() {
+  if (failed(mlir::verify(getOperation())) ||
+      failed(transformFunctions(getOperation(), verifyFunction)))
+    signalPassFailure();
 }

@@ -26,6 +26,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <chrono>
@@ -245,12 +246,24 @@ static int emitLibrary(ModuleOp network, const Options &options, const Targets &
   return code;
 }
 
+/// Whether passes gain by threads: below some thousand operations a lock at each attribute costs
+/// more than the second core brings.
+static bool isDeep(ModuleOp module) {
+  int64_t count = 0;
+  module.walk([&](Operation *) { ++count; });
+  return count > 2000;
+}
+
 static int compileNetwork(const frontend::Network &network, const Options &options,
                           const Targets &target) {
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(compilerThreads(options)));
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false); // users have no use for the whole module behind an error
   context.getDiagEngine().registerHandler([](Diagnostic &diagnostic) { report(diagnostic); });
   OwningOpRef<ModuleOp> module = frontend::emitNet(context, network);
+  // MLIR prints whole modules on one thread alone.
+  if (pool.getMaxConcurrency() > 1 && !options.printIr && isDeep(*module))
+    context.setThreadPool(pool);
   if (failed(verify(*module)))
     return fail("the front end built a network that does not verify; this is a bug in netc");
   Stage stage = llvm::StringSwitch<Stage>(options.emit)

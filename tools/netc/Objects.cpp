@@ -40,7 +40,7 @@ LogicalResult netc::compileCode(ModuleOp module, const Targets &target, CodeKind
   return success(succeeded(compiled) && !dump.status());
 }
 
-static unsigned compilerThreads(const Options &options) {
+unsigned netc::compilerThreads(const Options &options) {
   return options.threads ? options.threads
                          : std::min(runtime::availableCores(), KernelObjects::kMostThreads);
 }

@@ -31,6 +31,9 @@ std::vector<std::string> runtimeArchives(const std::string &target);
 mlir::LogicalResult compileCode(mlir::ModuleOp module, const Targets &target, CodeKind kind,
                                 StageDump &dump, llvm::raw_pwrite_stream &out);
 
+/// As many as `-j` says, else as many as the cores that this process may use.
+unsigned compilerThreads(const Options &options);
+
 /// Temporary object files, gone with it.
 class Objects {
 public:

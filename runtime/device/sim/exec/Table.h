@@ -50,13 +50,13 @@ struct HandlerTable {
 
 namespace baseline {
 extern const HandlerTable handlers;
-}
+} // namespace baseline
 namespace avx2 {
 extern const HandlerTable handlers;
-}
+} // namespace avx2
 namespace avx512 {
 extern const HandlerTable handlers;
-}
+} // namespace avx512
 
 /// Of this machine; `level` 1, 2 or 3 takes baseline, AVX2 or AVX-512 as far as
 /// the machine has it.
