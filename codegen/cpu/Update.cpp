@@ -5,11 +5,15 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
 
+#include "runtime/abi/UpdateBlock.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace netc;
 using namespace netc::cpu;
+
+static_assert(kern::UpdateOp::kBlock == NETC_UPDATE_BLOCK, "the runtime divides updates by it");
 
 /// Calls body(offset, valid lanes) over the elements of one item's block.
 static void overBlock(KernelEmitter &k, Value item, int64_t size,

@@ -9,6 +9,7 @@
 #ifndef NETC_RUNTIME_COMM_COMMUNICATOR_H
 #define NETC_RUNTIME_COMM_COMMUNICATOR_H
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -57,6 +58,9 @@ public:
   /// Every process gets everyone's bytes, by rank.
   virtual std::vector<std::string> gather(const std::string &bytes) = 0;
 
+  /// Every process gets everyone's values, of which each has as many, by rank.
+  virtual void gatherValues(std::span<const float> own, float *all) = 0;
+
   /// Returns when every process has called it.
   virtual void barrier() = 0;
 };
@@ -73,6 +77,9 @@ public:
   void finishSums() override {}
   std::string host() const override { return "this machine"; }
   void broadcast(void *, uint64_t) override {}
+  void gatherValues(std::span<const float> own, float *all) override {
+    std::copy(own.begin(), own.end(), all);
+  }
   std::vector<std::string> gather(const std::string &bytes) override { return {bytes}; }
   void barrier() override {}
 };

@@ -28,6 +28,9 @@ public:
   void finishSums() override;
   void broadcast(void *bytes, uint64_t size) override { transport.broadcast(bytes, size); }
   std::vector<std::string> gather(const std::string &bytes) override;
+  void gatherValues(std::span<const float> own, float *all) override {
+    transport.gather(own.data(), own.size_bytes(), all);
+  }
   void barrier() override { transport.barrier(); }
 
 private:

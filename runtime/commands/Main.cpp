@@ -222,6 +222,9 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
       ->add_option("--val-limit", overrides.validationLimit, "Validate on N images, evenly spaced")
       ->check(CLI::Range(int64_t(1), int64_t(1) << 40));
   command->add_option("--weights", options.weights, "Start from what fits of these weights");
+  command->add_flag("--shard-state", options.shardState,
+                    "Of several processes each keeps a part of the optimizer's state: less memory, "
+                    "one more exchange per step; the results don't depend on it");
   command
       ->add_option("--log", options.logs,
                    "Write metrics.csv, or an event file for TensorBoard, beside metrics.jsonl; may "

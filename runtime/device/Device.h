@@ -12,6 +12,7 @@
 #include "runtime/device/Spaces.h"
 
 #include <memory>
+#include <span>
 #include <string>
 
 namespace netc::runtime {
@@ -85,6 +86,10 @@ public:
   /// Runs `program` on a batch of n, at most the reserved one; it may return before the end (see
   /// `wait`). `watch` may be null. `which` determines the spaces that must be copied first.
   virtual void run(Program which, const NetcProgram &program, int64_t n, const Watch *watch) = 0;
+
+  /// Runs those of each command's items that `items` has, of a program without sections: of a
+  /// device that computes in this machine's memory.
+  virtual void runPart(const NetcProgram &program, int64_t n, std::span<const ItemRange> items) = 0;
 
   /// Within Watch::after: operand `index` of the command that is done, in this machine's memory
   /// until the next call.

@@ -1,6 +1,8 @@
 //===- MirroredDevice.cpp - a device with memory of its own ---------------===//
 #include "runtime/device/MirroredDevice.h"
 
+#include "runtime/base/Error.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -182,6 +184,10 @@ void MirroredDevice::send(Program which, int64_t n) {
     ahead[space] = Ahead();
     newest[space] = Newest::Both;
   }
+}
+
+void MirroredDevice::runPart(const NetcProgram &, int64_t, std::span<const ItemRange>) {
+  fail("internal error: parts of programs do not run on {}", describe());
 }
 
 void MirroredDevice::run(Program which, const NetcProgram &program, int64_t n, const Watch *watch) {

@@ -43,6 +43,7 @@ public:
   void exchange(NetcSpace one, NetcSpace other) override;
 
   void run(Program which, const NetcProgram &program, int64_t n, const Watch *watch) override;
+  void runPart(const NetcProgram &program, int64_t n, std::span<const ItemRange> items) override;
   const char *operand(uint32_t index) override;
   void wait() override { accelerator->wait(); }
 

@@ -24,6 +24,11 @@ struct Watch {
   std::function<bool(uint64_t command)> after;
 };
 
+/// Items [begin, end) of a command's grid.
+struct ItemRange {
+  int64_t begin = 0, end = 0;
+};
+
 /// Items of a command's grid for a batch of n.
 inline int64_t gridItems(const NetcCommand &command, int64_t n) {
   if (command.rows_per_image == 0)

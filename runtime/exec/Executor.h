@@ -50,6 +50,11 @@ public:
   /// Device::wait). Resizes `seconds` of `watch` as needed.
   void run(Program program, int64_t n, const Watch *watch = nullptr);
 
+  /// As Device::runPart.
+  void runPart(Program program, int64_t n, std::span<const ItemRange> items) {
+    where->runPart(table(program), n, items);
+  }
+
   bool has(Program program) const { return table(program).command_count != 0; }
   const NetcProgram &table(Program program) const;
 

@@ -46,6 +46,14 @@ Region::Region(uint64_t bytes, const char *what) : bytes(bytes) {
   madvise(mapping, wanted, MADV_HUGEPAGE);
 }
 
+void releasePages(char *begin, char *end) {
+  auto page = uintptr_t(sysconf(_SC_PAGESIZE));
+  uintptr_t first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page,
+            last = reinterpret_cast<uintptr_t>(end) / page * page;
+  if (first < last)
+    madvise(begin + (first - reinterpret_cast<uintptr_t>(begin)), last - first, MADV_DONTNEED);
+}
+
 Region::Region(Region &&other) noexcept
     : base(std::exchange(other.base, nullptr)), bytes(std::exchange(other.bytes, 0)),
       mapping(std::exchange(other.mapping, nullptr)), mapped(std::exchange(other.mapped, 0)) {}

@@ -30,6 +30,9 @@ private:
   uint64_t mapped = 0;
 };
 
+/// Gives back the memory of whole pages within [begin, end) of a Region; they are zero then.
+void releasePages(char *begin, char *end);
+
 /// Bytes that this process may still allocate: the least of MemAvailable, what
 /// the control groups leave, and what RLIMIT_AS leaves.
 uint64_t availableMemory();

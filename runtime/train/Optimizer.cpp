@@ -4,6 +4,7 @@
 #include "runtime/base/Error.h"
 #include "runtime/train/BatchStatistics.h"
 #include "runtime/train/Pattern.h"
+#include "runtime/train/StateShard.h"
 
 #include <cmath>
 #include <cstring>
@@ -140,7 +141,10 @@ void Optimizer::update(int64_t step, double rate, int64_t n) {
   // ExponentialMovingAverage(num_updates).
   hyper.average_decay = float(std::min(recipe.average, double(step + 1) / double(step + 10)));
   clip(n);
-  executor.run(Program::Update, n);
+  if (shard)
+    shard->update(n);
+  else
+    executor.run(Program::Update, n);
   if (recipe.accumulate > 1)
     executor.swapAccumulated();
 }

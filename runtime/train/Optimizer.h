@@ -10,6 +10,8 @@
 
 namespace netc::runtime {
 
+class StateShard;
+
 /// Runs `update`, and `norm` and `accumulate` if the recipe needs them.
 class Optimizer {
 public:
@@ -23,6 +25,9 @@ public:
   /// Adds the gradients of one batch, times `weight` (its share of the update's images). `first`,
   /// `last`: whether it is the first or last batch of the update.
   void accumulate(double weight, bool first, bool last);
+
+  /// From now on each process updates its part.
+  void divide(StateShard &among) { shard = &among; }
 
   /// Update number `step` (from 0) at learning rate `rate`.
   void update(int64_t step, double rate, int64_t n);
@@ -48,6 +53,7 @@ private:
 
   const Recipe &recipe;
   Executor &executor;
+  StateShard *shard = nullptr;
   std::vector<std::string> frozenNames;
 };
 

@@ -18,6 +18,7 @@
 #include "runtime/train/RunFiles.h"
 #include "runtime/train/RunOutput.h"
 #include "runtime/train/ShardSums.h"
+#include "runtime/train/StateShard.h"
 #include "runtime/train/Trainer.h"
 #include "runtime/train/TrainingProgress.h"
 
@@ -39,6 +40,7 @@ private:
   void requireSameRun();
   void startWeights();
   void agreeOnStart();
+  void divideState();
   void describeRun();
 
   // TrainingResume.cpp
@@ -92,6 +94,7 @@ private:
   Executor executor;
   Optimizer optimizer;
   ShardSums shards;
+  std::optional<StateShard> stateShard; // of several processes, where it is wanted
   EpochPlan plan;
   Schedule schedule;
   TrainingPosition position;

@@ -45,6 +45,9 @@ EpochRecord Training::recordOfTraining() {
 /// Measures the epoch on the validation images; false where it was interrupted.
 bool Training::validate(EpochRecord &record) {
   auto start = Clock::now();
+  if (stateShard && recipe.average > 0) // the average is the last slot
+    stateShard->gatherState(executor.model().state_bytes / executor.model().parameter_bytes - 1,
+                            /*keep=*/true);
   Optimizer::Averaged averaged(optimizer);
   lastAccuracy = evaluate(
       executor, communicator, *data.validation, data.validated, *data.evaluation, shardImages(),
@@ -54,6 +57,8 @@ bool Training::validate(EpochRecord &record) {
         return !stopRequested();
       },
       &data.corruptValidation);
+  if (stateShard)
+    stateShard->drop();
   if (isInterrupted())
     return false;
   if (lastAccuracy.notFinite) {

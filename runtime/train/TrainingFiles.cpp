@@ -21,8 +21,12 @@ void Training::save() {
   agreeOnCorrupt();
   if (position.batch > 0) // an epoch meets all images
     position.curve.corrupt = data.corrupt.list();
+  if (stateShard)
+    stateShard->gatherState(0, communicator.isRoot());
   if (communicator.isRoot())
     writeRun();
+  if (stateShard)
+    stateShard->drop();
   improved = false;
   files.noteSaved(position.step);
   communicator.barrier();

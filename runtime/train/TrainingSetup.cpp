@@ -160,7 +160,19 @@ void Training::startWeights() {
 void Training::agreeOnStart() {
   communicator.broadcast(executor.at<char>(NETC_SPACE_PARAMETERS),
                          executor.model().parameter_bytes);
-  communicator.broadcast(executor.at<char>(NETC_SPACE_STATE), executor.model().state_bytes);
+  // A fresh state is zero everywhere: to write it would only take memory.
+  if (begun || recipe.average > 0)
+    communicator.broadcast(executor.at<char>(NETC_SPACE_STATE), executor.model().state_bytes);
+  divideState();
+}
+
+/// Keeps this process's part of the state, if that is wanted.
+void Training::divideState() {
+  if (!options.shardState || communicator.size() == 1)
+    return;
+  stateShard.emplace(executor, communicator);
+  optimizer.divide(*stateShard);
+  stateShard->drop();
 }
 
 void Training::describeRun() {

@@ -170,6 +170,60 @@ def without_classes():
     return same_run(train(model, "alone", 0, data=data), train(model, "four", 4, data=data))
 
 
+def divided(optimizer):
+    """--shard-state changes memory alone, with a moving average and through resumption without it."""
+    model = full(optimizer)
+    words = ["--epochs", 6]
+    alone = train(model, "alone", 0, *words)
+    claims = same_run(alone, train(model, "four", 4, "--shard-state", *words))
+    for name, before, after in (("parts", ["--shard-state"], []), ("whole", [], ["--shard-state"])):
+        out = alone.with_name(name)
+        process = launch(4, [model.executable, "train", *DATA, "--out", out, "--threads", 1, *words, *before])
+        wait_for(lambda out=out: lines_of(out) >= 2, "epoch")
+        for rank in ranks_of(process).values():
+            os.kill(rank, signal.SIGKILL)
+        finish(process)
+        claims += same_run(alone, train(model, name, 2, "--resume", *words, *after))
+    return claims
+
+
+WIDE = """net 1
+
+model wide {
+  input image: [3, 16, 16]
+  return image | flatten | linear(3000) | relu | linear(3000) | relu | linear(3000) | relu | linear(10)
+}
+
+train wide {
+  optimizer  adam(lr=0.001)
+  shards     4
+  batch      4
+  epochs     40
+}
+"""
+
+
+def memory_of(model, name, *options):
+    """Bytes that rank 1 of four has resident at most, in some epochs of training."""
+    out = pathlib.Path(model.folder.name) / name
+    process = launch(4, [model.executable, "train", "--data", "synthetic:4", "--val", "synthetic:4", "--out", out, "--threads", 1, *options])
+    try:
+        wait_for(lambda: lines_of(out) >= 2, "epoch")
+        status = pathlib.Path(f"/proc/{ranks_of(process)[1]}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def memory_of_state():
+    """Of the optimizer's state a process of four has a quarter, and beside it ends of huge pages and buffers of the exchange: some 20 MB here."""
+    model = compiled(WIDE)
+    state = model.info()["memory"]["state_bytes"]
+    saved = memory_of(model, "whole") - memory_of(model, "parts", "--shard-state")
+    return [("share of the state that a process has", 1 - saved / state, 0.45)]
+
+
 def evaluation():
     """Rank 0 alone prints, and the same text."""
     model = full()
@@ -367,6 +421,9 @@ def main():
     report.case("eight", of_the_zoo, "resnet_cifar.net", "resnet20", [], 8, 8)
     report.case("without_classes", without_classes)
     report.case("evaluation", evaluation)
+    for optimizer in ("sgd(lr=0.1, momentum=0.9)", "adamw(lr=0.01)", "lars(lr=1)", "lamb(lr=0.01)"):
+        report.case("divided_" + optimizer.split("(")[0], divided, optimizer)
+    report.case("memory_of_state", memory_of_state)
     report.case("unreadable", unreadable)
     report.case("not_finite", not_finite)
     report.case("killed", killed)

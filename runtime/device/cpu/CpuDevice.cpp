@@ -143,7 +143,7 @@ struct Launch {
   char *const *operands;
   char *scratch;
   uint64_t scratchPerThread;
-  int64_t n;
+  int64_t n, first; ///< first: item
 };
 
 /// Tells a Watch of commands as they end.
@@ -174,15 +174,19 @@ private:
 
 static void runChunk(void *context, unsigned thread, int64_t begin, int64_t end) {
   const Launch &launch = *static_cast<const Launch *>(context);
-  launch.fn(launch.operands, launch.scratch + thread * launch.scratchPerThread, launch.n, begin,
-            end);
+  launch.fn(launch.operands, launch.scratch + thread * launch.scratchPerThread, launch.n,
+            launch.first + begin, launch.first + end);
 }
 
-void CpuDevice::launch(const NetcCommand &command, const Group &group) {
+void CpuDevice::launch(const NetcCommand &command, const Group &group, ItemRange items) {
   resolve(command, group);
-  Launch launch{tables->kernels[command.kernel].fn, operands.data(), scratch.data(),
-                scratchPerThread, group.size};
-  pool.run(gridItems(command, group.size), runChunk, &launch);
+  Launch launch{tables->kernels[command.kernel].fn,
+                operands.data(),
+                scratch.data(),
+                scratchPerThread,
+                group.size,
+                items.begin};
+  pool.run(items.end - items.begin, runChunk, &launch);
 }
 
 /// Each section for each group of images; a program without sections is one, for the whole batch.
@@ -198,13 +202,20 @@ void CpuDevice::run(Program, const NetcProgram &program, int64_t n, const Watch 
       Group group{first, std::min(size, n - first), uint64_t(n),
                   uint64_t(n) * section.batch_bytes_per_image, fixedAt};
       for (uint64_t i = begin; i < begin + section.command_count; ++i) {
-        launch(program.commands[i], group);
+        launch(program.commands[i], group, {0, gridItems(program.commands[i], group.size)});
         if (!watched.after(i))
           return;
       }
     }
     begin += section.command_count;
   }
+}
+
+void CpuDevice::runPart(const NetcProgram &program, int64_t n, std::span<const ItemRange> items) {
+  Group group{0, n, uint64_t(n), 0, imageArena(program, n)};
+  for (uint64_t i = 0; i < program.command_count; ++i)
+    if (items[i].begin < items[i].end)
+      launch(program.commands[i], group, items[i]);
 }
 
 } // namespace netc::runtime

@@ -36,6 +36,7 @@ public:
   void exchange(NetcSpace one, NetcSpace other) override { spaces.exchange(one, other); }
 
   void run(Program which, const NetcProgram &program, int64_t n, const Watch *watch) override;
+  void runPart(const NetcProgram &program, int64_t n, std::span<const ItemRange> items) override;
   const char *operand(uint32_t index) override { return operands[index]; }
   void wait() override {}
 
@@ -50,7 +51,7 @@ private:
   uint64_t imageArena(const NetcProgram &program, int64_t n) const;
   uint64_t largestArena(const Reservation &reservation) const;
   void resolve(const NetcCommand &command, const Group &group);
-  void launch(const NetcCommand &command, const Group &group);
+  void launch(const NetcCommand &command, const Group &group, ItemRange items);
 
   ThreadPool &pool;
   const NetcModel *tables = nullptr;

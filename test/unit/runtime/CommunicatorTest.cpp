@@ -39,6 +39,7 @@ public:
     return {bytes, bytes};
   }
   void broadcast(void *, uint64_t) override { ++broadcasts; }
+  void gatherValues(std::span<const float>, float *) override {}
   void barrier() override { ++barriers; }
 
 private:
