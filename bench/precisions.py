@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""netc's bf16 beside its f32 on the same machine, in turns: time and peak memory.
+"""netc's bf16 and int8 beside its f32 on the same machine, in turns: time and peak memory.
 
-    bench/precisions.py                          # ResNet-50 inference and step, ResNet-20 step
+    bench/precisions.py                          # ResNet-50 and MobileNetV2 inference, steps
     bench/precisions.py --rounds 9 --threads 2 --only train
 
 Medians over the rounds, of each round's median. With --cpu native on a machine with AVX512_BF16,
-convolutions multiply bf16; elsewhere bf16 is what activations are stored as.
+convolutions multiply bf16; elsewhere bf16 is what activations are stored as. int8 has rows of its
+own: its speed does not depend on scales, which stay as they are drawn.
 """
 import argparse
 import json
@@ -17,13 +18,15 @@ import tempfile
 import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# title: file, model, batch, words of bench
+# title: file, model, batch, words of bench; "int8" in a title: the other precision
 ROWS = {
+    "ResNet-50 int8 infer, batch 1": ("resnet.net", "resnet50", 1, []),
+    "ResNet-50 int8 infer, batch 16": ("resnet.net", "resnet50", 16, []),
+    "MobileNetV2 int8 infer, batch 1": ("mobilenet_v2.net", "mobilenet_v2", 1, []),
     "ResNet-50 infer, batch 16": ("resnet.net", "resnet50", 16, []),
     "ResNet-50 train, batch 8": ("resnet.net", "resnet50", 8, ["--train"]),
     "ResNet-20 train, batch 128": ("resnet_cifar.net", "resnet20", 128, ["--train"]),
 }
-PRECISIONS = ("f32", "bf16")
 
 
 def call(*words):
@@ -33,9 +36,9 @@ def call(*words):
 
 def measure(options, executables, batch, words):
     """By precision: median ms, and bytes at the peak."""
-    found = {precision: [] for precision in PRECISIONS}
+    found = {precision: [] for precision in executables}
     for _ in range(options.rounds):
-        for precision in PRECISIONS:
+        for precision in executables:
             text = call(executables[precision], "bench", "--batch", batch, "--threads",
                         options.threads, "--iterations", options.iterations, "--json", *words)
             found[precision].append(json.loads(text))
@@ -55,20 +58,21 @@ def main():
     parser.add_argument("--only", default="", help="rows whose title holds this")
     options = parser.parse_args()
     print(f"{machine.sentence(machine.describe())}; {options.threads} threads, --cpu {options.cpu}\n")
-    print("| | f32 ms | bf16 ms | times as fast | peak memory of f32's |\n|---|---|---|---|---|")
+    print("| | f32 ms | bf16 or int8 ms | times as fast | peak memory of f32's |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="netc-precisions-") as folder:
-        executables = {}
         for title, (file, model, batch, words) in ROWS.items():
             if options.only not in title:
                 continue
-            for precision in PRECISIONS:
-                path = pathlib.Path(folder) / f"{model}_{precision}"
+            executables = {}
+            for precision in ("f32", "int8" if "int8" in title else "bf16"):
+                mode = "both" if words else "infer"
+                path = pathlib.Path(folder) / f"{model}_{precision}_{mode}"
                 if not path.exists():
                     call(options.netc, ROOT / "models" / file, "--model", model, "--cpu",
-                         options.cpu, "--precision", precision, "-o", path)
+                         options.cpu, "--precision", precision, "--mode", mode, "-o", path)
                 executables[precision] = path
             found = measure(options, executables, batch, words)
-            (slow, most), (fast, less) = (found[precision] for precision in PRECISIONS)
+            (slow, most), (fast, less) = found.values()
             print(f"| {title} | {slow:.1f} | {fast:.1f} | {slow / fast:.2f} | {less / most:.2f} |",
                   flush=True)
 

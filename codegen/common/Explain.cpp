@@ -33,6 +33,7 @@ struct Row {
   bool kept = false;              ///< a later launch of the backward pass reads what it stores
   std::string does, how;
   int64_t flops = 0, read = 0, written = 0;
+  std::string scale; ///< of an activation stored as integers: their type and its name
 };
 
 /// Where the model file has each layer.
@@ -92,6 +93,13 @@ static std::string describePool(kern::PoolingAttr pool) {
   return llvm::formatv("; on store: {0} pool {1}x{2}", kind, pool.getKh(), pool.getKw());
 }
 
+/// "bf16", "i8": what MLIR calls it.
+static std::string storageName(Type type) {
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  return name;
+}
+
 static std::string describeContract(kern::ContractOp op) {
   if (kern::GpuScheduleAttr gpu = op.getGpuAttr())
     return describeGpu(op, gpu);
@@ -108,8 +116,9 @@ static std::string describeContract(kern::ContractOp op) {
   if (int64_t m = s.getWinograd())
     return llvm::formatv("Winograd F({0}x{0}, 3x3), {1}, {2} tiles at a time", m, tile,
                          s.getStripRows());
-  if (op.getWeights() && kern::shapedType(op.getWeights()).getElementType().isBF16())
-    tile = "products of bf16, " + tile;
+  if (Type weights = op.getWeights() ? kern::shapedType(op.getWeights()).getElementType() : Type();
+      weights && !weights.isF32())
+    tile = "products of " + storageName(weights) + ", " + tile;
   if (s.getFlat())
     return "matrix product, " + tile;
   return llvm::formatv("direct, {0}, strips of {1} rows", tile, s.getStripRows());
@@ -165,6 +174,9 @@ static Row rowOf(kern::KernelOpInterface launch, const Places &places) {
   auto dps = cast<DestinationStyleOpInterface>(launch.getOperation());
   for (OpOperand &operand : launch->getOpOperands())
     (dps.isDpsInit(&operand) ? row.written : row.read) += bytesAnImage(operand.get());
+  if (auto name = launch->getAttrOfType<StringAttr>(kObserved); name && !name.empty())
+    if (Type type = kern::shapedType(dps.getDpsInits()[0]).getElementType(); type.isInteger())
+      row.scale = storageName(type) + ", " + name.str() + net::kActivationScale.str();
   row.flops = launch.getFlopsPerImage();
   row.rearranges = isa<kern::PackOp, kern::UnpackOp, kern::TransposeOp>(launch.getOperation());
   std::tie(row.does, row.how) = describe(launch);
@@ -238,6 +250,8 @@ static std::string howText(const Row &row) {
     add("on load: " + names);
   if (std::string names = listed(row.stored, row.own); !names.empty())
     add("on store: " + names);
+  if (!row.scale.empty())
+    add("stored as " + row.scale);
   if (row.kept)
     add("kept for backward");
   return text;
@@ -423,6 +437,9 @@ std::string Tables::run() {
   if (precision && precision.getValue() == "bf16")
     text += "Activations and their gradients are stored as bf16, inputs, outputs and parameters as "
             "f32; sums are f32.\n";
+  if (precision && precision.getValue() == "int8")
+    text += "Activations are stored as bytes, ui8 or si8, times the scale that is named; sums of "
+            "their products are i32.\n";
   if (files.size() == 1)
     text += "Lines are of " + files.front().str() + ".\n";
   if (auto choices = module->getAttrOfType<ArrayAttr>("kern.choices"))

@@ -5,6 +5,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -83,9 +84,25 @@ static void writeParameter(json::OStream &out, net::ParameterOp parameter) {
   });
 }
 
+/// Of int8: what each convolution and linear layer of inference multiplies, "int8" or "f32".
+static llvm::StringMap<StringRef> productsOf(ModuleOp module) {
+  llvm::StringMap<StringRef> products;
+  auto infer = net::functionOf(module, net::Role::Infer);
+  if (!infer || !net::functionOf(module, net::Role::Observe))
+    return products;
+  for (auto contract : infer.getBody().front().getOps<kern::ContractOp>()) {
+    bool integers = kern::shapedType(contract.getLhs()[0]).getElementType().isInteger() &&
+                    contract.getLhsPrologue().empty();
+    for (StringAttr layer : layersOf(contract))
+      products.try_emplace(layer.getValue(), integers ? "int8" : "f32");
+  }
+  return products;
+}
+
 /// Writes the layers and returns their multiply-adds' flops in inference. `parameters`: how many
 /// trainable ones each layer has.
-static int64_t writeLayers(json::OStream &out, ArrayAttr layers, ArrayRef<int64_t> parameters) {
+static int64_t writeLayers(json::OStream &out, ArrayAttr layers, ArrayRef<int64_t> parameters,
+                           const llvm::StringMap<StringRef> &products) {
   int64_t total = 0;
   for (auto [index, attr] : llvm::enumerate(layers)) {
     auto layer = cast<DictionaryAttr>(attr);
@@ -99,6 +116,9 @@ static int64_t writeLayers(json::OStream &out, ArrayAttr layers, ArrayRef<int64_
       out.attribute("parameters", parameters[index]);
       out.attribute("flops", flops);
       out.attribute("line", layer.getAs<IntegerAttr>("line").getInt());
+      if (auto it = products.find(layer.getAs<StringAttr>("name").getValue());
+          it != products.end() && flops > 0)
+        out.attribute("products", it->second);
       out.attribute("aux", auxiliary);
       out.attribute("frozen", layer.contains("frozen"));
     });
@@ -163,7 +183,8 @@ std::string netc::modelJson(ModuleOp module, const CpuTarget &target, const cuda
     out.attribute("losses", lossesJson(module));
     out.attribute("mode", net::functionOf(module, net::Role::Step) ? "both" : "infer");
     int64_t flops = 0;
-    out.attributeArray("layers", [&] { flops = writeLayers(out, layers, ofLayer); });
+    out.attributeArray("layers",
+                       [&] { flops = writeLayers(out, layers, ofLayer, productsOf(module)); });
     out.attribute("flops_per_image", flops);
     out.attributeArray("parameters", [&] {
       for (auto parameter : module.getOps<net::ParameterOp>())

@@ -4,6 +4,7 @@
 #include "runtime/commands/Commands.h"
 #include "runtime/commands/Preprocessing.h"
 #include "runtime/exec/Executor.h"
+#include "runtime/quantize/Observe.h"
 #include "runtime/recipe/Recipe.h"
 #include "runtime/system/Memory.h"
 #include "runtime/train/ShardSums.h"
@@ -54,6 +55,15 @@ static std::string describeEnds(const ModelInfo &info) {
                      describeTensors(info.outputs));
 }
 
+/// The last columns of a layer in int8: what its products are of, and what its result is stored as.
+static std::string describePrecision(const ModelInfo &info, const LayerInfo &layer) {
+  if (info.stored.empty())
+    return "";
+  const ParameterInfo *scale = scaleOf(info, layer.name);
+  const char *stored = !scale ? "" : scale->levels == 255 ? "u8, scaled" : "i8, scaled";
+  return fmt::format("  {:<8}  {}", layer.products, stored);
+}
+
 /// The program whose arena decides what a batch needs.
 static const NetcProgram &largestProgram(const NetcModel &model) {
   return model.step.command_count ? model.step : model.infer;
@@ -74,12 +84,17 @@ static Json describe(const NetcModel &model, const ModelInfo &info) {
   json["arena_bytes_per_image"] = largestProgram(model).arena_bytes_per_image;
   json["arena_bytes_fixed"] = largestProgram(model).arena_bytes_fixed;
   json["layers"] = Json::array();
-  for (const LayerInfo &layer : info.layers)
+  for (const LayerInfo &layer : info.layers) {
     json["layers"].push_back({{"name", layer.name},
                               {"kind", layer.kind},
                               {"output", layer.output},
                               {"parameters", layer.parameters},
                               {"flops", layer.flops}});
+    if (!layer.products.empty())
+      json["layers"].back()["products"] = layer.products;
+    if (const ParameterInfo *scale = scaleOf(info, layer.name))
+      json["layers"].back()["scale"] = scale->name;
+  }
   json["preprocessing"] = preprocessingJson(info);
   json["input"] = {info.channels, info.height, info.width};
   json["inputs"] = tensorsJson(info.inputs);
@@ -114,11 +129,12 @@ static void printTable(const NetcModel &model, const ModelInfo &info) {
     width = std::max(width, layer.name.size());
   fmt::print("{} from {}: {}, target {}{}{}, {}\n\n", info.name, info.file, describeEnds(info),
              info.target, info.cpu.empty() ? "" : " ", info.cpu, info.precision);
-  fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12}\n", "layer", width, "kind", "output",
-             "parameters", "MFLOP");
+  fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12}{}\n", "layer", width, "kind", "output",
+             "parameters", "MFLOP", info.stored.empty() ? "" : "  products  stored as");
   for (const LayerInfo &layer : info.layers)
-    fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12.3f}\n", layer.name, width, layer.kind,
-               describeOutput(layer.output), layer.parameters, double(layer.flops) / 1e6);
+    fmt::print("{:<{}}  {:<12}  {:<14}  {:>12}  {:>12.3f}{}\n", layer.name, width, layer.kind,
+               describeOutput(layer.output), layer.parameters, double(layer.flops) / 1e6,
+               describePrecision(info, layer));
   fmt::print("\nparameters       {}\n", info.trainableElements());
   fmt::print("preprocessing    {}\n", describePreprocessing(info));
   fmt::print("forward          {:.3f} MFLOP an image\n", double(info.flopsPerImage) / 1e6);

@@ -255,6 +255,7 @@ static ModelInfo parse(const NetcModel &model) {
     layer.output = item.value("output", std::vector<int64_t>());
     layer.parameters = item.value("parameters", int64_t(0));
     layer.flops = item.value("flops", int64_t(0));
+    layer.products = item.value("products", "");
     layer.frozen = item.value("frozen", false);
     info.layers.push_back(std::move(layer));
   }

@@ -15,8 +15,9 @@ struct LayerInfo {
   std::string name, kind;
   std::vector<int64_t> output; ///< without the batch
   int64_t parameters = 0;
-  int64_t flops = 0;   ///< forward, one image
-  bool frozen = false; ///< a batch norm that takes its running statistics in training too
+  int64_t flops = 0;    ///< forward, one image
+  std::string products; ///< of int8: what its products are of, "int8" or "f32"; else empty
+  bool frozen = false;  ///< a batch norm that takes its running statistics in training too
 };
 
 enum class InitializerKind { Constant, Uniform, Normal };

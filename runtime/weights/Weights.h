@@ -31,9 +31,9 @@ std::string weightsPath(const std::string &path);
 
 /// Copies every parameter from `file`. `training`: auxiliary heads must be there
 /// too. num_batches_tracked and relative_position_index (Swin's) are ignored, and scales of
-/// activations that the model does not have. Fails with one Error that lists missing, unexpected and
-/// differently shaped tensors, or says how to calibrate weights that lack the scales of a quantised
-/// model; not if `calibrating`.
+/// activations that the model does not have. Fails with one Error that lists missing, unexpected
+/// and differently shaped tensors, or says how to calibrate weights that lack the scales of a
+/// quantised model; not if `calibrating`.
 void loadWeights(const Safetensors &file, const Executor &executor, bool training,
                  bool calibrating = false);
 

@@ -105,6 +105,17 @@ def keeps_f32(small):
     return nothing + [("loss with all layers in f32", loss, 1e-6), ("no scale less", int(not fewer), 0.5)]
 
 
+def informs(small):
+    """`info` says of each layer what its products are of and which scale its result has."""
+    kept = Compiled.from_text(TEXT, options=[*INT8, "--keep-f32", "fc"])
+    layers = {layer["name"]: layer for layer in kept.info()["layers"]}
+    wanted = {"stem": "int8", "deep": "int8", "fc": "f32", "first": None}
+    wrong = [name for name, products in wanted.items() if layers[name].get("products") != products]
+    table = call([kept.executable, "info"])
+    return [("layers with other products", len(wrong), 0.5), ("scale of a ReLU", int(layers["first"].get("scale") != "first.activation_scale"), 0.5),
+            ("columns", int("products  stored as" not in table or "u8, scaled" not in table), 0.5)]
+
+
 def same_bits(small):
     image = numpy.random.default_rng(1).standard_normal((5, 3, 16, 16)).astype(numpy.float32)
     weights = safetensors.load(small.calibrated)
@@ -138,7 +149,7 @@ def resnet20():
 def main():
     report = Report("int8_inference")
     small = Small()
-    for case in (calibrates, evaluates, compares, keeps_f32, same_bits, refuses):
+    for case in (calibrates, evaluates, compares, keeps_f32, informs, same_bits, refuses):
         report.case(case.__name__, case, small)
     report.case("resnet20", resnet20)
     report.close()
