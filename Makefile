@@ -26,6 +26,7 @@ test:
 	@rm -f $(BUILD).log
 	@cmake --build $(BUILD)
 	@tools/install-ptxas.sh $(BUILD)
+	@tools/install-onnx.sh $(BUILD)
 	@/usr/bin/python3 test/run_all.py --build $(BUILD)
 
 # Five minutes: what to run before each commit.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs every test there is and closes with one line, `N passed, N failed`.
 
-Unit tests (GoogleTest: a case counts), IR tests (lit: a file counts) and the scripts of structure/, numeric/ and e2e/ (a
+Unit tests (GoogleTest: a case counts), IR tests (lit: a file counts) and the scripts of structure/, numeric/, e2e/ and onnx/ (a
 line `PASS name`, `FAIL name: why` or `UNSUPPORTED name: why` counts). Prints failures and what could not run; the whole
 output lies in BUILD/test/log. As many programs run at once as there are cores and memory for; a script that takes its
 cases from `Report.share` runs as several programs. docs/reference/testing.md says how to add a test.
@@ -18,14 +18,14 @@ import threading
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parent
-ROOMS = ("structure", "numeric", "e2e")
+ROOMS = ("structure", "numeric", "e2e", "onnx")
 LIMIT = 1500  # seconds a program may take
 
 # Seconds of one core, as `--times` printed them: what takes longest starts first. A new test may be missing.
 EXPECTED = {"numeric/parity": 720, "numeric/kernels": 280, "e2e/depth": 70, "numeric/cuda_kernels": 150, "numeric/cuda_step": 110,
             "numeric/cuda_assembly": 160, "e2e/transfer": 90, "e2e/cuda": 50, "e2e/memory": 50, "e2e/gpu_kit": 120, "e2e/gpu_kit_tools": 60,
-            "e2e/lenet": 40, "e2e/zoo": 40, "e2e/gradcheck": 40, "e2e/shards": 60, "e2e/library": 40, "e2e/onnx": 40, "e2e/language_server": 10,
-            "e2e/python_package": 30, "e2e/mpi": 130}
+            "e2e/lenet": 40, "e2e/zoo": 40, "e2e/gradcheck": 40, "e2e/shards": 60, "e2e/library": 40, "e2e/onnx": 40, "e2e/language_server": 10, "onnx/backend": 120,
+            "e2e/python_package": 60, "e2e/mpi": 130}
 GIBIBYTES = {"numeric/parity": 4, "e2e/depth": 4, "e2e/memory": 4}  # of memory at most; 2 where it is not named
 
 # `make check`: the scripts of five minutes, with the cases to run; none named: all.

@@ -6,10 +6,12 @@ import html
 import json
 import os
 import tempfile
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 import numpy
 
+from netc._drawing import draw_layers
+from netc._fit import run_fit
 from netc._library import F32, STATUS, CTensor, Error, Library
 
 _DTYPES = {F32: numpy.dtype(numpy.float32), 2: numpy.dtype(numpy.int64)}
@@ -136,6 +138,17 @@ class Model:
         self.update(lr)
         return loss
 
+    def fit(self, x: Any, y: Any = None, *, epochs: int = 1, batch_size: Optional[int] = None, lr: Union[float, Callable[[float], float], None] = None,
+            shuffle: bool = True, seed: int = 0, validation: Optional[Tuple[Any, Any]] = None, progress: Optional[bool] = None) -> List[Dict[str, float]]:
+        """Trains for some epochs; returns a dict for each: `epoch`, `loss`, `seconds`, and `accuracy` of class scores on `validation`.
+
+        `x` and `y`: arrays (tuples or mappings of them where the model has several), cut into batches of `batch_size`, by default the recipe's; or `x` alone: an
+        iterable of (x, y) batches, gone through anew for each epoch. `lr`: a number, or a function of the fraction of the run that is done; by default the
+        recipe's. The recipe's schedule and augmentation are those of executables: here both are the caller's. `progress`: a line on stderr; by default where
+        that is a terminal or a notebook.
+        """
+        return run_fit(self, x, y, epochs, batch_size, lr, shuffle, seed, validation, progress)
+
     def image(self, source: Union[str, os.PathLike, bytes]) -> numpy.ndarray:
         """A JPEG or PNG, a path or its bytes, as one input [1, …], preprocessed as the recipe's evaluation."""
         out = numpy.empty((1, *self.inputs[0].shape), numpy.float32)
@@ -212,7 +225,11 @@ class Model:
                        f"<td style='text-align:right'>{layer['parameters']:,}</td><td style='text-align:right'>{layer['flops']:,}</td></tr>"
                        for layer in self.description["layers"])
         return (f"<p>{html.escape(repr(self))}</p><table><tr><th>layer</th><th>kind</th><th>output</th><th>parameters</th>"
-                f"<th>operations per image</th></tr>{rows}</table>")
+                f"<th>operations per image</th></tr>{rows}</table>{self.svg()}")
+
+    def svg(self) -> str:
+        """The operations of inference from top to bottom as an SVG drawing, with arcs where a value goes past the next one."""
+        return draw_layers(self.description.get("graph", {}).get("nodes", []))
 
 
 def _restore(path: str, prefix: str, weights: bytes, threads: int, seed: int) -> Model:

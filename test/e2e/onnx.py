@@ -322,7 +322,7 @@ def errors():
     expect("two at once", model([node("Einsum", ["image"], ["a"]), node("Det", ["image"], ["b"]), node("Add", ["a", "b"], ["y"])]), "Einsum", "Det")
     expect("domain", model([node("Relu", ["image"], ["y"], domain="com.example")]), "com.example")
     expect("sizes that vary", model([node("Relu", ["image"], ["y"])], inputs={"image": ["batch", 3, "height", 9]}), "'image'", "height", "fixed sizes")
-    expect("opset", model([node("Relu", ["image"], ["y"])], opset=99), "opset 99", "7 to 23")
+    expect("opset", model([node("Relu", ["image"], ["y"])], opset=99), "opset 99", "6 to 23")
     expect("order", model([node("Relu", ["later"], ["y"]), node("Relu", ["image"], ["later"])]), "'later'", "nothing before it")
     expect("output", model([node("Relu", ["image"], ["z"])]), "output 'y'")
     expect("weights that do not fit", model([node("Conv", ["image", "w"], ["y"])], {"w": numpy.zeros((4, 5, 3, 3), numpy.float32)}), "[4, 5, 3, 3]", "6 channels")

@@ -1,5 +1,8 @@
 #!/usr/bin/python3
 """The package netc: compiling from Python, inference and training beside PyTorch, state dicts, errors with source lines, pickling, the wheel."""
+import contextlib
+import io
+import json
 import os
 import pathlib
 import pickle
@@ -8,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import xml.etree.ElementTree
 
 import numpy
 
@@ -165,6 +169,59 @@ def errors():
     return claims
 
 
+def fitted():
+    """A run over arrays and over batches: losses fall, the same seed gives the same bits, a function sets the rate, progress is one line."""
+    rng = numpy.random.default_rng(4)
+    labels = rng.integers(0, 10, 96)
+    images = (rng.standard_normal((96, 3, 8, 8)) * 0.3 + labels[:, None, None, None] * 0.2).astype(numpy.float32)
+
+    def run(*data, **more):
+        model = netc.compile(TEXT, seed=1, threads=2)
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            history = model.fit(*data, **more)
+        return model, history, said.getvalue()
+    model, history, said = run(images, labels, epochs=4, batch_size=20, lr=0.05, validation=(images, labels), progress=True)
+    again, _, silent = run(images, labels, epochs=4, batch_size=20, lr=0.05)
+    same = all((value == again.state_dict()[name]).all() for name, value in model.state_dict().items())
+    rates = []
+    batches = [(images[:48], labels[:48]), (images[48:], labels[48:])]
+    _, other, _ = run(batches, epochs=2, lr=lambda share: rates.append(share) or 0.05)
+    claims = [("loss at the end, of the first", history[-1]["loss"], history[0]["loss"]), ("wrong at the end", 1 - history[-1]["accuracy"], 0.6),
+              ("another run's weights", int(not same), 0.5), (f"rates {rates}", int(rates != [0, 0.25, 0.5, 0.75]), 0.5), ("epochs", abs(len(other) - 2), 0.5),
+              (f"progress {said[-80:]!r}, {silent!r}", int("epoch 4/4 loss" not in said or "images/s" not in said or silent != ""), 0.5)]
+    for words, arguments, more in (("iterator", (iter(batches),), {"epochs": 2}), ("96 inputs but 95", (images, labels[1:]), {}), ("0 epochs", (images, labels), {"epochs": 0}),
+                                   ("no batches", ([],), {})):
+        try:
+            model.fit(*arguments, **more)
+            claims.append((f"no error about {words}", 1, 0.5))
+        except ValueError as error:
+            claims.append((str(error), int(words not in str(error)), 0.5))
+    return claims
+
+
+def notebook():
+    """The notebook of the manual runs, plots aside, and learns."""
+    if not pathlib.Path("/usr/share/datasets/fashion-mnist").exists():
+        raise Unsupported("no dataset-fashion-mnist")
+    cells = json.loads((ROOT / "docs" / "reference" / "training.ipynb").read_text())["cells"]
+    names = {}
+    for cell in cells:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "code" and "matplotlib" not in text:
+            exec(text, names)  # the manual's own code
+    return [("wrong after the last epoch", 1 - names["history"][-1]["accuracy"], 0.3)]
+
+
+def drawn():
+    """The graph as SVG: well-formed, a box for each operation, an arc for a shortcut."""
+    model = netc.compile("net 1\nmodel a {\n  input i: [1, 8, 8]\n  x = i | conv(4, k=3, pad=1) | relu\n  return x + (x | conv(4, k=1)) | flatten | linear(3)\n}")
+    root = xml.etree.ElementTree.fromstring(model.svg())
+    boxes, arcs = len(root.findall(".//{*}rect")), sum("C" in path.get("d") for path in root.findall(".//{*}path"))
+    nodes = sum(node["op"] != "get_parameter" for node in model.description["graph"]["nodes"])
+    return [(f"{boxes} boxes for {nodes} operations", abs(boxes - nodes - 1), 0.5), (f"{arcs} arcs", abs(arcs - 1), 0.5), ("in the notebook", int("<svg" not in model._repr_html_()), 0.5)]
+
+
 def overhead():
     """What a call costs beside the network: a model that does next to nothing."""
     model = netc.compile("net 1\nmodel tiny {\n  input x: [1]\n  return x | relu\n}\n", mode="infer", threads=1)
@@ -206,7 +263,7 @@ def main():
         except Unsupported as why:
             report.line("UNSUPPORTED", "package", str(why))
             report.close()
-        for case in (like_pytorch, gradients, several, kept, pickled, threads, errors, overhead, wheel):
+        for case in (like_pytorch, gradients, several, kept, pickled, threads, fitted, drawn, notebook, errors, overhead, wheel):
             report.case(case.__name__, case)
     report.close()
 

@@ -12,7 +12,7 @@ from report import Report
 COPIES = [r"print\(f?[\"'](PASS|FAIL|UNSUPPORTED|\{'PASS')", r"^class (Failed|Unsupported|Report)\b", r"^def call\(", r"\bos\.wait4\("]
 
 
-ROOMS = ("structure", "numeric", "e2e", "emulated")  # gpu_kit/ runs without this tree; e2e/gpu_kit.py tests it
+ROOMS = ("structure", "numeric", "e2e", "onnx", "emulated")  # gpu_kit/ runs without this tree; e2e/gpu_kit.py tests it
 
 
 def scripts():

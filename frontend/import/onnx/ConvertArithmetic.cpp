@@ -105,6 +105,9 @@ static std::optional<size_t> batchPlace(const View &view) {
 
 /// A constant of several numbers is a parameter: one number per channel, or as large as the tensor.
 void Converter::withConstant(const Node &node, size_t side, bool isSum) {
+  if (graph.opset < 7 && node.attributes.count("axis"))
+    return fail(node, "a constant along an axis, as before opset 7; export it with "
+                      "opset_version=18");
   const std::string &name = node.inputs[1 - side];
   if (!viewed(node, 1 - side) || !arrangeInOrder(node, name))
     return;

@@ -195,8 +195,9 @@ void Converter::batchNorm(const Node &node) {
   const Value *input = tensor(node);
   if (!input)
     return;
-  if (number(node, "training_mode", 0) || number(node, "spatial", 1) != 1 ||
-      input->shape.size() % 2 == 0)
+  bool trains =
+      number(node, "training_mode", 0) || (graph.opset < 7 && !number(node, "is_test", 0));
+  if (trains || number(node, "spatial", 1) != 1 || input->shape.size() % 2 == 0)
     return fail(node, "expected inference over the channels of images or vectors; export the "
                       "model in eval mode");
   int64_t channels = input->shape.front();

@@ -322,7 +322,15 @@ bool Converter::readInputs() {
     while (!variables.insert(name).second)
       name += "_";
     body += fmt::format("  input {}: [{}]\n", name, fmt::join(shape, ", "));
-    batch = std::max<int64_t>(0, port.dims.front().size.value_or(0));
+    int64_t fixed = std::max<int64_t>(0, port.dims.front().size.value_or(0));
+    if (batch && fixed && batch != fixed) {
+      errors.push_back(
+          fmt::format("input '{}' has {} images, another one {}: the first size of each "
+                      "input is the batch",
+                      port.name, fixed, batch));
+      return false;
+    }
+    batch = std::max(batch, fixed);
     values[port.name] = {{name}, shape};
   }
   if (graph.inputs.empty())
@@ -372,6 +380,18 @@ std::string Converter::outputs() {
   return fmt::format("  return {{{}}}\n", list);
 }
 
+/// Class scores are vectors, sequences or maps; elsewhere the usual loss means nothing.
+std::string Converter::recipe(const std::string &name) {
+  const Port *main = &graph.outputs.front();
+  for (const Port &port : graph.outputs)
+    if (identifier(port.name) == "output")
+      main = &port;
+  const Shape &shape = values[main->name].shape;
+  bool isPixel = shape.size() == 3 && shape[1] == 1 && shape[2] == 1;
+  return shape.size() < 4 && !isPixel ? std::string()
+                                      : fmt::format("\ntrain {} {{\n  loss mse\n}}\n", name);
+}
+
 std::optional<Imported> Converter::run(const std::string &name, const std::string &source) {
   countReaders();
   if (!readInputs())
@@ -382,9 +402,9 @@ std::optional<Imported> Converter::run(const std::string &name, const std::strin
   std::string last = errors.empty() ? outputs() : std::string();
   if (!errors.empty())
     return std::nullopt;
-  result.text = fmt::format("net 1\n\n# Imported from {}{}, opset {}.\nmodel {} {{\n{}{}}}\n",
+  result.text = fmt::format("net 1\n\n# Imported from {}{}, opset {}.\nmodel {} {{\n{}{}}}\n{}",
                             source, graph.producer.empty() ? "" : " (" + graph.producer + ")",
-                            graph.opset, name, body, last);
+                            graph.opset, name, body, last, recipe(name));
   return std::move(result);
 }
 

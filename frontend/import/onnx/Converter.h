@@ -42,6 +42,7 @@ private:
   bool readInputs();
   void convert(const Node &node);
   std::string outputs();
+  std::string recipe(const std::string &name);
 
   // Operators, by family (ConvertLayers.cpp, ConvertShapes.cpp).
   void convolution(const Node &node);

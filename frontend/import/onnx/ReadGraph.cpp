@@ -44,7 +44,7 @@ struct Source {
 };
 } // namespace
 
-static constexpr int64_t kOldestOpset = 7, kNewestOpset = 23;
+static constexpr int64_t kOldestOpset = 6, kNewestOpset = 23;
 
 template <typename... Args>
 static std::nullopt_t damaged(const Source &source, fmt::format_string<Args...> format,
