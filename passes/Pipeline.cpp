@@ -17,6 +17,9 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
     pm.addPass(createBuildTraining());
   else
     pm.addPass(createDropAuxiliary());
+  // Before autodiff: the gradient is that of the whole. The kernels are f32 on CPUs so far.
+  if (!options.gpu && options.precision == "f32")
+    pm.addPass(createFuseAttention());
   // Inference first: there, coefficients are constants, so they may be folded into weights.
   pm.addPass(createExpandBatchNormInference());
   pm.addPass(createFoldBatchNorm());

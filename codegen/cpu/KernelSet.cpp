@@ -67,6 +67,8 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
       .Case([&](kern::RowOp op) { emitRow(k, op, view); })
       .Case([&](kern::PermuteOp op) { emitPermute(k, op, view); })
       .Case([&](kern::MatmulOp op) { emitMatmul(k, op, view); })
+      .Case([&](kern::AttentionOp op) { emitAttention(k, op, view); })
+      .Case([&](kern::AttentionGradOp op) { emitAttentionGrad(k, op, view); })
       .Case([&](kern::MoveOp op) { emitMove(k, op, view); })
       .Case([&](kern::TransposeOp op) { emitTranspose(k, op, view); })
       .Case([&](kern::CopyOp op) { emitCopy(k, op, view); })

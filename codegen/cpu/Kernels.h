@@ -21,6 +21,8 @@ void emitUnpack(KernelEmitter &k, kern::UnpackOp op, const Launch &launch);
 void emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch);
 void emitPermute(KernelEmitter &k, kern::PermuteOp op, const Launch &launch);
 void emitMatmul(KernelEmitter &k, kern::MatmulOp op, const Launch &launch);
+void emitAttention(KernelEmitter &k, kern::AttentionOp op, const Launch &launch);
+void emitAttentionGrad(KernelEmitter &k, kern::AttentionGradOp op, const Launch &launch);
 /// Whether it is a row that goes by vectors: a norm, a mean of groups, an attention's softmax.
 bool emitRowNorm(KernelEmitter &k, kern::RowOp op, const Launch &launch);
 void emitRow(KernelEmitter &k, kern::RowOp op, const Launch &launch);

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Kernels.h"
+#include "codegen/cpu/Lanes.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -32,10 +33,6 @@ private:
   Value sum(llvm::function_ref<Value(Value channel, int64_t valid)> term);
   /// The largest of the row, in all lanes.
   Value largest(TypedPointer x);
-  Value larger(Value x, Value y) {
-    Value first = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGE, x, y);
-    return arith::SelectOp::create(k.b, k.loc, first, x, y);
-  }
   /// The mean over the row.
   Value mean(llvm::function_ref<Value(Value channel, int64_t valid)> term);
   /// Mean and 1 / sqrt(variance + eps) of a row, in all lanes.
@@ -68,7 +65,7 @@ Value RowNormEmitter::largest(TypedPointer x) {
   int64_t whole = channels / k.lanes * k.lanes;
   Value first = k.splat(k.load(x));
   Value best = k.reduce(k.c(0), k.c(whole), k.lanes, first, [&](Value i, ValueRange acc) {
-    return Values{larger(acc[0], k.loadVector(k.at(x, i)))};
+    return Values{larger(k, acc[0], k.loadVector(k.at(x, i)))};
   })[0];
   if (whole < channels) {
     int64_t valid = channels - whole;
@@ -76,15 +73,9 @@ Value RowNormEmitter::largest(TypedPointer x) {
     std::fill_n(inside.begin(), valid, true);
     auto type = VectorType::get({k.lanes}, k.b.getI1Type());
     Value mask = arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(type, inside));
-    best = larger(best, k.select(mask, k.loadVector(k.at(x, whole), valid), first));
+    best = larger(k, best, k.select(mask, k.loadVector(k.at(x, whole), valid), first));
   }
-  for (int64_t distance = 1; distance < k.lanes; distance *= 2) {
-    SmallVector<int64_t> turned;
-    for (int64_t lane = 0; lane < k.lanes; ++lane)
-      turned.push_back((lane + distance) % k.lanes);
-    best = larger(best, vector::ShuffleOp::create(k.b, k.loc, best, best, turned));
-  }
-  return best;
+  return largestLane(k, best);
 }
 
 void RowNormEmitter::softmax(Value row) {

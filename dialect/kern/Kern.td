@@ -314,6 +314,43 @@ def Kern_MatmulOp : Kern_KernelOp<"matmul", ["getFlopsPerImage"]> {
   }];
 }
 
+def Kern_AttentionOp : Kern_KernelOp<"attention", ["getFlopsPerImage"]> {
+  let summary = "net.attention of `matrices` matrices per image, an item per block of rows";
+  let description = [{
+    ins: queries [queries, depth], keys [keys, depth], values [keys, width], and of each image `biases` matrices
+    [queries, keys], 0: none. outs: [queries, width], the logarithm of each row's sum.
+  }];
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$matrices, I64Attr:$queries,
+      I64Attr:$keys, I64Attr:$depth, I64Attr:$width, I64Attr:$biases, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = declareDps # [{
+    static constexpr int64_t kRows = 72; ///< a grid item has at most
+    /// Grid items of a matrix.
+    int64_t getRowBlocks() { return (static_cast<int64_t>(getQueries()) + kRows - 1) / kRows; }
+  }];
+}
+
+def Kern_AttentionGradOp : Kern_KernelOp<"attention_grad", ["getFlopsPerImage"]> {
+  let summary = "net.attention_grad: of queries, an item per block of queries; `of_keys`: of keys and values, per block of keys";
+  let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$matrices, I64Attr:$queries,
+      I64Attr:$keys, I64Attr:$depth, I64Attr:$width, UnitAttr:$of_keys, I64Attr:$lanes);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
+  }];
+  let extraClassDeclaration = declareDps # [{
+    static constexpr int64_t kRows = 72; ///< a grid item has at most
+    /// Grid items of a matrix.
+    int64_t getRowBlocks() {
+      auto rows = static_cast<int64_t>(getOfKeys() ? getKeys() : getQueries());
+      return (rows + kRows - 1) / kRows;
+    }
+  }];
+}
+
 def Kern_MoveOp : Kern_UnaryKernel<"move"> {
   let summary = "net.move; writes channels [out_channel, out_channel + channels) of its destination only";
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, DenseI64ArrayAttr:$strides,

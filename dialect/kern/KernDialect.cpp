@@ -112,6 +112,8 @@ NETC_KERNEL_EFFECTS(TransposeOp)
 NETC_KERNEL_EFFECTS(MoveOp)
 NETC_KERNEL_EFFECTS(PermuteOp)
 NETC_KERNEL_EFFECTS(MatmulOp)
+NETC_KERNEL_EFFECTS(AttentionOp)
+NETC_KERNEL_EFFECTS(AttentionGradOp)
 NETC_KERNEL_EFFECTS(PoolOp)
 NETC_KERNEL_EFFECTS(RowOp)
 NETC_KERNEL_EFFECTS(MeanLossOp)
@@ -183,6 +185,19 @@ Grid PermuteOp::getGrid() { return {1, getSizes()[getOrder()[0]], 1}; }
 Grid MatmulOp::getGrid() { return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1}; }
 int64_t MatmulOp::getFlopsPerImage() {
   return static_cast<int64_t>(2 * getMatrices() * getRows() * getColumns() * getDepth());
+}
+Grid AttentionOp::getGrid() { return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1}; }
+int64_t AttentionOp::getFlopsPerImage() {
+  return static_cast<int64_t>(2 * getMatrices() * getQueries() * getKeys() *
+                              (getDepth() + getWidth()));
+}
+Grid AttentionGradOp::getGrid() {
+  return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1};
+}
+/// Scores, gradients of scores, and a product for each result.
+int64_t AttentionGradOp::getFlopsPerImage() {
+  auto products = 2 * getDepth() + getWidth() + (getOfKeys() ? getWidth() : 0);
+  return static_cast<int64_t>(2 * getMatrices() * getQueries() * getKeys() * products);
 }
 Grid MoveOp::getGrid() { return {1, shapedType(getOuts()[0]).getDimSize(1), 1}; }
 

@@ -81,3 +81,39 @@ LogicalResult MatmulOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
   accumulate(y, right ? product(y, g, x, true, left) : product(y, x, g, !left, false));
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttentionOp::verify() {
+  auto shape = [](Value v) { return cast<RankedTensorType>(v.getType()).getShape(); };
+  ArrayRef<int64_t> q = shape(getQueries()), k = shape(getKeys()), v = shape(getValues()),
+                    y = shape(getResult());
+  auto front = [](ArrayRef<int64_t> s) { return s.drop_back(2); };
+  auto rows = [](ArrayRef<int64_t> s) { return s[s.size() - 2]; };
+  bool fits = q.size() >= 3 && k.size() == q.size() && v.size() == q.size() &&
+              y.size() == q.size() && front(k) == front(q) && front(v) == front(q) &&
+              front(y) == front(q) && k.back() == q.back() && rows(v) == rows(k) &&
+              rows(y) == rows(q) && y.back() == v.back();
+  if (!fits)
+    return emitOpError() << "expected queries, keys, values and result of matching matrices, found "
+                         << getOperandTypes() << " and " << getResult().getType();
+  if (getBias() && shape(getBias()).back() % (rows(q) * rows(k)) != 0)
+    return emitOpError() << "expected a bias of whole matrices of " << rows(q) << "x" << rows(k)
+                         << ", found " << getBias().getType();
+  return success();
+}
+
+LogicalResult AttentionOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
+                                        llvm::function_ref<void(Value, Value)> accumulate) {
+  if (getBias())
+    return emitOpError() << "with a bias has no gradient";
+  auto gradients = AttentionGradOp::create(
+      b, getLoc(), getQueries().getType(), getKeys().getType(), getValues().getType(), getQueries(),
+      getKeys(), getValues(), getResult(), getLogarithms(), cotangents[0]);
+  accumulate(getQueries(), gradients.getQueryGrad());
+  accumulate(getKeys(), gradients.getKeyGrad());
+  accumulate(getValues(), gradients.getValueGrad());
+  return success();
+}

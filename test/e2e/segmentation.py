@@ -9,7 +9,7 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
-from compiled import NETC, Failed, call
+from compiled import MODELS, NETC, Failed, call
 from report import Report, Unsupported
 from runs import same_files
 
@@ -40,6 +40,22 @@ train shapes {
   batch      16
   epochs     8
 }
+"""
+UNET = """net 1
+
+import "{models}/unet.net"
+
+model small = unet(16, 3, 3)
+
+train small {{
+  augment    hflip, vflip
+  normalize(mean=0.5, std=0.25)
+  loss       cross_entropy + 0.5 * dice
+  optimizer  adam(lr=0.005)
+  schedule   cosine
+  batch      16
+  epochs     8
+}}
 """
 SIDE = 48
 
@@ -181,6 +197,17 @@ class Shapes:
         return [("wrong with tiles", 1 - correct[1], 0.04), ("tiles against one window", correct[0] - correct[1], -0.01),
                 ("shares", abs(shares - 1), 1e-12), ("size", int(guess.shape != mask.shape), 0.5)]
 
+    def unet(self):
+        """models/unet.net with half a million parameters: Dice of every class is at least 0.95."""
+        (self.folder / "unet.net").write_text(UNET.format(models=MODELS))
+        call([NETC, self.folder / "unet.net", "--model", "small", "--set", f"image=[3,{SIDE},{SIDE}]", "-o", self.folder / "unet"])
+        parameters = json.loads(call([self.folder / "unet", "info", "--json"]))["parameters"]
+        out = self.folder / "unet-run"
+        call([self.folder / "unet", "train", "--data", f"segmentation:{self.data}", "--out", out, "--threads", 2])
+        record = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+        return [(f"1 - Dice of class {c}", 1 - dice, 0.05) for c, dice in enumerate(record["val_dice"])] + \
+            [(f"{parameters} parameters, off half a million", abs(parameters - 500_000), 50_000)]
+
     def refuses(self):
         """A wrong label, a mask of another size, a missing one, colours in a mask, and a model for one label."""
         bad = self.folder / "bad" / "train"
@@ -209,7 +236,7 @@ def main():
         except Unsupported as error:
             report.line("UNSUPPORTED", "segmentation", str(error))
             return report.close()
-        for case in (shapes.learns, shapes.evaluates, shapes.same_bytes, shapes.loss_is_pytorchs, shapes.tiles, shapes.refuses):
+        for case in (shapes.learns, shapes.evaluates, shapes.same_bytes, shapes.loss_is_pytorchs, shapes.tiles, shapes.unet, shapes.refuses):
             report.case(case.__name__, case)
     report.close()
 

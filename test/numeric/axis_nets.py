@@ -113,6 +113,38 @@ def products():
     return net
 
 
+def attentions():
+    """More queries and keys than a block of the kernel has of each, in odd numbers: of a sequence itself, and of another one."""
+    net = Net(3, 15, 11, seed=25)
+    # A bias of keys would add the same to all scores of a query: its gradient is rounding alone.
+
+    def itself(b, x):
+        t = conv(net, f"{b}.p", 14, x).flatten(2).transpose(1, 2)
+        q, k, v = (net.layer_linear(f"{b}.{name}", {"c": 14, "bias": "false" if name == "k" else "true"}, t).reshape(-1, 165, 2, 7).transpose(1, 2) for name in "qkv")
+        a = (q @ k.transpose(2, 3)).softmax(3) @ v
+        return net.layer_linear(f"{b}.o", {"c": 3}, a.transpose(1, 2).flatten(2).tanh())
+
+    net.custom("""t = image | {b}.p: conv(14, k=1, bias=true) | reshape([14, 165]) | permute([1, 0])
+                  q = t | {b}.q: linear(14) | reshape([165, 2, 7]) | permute([1, 0, 2])
+                  k = t | {b}.k: linear(14, bias=false) | reshape([165, 2, 7]) | permute([1, 0, 2])
+                  v = t | {b}.v: linear(14) | reshape([165, 2, 7]) | permute([1, 0, 2])
+                  a = softmax(matmul(q, k, transpose_b)) | matmul(v) | permute([1, 0, 2]) | reshape([165, 14])
+                  value = tanh(a) | {b}.o: linear(3)""", itself)
+
+    def other(b, x):
+        t = conv(net, f"{b}.p", 20, x).flatten(2).transpose(1, 2)
+        q, k = net.layer_linear(f"{b}.q", {"c": 18}, t[:, :73]), net.layer_linear(f"{b}.k", {"c": 18, "bias": "false"}, t[:, 36:])
+        a = (q @ k.transpose(1, 2) * 0.5).softmax(2) @ net.layer_linear(f"{b}.v", {"c": 33}, t[:, 36:])
+        return net.layer_linear(f"{b}.o", {"c": 3}, a.tanh())
+
+    net.custom("""t = image | {b}.p: conv(20, k=1, bias=true) | reshape([20, 165]) | permute([1, 0])
+                  q = t | slice(0, 0, 73) | {b}.q: linear(18)
+                  rest = t | slice(0, 36, 165)
+                  a = softmax(matmul(q, rest | {b}.k: linear(18, bias=false), transpose_b) * 0.5) | matmul(rest | {b}.v: linear(33))
+                  value = tanh(a) | {b}.o: linear(3)""", other)
+    return net
+
+
 def rows_and_groups():
     """Layer norm of images, vectors and sequences, group norm, standardized filters, learned values on images."""
     net = Net(3, 7, 6, seed=23)

@@ -404,6 +404,8 @@ def cases():
     yield "sequences", axis_nets.sequences()
     yield "products", axis_nets.products()
     yield "narrow_products", axis_nets.products()
+    yield "attentions", axis_nets.attentions()
+    yield "narrow_attentions", axis_nets.attentions()
     yield "rows_and_groups", axis_nets.rows_and_groups()
     yield "larger", axis_nets.larger()
 
