@@ -147,11 +147,11 @@ public:
         keys(static_cast<int64_t>(op.getKeys())), depth(static_cast<int64_t>(op.getDepth())),
         width(static_cast<int64_t>(op.getWidth())) {
     turned = launch.scratch;
+    constexpr int64_t rows = kern::AttentionOp::kRows;
     scores = k.at(turned, depth * blocks.step);
-    maxima = k.at(scores, kern::AttentionOp::kRows * blocks.step);
-    sums = k.at(maxima, kern::AttentionOp::kRows * k.lanes);
-    k.reserveScratch(
-        (depth + kern::AttentionOp::kRows) * blocks.step + 2 * kern::AttentionOp::kRows, 64);
+    maxima = k.at(scores, rows * blocks.step);
+    sums = k.at(maxima, rows * k.lanes);
+    k.reserveScratch((depth + rows) * blocks.step + 2 * rows * k.lanes, 64);
   }
   void emit();
 
