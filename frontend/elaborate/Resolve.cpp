@@ -7,6 +7,7 @@
 #include "frontend/elaborate/Resolve.h"
 
 #include "frontend/layers/LayerTable.h"
+#include "frontend/syntax/Walk.h"
 
 #include <fmt/format.h>
 
@@ -22,14 +23,10 @@ public:
   void run(const Definition &def);
 
 private:
-  void collect(const Body &body);
-  void collectBranches(const Expr &expr);
-  void collect(const std::vector<Target> &targets);
   void visit(const Body &body);
-  void visit(const Stmt &stmt);
+  void visitParts(const Stmt &stmt);
   void visit(const Expr &expr);
   void visitCall(const CallExpr &call);
-  void visitLabel(const Label &label);
   void visitName(const std::string &name, Range at);
   bool isKnown(const std::string &name) const;
   std::optional<std::vector<std::string>> paramsOf(const std::string &callee) const;
@@ -41,68 +38,15 @@ private:
 };
 } // namespace
 
-void Resolver::collect(const std::vector<Target> &targets) {
-  for (const Target &target : targets)
-    bound.insert(target.name);
-}
-
-void Resolver::collectBranches(const Expr &expr) {
-  const auto *branch = std::get_if<IfExpr>(&expr.node);
-  if (!branch)
-    return;
-  for (const IfExpr::Arm &arm : branch->arms)
-    collect(arm.body);
-  if (branch->otherwise)
-    collect(*branch->otherwise);
-}
-
-void Resolver::collect(const Body &body) {
-  for (const Stmt &stmt : body.statements) {
-    if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
-      collect(assign->targets);
-      collectBranches(*assign->value);
-    } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
-      bound.insert(input->name.name);
-    } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
-      collect(hole->targets);
-      blind |= hole->blind;
-    } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
-      collect(loop->targets);
-      collect(loop->body);
-    } else if (const auto *loop = std::get_if<RepeatStmt>(&stmt.node)) {
-      collect(loop->body);
-    } else if (const auto *expr = std::get_if<ExprStmt>(&stmt.node)) {
-      collectBranches(*expr->value);
-    }
-  }
-}
-
 void Resolver::visit(const Body &body) {
   // A branch that stands deep in an expression binds names too.
-  collect(body);
+  blind |= collectBound(body, bound);
   for (const Stmt &stmt : body.statements)
-    visit(stmt);
+    visitParts(stmt);
 }
 
-void Resolver::visit(const Stmt &stmt) {
-  if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
-    visit(*assign->value);
-  } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
-    visit(*input->shape);
-  } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
-    visit(*loop->over);
-    visit(loop->body);
-  } else if (const auto *loop = std::get_if<RepeatStmt>(&stmt.node)) {
-    visit(*loop->count);
-    visit(loop->body);
-  } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
-    if (result->value)
-      visit(*result->value);
-    for (const NamedResult &named : result->named)
-      visit(*named.value);
-  } else if (!std::holds_alternative<HoleStmt>(stmt.node)) {
-    visit(*std::get<ExprStmt>(stmt.node).value);
-  }
+void Resolver::visitParts(const Stmt &stmt) {
+  forParts(stmt, [&](const auto &part) { visit(part); });
 }
 
 bool Resolver::isKnown(const std::string &name) const {
@@ -145,15 +89,9 @@ std::optional<std::vector<std::string>> Resolver::paramsOf(const std::string &ca
   return names;
 }
 
-void Resolver::visitLabel(const Label &label) {
-  for (const Label::Part &part : label.parts)
-    if (part.value)
-      visit(*part.value);
-}
-
 void Resolver::visitCall(const CallExpr &call) {
   if (call.label)
-    visitLabel(*call.label);
+    forParts(*call.label, [&](const Expr &value) { visit(value); });
   visit(*call.callee);
   const auto *callee = std::get_if<NameExpr>(&call.callee->node);
   std::optional<std::vector<std::string>> params;
@@ -177,53 +115,25 @@ void Resolver::visitCall(const CallExpr &call) {
 }
 
 void Resolver::visit(const Expr &expr) {
-  const auto &node = expr.node;
-  if (const auto *name = std::get_if<NameExpr>(&node)) {
+  if (const auto *name = std::get_if<NameExpr>(&expr.node))
     visitName(name->name, expr.range);
-  } else if (const auto *list = std::get_if<ListExpr>(&node)) {
-    for (const Expr &item : list->items)
-      visit(item);
-  } else if (const auto *unary = std::get_if<UnaryExpr>(&node)) {
-    visit(*unary->operand);
-  } else if (const auto *binary = std::get_if<BinaryExpr>(&node)) {
-    visit(*binary->first);
-    for (const BinaryExpr::Link &link : binary->rest)
-      visit(*link.right);
-  } else if (const auto *call = std::get_if<CallExpr>(&node)) {
+  else if (const auto *call = std::get_if<CallExpr>(&expr.node))
     visitCall(*call);
-  } else if (const auto *member = std::get_if<MemberExpr>(&node)) {
-    visit(*member->base);
-  } else if (const auto *index = std::get_if<IndexExpr>(&node)) {
-    visit(*index->base);
-    visit(*index->index);
-  } else if (const auto *range = std::get_if<RangeExpr>(&node)) {
-    visit(*range->low);
-    visit(*range->high);
-  } else if (const auto *branch = std::get_if<IfExpr>(&node)) {
-    for (const IfExpr::Arm &arm : branch->arms) {
-      visit(*arm.condition);
-      visit(arm.body);
-    }
-    if (branch->otherwise)
-      visit(*branch->otherwise);
-  } else if (const auto *pipe = std::get_if<PipeExpr>(&node)) {
-    visit(*pipe->head);
-    for (const Expr &stage : pipe->stages)
-      visit(stage);
-  }
+  else
+    forParts(expr, [&](const auto &part) { visit(part); });
 }
 
 void Resolver::run(const Definition &def) {
   for (const Param &param : def.params)
     bound.insert(param.name);
-  collect(def.body);
+  blind |= collectBound(def.body, bound);
   for (const Param &param : def.params)
     if (param.byDefault)
       visit(*param.byDefault);
   if (def.alias)
     visit(*def.alias);
   for (const Stmt &stmt : def.body.statements)
-    visit(stmt);
+    visitParts(stmt);
 }
 
 void resolveNames(const Program &program, Diagnostics &diags) {

@@ -4,8 +4,8 @@
 #include "runtime/base/Utf8.h"
 #include "runtime/commands/Commands.h"
 #include "runtime/commands/PredictMaps.h"
+#include "runtime/commands/PredictionModel.h"
 #include "runtime/commands/Preprocessing.h"
-#include "runtime/data/ClassLabels.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/image/ImageFiles.h"
@@ -170,18 +170,10 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   Recipe recipe = recipeWith(info, options.set, {"eval", "normalize"});
   std::vector<NamedImage> images = listImages(options.images);
   requireImageChannels(info.channels, images.front().path);
-  std::string path = weightsPath(options.weights);
-  Safetensors file = Safetensors::read(path);
-  ThreadPool pool(options.threads);
-  Executor executor(model, info, pool);
-  loadWeights(file, executor, false);
-  requireSoundWeights(executor, path);
-  WeightsMetadata metadata = WeightsMetadata::decode(file);
-  std::vector<std::string> names = metadata.classes;
-  if (!options.labels.empty())
-    names = readClassLabels(options.labels, classes).names;
+  PredictionModel opened(model, info, options, classes);
+  Executor &executor = opened.executor;
   Pipeline pipeline = Pipeline::forEvaluation(
-      recipe, info, scalingForEvaluation(recipe, info, metadata, path), {}, 1);
+      recipe, info, scalingForEvaluation(recipe, info, opened.metadata, opened.path), {}, 1);
   int64_t batch = std::min<int64_t>(mostAtOnce, int64_t(images.size()));
   executor.reserve(batch, false);
   executor.run(Program::Prepare, 1);
@@ -191,20 +183,20 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
   size_t imageWidth = 0, labelWidth = 0;
   for (const NamedImage &image : images)
     imageWidth = std::max(imageWidth, printable(image.path).size());
-  for (const std::string &name : names)
+  for (const std::string &name : opened.names)
     labelWidth = std::max(labelWidth, std::min<size_t>(printable(name).size(), 24));
   DecodeJob job{nullptr,
                 pipeline,
                 executor.at<float>(NETC_SPACE_INPUT),
                 info.inputElements(),
-                std::vector<AugmentWorkspace>(pool.size()),
+                std::vector<AugmentWorkspace>(opened.pool.size()),
                 std::vector<std::string>(size_t(batch))};
   int64_t failed = 0;
   for (size_t first = 0; first < images.size(); first += size_t(batch)) {
     int64_t n = std::min<int64_t>(batch, int64_t(images.size() - first));
     job.images = &images[first];
     job.input = executor.at<float>(NETC_SPACE_INPUT);
-    pool.run(
+    opened.pool.run(
         n,
         [](void *context, unsigned thread, int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i)
@@ -221,8 +213,8 @@ int runPredict(const NetcModel &model, const PredictOptions &options) {
         continue;
       }
       const float *logits = executor.at<float>(scores, n) + i * classes;
-      requireFiniteLogits(logits, classes, path, image);
-      auto guesses = bestGuesses(info, logits, classes, top, names);
+      requireFiniteLogits(logits, classes, opened.path, image);
+      auto guesses = bestGuesses(info, logits, classes, top, opened.names);
       if (options.json)
         fmt::print("{}\n",
                    describe(image, guesses).dump(-1, ' ', false, Json::error_handler_t::replace));

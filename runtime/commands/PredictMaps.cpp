@@ -4,12 +4,11 @@
 #include "runtime/base/Error.h"
 #include "runtime/base/Output.h"
 #include "runtime/base/Utf8.h"
+#include "runtime/commands/PredictionModel.h"
 #include "runtime/commands/Preprocessing.h"
-#include "runtime/data/ClassLabels.h"
 #include "runtime/data/Scaling.h"
 #include "runtime/evaluate/Evaluate.h"
 #include "runtime/exec/Diagnosis.h"
-#include "runtime/exec/Executor.h"
 #include "runtime/image/ClassColors.h"
 #include "runtime/image/ImageFiles.h"
 #include "runtime/weights/SoundWeights.h"
@@ -252,20 +251,12 @@ static void print(const Json &json, bool asJson) {
 
 int predictMaps(const NetcModel &model, const ModelInfo &info, const PredictOptions &options,
                 const std::vector<std::string> &images) {
-  std::string path = weightsPath(options.weights);
-  Safetensors file = Safetensors::read(path);
-  ThreadPool pool(options.threads);
-  Executor executor(model, info, pool);
-  loadWeights(file, executor, false);
-  requireSoundWeights(executor, path);
-  WeightsMetadata metadata = WeightsMetadata::decode(file);
-  std::vector<std::string> names = metadata.classes;
-  if (!options.labels.empty())
-    names = readClassLabels(options.labels, info.classes).names;
-  Pipeline pipeline = pipelineOf(info, options, metadata, path);
+  PredictionModel opened(model, info, options, info.classes);
+  Executor &executor = opened.executor;
+  Pipeline pipeline = pipelineOf(info, options, opened.metadata, opened.path);
   executor.reserve(1, false);
   executor.run(Program::Prepare, 1);
-  MapPredictor predictor(info, executor, pipeline, path);
+  MapPredictor predictor(info, executor, pipeline, opened.path);
   std::string folder = options.out.empty() ? "." : options.out;
   std::filesystem::create_directories(folder);
   std::map<std::string, int> taken;
@@ -288,7 +279,7 @@ int predictMaps(const NetcModel &model, const ModelInfo &info, const PredictOpti
     mask.pixels = classes;
     writePng(place + "-mask.png", mask);
     writePng(place + "-overlay.png", overlay(image, classes));
-    print(describe(name, place, classes, names), options.json);
+    print(describe(name, place, classes, opened.names), options.json);
   }
   if (failed && images.size() > 1)
     note(fmt::format("{} of {} images could not be read", failed, images.size()));

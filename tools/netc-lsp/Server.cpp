@@ -174,11 +174,17 @@ llvm::json::Value Server::format(Document &document, const Params & /*params*/) 
   return Array{Object{{"range", wholeRange(document.text)}, {"newText", *text}}};
 }
 
-llvm::json::Value Server::actions(Document &document, const Params &params) {
-  refresh(document);
+/// What a request asks about; the text's begin where it does not say.
+static std::pair<Position, Position> readRange(const Object &params) {
   const Object *range = params.getObject("range");
   Position start = readPosition(range ? range->getObject("start") : nullptr);
   Position end = readPosition(range ? range->getObject("end") : nullptr);
+  return {start, end};
+}
+
+llvm::json::Value Server::actions(Document &document, const Params &params) {
+  refresh(document);
+  auto [start, end] = readRange(params);
   Array found;
   for (const Diagnostic &diagnostic : document.analysis->messages) {
     int64_t line = int64_t(diagnostic.range.line) - 1;
@@ -199,9 +205,7 @@ llvm::json::Value Server::actions(Document &document, const Params &params) {
 
 llvm::json::Value Server::inlayHints(Document &document, const Params &params) {
   refresh(document);
-  const Object *range = params.getObject("range");
-  Position start = readPosition(range ? range->getObject("start") : nullptr);
-  Position end = readPosition(range ? range->getObject("end") : nullptr);
+  auto [start, end] = readRange(params);
   Array found;
   for (const Hint &hint : hints(*document.analysis, static_cast<uint32_t>(start.line + 1),
                                 static_cast<uint32_t>(end.line + 1))) {

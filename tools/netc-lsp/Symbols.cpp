@@ -1,6 +1,7 @@
 //===- Symbols.cpp - which names of a text mean the same ------------------===//
 #include "tools/netc-lsp/Symbols.h"
 
+#include "frontend/syntax/Walk.h"
 #include "runtime/abi/RecipeTable.h"
 
 #include <algorithm>
@@ -48,14 +49,6 @@ private:
     add(target.range, {variableKey(*current, target.name)}, /*binds=*/true);
   }
 
-  // What a definition binds is known before its names are read: a loop reads what its end binds.
-  void collect(const Body &body);
-  void collect(const Expr &expr);
-  void collect(const std::vector<Target> &targets) {
-    for (const Target &target : targets)
-      bound.insert(target.name);
-  }
-
   void visit(const Definition &def);
   void visit(const Train &train);
   void visit(const Body &body);
@@ -70,37 +63,9 @@ private:
   const Analysis &analysis;
   Symbols &out;
   const Definition *current = nullptr;
+  /// Known before its names are read: a loop reads what its end binds.
   std::set<std::string> bound;
 };
-
-void SymbolWalk::collect(const Expr &expr) {
-  if (const auto *branch = std::get_if<IfExpr>(&expr.node)) {
-    for (const IfExpr::Arm &arm : branch->arms)
-      collect(arm.body);
-    if (branch->otherwise)
-      collect(*branch->otherwise);
-  }
-}
-
-void SymbolWalk::collect(const Body &body) {
-  for (const Stmt &stmt : body.statements) {
-    if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
-      collect(assign->targets);
-      collect(*assign->value);
-    } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
-      bound.insert(input->name.name);
-    } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
-      collect(hole->targets);
-    } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
-      collect(loop->targets);
-      collect(loop->body);
-    } else if (const auto *loop = std::get_if<RepeatStmt>(&stmt.node)) {
-      collect(loop->body);
-    } else if (const auto *value = std::get_if<ExprStmt>(&stmt.node)) {
-      collect(*value->value);
-    }
-  }
-}
 
 std::vector<std::string> SymbolWalk::symbolOf(const std::string &name) const {
   if (current && bound.count(name))
@@ -163,7 +128,7 @@ void SymbolWalk::visit(const Definition &def) {
   bound.clear();
   for (const Param &param : def.params)
     bound.insert(param.name);
-  collect(def.body);
+  collectBound(def.body, bound);
   add(def.range, {keyOf(def)}, /*binds=*/true);
   for (const Param &param : def.params) {
     bind({param.name, param.range});
@@ -177,45 +142,19 @@ void SymbolWalk::visit(const Definition &def) {
 }
 
 void SymbolWalk::visit(const Body &body) {
-  collect(body); // branches deep in an expression bind names too
+  collectBound(body, bound); // branches deep in an expression bind names too
   for (const Stmt &stmt : body.statements)
     visit(stmt);
 }
 
 void SymbolWalk::visit(const Stmt &stmt) {
-  if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
-    for (const Target &target : assign->targets)
-      bind(target);
-    visit(*assign->value);
-  } else if (const auto *input = std::get_if<InputStmt>(&stmt.node)) {
-    bind(input->name);
-    visit(*input->shape);
-  } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
-    for (const Target &target : loop->targets)
-      bind(target);
-    visit(*loop->over);
-    visit(loop->body);
-  } else if (const auto *loop = std::get_if<RepeatStmt>(&stmt.node)) {
-    visit(*loop->count);
-    visit(loop->body);
-  } else if (const auto *result = std::get_if<ReturnStmt>(&stmt.node)) {
-    if (result->value)
-      visit(*result->value);
-    for (const NamedResult &named : result->named)
-      visit(*named.value);
-  } else if (const auto *hole = std::get_if<HoleStmt>(&stmt.node)) {
-    for (const Target &target : hole->targets)
-      bind(target);
-  } else {
-    visit(*std::get<ExprStmt>(stmt.node).value);
-  }
+  forTargets(stmt, [&](const Target &target) { bind(target); });
+  forParts(stmt, [&](const auto &part) { visit(part); });
 }
 
 void SymbolWalk::visit(const CallExpr &call) {
   if (call.label)
-    for (const Label::Part &part : call.label->parts)
-      if (part.value)
-        visit(*part.value);
+    forParts(*call.label, [&](const Expr &value) { visit(value); });
   visit(*call.callee);
   for (const Argument &arg : call.args) {
     if (!arg.name.empty())
@@ -234,41 +173,13 @@ void SymbolWalk::visit(const CallExpr &call) {
 }
 
 void SymbolWalk::visit(const Expr &expr) {
-  const auto &node = expr.node;
-  if (const auto *name = std::get_if<NameExpr>(&node)) {
-    add(expr.range, symbolOf(name->name));
-  } else if (const auto *list = std::get_if<ListExpr>(&node)) {
-    for (const Expr &item : list->items)
-      visit(item);
-  } else if (const auto *unary = std::get_if<UnaryExpr>(&node)) {
-    visit(*unary->operand);
-  } else if (const auto *binary = std::get_if<BinaryExpr>(&node)) {
-    visit(*binary->first);
-    for (const BinaryExpr::Link &link : binary->rest)
-      visit(*link.right);
-  } else if (const auto *call = std::get_if<CallExpr>(&node)) {
-    visit(*call);
-  } else if (const auto *member = std::get_if<MemberExpr>(&node)) {
-    visit(*member->base);
+  if (const auto *name = std::get_if<NameExpr>(&expr.node))
+    return add(expr.range, symbolOf(name->name));
+  if (const auto *call = std::get_if<CallExpr>(&expr.node))
+    return visit(*call);
+  forParts(expr, [&](const auto &part) { visit(part); });
+  if (const auto *member = std::get_if<MemberExpr>(&expr.node))
     add(member->nameRange, {"member:" + member->name});
-  } else if (const auto *index = std::get_if<IndexExpr>(&node)) {
-    visit(*index->base);
-    visit(*index->index);
-  } else if (const auto *range = std::get_if<RangeExpr>(&node)) {
-    visit(*range->low);
-    visit(*range->high);
-  } else if (const auto *branch = std::get_if<IfExpr>(&node)) {
-    for (const IfExpr::Arm &arm : branch->arms) {
-      visit(*arm.condition);
-      visit(arm.body);
-    }
-    if (branch->otherwise)
-      visit(*branch->otherwise);
-  } else if (const auto *pipe = std::get_if<PipeExpr>(&node)) {
-    visit(*pipe->head);
-    for (const Expr &stage : pipe->stages)
-      visit(stage);
-  }
 }
 
 void SymbolWalk::visit(const Train &train) {
