@@ -1,8 +1,9 @@
 //===- FoldBatchNorm.cpp - fold scale_shift into convolutions -------------===//
 //
 // s (x * w + b) + t = x * (s w) + (s b + t), by output channel. Precondition: the
-// convolution's only reader is the scale_shift. Leaves training alone, where the
-// statistics depend on the convolution's result.
+// convolution's only reader is the scale_shift, and no other one was folded into it: packing
+// a filter applies one scale. Leaves training alone, where the statistics depend on the
+// convolution's result.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -25,7 +26,9 @@ struct FoldBatchNorm : netc::impl::FoldBatchNormBase<FoldBatchNorm> {
 /// The convolution that `norm` alone reads, or null.
 static net::Conv2dOp foldableProducer(net::ScaleShiftOp norm) {
   auto conv = norm.getInput().getDefiningOp<net::Conv2dOp>();
-  return conv && conv->hasOneUse() ? conv : nullptr;
+  if (!conv || !conv->hasOneUse() || conv.getFilter().getDefiningOp<net::ScaleFilterOp>())
+    return nullptr;
+  return conv;
 }
 
 static void fold(net::ScaleShiftOp norm, net::Conv2dOp conv) {

@@ -50,6 +50,8 @@ ROOMS = {
         "export/onnx": ["network", "syntax"],
         "import": [],
         "import/onnx": ["import"],
+        "import/caffe": ["import/onnx"],
+        "import/darknet": ["import/onnx"],
     },
     "runtime": {
         "abi": [],

@@ -2,6 +2,8 @@
 #include "tools/netc/Import.h"
 
 #include "frontend/elaborate/Frontend.h"
+#include "frontend/import/caffe/Import.h"
+#include "frontend/import/darknet/Network.h"
 #include "frontend/import/onnx/Import.h"
 #include "tools/netc/Output.h"
 
@@ -20,18 +22,87 @@ static int checkReplaceable(const std::string &path) {
   return fail("cannot write " + path + ": it exists and was not imported; name another with -o");
 }
 
+namespace {
+/// What a file holds. Without weights its parameters are 0 and are not written.
+struct Source {
+  std::optional<frontend::onnx::Graph> graph;
+  bool hasWeights = true;
+  std::string weights; ///< the file that they would be in
+};
+} // namespace
+
+static bool isImportable(llvm::StringRef file) {
+  return file.ends_with(".onnx") || file.ends_with(".prototxt") || file.ends_with(".cfg");
+}
+
+/// The weights beside a description: `given`, or the file's name with `ending`, if that exists.
+static std::string weightsOf(const std::string &file, const std::string &given,
+                             llvm::StringRef ending, Source &source) {
+  llvm::SmallString<256> path(given.empty() ? file : given);
+  if (given.empty())
+    llvm::sys::path::replace_extension(path, ending);
+  source.weights = std::string(path);
+  source.hasWeights = !given.empty() || llvm::sys::fs::exists(path);
+  return source.weights;
+}
+
+static Source readCaffe(const std::string &file, const std::string &given,
+                        std::vector<std::string> &errors) {
+  Source source;
+  std::optional<frontend::caffe::Net> net = frontend::caffe::readNet(file, errors);
+  std::string path = weightsOf(file, given, ".caffemodel", source), error;
+  if (!net)
+    return source;
+  std::optional<frontend::caffe::Weights> weights;
+  if (source.hasWeights && !(weights = frontend::caffe::readWeights(path, error)))
+    errors.push_back(error);
+  else
+    source.graph = convert(*net, weights ? &*weights : nullptr, errors);
+  return source;
+}
+
+static Source readDarknet(const std::string &file, const std::string &given,
+                          std::vector<std::string> &errors) {
+  Source source;
+  auto sections = frontend::darknet::readSections(file, errors);
+  std::string path = weightsOf(file, given, ".weights", source), error;
+  if (!sections)
+    return source;
+  std::optional<frontend::darknet::Weights> weights;
+  if (source.hasWeights && !(weights = frontend::darknet::readWeights(path, error)))
+    errors.push_back(error);
+  else
+    source.graph = convert(*sections, weights ? &*weights : nullptr, errors);
+  return source;
+}
+
 /// Writes BASE.net and BASE.safetensors.
-static int importModel(const std::string &file, const std::string &base) {
-  if (!llvm::StringRef(file).ends_with(".onnx"))
-    return fail("cannot import " + file + ": expected the name of an ONNX model, FILE.onnx");
-  std::string error;
-  std::optional<frontend::onnx::Graph> graph = frontend::onnx::readGraph(file, error);
-  if (!graph)
-    return fail(error);
+static int importModel(const std::string &file, const std::string &weights,
+                       const std::string &base) {
+  llvm::StringRef name(file);
+  if (!isImportable(name))
+    return fail("cannot import " + file + ": expected an ONNX model (FILE.onnx), a network of " +
+                (name.ends_with(".caffemodel") || name.ends_with(".weights")
+                     ? "Caffe (.prototxt) or Darknet (.cfg); its weights are named by --weights"
+                     : "Caffe (FILE.prototxt) or of Darknet (FILE.cfg)"));
   std::vector<std::string> errors;
-  std::optional<frontend::Imported> imported = frontend::onnx::importGraph(
-      std::move(*graph), frontend::onnx::identifier(llvm::sys::path::filename(base).str()),
-      llvm::sys::path::filename(file).str(), errors);
+  Source source;
+  if (name.ends_with(".onnx")) {
+    std::string error;
+    if (!weights.empty())
+      return fail("--weights " + weights + ": an ONNX model has its weights in itself");
+    source.graph = frontend::onnx::readGraph(file, error);
+    if (!source.graph)
+      return fail(error);
+  } else {
+    source = name.ends_with(".cfg") ? readDarknet(file, weights, errors)
+                                    : readCaffe(file, weights, errors);
+  }
+  std::optional<frontend::Imported> imported;
+  if (source.graph)
+    imported = frontend::onnx::importGraph(
+        std::move(*source.graph), frontend::onnx::identifier(llvm::sys::path::filename(base).str()),
+        llvm::sys::path::filename(file).str(), errors);
   if (!imported) {
     for (const std::string &each : errors)
       fail(file + ": " + each);
@@ -42,7 +113,10 @@ static int importModel(const std::string &file, const std::string &base) {
     return code;
   if (int code = writeFile(model, imported->text))
     return code;
-  if (int code = writeFile(base + ".safetensors", safetensorsBytes(imported->tensors)))
+  if (!source.hasWeights)
+    llvm::errs() << "netc: note: " << model << " is written without weights: there is no "
+                 << source.weights << "; name another file with netc import --weights\n";
+  else if (int code = writeFile(base + ".safetensors", safetensorsBytes(imported->tensors)))
     return code;
   std::string diagnostics;
   if (frontend::elaborateFile(model, {}, diagnostics))
@@ -59,11 +133,11 @@ int netc::runImporter(const ImportOptions &options) {
   std::string base = options.output.empty() ? stem(options.file) : options.output;
   if (llvm::StringRef(base).ends_with(".net"))
     base.resize(base.size() - 4);
-  return importModel(options.file, base);
+  return importModel(options.file, options.weights, base);
 }
 
 int netc::importFirst(Options &options) {
-  if (!llvm::StringRef(options.file).ends_with(".onnx"))
+  if (!isImportable(options.file))
     return -1;
   std::string base = options.output.empty() ? stem(options.file) : options.output;
   if (options.emit == "lib") {
@@ -73,7 +147,7 @@ int netc::importFirst(Options &options) {
     llvm::sys::path::append(path, stem(options.file));
     base = std::string(path);
   }
-  if (int code = importModel(options.file, base))
+  if (int code = importModel(options.file, /*weights=*/"", base))
     return code;
   options.file = base + ".net";
   return -1;

@@ -42,7 +42,8 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
                "netc"};
   std::vector<std::string> sets;
   app.add_option("FILE", options.file,
-                 "the model file (.net, or .onnx); or: netc fmt FILE..., netc import FILE, netc "
+                 "the model file (.net, or one that is imported: .onnx, .prototxt, .cfg); or: netc "
+                 "fmt FILE..., netc import FILE, netc "
                  "export FILE")
       ->required()
       ->type_name("");
@@ -154,7 +155,13 @@ int netc::parseFormatOptions(int argc, char **argv, FormatOptions &options) {
 int netc::parseImportOptions(int argc, char **argv, ImportOptions &options) {
   CLI::App app{"netc import: a model of another format as NAME.net and NAME.safetensors",
                "netc import"};
-  app.add_option("FILE", options.file, "an ONNX model")->required()->type_name("");
+  app.add_option("FILE", options.file, "a model of ONNX, Caffe (.prototxt) or Darknet (.cfg)")
+      ->required()
+      ->type_name("");
+  app.add_option("--weights", options.weights,
+                 "of Caffe and Darknet: the .caffemodel or .weights file (default: the one of the "
+                 "model's name)")
+      ->type_name("FILE");
   app.add_option("-o", options.output, "NAME, without an ending (default: the file's)")
       ->type_name("NAME");
   try {

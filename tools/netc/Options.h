@@ -41,7 +41,8 @@ struct FormatOptions {
 /// What `netc import …` was asked to do.
 struct ImportOptions {
   std::string file;
-  std::string output; ///< without an ending; empty: the file's own name
+  std::string weights; ///< empty: beside the file, if any
+  std::string output;  ///< without an ending; empty: the file's own name
 };
 
 /// What `netc export …` was asked to do.

@@ -247,7 +247,8 @@ void Converter::pool(const Node &node, const char *layer) {
   }
   if (out[1] < 1 || out[2] < 1)
     return fail(node, "its window is larger than its input");
-  if (isAverage && rounds)
+  // Caffe's last windows end where the padding does, as those of layers here.
+  if (isAverage && rounds && graph.format.empty())
     return fail(node, "its last windows reach beyond the input (ceil_mode), and how exporters "
                       "average them differs; use sizes that need no rounding");
   std::string call = fmt::format("{}(k={}", layer, pairText(kernel));

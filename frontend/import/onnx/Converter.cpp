@@ -124,7 +124,8 @@ void Converter::addTensor(const std::string &name, Shape shape, std::vector<floa
 
 void Converter::fail(const Node &node, const std::string &why) {
   if (errors.size() < kMostErrors)
-    errors.push_back(fmt::format("node '{}' ({}): {}", node.name, node.op, why));
+    errors.push_back(node.where.empty() ? fmt::format("node '{}' ({}): {}", node.name, node.op, why)
+                                        : node.where + ": " + why);
   else if (errors.size() == kMostErrors)
     errors.push_back("and more nodes");
   for (const std::string &output : node.outputs)
@@ -388,8 +389,10 @@ std::string Converter::recipe(const std::string &name) {
       main = &port;
   const Shape &shape = values[main->name].shape;
   bool isPixel = shape.size() == 3 && shape[1] == 1 && shape[2] == 1;
-  return shape.size() < 4 && !isPixel ? std::string()
-                                      : fmt::format("\ntrain {} {{\n  loss mse\n}}\n", name);
+  std::string clauses = graph.clauses;
+  if (shape.size() == 4 || isPixel)
+    clauses += "  loss mse\n";
+  return clauses.empty() ? std::string() : fmt::format("\ntrain {} {{\n{}}}\n", name, clauses);
 }
 
 std::optional<Imported> Converter::run(const std::string &name, const std::string &source) {
@@ -402,9 +405,10 @@ std::optional<Imported> Converter::run(const std::string &name, const std::strin
   std::string last = errors.empty() ? outputs() : std::string();
   if (!errors.empty())
     return std::nullopt;
-  result.text = fmt::format("net 1\n\n# Imported from {}{}, opset {}.\nmodel {} {{\n{}{}}}\n{}",
-                            source, graph.producer.empty() ? "" : " (" + graph.producer + ")",
-                            graph.opset, name, body, last, recipe(name));
+  std::string origin = graph.producer.empty() ? "" : " (" + graph.producer + ")";
+  origin += graph.format.empty() ? fmt::format(", opset {}", graph.opset) : ", " + graph.format;
+  result.text = fmt::format("net 1\n\n# Imported from {}{}.\nmodel {} {{\n{}{}}}\n{}", source,
+                            origin, name, body, last, recipe(name));
   return std::move(result);
 }
 

@@ -37,6 +37,7 @@ struct Node {
   std::string op, domain, name;
   std::vector<std::string> inputs, outputs; ///< an empty name: left out
   std::map<std::string, Attribute> attributes;
+  std::string where = {}; ///< of another format: what errors call the layer; else its name and op
 };
 
 /// A size of an input; no number: a name ("batch"), or nothing.
@@ -54,7 +55,9 @@ struct Port {
 struct Graph {
   int64_t opset = 0;
   std::string producer;
-  std::vector<Node> nodes; ///< each after those that it reads from
+  std::string format = {};  ///< "Caffe", "Darknet"; empty: ONNX
+  std::string clauses = {}; ///< of a recipe, a line each, that the format implies
+  std::vector<Node> nodes;  ///< each after those that it reads from
   std::map<std::string, Tensor> initializers;
   std::vector<Port> inputs; ///< without initializers
   std::vector<Port> outputs;

@@ -38,3 +38,16 @@ func.func @keeps_norm_after_add(%x: tensor<?x8x8x8xf32>, %s: tensor<8xf32>) -> t
   %y = net.scale_shift %z, %s, %s : (tensor<?x8x8x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x8x8xf32>
   return %y : tensor<?x8x8x8xf32>
 }
+
+// Packing applies one scale to a filter: the second of two norms stays.
+// CHECK-LABEL: func.func @folds_one_of_two
+// CHECK: net.scale_filter
+// CHECK-NOT: net.scale_filter
+// CHECK: %[[Z:.*]] = net.conv2d
+// CHECK: net.scale_shift %[[Z]]
+func.func @folds_one_of_two(%x: tensor<?x8x8x8xf32>, %w: tensor<8x8x1x1xf32>, %s: tensor<8xf32>) -> tensor<?x8x8x8xf32> {
+  %z = net.conv2d %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64} : (tensor<?x8x8x8xf32>, tensor<8x8x1x1xf32>) -> tensor<?x8x8x8xf32>
+  %y = net.scale_shift %z, %s, %s : (tensor<?x8x8x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x8x8xf32>
+  %u = net.scale_shift %y, %s, %s : (tensor<?x8x8x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x8x8x8xf32>
+  return %u : tensor<?x8x8x8xf32>
+}
