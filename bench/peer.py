@@ -30,28 +30,44 @@ def read_harness():
 safetensors = read_harness()
 
 
-def torch_model(name):
+# What differs from a classifier of 1,000 classes at 224x224 that is trained with SGD.
+SIDES = {"resnet20": 32, "fcn_resnet50": 256}
+CLASSES = {"resnet20": 10, "fcn_resnet50": 21}
+ADAMW = {"vit_b_16": 1, "swin_t": 5, "convnext_tiny": None}  # with the bound of the gradients' norm, as the zoo's recipes
+
+
+def torch_model(name, train):
     import torchvision
     if name == "resnet20":
         from train_step import torch_resnet20
         return torch_resnet20()
+    if name.startswith("fcn"):
+        return torchvision.models.segmentation.__dict__[name](weights=None, weights_backbone=None, aux_loss=train)
     return getattr(torchvision.models, name)(weights=None)
+
+
+def main_output(result):
+    """Of segmentation models, which return a dictionary, the map of scores."""
+    return result["out"] if isinstance(result, dict) else result
 
 
 def draw(options):
     """Weights as the papers start, batch norms with statistics of their own, so that folding them has work to do."""
     import torch
     torch.manual_seed(0)
-    model = torch_model(options.model).eval()
+    torch.backends.mha.set_fastpath_enabled(False)  # its one operator for a whole layer has no form in ONNX
+    model = torch_model(options.model, options.train).eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
             torch.nn.init.uniform_(module.running_var, 0.8, 1.2)
             torch.nn.init.uniform_(module.weight, 0.3, 0.6)
-    side = 32 if options.model == "resnet20" else 224
+        elif isinstance(module, torch.nn.Linear) and not module.weight.any():  # ViT's head
+            torch.nn.init.normal_(module.weight, std=0.02)
+    side = SIDES.get(options.model, 224)
     x = torch.randn(options.batch, 3, side, side)
     with torch.no_grad():
-        logits = model.double()(x.double()).float()
+        logits = main_output(model.double()(x.double())).float()
     model.float()
     weights = {key: value.numpy() for key, value in model.state_dict().items() if "num_batches" not in key}
     safetensors.save(options.folder / "weights.safetensors", weights)
@@ -64,7 +80,7 @@ def draw(options):
 def load_torch(options):
     import torch
     torch.set_num_threads(options.threads)
-    model = torch_model(options.model)
+    model = torch_model(options.model, options.train)
     weights = {key: torch.from_numpy(value.copy()) for key, value in safetensors.load(options.folder / "weights.safetensors").items()}
     model.load_state_dict(weights, strict=False)
     x = torch.from_numpy(safetensors.load(options.folder / "input.safetensors")["input"].copy())
@@ -84,21 +100,33 @@ def start_torch(options):
         torch._inductor.config.freezing = True
     if "script" in options.setting:
         with torch.no_grad():
-            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
+            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x, strict=False)))
     if "compile" in options.setting or "frozen" in options.setting:
         model = torch.compile(model, mode="max-autotune" if "autotune" in options.setting else "default")
     if not options.train:
         def infer():
             with torch.no_grad():
-                return model(x)
+                return main_output(model(x))
         return torch.__version__, infer, lambda: infer().numpy()
-    labels = torch.arange(options.batch) % (10 if options.model == "resnet20" else 1000)
-    optimizer = torch.optim.SGD(model.parameters(), 0.0, momentum=0.9, weight_decay=1e-4, fused="eager" not in options.setting)
+    labels = torch.arange(options.batch) % CLASSES.get(options.model, 1000)
+    if options.model.startswith("fcn"):
+        labels = labels[:, None, None].expand(-1, *x.shape[2:]).contiguous()
+    fused = "eager" not in options.setting
+    if options.model in ADAMW:
+        optimizer = torch.optim.AdamW(model.parameters(), 0.0, weight_decay=0.05, fused=fused)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), 0.0, momentum=0.9, weight_decay=1e-4, fused=fused)
     loss_of = torch.nn.CrossEntropyLoss()
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss_of(model(x), labels).backward()
+        result = model(x)
+        loss = loss_of(main_output(result), labels)
+        if isinstance(result, dict):
+            loss = loss + 0.5 * loss_of(result["aux"], labels)
+        loss.backward()
+        if ADAMW.get(options.model):
+            torch.nn.utils.clip_grad_norm_(model.parameters(), ADAMW[options.model])
         optimizer.step()
     return torch.__version__, step, None
 

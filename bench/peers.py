@@ -28,12 +28,15 @@ ENVIRONMENTS = {"torch": [["torch", "numpy", "onnx", "onnxscript", "pillow"], ["
 INFERENCE = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last"),
              ("torch", "frozen"), ("torch", "script"), ("onnxruntime", ""), ("openvino", ""), ("iree", "")]
 TRAINING = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last")]
-FILES = {"resnet18": "resnet.net", "resnet50": "resnet.net", "vgg16": "vgg.net", "alexnet": "alexnet.net", "resnet20": "resnet_cifar.net"}
+FILES = {"resnet18": "resnet.net", "resnet50": "resnet.net", "vgg16": "vgg.net", "alexnet": "alexnet.net", "resnet20": "resnet_cifar.net",
+         "vit_b_16": "vit.net", "convnext_tiny": "convnext.net", "swin_t": "swin.net", "fcn_resnet50": "fcn.net"}
+SIZES = {"fcn_resnet50": ["--set", "image=[3,256,256]"]}
 AGREE = 1e-3  # of logits, by the largest
 # Model, batch, training.
 TABLE = [("resnet50", 1, False), ("resnet50", 16, False), ("resnet18", 1, False), ("resnet18", 16, False), ("vgg16", 1, False),
          ("vgg16", 8, False), ("alexnet", 1, False), ("alexnet", 16, False), ("resnet20", 128, True), ("resnet18", 8, True),
-         ("resnet50", 8, True), ("resnet50", 16, True)]
+         ("resnet50", 8, True), ("resnet50", 16, True), ("vit_b_16", 1, False), ("convnext_tiny", 1, False), ("swin_t", 1, False),
+         ("fcn_resnet50", 1, False), ("vit_b_16", 4, True), ("convnext_tiny", 4, True), ("swin_t", 4, True), ("fcn_resnet50", 2, True)]
 
 
 def set_up(folder):
@@ -104,7 +107,8 @@ class Netc:
     def __init__(self, options, folder):
         self.options, self.folder, self.peak = options, folder, 0
         self.executable = folder / "netc-model"
-        command = [options.netc, ROOT / "models" / FILES[options.model], "--model", options.model, "-o", self.executable]
+        command = [options.netc, ROOT / "models" / FILES[options.model], "--model", options.model, "-o", self.executable,
+                   *SIZES.get(options.model, [])]
         subprocess.run(command + ([] if options.train else ["--mode", "infer"]), check=True)
 
     def call(self, *words):

@@ -47,10 +47,9 @@ ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer
 void ForwardShape::packStrips(kern::ContractOp op, TypedPointer input) {
   packed = !flat || kern::blockOf(op.getLhsPrologue()) || isPadded() ||
            (wide > 1 && input.element != strip);
-  // Pixels a multiple of a page apart lie in the same few sets of the first cache, which a tile's
-  // rows then overflow.
-  auto onPages = [&](TypedPointer of) { return inC * strideW * of.bytes() % 4096 == 0; };
-  packed |= !lanewise && g.getGroups() == 1 && onPages(input) && s.getTilePixels() > 8;
+  auto onPages = [&](TypedPointer of) { return kern::lieOnPages(inC * strideW * of.bytes()); };
+  packed |=
+      !lanewise && g.getGroups() == 1 && onPages(input) && s.getTilePixels() > kern::kRowsOnPages;
   // In scratch they needn't; nor where a store would have the low twelve bits of the loads that
   // follow it.
   pitch = isPadded() ? groupDepth : inC;

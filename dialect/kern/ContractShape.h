@@ -49,6 +49,11 @@ bool multipliesPairs(ContractKind kind, GeometryAttr geometry, ScheduleAttr sche
 int64_t stepsPerProduct(ContractKind kind, GeometryAttr geometry, ScheduleAttr schedule,
                         mlir::Type operand);
 
+/// Whether values so many bytes apart lie in the same few sets of the first cache: a multiple of a
+/// page. Tiles of more rows than kRowsOnPages overflow those sets, so that they are packed.
+inline bool lieOnPages(int64_t bytes) { return bytes % 4096 == 0; }
+inline constexpr int64_t kRowsOnPages = 8;
+
 /// Shape of packed weights; lane-wise: [1, blocks, KH, KW, I / G, lanes]; Winograd: [1, blocks, m +
 /// 2, m + 2, reduction channels, T]; else: [G, blocks, KH, KW, reduction channels / G, T] with T =
 /// lanes * tile_vectors.

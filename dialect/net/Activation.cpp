@@ -42,10 +42,25 @@ struct Formula {
   Value exp(Value x) const { return math::ExpOp::create(b, loc, x); }
   Value div(Value x, Value y) const { return arith::DivFOp::create(b, loc, x, y); }
   Value sqrt(Value x) const { return math::SqrtOp::create(b, loc, x); }
-  /// The normal distribution's function.
-  Value normal(Value x) const {
-    return mul(c(0.5), add(c(1), math::ErfOp::create(b, loc, mul(x, c(M_SQRT1_2)))));
+  Value fma(Value x, Value y, Value z) const { return math::FmaOp::create(b, loc, x, y, z); }
+  Value polynomial(Value x, std::initializer_list<double> fromHighest) const {
+    Value sum;
+    for (double coefficient : fromHighest)
+      sum = sum ? fma(sum, x, c(coefficient)) : c(coefficient);
+    return sum;
   }
+  /// The error function: z p(z^2) / q(z^2), of least relative error in -3.92 to 3.92, where single
+  /// precision reaches 1. At most 3.4e-7 off.
+  Value erf(Value x) const {
+    Value z = min(max(x, c(-3.92)), c(3.92)), t = mul(z, z);
+    Value p = polynomial(t, {2.050074726867024e-06, 2.8488453244790435e-04, 3.7656952627003193e-03,
+                             5.2748970687389374e-02, 1.9040827453136444e-01, 1.1283791065216064});
+    Value q = polynomial(t, {3.809167901636101e-05, 1.1625544866546988e-03, 1.4969375915825367e-02,
+                             1.1410986632108688e-01, 5.020776987075806e-01, 1});
+    return div(mul(z, p), q);
+  }
+  /// The normal distribution's function.
+  Value normal(Value x) const { return mul(c(0.5), add(c(1), erf(mul(x, c(M_SQRT1_2))))); }
   /// tanh of sqrt(2 / pi) (x + 0.044715 x^3), gelu's approximation.
   Value geluTanh(Value x) const {
     Value cubic = mul(mul(mul(x, x), x), c(0.044715));

@@ -258,36 +258,95 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t 
                            m);
 }
 
-/// When `threads` that take the next item whenever they are done end, in rows: `blocks` times
-/// `rows` in strips of `strip`, the last one of a block maybe shorter.
-static int64_t makespan(int64_t rows, int64_t strip, int64_t blocks, size_t threads) {
-  SmallVector<int64_t, 4> busy(threads, 0);
+/// When `threads` that take the next item whenever they are done end: `blocks` times `rows` in
+/// strips of `strip`, the last one of a block maybe shorter; costOf(rows of a strip).
+template <typename CostOf>
+static double makespan(int64_t rows, int64_t strip, int64_t blocks, int64_t threads,
+                       CostOf costOf) {
+  SmallVector<double, 4> busy(static_cast<size_t>(threads), 0);
+  double whole = costOf(strip), rest = rows % strip ? costOf(rows % strip) : 0;
   for (int64_t block = 0; block < blocks; ++block)
     for (int64_t row = 0; row < rows; row += strip)
-      *llvm::min_element(busy) += std::min(strip, rows - row);
+      *llvm::min_element(busy) += row + strip <= rows ? whole : rest;
   return *llvm::max_element(busy);
+}
+
+/// The time of all threads of `costs`, waiting included, for one image.
+template <typename CostOf>
+static double busyTime(int64_t rows, int64_t strip, int64_t blocks, const target::CpuCosts &costs,
+                       CostOf costOf) {
+  double busy = 0;
+  for (int64_t threads : costs.balancedThreads)
+    busy += static_cast<double>(threads) * makespan(rows, strip, blocks, threads, costOf);
+  return busy;
 }
 
 /// Rows of a strip: at most `limit`, or somewhat more where that gives the numbers of threads of
 /// `costs` equal work on one image. `each` is what a strip costs besides its rows, in rows: packing
-/// its halo, reading the weights once more. Strips are multiples of `multiple`.
-static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t multiple, int64_t blocks,
-                             double each, const target::CpuCosts &costs) {
+/// its halo, reading the weights once more.
+static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t blocks, double each,
+                             const target::CpuCosts &costs) {
   int64_t best = std::min(limit, rows);
   double least = std::numeric_limits<double>::max();
-  for (int64_t strip = multiple;
-       strip < rows + multiple && strip <= std::max(limit * 7 / 4, multiple); strip += multiple) {
-    int64_t taken = std::min(strip, rows);
-    int64_t busy = 0; // rows' time of all threads, waiting included
-    for (int64_t threads : costs.balancedThreads)
-      busy += threads * makespan(rows, taken, blocks, static_cast<size_t>(threads));
-    double idle = static_cast<double>(busy) /
-                  static_cast<double>(std::ssize(costs.balancedThreads) * rows * blocks);
-    double cost = idle * (1 + each / taken);
+  for (int64_t strip = 1; strip <= std::min(rows, std::max<int64_t>(limit * 7 / 4, 1)); ++strip) {
+    double busy = busyTime(rows, strip, blocks, costs,
+                           [](int64_t count) { return static_cast<double>(count); });
+    double cost = busy * (1 + each / static_cast<double>(strip));
     if (cost < least * 0.999)
-      least = cost, best = taken;
+      least = cost, best = strip;
   }
   return best;
+}
+
+namespace {
+/// How the pixels and output channels of one image's 1x1 contraction are cut.
+struct FlatItems {
+  Tile tile;
+  int64_t strip, block; ///< pixels and channels of an item
+};
+} // namespace
+
+/// The items that give the numbers of threads of `target` equal work on one image. Tiles may have
+/// fewer rows than `items.tile`, so that what is left of a strip is no tile of few rows, whose
+/// products wait for each other; blocks may be longer than `items.block`, so that pixels that are
+/// packed are so less often. `items.strip`: about how many pixels are wanted.
+static FlatItems balancedItems(int64_t pixels, int64_t channels, int64_t depth, FlatItems items,
+                               const TargetFacts &target) {
+  const target::CpuCosts &costs = target.costs;
+  int64_t vectors = items.tile.vectors, most = items.tile.rows,
+          longest = std::max(items.strip * 7 / 4, most);
+  // Rows of a tile that lie whole pages apart are copied to where they don't.
+  bool packs = lieOnPages(depth * target.elementBytes);
+  double least = std::numeric_limits<double>::max();
+  FlatItems best = items;
+  auto consider = [&](int64_t rows, int64_t strip, int64_t block) {
+    // Weights that L2 does not hold come from the last cache again for each strip.
+    double again = target.elementBytes * depth * block > target.l2Bytes / 2 ? 1.1 : 0.03;
+    double step = stepCost(rows, vectors, costs);
+    auto costOf = [&](int64_t count) {
+      double rest = count % rows ? stepCost(count % rows, vectors, costs) : 0;
+      double ofTiles =
+          step * (static_cast<double>(count / rows) + again / static_cast<double>(rows));
+      return static_cast<double>(ceilDiv(block, vectors * target.lanes)) * (ofTiles + rest) +
+             (packs && rows > kRowsOnPages ? costs.packCycles * static_cast<double>(count) : 0);
+    };
+    // Larger tiles at equal cost: weights are read less often.
+    double cost = busyTime(pixels, strip, ceilDiv(channels, block), costs, costOf) *
+                  (1 + 0.1 / static_cast<double>(rows));
+    if (cost < least * 0.999)
+      least = cost, best = {{rows, vectors}, strip, block};
+  };
+  for (int64_t block = items.block;; block *= 2) {
+    for (int64_t rows = most; rows > most / 2; --rows) {
+      for (int64_t strip = rows; strip < pixels + rows && strip <= longest; strip += rows)
+        consider(rows, std::min(strip, pixels), block);
+      for (int64_t strip = std::min(longest, pixels); strip >= rows;
+           strip = std::min(strip - 1, ceilDiv(pixels, ceilDiv(pixels, strip) + 1)))
+        consider(rows, ceilDiv(pixels, ceilDiv(pixels, strip)), block); // equal strips
+    }
+    if (!packs || block >= channels)
+      return best;
+  }
 }
 
 /// The direct algorithm for a forward contraction or an input gradient; `except`: as in chooseTile.
@@ -321,12 +380,11 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   if (flat) {
     int64_t pixels = std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows);
     splitChannels(ceilDiv(target.batch * rows * columns, pixels));
-    int64_t blocks = ceilDiv(channels, block);
-    // Weights that L2 does not hold come from the last cache again for each strip.
-    bool far = target.elementBytes * depth * block > target.l2Bytes / 2;
-    if (target.batch == 1 && rows * columns > 1)
-      pixels =
-          balancedStrip(rows * columns, pixels, tile.rows, blocks, far ? 1.1 : 0.03, target.costs);
+    if (target.batch == 1 && rows * columns > 1) {
+      FlatItems items =
+          balancedItems(rows * columns, channels, depth, {tile, pixels, block}, target);
+      tile = items.tile, pixels = items.strip, block = items.block;
+    }
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block,
                              1, true, 0);
   }
@@ -344,7 +402,7 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   splitChannels(target.batch * ceilDiv(rows, strip));
   if (target.batch == 1 && !byResidue)
     strip =
-        balancedStrip(rows, strip, 1, ceilDiv(channels, block),
+        balancedStrip(rows, strip, ceilDiv(channels, block),
                       0.03 * ((g.getKh() - 1) * g.getDh() + 1) + (heavy ? 0.3 : 0), target.costs);
   if (byResidue) // strips start at residue 0
     strip = ceilDiv(strip, g.getSh()) * g.getSh();

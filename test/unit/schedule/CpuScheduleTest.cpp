@@ -122,6 +122,30 @@ TEST(CpuSchedule, OneImageIsSharedEvenlyByTheThreadsOfTheTarget) {
   }
 }
 
+// Sequences have odd numbers of tokens: no item is a single one, for which all weights are read
+// again.
+TEST(CpuSchedule, OddNumbersOfTokensLeaveNoSmallItem) {
+  for (int64_t depth : {768, 3072}) {
+    GeometryAttr g =
+        GeometryAttr::get(&testContext(), 1, 197, depth, 1, 197, 768, 1, 1, 1, 1, 0, 0, 1, 1, 1);
+    for (const target::CpuLevel &level : target::cpuLevels()) {
+      ScheduleAttr s =
+          scheduleContraction(ContractKind::Forward, g, cpuFacts(level.lanes, level.registers));
+      ASSERT_TRUE(s.getFlat());
+      int64_t last = 197 % s.getStripRows();
+      EXPECT_TRUE(last == 0 || 2 * last >= s.getStripRows()) << s.getStripRows();
+    }
+  }
+}
+
+// Tiles of more rows than the first cache has ways are copied where those lie on whole pages.
+TEST(CpuSchedule, RowsOnPagesAreNotPackedForEachBlock) {
+  GeometryAttr g =
+      GeometryAttr::get(&testContext(), 1, 197, 3072, 1, 197, 768, 1, 1, 1, 1, 0, 0, 1, 1, 1);
+  ScheduleAttr s = scheduleContraction(ContractKind::Forward, g, cpuFacts(16, 32));
+  EXPECT_TRUE(s.getTilePixels() <= kRowsOnPages || s.getChannelBlock() >= 768);
+}
+
 TEST(CpuSchedule, OtherNumbersOfThreadsGiveOtherStrips) {
   TargetFacts facts = avx2();
   int different = 0;
