@@ -6,7 +6,7 @@ build="ca-certificates make g++ cmake ninja-build ccache clang-22 lld-22 llvm-22
 mlir-22-tools libfmt-dev libcli11-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libzstd-dev libonnx-dev libprotobuf-dev"
 demo="dataset-fashion-mnist python3"
 test="libgtest-dev python3 python3-pip python3-numpy python3-torch python3-torchvision libopenblas0-pthread dataset-fashion-mnist \
-libclang-rt-22-dev graphviz pkg-config libopenmpi-dev openmpi-bin"
+libclang-rt-22-dev graphviz pkg-config nodejs libopenmpi-dev openmpi-bin"
 lint="git clang-format-22 clang-tidy-22"
 
 case "${1:-build}" in

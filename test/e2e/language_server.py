@@ -89,6 +89,11 @@ def hovers():
         hints = {text.covered({"start": {**h["position"], "character": 0}, "end": h["position"]}).strip(): h["label"]
                  for h in text.ask("inlayHint", range={"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}})}
         expect(claims, "hints", hints, "'return': '[10]'", "[16, 32, 32], [32, 16, 16], [64, 8, 8]")
+    branch = "net 1\nmodel m(wide=true) {\n  input i: [3]\n  if wide { y = i | linear(9) } else { y = i }\n  z = if wide { w = y | linear(4)\n w } else { y }\n  return z\n}\n"
+    with Session(branch) as text:
+        found = text.ask("inlayHint", range={"start": {"line": 0, "character": 0}, "end": {"line": 99, "character": 0}})
+        labels = [hint["label"] for hint in found]
+        claims.append((f"hints in branches {labels}", int(labels != ["[9]", "[4]", "[4]", "[4]"]), 0.5))
     return claims
 
 

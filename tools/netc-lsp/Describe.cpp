@@ -250,6 +250,18 @@ static std::string shapesAt(const Analysis &analysis, Range range) {
   return {};
 }
 
+static void hintsOf(const Analysis &analysis, const Body &body, std::vector<Hint> &out);
+
+/// Of the bodies of an `if`, also where it is a value.
+static void hintsOf(const Analysis &analysis, const Expr &expr, std::vector<Hint> &out) {
+  if (const auto *branch = std::get_if<IfExpr>(&expr.node)) {
+    for (const IfExpr::Arm &arm : branch->arms)
+      hintsOf(analysis, arm.body, out);
+    if (branch->otherwise)
+      hintsOf(analysis, *branch->otherwise, out);
+  }
+}
+
 static void hintsOf(const Analysis &analysis, const Body &body, std::vector<Hint> &out) {
   auto add = [&](Range range) {
     if (std::string text = shapesAt(analysis, range); !text.empty())
@@ -259,6 +271,9 @@ static void hintsOf(const Analysis &analysis, const Body &body, std::vector<Hint
     if (const auto *assign = std::get_if<AssignStmt>(&stmt.node)) {
       for (const Target &target : assign->targets)
         add(target.range);
+      hintsOf(analysis, *assign->value, out);
+    } else if (const auto *value = std::get_if<ExprStmt>(&stmt.node)) {
+      hintsOf(analysis, *value->value, out);
     } else if (const auto *loop = std::get_if<ForStmt>(&stmt.node)) {
       hintsOf(analysis, loop->body, out);
     } else if (const auto *loop = std::get_if<RepeatStmt>(&stmt.node)) {
