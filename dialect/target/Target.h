@@ -59,8 +59,6 @@ struct CpuCosts {
   double memoryBytesPerCycle = 5, lastCacheBytesPerCycle = 10;
   /// Cycles of Winograd's transforms per vector value: timed on the same server.
   int64_t transformCycles = 5;
-  /// Cycles in which a core copies an f32 of a pixel from the second cache to scratch.
-  double packCycles = 0.5;
   /// Numbers of threads that one image's work is divided evenly for, ascending: the machines
   /// without a GPU that networks are run on are laptops and small virtual machines of 2 and 4
   /// cores. Other numbers of threads work too, with more idle time at the end of a layer.

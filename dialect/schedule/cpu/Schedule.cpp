@@ -42,14 +42,14 @@ static double stepCost(int64_t rows, int64_t vectors, const target::CpuCosts &co
 /// weights and a broadcast stay in registers, and one is spare: without it LLVM's scheduler spills
 /// (half of the speed). `except`: a number of vectors that is not wanted, 0: any.
 static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target,
-                       int64_t except = 0) {
+                       int64_t except = 0, int64_t mostRows = std::numeric_limits<int64_t>::max()) {
   Tile best;
   double bestCost = std::numeric_limits<double>::max();
   int64_t vectors = ceilDiv(channels, target.lanes);
   for (int64_t v = 1; v <= std::min<int64_t>(vectors, target.registers > 16 ? 4 : 3); ++v) {
     if (v == except && vectors > 1)
       continue;
-    for (int64_t r = 1; r * v + v + 2 <= target.registers; ++r) {
+    for (int64_t r = 1; r * v + v + 2 <= target.registers && r <= mostRows; ++r) {
       if (r > count && r > 1)
         break;
       auto alongRows = [&](int64_t vs) {
@@ -298,55 +298,34 @@ static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t blocks, double
   return best;
 }
 
-namespace {
-/// How the pixels and output channels of one image's 1x1 contraction are cut.
-struct FlatItems {
-  Tile tile;
-  int64_t strip, block; ///< pixels and channels of an item
-};
-} // namespace
-
-/// The items that give the numbers of threads of `target` equal work on one image. Tiles may have
-/// fewer rows than `items.tile`, so that what is left of a strip is no tile of few rows, whose
-/// products wait for each other; blocks may be longer than `items.block`, so that pixels that are
-/// packed are so less often. `items.strip`: about how many pixels are wanted.
-static FlatItems balancedItems(int64_t pixels, int64_t channels, int64_t depth, FlatItems items,
-                               const TargetFacts &target) {
-  const target::CpuCosts &costs = target.costs;
-  int64_t vectors = items.tile.vectors, most = items.tile.rows,
-          longest = std::max(items.strip * 7 / 4, most);
-  // Rows of a tile that lie whole pages apart are copied to where they don't.
-  bool packs = lieOnPages(depth * target.elementBytes);
+/// The same for one image's 1x1 contraction, with tiles of at most `tile.rows` pixels: they may
+/// have fewer, so that what is left of a strip is no tile of few rows, whose products wait for each
+/// other. Sets `tile.rows`.
+static int64_t balancedPixels(int64_t pixels, int64_t limit, int64_t blocks, double each,
+                              Tile &tile, const target::CpuCosts &costs) {
+  int64_t best = std::min(limit, pixels), most = tile.rows, vectors = tile.vectors,
+          longest = std::max(limit * 7 / 4, most);
   double least = std::numeric_limits<double>::max();
-  FlatItems best = items;
-  auto consider = [&](int64_t rows, int64_t strip, int64_t block) {
-    // Weights that L2 does not hold come from the last cache again for each strip.
-    double again = target.elementBytes * depth * block > target.l2Bytes / 2 ? 1.1 : 0.03;
+  auto consider = [&](int64_t rows, int64_t strip) {
     double step = stepCost(rows, vectors, costs);
     auto costOf = [&](int64_t count) {
       double rest = count % rows ? stepCost(count % rows, vectors, costs) : 0;
-      double ofTiles =
-          step * (static_cast<double>(count / rows) + again / static_cast<double>(rows));
-      return static_cast<double>(ceilDiv(block, vectors * target.lanes)) * (ofTiles + rest) +
-             (packs && rows > kRowsOnPages ? costs.packCycles * static_cast<double>(count) : 0);
+      return step * (static_cast<double>(count / rows) + each / static_cast<double>(rows)) + rest;
     };
     // Larger tiles at equal cost: weights are read less often.
-    double cost = busyTime(pixels, strip, ceilDiv(channels, block), costs, costOf) *
-                  (1 + 0.1 / static_cast<double>(rows));
+    double cost =
+        busyTime(pixels, strip, blocks, costs, costOf) * (1 + 0.1 / static_cast<double>(rows));
     if (cost < least * 0.999)
-      least = cost, best = {{rows, vectors}, strip, block};
+      least = cost, best = strip, tile.rows = rows;
   };
-  for (int64_t block = items.block;; block *= 2) {
-    for (int64_t rows = most; rows > most / 2; --rows) {
-      for (int64_t strip = rows; strip < pixels + rows && strip <= longest; strip += rows)
-        consider(rows, std::min(strip, pixels), block);
-      for (int64_t strip = std::min(longest, pixels); strip >= rows;
-           strip = std::min(strip - 1, ceilDiv(pixels, ceilDiv(pixels, strip) + 1)))
-        consider(rows, ceilDiv(pixels, ceilDiv(pixels, strip)), block); // equal strips
-    }
-    if (!packs || block >= channels)
-      return best;
+  for (int64_t rows = most; rows > most / 2; --rows) {
+    for (int64_t strip = rows; strip < pixels + rows && strip <= longest; strip += rows)
+      consider(rows, std::min(strip, pixels));
+    for (int64_t strip = std::min(longest, pixels); strip >= rows;
+         strip = std::min(strip - 1, ceilDiv(pixels, ceilDiv(pixels, strip) + 1)))
+      consider(rows, ceilDiv(pixels, ceilDiv(pixels, strip))); // equal strips
   }
+  return best;
 }
 
 /// The direct algorithm for a forward contraction or an input gradient; `except`: as in chooseTile.
@@ -361,7 +340,8 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
                   : run       ? rows * columns
                   : byResidue ? ceilDiv(columns, g.getSw())
                               : columns;
-  Tile tile = chooseTile(count, channels / g.getGroups(), target, except);
+  int64_t mostRows = flat && lieOnPages(depth * target.elementBytes) ? kRowsOnPages : count;
+  Tile tile = chooseTile(count, channels / g.getGroups(), target, except, mostRows);
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
   int64_t lanesOfTile = target.lanes * tile.vectors;
@@ -380,11 +360,11 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
   if (flat) {
     int64_t pixels = std::max<int64_t>(tile.rows, 96 / tile.rows * tile.rows);
     splitChannels(ceilDiv(target.batch * rows * columns, pixels));
-    if (target.batch == 1 && rows * columns > 1) {
-      FlatItems items =
-          balancedItems(rows * columns, channels, depth, {tile, pixels, block}, target);
-      tile = items.tile, pixels = items.strip, block = items.block;
-    }
+    // Weights that L2 does not hold come from the last cache again for each strip.
+    bool far = target.elementBytes * depth * block > target.l2Bytes / 2;
+    if (target.batch == 1 && rows * columns > 1)
+      pixels = balancedPixels(rows * columns, pixels, ceilDiv(channels, block), far ? 1.1 : 0.03,
+                              tile, target.costs);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block,
                              1, true, 0);
   }

@@ -138,12 +138,18 @@ TEST(CpuSchedule, OddNumbersOfTokensLeaveNoSmallItem) {
   }
 }
 
-// Tiles of more rows than the first cache has ways are copied where those lie on whole pages.
-TEST(CpuSchedule, RowsOnPagesAreNotPackedForEachBlock) {
+// Rows that lie on whole pages are read in place, by tiles of no more rows than the first cache has
+// ways: copies of them would be made for each block of channels.
+TEST(CpuSchedule, TilesOfRowsOnPagesAreSmall) {
   GeometryAttr g =
       GeometryAttr::get(&testContext(), 1, 197, 3072, 1, 197, 768, 1, 1, 1, 1, 0, 0, 1, 1, 1);
-  ScheduleAttr s = scheduleContraction(ContractKind::Forward, g, cpuFacts(16, 32));
-  EXPECT_TRUE(s.getTilePixels() <= kRowsOnPages || s.getChannelBlock() >= 768);
+  for (int64_t batch : {1, 8}) {
+    TargetFacts facts = cpuFacts(16, 32);
+    facts.batch = batch;
+    ScheduleAttr s = scheduleContraction(ContractKind::Forward, g, facts);
+    EXPECT_LE(s.getTilePixels(), kRowsOnPages);
+    EXPECT_GE(s.getTilePixels() * s.getTileVectors(), 16);
+  }
 }
 
 TEST(CpuSchedule, OtherNumbersOfThreadsGiveOtherStrips) {
