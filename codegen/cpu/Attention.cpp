@@ -28,9 +28,12 @@ struct Matrix {
 /// A block of rows against a block of the other side.
 class Blocks {
 public:
-  explicit Blocks(KernelEmitter &k) : k(k), step((k.lanes >= 16 ? 4 : 2) * k.lanes) {}
+  explicit Blocks(KernelEmitter &k)
+      : k(k), step((k.lanes >= 16 ? 4 : 2) * k.lanes), columns(step), valid(step) {}
 
-  void turn(TypedPointer from, TypedPointer to, int64_t width, Value count);
+  /// Calls body(first) for each block of the other side, with `columns` and `valid` set.
+  void overBlocks(int64_t count, llvm::function_ref<void(Value)> body);
+  void turn(TypedPointer from, TypedPointer to, int64_t width);
   /// out [rows, columns] = left [rows, depth] right [depth, columns], or added to what is there.
   void product(Matrix left, Matrix right, Matrix out, Value rows, int64_t columns, Value depth,
                bool add);
@@ -39,16 +42,18 @@ public:
   Value exp(Value x) { return math::ExpOp::create(k.b, k.loc, x); }
   /// A row of a block of scores: the offset of each of its vectors from the row's first element.
   void overStep(llvm::function_ref<void(int64_t)> body) {
-    for (int64_t i = 0; i < step; i += k.lanes)
+    for (int64_t i = 0; i < columns; i += k.lanes)
       body(i);
   }
-  /// Lanes from `offset` on as far as the block has `count` columns; zero beyond.
-  Value keep(Value vector, Value count, int64_t offset) {
-    return k.keepLanes(vector, k.add(count, -offset));
+  /// Lanes from `offset` on as far as the block's columns are valid; zero beyond.
+  Value keep(Value vector, int64_t offset) {
+    return offset + k.lanes <= valid ? vector : k.keepLanes(vector, k.c(valid - offset));
   }
 
   KernelEmitter &k;
-  const int64_t step; ///< columns of a block of scores
+  const int64_t step; ///< columns of a whole block of scores, and elements between its rows
+  int64_t columns;    ///< of the block at hand, whole vectors
+  int64_t valid;      ///< those of them that there are
 
 private:
   void tile(Matrix left, Matrix right, Matrix out, Value first, Value rows, Value column,
@@ -56,17 +61,28 @@ private:
 };
 } // namespace
 
-/// [count, width] as [width, step]; columns beyond the last repeat it.
-void Blocks::turn(TypedPointer from, TypedPointer to, int64_t width, Value count) {
-  k.loop(0, step, k.lanes, [&](Value column) {
-    k.overChannels(width, [&](Value first, int64_t valid) {
+void Blocks::overBlocks(int64_t count, llvm::function_ref<void(Value)> body) {
+  int64_t whole = count / step * step, rest = count - whole;
+  if (whole)
+    k.loop(0, whole, step, [&](Value first) { body(first); });
+  if (rest) {
+    columns = (rest + k.lanes - 1) / k.lanes * k.lanes, valid = rest;
+    body(k.c(whole));
+    columns = valid = step;
+  }
+}
+
+/// [valid, width] as [width, columns]; columns beyond the last repeat it.
+void Blocks::turn(TypedPointer from, TypedPointer to, int64_t width) {
+  k.loop(0, columns, k.lanes, [&](Value column) {
+    k.overChannels(width, [&](Value first, int64_t lanes) {
       Values vectors;
       for (int64_t i = 0; i < k.lanes; ++i) {
-        Value row = k.min(k.add(column, i), k.add(count, -1));
-        vectors.push_back(k.loadVector(k.at(from, k.add(k.mul(row, width), first)), valid));
+        Value row = k.min(k.add(column, i), k.c(valid - 1));
+        vectors.push_back(k.loadVector(k.at(from, k.add(k.mul(row, width), first)), lanes));
       }
       vectors = k.transpose(vectors);
-      for (int64_t i = 0; i < valid; ++i)
+      for (int64_t i = 0; i < lanes; ++i)
         k.storeVector(vectors[i], k.at(to, k.add(k.mul(k.add(first, i), step), column)));
     });
   });
@@ -156,8 +172,8 @@ public:
   void emit();
 
 private:
-  void addBias(Value matrix, Value first, Value rows, Value key, Value count);
-  void softmax(Value rows, Value count, TypedPointer out);
+  void addBias(Value matrix, Value first, Value rows, Value key);
+  void softmax(Value rows, TypedPointer out);
   void finish(Value rows, TypedPointer out, TypedPointer logarithms);
   TypedPointer at(int64_t buffer, Value offset) { return k.at(launch.buffers[buffer], offset); }
 
@@ -171,7 +187,7 @@ private:
 } // namespace
 
 /// Starts a block of scores with the bias, minus infinity in columns that there are not.
-void AttentionEmitter::addBias(Value matrix, Value first, Value rows, Value key, Value count) {
+void AttentionEmitter::addBias(Value matrix, Value first, Value rows, Value key) {
   auto biases = static_cast<int64_t>(op.getBiases());
   auto matrices = static_cast<int64_t>(op.getMatrices());
   Value image = k.div(matrix, matrices), own = k.rem(k.rem(matrix, matrices), biases);
@@ -181,12 +197,12 @@ void AttentionEmitter::addBias(Value matrix, Value first, Value rows, Value key,
     blocks.overStep([&](int64_t i) {
       k.storeVector(k.splat(-std::numeric_limits<double>::infinity()), k.at(to, i));
     });
-    k.copy(to, at(3, k.add(k.mul(k.add(row, r), keys), key)), count);
+    k.copy(to, at(3, k.add(k.mul(k.add(row, r), keys), key)), k.c(blocks.valid));
   });
 }
 
 /// Scores to exp(score - maximum so far); what was summed before shrinks as the maximum grows.
-void AttentionEmitter::softmax(Value rows, Value count, TypedPointer out) {
+void AttentionEmitter::softmax(Value rows, TypedPointer out) {
   k.loop(k.c(0), rows, 1, [&](Value r) {
     TypedPointer row = k.at(scores, k.mul(r, blocks.step)), result = k.at(out, k.mul(r, width));
     TypedPointer largest = k.at(maxima, k.mul(r, k.lanes)), sum = k.at(sums, k.mul(r, k.lanes));
@@ -196,7 +212,7 @@ void AttentionEmitter::softmax(Value rows, Value count, TypedPointer out) {
     Value factor = blocks.exp(k.fsub(before, maximum)), total = k.fmul(k.loadVector(sum), factor);
     blocks.overStep([&](int64_t i) {
       Value p = blocks.exp(k.fsub(k.loadVector(k.at(row, i)), maximum));
-      p = blocks.keep(p, count, i);
+      p = blocks.keep(p, i);
       k.storeVector(p, k.at(row, i));
       total = k.fadd(total, p);
     });
@@ -238,17 +254,16 @@ void AttentionEmitter::emit() {
       k.storeVector(k.splat(static_cast<double>(std::numeric_limits<float>::lowest())),
                     k.at(maxima, k.mul(r, k.lanes)));
     });
-    k.loop(0, keys, blocks.step, [&](Value block) {
-      Value count = k.min(k.sub(k.c(keys), block), k.c(blocks.step));
-      blocks.turn(at(1, k.mul(k.add(key, block), depth)), turned, depth, count);
+    blocks.overBlocks(keys, [&](Value block) {
+      blocks.turn(at(1, k.mul(k.add(key, block), depth)), turned, depth);
       bool biased = op.getBiases() > 0;
       if (biased)
-        addBias(matrix, first, rows, block, count);
+        addBias(matrix, first, rows, block);
       blocks.product({at(0, k.mul(row, depth)), depth, 1}, {turned, blocks.step, 1},
-                     {scores, blocks.step, 1}, rows, blocks.step, k.c(depth), biased);
-      softmax(rows, count, out);
+                     {scores, blocks.step, 1}, rows, blocks.columns, k.c(depth), biased);
+      softmax(rows, out);
       blocks.product({scores, blocks.step, 1}, {at(2, k.mul(k.add(key, block), width)), width, 1},
-                     {out, width, 1}, rows, width, count, true);
+                     {out, width, 1}, rows, width, k.c(blocks.valid), true);
     });
     finish(rows, out, at(last, row));
   });
@@ -285,7 +300,7 @@ public:
 
 private:
   void describeQueries(Value row, Value count);
-  void slope(Value rows, Value count);
+  void slope(Value rows);
   TypedPointer at(int64_t buffer, Value offset) { return k.at(launch.buffers[buffer], offset); }
 
   KernelEmitter &k;
@@ -312,7 +327,7 @@ void AttentionGradEmitter::describeQueries(Value row, Value count) {
 
 /// Scores to probabilities, and g v^T to gradients of scores. Queries are rows or, where rows are
 /// keys, columns.
-void AttentionGradEmitter::slope(Value rows, Value count) {
+void AttentionGradEmitter::slope(Value rows) {
   bool ofKeys = op.getOfKeys();
   k.loop(k.c(0), rows, 1, [&](Value r) {
     Value place = k.mul(r, blocks.step), log, share;
@@ -326,10 +341,10 @@ void AttentionGradEmitter::slope(Value rows, Value count) {
         log = k.loadVector(k.at(logarithms, i));
         share = k.loadVector(k.at(shares, i));
       }
-      Value p = blocks.keep(blocks.exp(k.fsub(k.loadVector(score), log)), count, i);
+      Value p = blocks.keep(blocks.exp(k.fsub(k.loadVector(score), log)), i);
       k.storeVector(p, score);
       Value s = k.fmul(p, k.fsub(k.loadVector(slope), share));
-      k.storeVector(blocks.keep(s, count, i), slope);
+      k.storeVector(blocks.keep(s, i), slope);
     });
   });
 }
@@ -343,15 +358,15 @@ void AttentionGradEmitter::emitQueries() {
     TypedPointer out = at(6, k.mul(row, depth));
     k.fillZero(out, k.mul(rows, depth));
     describeQueries(row, rows);
-    k.loop(0, keys, blocks.step, [&](Value block) {
-      Value count = k.min(k.sub(k.c(keys), block), k.c(blocks.step)), other = k.add(key, block);
-      blocks.turn(at(1, k.mul(other, depth)), turned, depth, count);
-      blocks.turn(at(2, k.mul(other, width)), turnedValues, width, count);
+    blocks.overBlocks(keys, [&](Value block) {
+      Value other = k.add(key, block), count = k.c(blocks.valid);
+      blocks.turn(at(1, k.mul(other, depth)), turned, depth);
+      blocks.turn(at(2, k.mul(other, width)), turnedValues, width);
       blocks.product({at(0, k.mul(row, depth)), depth, 1}, {turned, blocks.step, 1},
-                     {scores, blocks.step, 1}, rows, blocks.step, k.c(depth), false);
+                     {scores, blocks.step, 1}, rows, blocks.columns, k.c(depth), false);
       blocks.product({at(5, k.mul(row, width)), width, 1}, {turnedValues, blocks.step, 1},
-                     {slopes, blocks.step, 1}, rows, blocks.step, k.c(width), false);
-      slope(rows, count);
+                     {slopes, blocks.step, 1}, rows, blocks.columns, k.c(width), false);
+      slope(rows);
       blocks.product({slopes, blocks.step, 1}, {at(1, k.mul(other, depth)), depth, 1},
                      {out, depth, 1}, rows, depth, count, true);
     });
@@ -370,17 +385,16 @@ void AttentionGradEmitter::emitKeys() {
     // Lanes beyond a block's queries are read as numbers, and their results dropped.
     k.fillZero(logarithms, k.c(blocks.step));
     k.fillZero(shares, k.c(blocks.step));
-    k.loop(0, queries, blocks.step, [&](Value block) {
-      Value count = k.min(k.sub(k.c(queries), block), k.c(blocks.step)),
-            other = k.add(query, block);
+    blocks.overBlocks(queries, [&](Value block) {
+      Value other = k.add(query, block), count = k.c(blocks.valid);
       describeQueries(other, count);
-      blocks.turn(at(0, k.mul(other, depth)), turned, depth, count);
-      blocks.turn(at(5, k.mul(other, width)), turnedValues, width, count);
+      blocks.turn(at(0, k.mul(other, depth)), turned, depth);
+      blocks.turn(at(5, k.mul(other, width)), turnedValues, width);
       blocks.product({at(1, k.mul(key, depth)), depth, 1}, {turned, blocks.step, 1},
-                     {scores, blocks.step, 1}, rows, blocks.step, k.c(depth), false);
+                     {scores, blocks.step, 1}, rows, blocks.columns, k.c(depth), false);
       blocks.product({at(2, k.mul(key, width)), width, 1}, {turnedValues, blocks.step, 1},
-                     {slopes, blocks.step, 1}, rows, blocks.step, k.c(width), false);
-      slope(rows, count);
+                     {slopes, blocks.step, 1}, rows, blocks.columns, k.c(width), false);
+      slope(rows);
       blocks.product({scores, blocks.step, 1}, {at(5, k.mul(other, width)), width, 1},
                      {valueOut, width, 1}, rows, width, count, true);
       blocks.product({slopes, blocks.step, 1}, {at(0, k.mul(other, depth)), depth, 1},
