@@ -25,7 +25,7 @@ LIMIT = 1500  # seconds a program may take
 EXPECTED = {"numeric/parity": 720, "numeric/kernels": 280, "e2e/depth": 70, "numeric/cuda_kernels": 150, "numeric/cuda_step": 110,
             "numeric/cuda_assembly": 160, "e2e/transfer": 90, "e2e/cuda": 50, "e2e/memory": 50, "e2e/gpu_kit": 120, "e2e/gpu_kit_tools": 60,
             "e2e/lenet": 40, "e2e/zoo": 40, "e2e/gradcheck": 40, "e2e/shards": 60, "e2e/library": 40, "e2e/onnx": 40, "e2e/caffe": 15, "e2e/language_server": 10, "onnx/backend": 120,
-            "e2e/python_package": 60, "e2e/mpi": 130}
+            "e2e/python_package": 60, "e2e/mpi": 130, "e2e/nccl": 25}
 GIBIBYTES = {"numeric/parity": 4, "e2e/depth": 4, "e2e/memory": 4}  # of memory at most; 2 where it is not named
 
 # `make check`: the scripts of five minutes, with the cases to run; none named: all.

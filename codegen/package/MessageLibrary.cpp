@@ -75,3 +75,15 @@ std::vector<std::string> netc::findMpi(StringRef folder, std::string &error) {
           "; or name its package in NETC_MPI";
   return {};
 }
+
+std::vector<std::string> netc::linkNccl(StringRef folder, bool isSimulated) {
+  std::string unused;
+  std::vector<std::string> arguments = findMpi(folder, unused);
+  arguments.insert(arguments.end(), {"-Wl,-u,netc_links_nccl"});
+  if (isSimulated)
+    for (StringRef symbol :
+         {"cuLaunchHostFunc", "cuMemHostAlloc", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2"})
+      arguments.insert(arguments.end(), {("-Wl,-u," + symbol).str(),
+                                         ("-Wl,--export-dynamic-symbol=" + symbol).str()});
+  return arguments;
+}

@@ -15,6 +15,11 @@ namespace netc {
 /// missing.
 std::vector<std::string> findMpi(llvm::StringRef folder, std::string &error);
 
+/// Arguments for executables that join GPUs by NCCL, which they open when they train. They start
+/// under MPI's launcher too where `findMpi` finds one. `isSimulated`: NCCL finds the calls of the
+/// driver that it makes in the executable.
+std::vector<std::string> linkNccl(llvm::StringRef folder, bool isSimulated);
+
 } // namespace netc
 
 #endif // NETC_CODEGEN_PACKAGE_MESSAGELIBRARY_H

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,9 @@ public:
 
   /// Every process gets everyone's values, of which each has as many, by rank.
   virtual void gatherValues(std::span<const float> own, float *all) = 0;
+
+  /// Ends all processes with this exit code, from any thread; does not return.
+  [[noreturn]] virtual void abort(int code) { std::_Exit(code); }
 
   /// Returns when every process has called it.
   virtual void barrier() = 0;

@@ -14,12 +14,6 @@ static constexpr uint64_t blockBytes = uint64_t(4) << 20;
 // Bytes of a sum that is made by every process.
 static constexpr uint64_t fewBytes = uint64_t(64) << 10;
 
-/// Nodes within the shards of process `rank` of `size`.
-static std::vector<ShardNode> nodesOf(unsigned rank, unsigned size, int64_t shards) {
-  int64_t each = shards / size;
-  return nodesWithin(each * rank, each * (rank + 1), shards);
-}
-
 /// Room for `count` values of type T, which may hold anything.
 template <typename T> static T *roomFor(std::vector<char> &bytes, uint64_t count) {
   if (bytes.size() < count * sizeof(T))
@@ -27,23 +21,15 @@ template <typename T> static T *roomFor(std::vector<char> &bytes, uint64_t count
   return reinterpret_cast<T *>(bytes.data());
 }
 
-/// Adds what lies at `next`, `count` values of each node of each process in turn; returns where
-/// the sum is.
+/// Adds `values`, `count` of each node of each process in turn; the sum is in their first `count`.
 template <typename T>
-static const T *addParts(T *next, unsigned size, int64_t shards, int64_t count) {
-  std::vector<ShardNode> nodes;
-  std::vector<T *> values;
-  for (unsigned rank = 0; rank < size; ++rank)
-    for (ShardNode node : nodesOf(rank, size, shards)) {
-      values.resize(nodes.size());
-      values.push_back(next);
-      next += count;
-      appendNode(nodes, node, shards, [&](size_t into, size_t from) {
-        for (int64_t i = 0; i < count; ++i)
-          values[into][i] += values[from][i];
-      });
-    }
-  return values[0];
+static void addParts(T *values, unsigned size, int64_t shards, int64_t count) {
+  for (TreeAddition addition : additionsOfProcesses(size, shards)) {
+    T *into = values + int64_t(addition.into) * count;
+    const T *from = values + int64_t(addition.from) * count;
+    for (int64_t i = 0; i < count; ++i)
+      into[i] += from[i];
+  }
 }
 
 /// Values [begin, begin + count): process q adds the q-th part of them.
@@ -61,15 +47,15 @@ void TransportCommunicator::sumBlock(std::span<T *const> own, int64_t shards, in
   std::vector<uint64_t> sentBytes(size(), own.size() * uint64_t(part) * sizeof(T)), gotBytes;
   uint64_t parts = 0;
   for (unsigned p = 0; p < size(); ++p) {
-    uint64_t nodes = nodesOf(p, size(), shards).size();
+    uint64_t nodes = nodesOfProcess(p, size(), shards).size();
     gotBytes.push_back(nodes * uint64_t(part) * sizeof(T));
     parts += nodes;
   }
   T *received = roomFor<T>(got, parts * uint64_t(part));
   T *all = roomFor<T>(sums, uint64_t(part * processes));
   transport.exchange(sent.data(), sentBytes.data(), received, gotBytes.data());
-  const T *sum = addParts(received, size(), shards, part);
-  transport.gather(sum, uint64_t(part) * sizeof(T), all);
+  addParts(received, size(), shards, part);
+  transport.gather(received, uint64_t(part) * sizeof(T), all);
   std::copy_n(all, count, own[0] + begin);
 }
 
@@ -78,17 +64,18 @@ template <typename T>
 void TransportCommunicator::sumFew(std::span<T *const> own, int64_t shards, int64_t count) {
   size_t most = 0, total = 0;
   for (unsigned p = 0; p < size(); ++p)
-    most = std::max(most, nodesOf(p, size(), shards).size());
+    most = std::max(most, nodesOfProcess(p, size(), shards).size());
   std::vector<T> padded(most * size_t(count)), all(padded.size() * size());
   for (size_t i = 0; i < own.size(); ++i)
     std::copy_n(own[i], count, padded.data() + i * size_t(count));
   transport.gather(padded.data(), padded.size() * sizeof(T), all.data());
   for (unsigned p = 0; p < size(); ++p) { // without what pads the shorter ones
-    size_t values = nodesOf(p, size(), shards).size() * size_t(count);
+    size_t values = nodesOfProcess(p, size(), shards).size() * size_t(count);
     std::copy_n(all.data() + p * padded.size(), values, all.data() + total);
     total += values;
   }
-  std::copy_n(addParts(all.data(), size(), shards, count), count, own[0]);
+  addParts(all.data(), size(), shards, count);
+  std::copy_n(all.data(), count, own[0]);
 }
 
 template <typename T>
@@ -169,7 +156,7 @@ void TransportCommunicator::RunningSum::beginExchange(const NetcTransport &trans
   std::vector<uint64_t> sentBytes(transport.size, uint64_t(nodes * part) * sizeof(float)), gotBytes;
   uint64_t parts = 0;
   for (unsigned p = 0; p < transport.size; ++p) {
-    uint64_t others = nodesOf(p, transport.size, shards).size();
+    uint64_t others = nodesOfProcess(p, transport.size, shards).size();
     gotBytes.push_back(others * uint64_t(part) * sizeof(float));
     parts += others;
   }
@@ -182,8 +169,8 @@ void TransportCommunicator::RunningSum::beginExchange(const NetcTransport &trans
 bool TransportCommunicator::RunningSum::beginGather(const NetcTransport &transport, bool wait) {
   if (!transport.complete(request, wait))
     return false;
-  const float *sum = addParts(receive.data(), transport.size, shards, part);
-  request = transport.begin_gather(sum, uint64_t(part) * sizeof(float), sums.data());
+  addParts(receive.data(), transport.size, shards, part);
+  request = transport.begin_gather(receive.data(), uint64_t(part) * sizeof(float), sums.data());
   isGathering = true;
   return true;
 }

@@ -32,6 +32,10 @@ public:
     transport.gather(own.data(), own.size_bytes(), all);
   }
   void barrier() override { transport.barrier(); }
+  [[noreturn]] void abort(int code) override {
+    transport.abort(code);
+    std::_Exit(code);
+  }
 
 private:
   template <typename T> void sum(std::span<T *const> own, int64_t shards, int64_t count);

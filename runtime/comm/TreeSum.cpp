@@ -38,59 +38,24 @@ void TreeSum<T>::addScaled(T *into, const T *values, T share, bool isFirst, int6
            &addition);
 }
 
-/// A shard that its neighbour waits for is added at once, and needs no copy.
-template <typename T> size_t TreeSum<T>::copies(ShardRun run) {
-  size_t most = 0;
-  for (int64_t end = run.first + 1; end <= run.first + run.own; ++end)
-    most = std::max(most, nodesWithin(run.first, end, run.shards).size());
-  return most;
-}
-
 template <typename T> uint64_t TreeSum<T>::bytes(ShardRun run, int64_t count) {
-  return copies(run) * uint64_t(count) * sizeof(T);
+  return ShardOrder::most(run) * uint64_t(count) * sizeof(T);
 }
 
 template <typename T> void TreeSum<T>::allocate() {
   memory = Region(bytes(run, count), "sums over shards");
   sums.clear();
-  for (size_t i = 0; i < copies(run); ++i)
+  for (size_t i = 0; i < ShardOrder::most(run); ++i)
     sums.push_back(memory.as<T>() + int64_t(i) * count);
 }
 
 template <typename T>
-std::vector<typename TreeSum<T>::Step>
-TreeSum<T>::stepsOfNext(std::vector<ShardNode> &after) const {
-  after = nodes;
-  int64_t shard = nodes.empty() ? run.first : nodes.back().end;
-  ShardNode node{shard, shard + 1};
-  bool isWaitedFor = !nodes.empty() && isAddition(nodes.back(), node, run.shards);
-  std::vector<Step> steps{{nodes.size() - isWaitedFor, std::nullopt, !isWaitedFor}};
-  if (!isWaitedFor) {
-    after.push_back(node);
-    return steps;
-  }
-  ShardNode last = after.back();
-  last.end = node.end;
-  after.pop_back();
-  appendNode(after, last, run.shards,
-             [&](size_t into, size_t from) { steps.push_back({into, from, false}); });
-  return steps;
-}
-
-template <typename T>
 void TreeSum<T>::addPart(const T *values, T share, ValueRange part, ThreadPool &pool) {
-  std::vector<ShardNode> after;
-  for (const Step &step : stepsOfNext(after)) {
+  for (const ShardOrder::Step &step : order.next()) {
     const T *from = step.from ? sums[*step.from] : values;
     addScaled(sums[step.into] + part.begin, from ? from + part.begin : nullptr,
               step.from ? T(1) : share, step.isFirst, part.size(), pool);
   }
-}
-
-template <typename T> void TreeSum<T>::endParts() {
-  std::vector<ShardNode> after;
-  stepsOfNext(after);
-  nodes = std::move(after);
 }
 
 template <typename T> void TreeSum<T>::add(const T *values, T share, ThreadPool &pool) {
@@ -99,11 +64,11 @@ template <typename T> void TreeSum<T>::add(const T *values, T share, ThreadPool 
 }
 
 template <typename T> std::span<T *const> TreeSum<T>::ownSums() const {
-  return {sums.data(), nodesWithin(run.first, run.first + run.own, run.shards).size()};
+  return {sums.data(), order.sums()};
 }
 
 template <typename T> T *TreeSum<T>::finish(Communicator &communicator) {
-  communicator.sumNodes(std::span<T *const>(sums.data(), nodes.size()), run.shards, count);
+  communicator.sumNodes(ownSums(), run.shards, count);
   return sums[0];
 }
 

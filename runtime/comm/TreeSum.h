@@ -7,21 +7,15 @@
 #include "runtime/system/Memory.h"
 #include "runtime/system/ThreadPool.h"
 
-#include <optional>
 #include <vector>
 
 namespace netc::runtime {
-
-/// This process's run of the shards of a batch.
-struct ShardRun {
-  int64_t shards = 1, first = 0, own = 1;
-};
 
 /// Adds `count` values of one shard after the other in the order of the tree. Values of shards that
 /// wait for a neighbour are kept: of a process that has 2^k shards, at most k copies.
 template <typename T> class TreeSum {
 public:
-  TreeSum(ShardRun run, int64_t count) : run(run), count(count) {}
+  TreeSum(ShardRun run, int64_t count) : run(run), count(count), order(run) {}
 
   /// Bytes of the copies that wait.
   static uint64_t bytes(ShardRun run, int64_t count);
@@ -29,14 +23,14 @@ public:
   void allocate();
 
   /// Starts again at this process's first shard.
-  void begin() { nodes.clear(); }
+  void begin() { order.begin(); }
   /// The next shard's values, times `share`; null: zeros, of a shard without images. The bits do
   /// not depend on the threads of `pool`.
   void add(const T *values, T share, ThreadPool &pool);
   /// As `add`, of values [begin, end) alone: the next shard stays the next one until `endParts`.
   void addPart(const T *values, T share, ValueRange part, ThreadPool &pool);
   /// After all parts of a shard.
-  void endParts();
+  void endParts() { order.end(); }
   /// Where the sums lie that this process makes of all its shards, one after the other.
   std::span<T *const> ownSums() const;
   /// The sum over all shards, once the others' sums were added.
@@ -46,24 +40,14 @@ public:
   T *finish(Communicator &communicator);
 
 private:
-  /// Copies that wait at the same time.
-  static size_t copies(ShardRun run);
-  /// One addition of a shard that comes.
-  struct Step {
-    size_t into;
-    std::optional<size_t> from; ///< a sum; nothing: the shard's values
-    bool isFirst;
-  };
-  /// What the next shard adds, and `nodes` after it.
-  std::vector<Step> stepsOfNext(std::vector<ShardNode> &after) const;
   void addScaled(T *into, const T *values, T share, bool isFirst, int64_t size,
                  ThreadPool &pool) const;
 
   ShardRun run;
   int64_t count;
   Region memory;
-  std::vector<T *> sums; ///< by position in `nodes`
-  std::vector<ShardNode> nodes;
+  std::vector<T *> sums;
+  ShardOrder order;
 };
 
 extern template class TreeSum<float>;

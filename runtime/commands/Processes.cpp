@@ -2,44 +2,49 @@
 #include "runtime/commands/Processes.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/comm/Launch.h"
+#include "runtime/comm/TcpTransport.h"
 #include "runtime/comm/TransportCommunicator.h"
 #include "runtime/system/ControlGroup.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <initializer_list>
+#include <optional>
 #include <thread>
 
-// Only executables that were linked with `--comm` define it.
+// Of executables that were linked with `--comm`: a transport over MPI, and `--comm nccl` itself.
 extern "C" __attribute__((weak)) const NetcTransport *netc_open_transport(int *, char ***);
+extern "C" __attribute__((weak)) const char netc_links_nccl;
 
 namespace netc::runtime {
 
-bool hasTransport() { return netc_open_transport != nullptr; }
+static bool linksNccl() { return &netc_links_nccl != nullptr; }
 
-/// The value of the first of these variables that is set; -1: none is.
-static int64_t readVariable(std::initializer_list<const char *> names) {
-  for (const char *name : names)
-    if (const char *text = std::getenv(name))
-      return std::atoll(text);
-  return -1;
-}
+bool hasTransport() { return netc_open_transport || linksNccl(); }
 
-/// What launchers tell a process: Open MPI, MPICH and Slurm by PMI, Slurm by PMIx.
-static int64_t launchedSize() { return readVariable({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}); }
-static bool isLaunched() {
-  return readVariable({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"}) >= 0;
+const NetcTransport *Processes::open(int &argc, char **&argv) {
+  if (linksNccl())
+    if (std::optional<MeetingPoint> point = meetingPoint())
+      return openTcpTransport(*point);
+  if (!isLaunchedByMpi() || !hasTransport())
+    return nullptr;
+  if (!netc_open_transport)
+    fail("started by a launcher of MPI, but netc found no MPI when it linked this executable: "
+         "install one and compile again, or start it with torchrun's variables (RANK, WORLD_SIZE, "
+         "LOCAL_RANK, MASTER_ADDR, MASTER_PORT)");
+  const NetcTransport *opened = netc_open_transport(&argc, &argv);
+  if (int64_t size = launchedByMpi(); opened->size == 1 && size > 1)
+    fail("started as one of {} processes, but {}, which this executable is linked with, sees one: "
+         "the launcher is of another MPI",
+         size, opened->library);
+  return opened;
 }
 
 Processes::Processes(int &argc, char **&argv) : together(std::make_unique<SingleProcess>()) {
-  if (!hasTransport() || !isLaunched())
+  transport = open(argc, argv);
+  if (!transport)
     return;
-  transport = netc_open_transport(&argc, &argv);
-  if (int64_t size = launchedSize(); transport->size == 1 && size > 1)
-    fail("started as one of {} processes, but {}, which this executable is linked with, sees one: "
-         "the launcher is of another MPI",
-         size, transport->library);
   together = std::make_unique<TransportCommunicator>(*transport);
   std::string cores = together->host() + " " + coreSet();
   std::vector<std::string> all = together->gather(cores);
@@ -47,10 +52,16 @@ Processes::Processes(int &argc, char **&argv) : together(std::make_unique<Single
 }
 
 void Processes::requireTransport() {
-  if (int64_t size = launchedSize(); size > 1 && !hasTransport())
+  if (int64_t size = launchedByMpi(); size > 1 && !hasTransport())
     fail("started as one of {} processes, but the executable was compiled without --comm mpi: each "
          "would train by itself",
          size);
+  if (linksNccl() || isLaunchedByMpi() || !std::getenv("MASTER_ADDR"))
+    return;
+  if (std::optional<MeetingPoint> point = meetingPoint(); point && point->size > 1)
+    fail("started as one of {} processes by torchrun's variables, but the executable was compiled "
+         "without --comm nccl: each would train by itself",
+         point->size);
 }
 
 std::string Processes::name() const {

@@ -13,7 +13,7 @@ namespace netc::runtime {
 /// Whether this executable was linked with `--comm`.
 bool hasTransport();
 
-/// The processes that a launcher (mpirun, srun) started as one, or this one alone.
+/// The processes that a launcher (mpirun, srun, torchrun) started as one, or this one alone.
 class Processes {
 public:
   /// Joins the others where a launcher started several. Processes that may run on the same cores
@@ -38,6 +38,8 @@ public:
   void finish() const;
 
 private:
+  static const NetcTransport *open(int &argc, char **&argv);
+
   const NetcTransport *transport = nullptr;
   std::unique_ptr<Communicator> together;
 };

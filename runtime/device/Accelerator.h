@@ -7,9 +7,11 @@
 #ifndef NETC_RUNTIME_DEVICE_ACCELERATOR_H
 #define NETC_RUNTIME_DEVICE_ACCELERATOR_H
 
+#include "runtime/device/DeviceSums.h"
 #include "runtime/device/Program.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace netc::runtime {
@@ -62,6 +64,10 @@ public:
 
   /// Copies what a buffer of a program holds, its size for a batch of n.
   virtual void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) = 0;
+
+  /// As Device's.
+  virtual bool makesSums(const Communicator &) const { return false; }
+  virtual std::unique_ptr<DeviceSums> sums(const SumLayout &, Communicator &) { return nullptr; }
 
   /// Waits for all that was started.
   virtual void wait() = 0;

@@ -8,6 +8,7 @@
 #ifndef NETC_RUNTIME_DEVICE_DEVICE_H
 #define NETC_RUNTIME_DEVICE_DEVICE_H
 
+#include "runtime/device/DeviceSums.h"
 #include "runtime/device/Program.h"
 #include "runtime/device/Spaces.h"
 
@@ -80,6 +81,11 @@ public:
   virtual void clearArena() = 0;
   /// Exchanges two spaces of the same size.
   virtual void exchange(NetcSpace one, NetcSpace other) = 0;
+
+  /// Whether values are summed over the shards of these processes where they lie; see `sums`.
+  virtual bool makesSums(const Communicator &) const { return false; }
+  /// Makes them; every process calls it. They must not outlive the device.
+  virtual std::unique_ptr<DeviceSums> sums(const SumLayout &, Communicator &) { return nullptr; }
 
   //===--- Runs -----------------------------------------------------------===//
 

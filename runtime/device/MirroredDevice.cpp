@@ -186,6 +186,51 @@ void MirroredDevice::send(Program which, int64_t n) {
   }
 }
 
+void MirroredDevice::bring(NetcSpace space, bool isWritten) {
+  if (newest[space] == Newest::Host)
+    accelerator->upload(space, spaces.at(space), sharedBytes(space, 1));
+  newest[space] = isWritten || newest[space] == Newest::Device ? Newest::Device : Newest::Both;
+}
+
+namespace {
+/// Sums of the accelerator, between which the host may use the space.
+class MirroredSums final : public DeviceSums {
+public:
+  MirroredSums(MirroredDevice &device, NetcSpace space, std::unique_ptr<DeviceSums> own)
+      : device(device), space(space), own(std::move(own)) {}
+
+  void begin() override { own->begin(); }
+  void take(float share, bool isThere) override {
+    device.bring(space, false);
+    own->take(share, isThere);
+  }
+  void takeDuring(float share) override { own->takeDuring(share); }
+  void finish(float divisor) override {
+    device.bring(space, true);
+    own->finish(divisor);
+  }
+  void keep() override {
+    device.bring(space, false);
+    own->keep();
+  }
+  void restore() override {
+    device.bring(space, true);
+    own->restore();
+  }
+
+private:
+  MirroredDevice &device;
+  const NetcSpace space;
+  const std::unique_ptr<DeviceSums> own;
+};
+} // namespace
+
+std::unique_ptr<DeviceSums> MirroredDevice::sums(const SumLayout &layout,
+                                                 Communicator &communicator) {
+  return std::make_unique<MirroredSums>(*this, layout.space,
+                                        accelerator->sums(layout, communicator));
+}
+
 void MirroredDevice::runPart(const NetcProgram &, int64_t, std::span<const ItemRange>) {
   fail("internal error: parts of programs do not run on {}", describe());
 }

@@ -47,6 +47,14 @@ public:
   const char *operand(uint32_t index) override;
   void wait() override { accelerator->wait(); }
 
+  bool makesSums(const Communicator &communicator) const override {
+    return accelerator->makesSums(communicator);
+  }
+  std::unique_ptr<DeviceSums> sums(const SumLayout &layout, Communicator &communicator) override;
+  /// The newest contents of a space that lasts lie on the accelerator afterwards; `isWritten`: they
+  /// will change there.
+  void bring(NetcSpace space, bool isWritten);
+
 private:
   uint64_t sharedBytes(NetcSpace space, int64_t n) const;
   void fetch(NetcSpace space);

@@ -93,9 +93,30 @@ uint64_t ShardSums::bytes(const NetcModel &model, ShardRun run) {
   return run.shards == 1 ? 0 : TreeSum<float>::bytes(run, gradientElements(model));
 }
 
+bool ShardSums::areOnDevice() const { return executor.device().makesSums(communicator); }
+
+/// Statistics are one piece.
+void ShardSums::allocateOnDevice() {
+  deviceGradients =
+      executor.device().sums({NETC_SPACE_GRADIENTS, run, pieces, false}, communicator);
+  SumPiece piece;
+  for (const ParameterInfo *parameter : statistics) {
+    auto begin = int64_t(parameter->offset / sizeof(float));
+    piece.ranges.push_back({begin, begin + parameter->elements()});
+  }
+  if (!statistics.empty())
+    deviceStatistics =
+        executor.device().sums({NETC_SPACE_PARAMETERS, run, {piece}, false}, communicator);
+}
+
 void ShardSums::allocate() {
   if (run.shards == 1)
     return;
+  if (areOnDevice()) {
+    makePieces();
+    figureSums.allocate();
+    return allocateOnDevice();
+  }
   if (uint64_t available = availableMemory(); bytes() > available)
     fail("the sums over {} take {}, only {} available: fewer --shards take less",
          counted(run.shards, "shard"), describeBytes(bytes()), shortBytes(available));
@@ -162,9 +183,18 @@ void ShardSums::begin(int64_t images) {
   taken = 0;
   if (run.shards == 1)
     return;
+  isTakenDuring = false;
+  figureSums.begin();
+  if (deviceGradients)
+    deviceGradients->begin();
+  if (deviceStatistics) {
+    deviceStatistics->begin();
+    deviceStatistics->keep();
+  }
+  if (deviceGradients)
+    return;
   gradientSums.begin();
   statisticSums.begin();
-  figureSums.begin();
   copyStatistics(executor, statistics, before, /*toExecutor=*/false);
 }
 
@@ -174,15 +204,19 @@ float ShardSums::shareOf(int64_t images) const {
 
 /// The next piece of the last shard: added here, then over processes. `gradients` null: zeros.
 void ShardSums::beginPiece(const float *gradients, float share) {
-  const Piece &piece = pieces[begun++];
+  const SumPiece &piece = pieces[begun++];
   for (const ValueRange &range : piece.ranges)
     gradientSums.addPart(gradients, share, range, executor.threads());
   Stopwatch stopwatch(seconds);
   communicator.beginSum(gradientSums.ownSums(), piece.ranges, run.shards);
 }
 
-/// On a device with memory of its own a step's launches are not interrupted.
+/// On a device that does not make the sums a step's launches are not interrupted.
 const Watch *ShardSums::watchNext(int64_t images) {
+  if (deviceGradients && communicator.size() > 1 && taken + 1 == run.own) {
+    deviceGradients->takeDuring(shareOf(images));
+    isTakenDuring = true;
+  }
   if (communicator.size() == 1 || taken + 1 < run.own || !executor.device().usesMachineMemory() ||
       executor.table(Program::Step).section_count > 1)
     return nullptr;
@@ -190,10 +224,22 @@ const Watch *ShardSums::watchNext(int64_t images) {
   return &watch;
 }
 
+void ShardSums::takeOnDevice(int64_t images, bool isLast) {
+  if (!isLast || !isTakenDuring)
+    deviceGradients->take(shareOf(images), images > 0);
+  if (!deviceStatistics)
+    return;
+  deviceStatistics->take(1, images > 0);
+  if (images > 0 && !isLast)
+    deviceStatistics->restore();
+}
+
 void ShardSums::take(int64_t images, const StepFigures &of) {
   ThreadPool &pool = executor.threads();
   bool isLast = ++taken == run.own;
   figureSums.add(packed(of).data(), 1, pool);
+  if (deviceGradients)
+    return takeOnDevice(images, isLast);
   float share = shareOf(images);
   const float *gradients = images ? executor.at<float>(NETC_SPACE_GRADIENTS) : nullptr;
   if (isLast) {
@@ -212,13 +258,20 @@ void ShardSums::take(int64_t images, const StepFigures &of) {
 
 StepFigures ShardSums::finish() {
   Stopwatch stopwatch(seconds);
+  float filled = float(std::min(run.shards, batchImages)); // shards that have images
+  if (deviceGradients) {
+    deviceGradients->finish(1);
+    if (deviceStatistics)
+      deviceStatistics->finish(filled);
+    executor.device().wait(); // what the others wait for is not left to a device that is idle
+    return unpacked(figureSums.finish(communicator));
+  }
   communicator.finishSums();
   float *gradients = executor.at<float>(NETC_SPACE_GRADIENTS);
-  for (const Piece &piece : pieces)
+  for (const SumPiece &piece : pieces)
     for (const ValueRange &range : piece.ranges)
       std::copy_n(gradientSums.total() + range.begin, range.size(), gradients + range.begin);
   const float *sums = statisticSums.finish(communicator);
-  float filled = float(std::min(run.shards, batchImages)); // shards that have images
   std::transform(sums, sums + statisticElements, after.begin(),
                  [&](float sum) { return sum / filled; });
   copyStatistics(executor, statistics, after, /*toExecutor=*/true);

@@ -6,6 +6,7 @@
 #include "runtime/evaluate/Losses.h"
 #include "runtime/exec/Executor.h"
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -38,12 +39,14 @@ public:
   static uint64_t bytes(const NetcModel &model, ShardRun run);
   /// Of this process.
   uint64_t bytes() const { return bytes(executor.model(), run); }
+  /// Whether they are made, and take memory, where programs compute.
+  bool areOnDevice() const;
   /// Makes room for the sums. Fails where there is none, with the bytes needed and available.
   void allocate();
 
-  /// How to watch the step of this process's next shard, of `images`: where there are several
-  /// processes, the last shard's gradients are added over them as the backward pass finishes them.
-  /// Null: it need not be watched.
+  /// To be called before the step of this process's next shard, of `images`: how to watch it. Where
+  /// there are several processes, the last shard's gradients are added over them as the backward
+  /// pass finishes them. Null: it need not be watched.
   const Watch *watchNext(int64_t images);
   /// Seconds that this process spent on communication and waiting instead of computing since the
   /// last call.
@@ -58,13 +61,10 @@ public:
   StepFigures finish();
 
 private:
-  /// Gradients that are added over processes together.
-  struct Piece {
-    std::vector<ValueRange> ranges;
-    uint64_t command; ///< of the step in use; after it the gradients are final
-  };
   void makePieces();
   void beginPiece(const float *gradients, float share);
+  void allocateOnDevice();
+  void takeOnDevice(int64_t images, bool isLast);
   float shareOf(int64_t images) const;
 
   Executor &executor;
@@ -76,9 +76,12 @@ private:
   std::vector<float> before, after; ///< the statistics when the batch began, and after a shard
   TreeSum<float> gradientSums, statisticSums;
   TreeSum<double> figureSums;
-  std::vector<Piece> pieces; ///< in an order that all processes have
-  size_t begun = 0;          ///< pieces of this batch
-  int64_t taken = 0;         ///< shards of this batch
+  std::vector<SumPiece> pieces; ///< in an order that all processes have
+  /// In place of gradientSums and statisticSums, of a device that makes them; null: on others.
+  std::unique_ptr<DeviceSums> deviceGradients, deviceStatistics;
+  bool isTakenDuring = false; ///< the last shard's gradients, by its step
+  size_t begun = 0;           ///< pieces of this batch
+  int64_t taken = 0;          ///< shards of this batch
   float watchedShare = 0;
   Watch watch;
   double seconds = 0;

@@ -37,7 +37,8 @@ EpochRecord Training::recordOfTraining() {
   record.quality = position.quality;
   record.seconds = position.curve.seconds;
   record.imagesPerSecond = double(position.curve.epochImages) / std::max(1e-9, record.seconds);
-  if (double seconds = shards.takeSeconds(); communicator.size() > 1)
+  // A device that adds by itself does not say when it waited.
+  if (double seconds = shards.takeSeconds(); communicator.size() > 1 && !shards.areOnDevice())
     record.communicationSeconds = seconds;
   return record;
 }

@@ -85,7 +85,7 @@ void Training::fitMemory() {
     executor.reserveAccumulation(); // from here on the need counts it
   // The data set and what every process has count in what the user grants.
   uint64_t beside = options.memory ? executor.device().takenBeside() : 0;
-  if (executor.device().usesMachineMemory())
+  if (executor.device().usesMachineMemory() || shards.areOnDevice())
     beside += shards.bytes();
   uint64_t budget = options.memory ? options.memory : executor.stepMemory();
   uint64_t granted = budget - std::min(budget, beside);

@@ -150,6 +150,8 @@ static int linkObjects(const Objects &objects, const std::string &output, const 
   std::vector<std::string> archives = runtimeArchives(options.target), transport;
   if (options.comm == "mpi" && (transport = findMpi(archivePath(""), error)).empty())
     return fail(error);
+  if (options.comm == "nccl")
+    transport = linkNccl(archivePath(""), options.target == "sim");
   if (!linkExecutable(objects.files(), archives, transport, linkedTo, error))
     return fail(error);
   if (!special)
@@ -325,8 +327,8 @@ static int checkPrecision(const Options &options) {
 /// Refuses what processes cannot talk through, before anything is compiled.
 static int checkCommunication(const Options &options) {
   std::string missing;
-  if (options.comm == "nccl")
-    return fail("--comm nccl is not available yet; expected none or mpi");
+  if (options.comm == "nccl" && options.target == "cpu")
+    return fail("--comm nccl joins GPUs; expected --target cuda beside it, or --comm mpi for CPUs");
   if (options.comm != "none" && options.emit != "exe")
     return fail("--comm " + options.comm + " is for executables; it does nothing with --emit " +
                 options.emit);

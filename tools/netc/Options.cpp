@@ -78,7 +78,8 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--comm", options.comm,
-                 "none, or mpi: the executable trains in several processes under mpirun or srun")
+                 "none; mpi: the executable trains in several processes under mpirun or srun; "
+                 "nccl: on several GPUs, under torchrun too")
       ->check(CLI::IsMember({"none", "mpi", "nccl"}));
   app.add_option("--mode", options.mode, "both, or infer: leave the training step out")
       ->check(CLI::IsMember({"both", "infer"}));

@@ -2,10 +2,13 @@
 #include "runtime/device/cuda/GpuDevice.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/comm/Launch.h"
 #include "runtime/device/MirroredDevice.h"
+#include "runtime/device/cuda/GpuSums.h"
 #include "runtime/system/Memory.h"
 
 #include <climits>
+#include <utility>
 
 using namespace netc::runtime;
 using namespace netc::runtime::cuda;
@@ -60,9 +63,23 @@ GpuDevice::GpuDevice(const CudaDriver &driver) : driver(driver) {
 
 GpuDevice::~GpuDevice() { close(); }
 
+/// Of the processes on this machine each takes a GPU of its own, unless the launcher shows it one
+/// alone.
+int GpuDevice::ordinal() const {
+  int count = 0;
+  check(driver.deviceGetCount(&count), "counting the GPUs");
+  int64_t local = localRank();
+  if (local >= count && count > 1)
+    fail(
+        "process {} of this machine finds {} GPUs: start at most one process per GPU, or show each "
+        "its own in CUDA_VISIBLE_DEVICES",
+        local, count);
+  return count > 1 ? int(local) : 0;
+}
+
 void GpuDevice::open() {
   check(driver.init(0), "starting the NVIDIA driver");
-  check(driver.deviceGet(&device, 0), "choosing the first GPU");
+  check(driver.deviceGet(&device, ordinal()), "choosing the GPU");
   char text[256] = {};
   check(driver.deviceGetName(text, sizeof text - 1, device), "asking for the GPU's name");
   name = text;
@@ -355,12 +372,22 @@ void GpuDevice::launchAll(const NetcProgram &program, int64_t n,
   }
 }
 
-CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n) {
+/// Commands with the pieces of sums that they finish.
+void GpuDevice::launchBeside(const NetcProgram &program, int64_t n, GpuSums &sums) {
+  sums.beginBeside();
+  launchAll(program, n, [&](uint64_t command) {
+    sums.commandLaunched(command);
+    return true;
+  });
+  sums.endBeside();
+}
+
+CUgraphExec GpuDevice::capture(const NetcProgram &program, int64_t n, GpuSums *sums) {
   check(driver.streamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL),
         "capturing a CUDA graph");
   CUgraph graph = nullptr;
   try {
-    launchAll(program, n, nullptr);
+    sums ? launchBeside(program, n, *sums) : launchAll(program, n, nullptr);
   } catch (...) {
     if (driver.streamEndCapture(stream, &graph) == CUDA_SUCCESS)
       driver.graphDestroy(graph);
@@ -395,21 +422,55 @@ void GpuDevice::runWatched(const NetcProgram &program, int64_t n, const Watch &w
 }
 
 void GpuDevice::run(const NetcProgram &program, int64_t n, const Watch *watch) {
+  GpuSums *sums = std::exchange(beside, nullptr);
   if (program.command_count == 0)
     return;
-  if (watch)
-    return runWatched(program, n, *watch);
-  auto [found, isNew] =
-      graphs.try_emplace({&program, n, spaces[NETC_SPACE_GRADIENTS].base}, nullptr);
+  if (watch) {
+    runWatched(program, n, *watch);
+    if (sums)
+      sums->beginBeside(), sums->endBeside();
+    return;
+  }
+  if (sums && !sums->canBeCaptured())
+    return launchBeside(program, n, *sums);
+  auto [found, isNew] = graphs.try_emplace(
+      {&program, n, spaces[NETC_SPACE_GRADIENTS].base, sums ? sums->identity() : 0}, nullptr);
   if (isNew) {
     try {
-      found->second = capture(program, n);
+      found->second = capture(program, n, sums);
     } catch (...) {
       graphs.erase(found);
       throw;
     }
   }
   check(driver.graphLaunch(found->second, stream), "launching a CUDA graph");
+}
+
+//===----------------------------------------------------------------------===//
+// Sums over shards
+//===----------------------------------------------------------------------===//
+
+// Of executables that were linked with `--comm nccl`.
+extern "C" __attribute__((weak)) const char netc_links_nccl;
+
+bool GpuDevice::makesSums(const Communicator &communicator) const {
+  return communicator.size() == 1 || &netc_links_nccl != nullptr;
+}
+
+std::unique_ptr<DeviceSums> GpuDevice::sums(const SumLayout &layout, Communicator &communicator) {
+  std::shared_ptr<NcclGroup> joined = group.lock();
+  if (!joined && communicator.size() > 1) {
+    joined = std::make_shared<NcclGroup>(communicator, driver);
+    group = joined;
+  }
+  return std::make_unique<GpuSums>(*this, layout, joined);
+}
+
+void GpuDevice::forgetGraphs() noexcept {
+  driver.streamSynchronize(stream);
+  for (auto &[key, graph] : graphs)
+    driver.graphExecDestroy(graph);
+  graphs.clear();
 }
 
 void *netc_open_cuda(void) {

@@ -11,7 +11,10 @@
 
 namespace netc::runtime::cuda {
 
-/// A GPU behind a table of driver functions: device 0, a stream of kernels and one of copies that
+class GpuSums;
+class NcclGroup;
+
+/// A GPU behind a table of driver functions: a stream of kernels and one of copies that
 /// run ahead. A program is captured as a CUDA graph the first time that a batch size runs, and
 /// launched as one from then on.
 class GpuDevice final : public Accelerator {
@@ -38,12 +41,25 @@ public:
   void run(const NetcProgram &program, int64_t n, const Watch *watch) override;
   void read(const NetcProgram &program, const NetcBuffer &buffer, int64_t n, void *to) override;
   void wait() override;
+  bool makesSums(const Communicator &communicator) const override;
+  std::unique_ptr<DeviceSums> sums(const SumLayout &layout, Communicator &communicator) override;
+
+  // For GpuSums.
+  const CudaDriver &calls() const { return driver; }
+  /// Where programs run.
+  CUstream computing() const { return stream; }
+  CUdeviceptr baseOf(NetcSpace space) const { return spaces[space].base; }
+  /// The next program runs with these sums beside it.
+  void runBeside(GpuSums *sums) { beside = sums; }
+  /// Drops captured programs; errors are ignored.
+  void forgetGraphs() noexcept;
 
 private:
   struct Memory {
     CUdeviceptr base = 0;
     uint64_t bytes = 0;
   };
+  int ordinal() const;
   void open();
   void close() noexcept;
   void check(CUresult result, const char *action) const { checkCuda(driver, result, action); }
@@ -52,8 +68,9 @@ private:
   CUdeviceptr address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const;
   void launch(const NetcProgram &program, const NetcCommand &command, int64_t n);
   void launchAll(const NetcProgram &program, int64_t n, const std::function<bool(uint64_t)> &after);
+  void launchBeside(const NetcProgram &program, int64_t n, GpuSums &sums);
   void runWatched(const NetcProgram &program, int64_t n, const Watch &watch);
-  CUgraphExec capture(const NetcProgram &program, int64_t n);
+  CUgraphExec capture(const NetcProgram &program, int64_t n, GpuSums *sums);
   void dropGraphs();
 
   const CudaDriver &driver;
@@ -74,8 +91,11 @@ private:
     CUevent arrived = nullptr, used = nullptr;
   };
   std::array<Ahead, NETC_SPACE_COUNT> ahead;
-  /// By program, batch and where gradients lie, which change places with their sums.
-  std::map<std::tuple<const NetcProgram *, int64_t, CUdeviceptr>, CUgraphExec> graphs;
+  /// By program, batch, where gradients lie, which change places with their sums, and what runs
+  /// beside it.
+  std::map<std::tuple<const NetcProgram *, int64_t, CUdeviceptr, uint32_t>, CUgraphExec> graphs;
+  GpuSums *beside = nullptr;
+  std::weak_ptr<NcclGroup> group; // kept by those sums that use it
 };
 
 } // namespace netc::runtime::cuda
