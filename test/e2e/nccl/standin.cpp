@@ -1,7 +1,9 @@
-// A libnccl.so.2 for processes on one machine whose GPU is simulated: it orders its work on the program's streams by the driver's
-// calls that executables of `--target sim --comm nccl` export, and sends bytes over Unix sockets. What it should do otherwise is named
-// in the environment: STANDIN_VERSION (22809), STANDIN_FAIL (a function that reports an error, or `async`: an error of what runs),
-// STANDIN_DEAF=1 (a process that is gone is not noticed, as between GPUs of one machine).
+// A libnccl.so.2 for processes on one machine whose GPU is simulated: it orders its work on the
+// program's streams by the driver's calls that executables of `--target sim --comm nccl` export,
+// and sends bytes over Unix sockets. What it should do otherwise is named in the environment:
+// STANDIN_VERSION (22809), STANDIN_FAIL (a function that reports an error, or `async`: an error of
+// what runs), STANDIN_DEAF=1 (a process that is gone is not noticed, as between GPUs of one
+// machine).
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -96,7 +98,8 @@ static void runBatch(void *data) {
     std::vector<pollfd> files;
     std::vector<int> peers;
     for (int peer = 0; peer < group.size; ++peer) {
-      short events = short((nextOf(batch.sends, peer) ? POLLOUT : 0) | (nextOf(batch.receives, peer) ? POLLIN : 0));
+      short events = short((nextOf(batch.sends, peer) ? POLLOUT : 0) |
+                           (nextOf(batch.receives, peer) ? POLLIN : 0));
       if (peer == group.rank || !events)
         continue;
       files.push_back({group.sockets[size_t(peer)], events, 0});
@@ -107,14 +110,17 @@ static void runBatch(void *data) {
     poll(files.data(), files.size(), 100);
     for (size_t i = 0; i < files.size(); ++i) {
       if (Message *message = files[i].revents & POLLOUT ? nextOf(batch.sends, peers[i]) : nullptr) {
-        ssize_t sent = send(files[i].fd, message->bytes + message->done, message->size - message->done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send(files[i].fd, message->bytes + message->done,
+                            message->size - message->done, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0)
           message->done += size_t(sent);
         else if (errno != EAGAIN && errno != EINTR)
           return lose(group);
       }
-      if (Message *message = files[i].revents & (POLLIN | POLLHUP) ? nextOf(batch.receives, peers[i]) : nullptr) {
-        ssize_t got = recv(files[i].fd, message->bytes + message->done, message->size - message->done, MSG_DONTWAIT);
+      if (Message *message =
+              files[i].revents & (POLLIN | POLLHUP) ? nextOf(batch.receives, peers[i]) : nullptr) {
+        ssize_t got = recv(files[i].fd, message->bytes + message->done,
+                           message->size - message->done, MSG_DONTWAIT);
         if (got > 0)
           message->done += size_t(got);
         else if (got == 0 || (errno != EAGAIN && errno != EINTR))
@@ -133,7 +139,8 @@ static void fromDevice(char *to, Address from, size_t size, Stream stream) {
   driver<int (*)(void *, Address, size_t, Stream)>("cuMemcpyDtoHAsync_v2")(to, from, size, stream);
 }
 static void toDevice(Address to, const char *from, size_t size, Stream stream) {
-  driver<int (*)(Address, const void *, size_t, Stream)>("cuMemcpyHtoDAsync_v2")(to, from, size, stream);
+  driver<int (*)(Address, const void *, size_t, Stream)>("cuMemcpyHtoDAsync_v2")(to, from, size,
+                                                                                 stream);
 }
 static void start(Batch *batch, Stream stream) {
   driver<int (*)(Stream, void (*)(void *), void *)>("cuLaunchHostFunc")(stream, runBatch, batch);
@@ -152,7 +159,8 @@ static int flush() {
     places.push_back(place);
     if (each.isSend)
       fromDevice(place, each.address, each.size, each.stream);
-    (each.isSend ? batch->sends : batch->receives).push_back({each.group, each.peer, place, each.size, 0});
+    (each.isSend ? batch->sends : batch->receives)
+        .push_back({each.group, each.peer, place, each.size, 0});
   }
   start(batch, all[0].stream);
   for (size_t i = 0; i < all.size(); ++i)
@@ -179,7 +187,9 @@ int ncclGetVersion(int *version) {
 }
 
 const char *ncclGetErrorString(int result) {
-  return result == 6 ? "remote process exited or there was a network error" : result ? "unhandled system error" : "no error";
+  return result == 6 ? "remote process exited or there was a network error"
+         : result    ? "unhandled system error"
+                     : "no error";
 }
 const char *ncclGetLastError(void *) { return "the stand-in was told to fail"; }
 
@@ -254,14 +264,16 @@ int ncclGroupEnd() {
 int ncclSend(const void *from, size_t count, int type, int peer, void *group, Stream stream) {
   if (type)
     return 4;
-  asked.push_back({true, reinterpret_cast<Address>(from), count, peer, static_cast<Group *>(group), stream});
+  asked.push_back(
+      {true, reinterpret_cast<Address>(from), count, peer, static_cast<Group *>(group), stream});
   return depth ? 0 : flush();
 }
 #endif
 int ncclRecv(void *to, size_t count, int type, int peer, void *group, Stream stream) {
   if (type)
     return 4;
-  asked.push_back({false, reinterpret_cast<Address>(to), count, peer, static_cast<Group *>(group), stream});
+  asked.push_back(
+      {false, reinterpret_cast<Address>(to), count, peer, static_cast<Group *>(group), stream});
   return depth ? 0 : flush();
 }
 
