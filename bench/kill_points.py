@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """kill -9 of a process at random points, and resumption with another number of processes: are the bytes those of an uninterrupted run?
 
-    bench/kill_points.py --netc build/bin/netc [--points 20] [--seed 1]
+    bench/kill_points.py --netc build/bin/netc [--points 20] [--seed 1] [--shard-state]
 
-Each point draws an optimizer, a number of processes of 1, 2, 4, 8 and one to go on with, the process that is killed and when. Prints a line
-per point and ends with exit code 1 where a file differs. The recipe has augmentation, mixup, dropout, clipping, accumulation and a moving average.
+Each point draws an optimizer, a number of processes of 1, 2, 4, 8 and one to go on with, the process that is killed and when; with
+--shard-state also whether the state is divided before and after. Prints a line per point and ends with exit code 1 where a file differs. The recipe has augmentation, mixup, dropout, clipping, accumulation and a moving average.
 """
 import argparse
 import os
@@ -25,13 +25,13 @@ EPOCHS = ["--epochs", 9]
 SIZES = [1, 2, 4, 8]
 
 
-def start(model, out, processes):
-    return mpi.launch(processes, [model.executable, "train", *mpi.DATA, "--out", out, "--threads", 1, *EPOCHS])
+def start(model, out, processes, options):
+    return mpi.launch(processes, [model.executable, "train", *mpi.DATA, "--out", out, "--threads", 1, *EPOCHS, *options])
 
 
-def kill(model, out, processes, draw):
+def kill(model, out, processes, options, draw):
     """Starts a run and kills one of its processes; seconds until all had ended."""
-    process = start(model, out, processes)
+    process = start(model, out, processes, options)
     after = draw.randrange(0, 7)
     mpi.wait_for(lambda: mpi.lines_of(out) >= after and len(mpi.ranks_of(process)) == processes, "epoch")
     time.sleep(draw.random() * 0.1)
@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--netc", default=ROOT / "build" / "bin" / "netc", type=pathlib.Path)
     parser.add_argument("--points", default=20, type=int)
     parser.add_argument("--seed", default=1, type=int)
+    parser.add_argument("--shard-state", action="store_true", help="each point draws whether the optimizer's state is divided")
     options = parser.parse_args()
     os.environ["NETC"] = str(options.netc)
     draw = random.Random(options.seed)
@@ -58,11 +59,13 @@ def main():
     for point in range(options.points):
         optimizer, first, then = draw.choice(OPTIMIZERS), draw.choice(SIZES), draw.choice(SIZES)
         out = pathlib.Path(models[optimizer].folder.name) / f"killed{point}"
-        after, seconds = kill(models[optimizer], out, first, draw)
-        mpi.train(models[optimizer], out.name, then, "--resume", *EPOCHS)
+        before, behind = (draw.choice([[], ["--shard-state"]]) if options.shard_state else [] for _ in range(2))
+        after, seconds = kill(models[optimizer], out, first, before, draw)
+        mpi.train(models[optimizer], out.name, then, "--resume", *EPOCHS, *behind)
         same = files_of(whole[optimizer]) == files_of(out) and mpi.records(whole[optimizer]) == mpi.records(out)
         failed += not same
-        print(f"{optimizer.split('(')[0]:5}  {first} processes, killed after epoch {after}, all ended in {seconds:.1f} s, {then} went on: "
+        divided = [" of a divided state" if words else "" for words in (before, behind)]
+        print(f"{optimizer.split('(')[0]:5}  {first} processes{divided[0]}, killed after epoch {after}, all ended in {seconds:.1f} s, {then}{divided[1]} went on: "
               f"{'the same bytes' if same else 'OTHER BYTES'}", flush=True)
     print(f"{options.points - failed} of {options.points} points end with the bytes of an uninterrupted run")
     sys.exit(1 if failed else 0)
