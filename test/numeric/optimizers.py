@@ -213,11 +213,11 @@ def start(norm):
                    if value.dtype.is_floating_point}
 
 
-def check(optimizer, build, extra, data):
+def check(optimizer, build, extra, data, target="cpu"):
     extra = dict(extra)
     if extra.get("accumulate"):
         extra.setdefault("batch", IMAGES // extra["accumulate"])
-    executable = Compiled.from_text(text_of(optimizer, **extra))
+    executable = Compiled.from_text(text_of(optimizer, **extra), options=["--target", target])
     model, weights = start(extra.get("norm", True))
     if "smoothing" in extra:  # the command line says the same as the recipe
         plain = Compiled.from_text(text_of(optimizer))
@@ -324,6 +324,9 @@ def main():
         for name, function in (("own_rates", check_own_rates), ("soft_targets", check_soft_targets), ("mixing", check_mixing)):
             if not wanted or name in wanted:
                 report.case(name, function, data)
+        for name in ("lamb_decay_weights_only", "rmsprop"):
+            if not wanted or name in wanted:
+                report.case(f"{name}/sim", check, *CASES[name], data, "sim")
         for target in ("cpu", "sim"):
             if not wanted or "frozen_statistics" in wanted:
                 report.case(f"frozen_statistics/{target}", check_frozen_statistics, data, target)

@@ -327,6 +327,61 @@ TEST(Pipeline, TenCropsDiffer) {
   EXPECT_EQ(run(pipeline, image, 64, 0, 0, 3)[63], float(image.pixels[143]) / 255.0f);
 }
 
+TEST(Pipeline, FlipsRowsOrColumns) {
+  Image image = numbered(4, 4);
+  auto with = [&](const std::string &call) {
+    return run(makePipeline(R"({"name":)" + call + R"(],"named":{}})", 1, 4, {4, 4}), image, 16);
+  };
+  auto rows = with(R"("vflip","args":[1)"), columns = with(R"("hflip","args":[1)"),
+       never = with(R"("vflip","args":[0)");
+  for (size_t y = 0; y < 4; ++y)
+    for (size_t x = 0; x < 4; ++x) {
+      EXPECT_EQ(rows[4 * y + x], float(image.pixels[4 * (3 - y) + x]) / 255.0f);
+      EXPECT_EQ(columns[4 * y + x], float(image.pixels[4 * y + 3 - x]) / 255.0f);
+      EXPECT_EQ(never[4 * y + x], float(image.pixels[4 * y + x]) / 255.0f);
+    }
+}
+
+TEST(Color, GreyIsTheLumaOfEachPixel) {
+  float planes[] = {1, 0, 0, 0.5f, 0, 1, 0, 0.5f, 0, 0, 1, 0.5f}; // red, green, blue, grey
+  Philox draw(1, Stream::Augment);
+  toGrey(0, draw, 3, 4, planes);
+  EXPECT_EQ(planes[0], 1);
+  toGrey(1, draw, 3, 4, planes);
+  const float luma[] = {0.299f, 0.587f, 0.114f, 0.5f};
+  for (int i = 0; i < 12; ++i)
+    EXPECT_NEAR(planes[i], luma[i % 4], 1e-3) << i;
+}
+
+// A point becomes the product of two normal densities at whole numbers; at an edge what would lie
+// outside comes back as from a mirror through the last pixel's centre.
+TEST(Color, BlurIsThatOfANormalKernel) {
+  constexpr int side = 9;
+  Transform transform;
+  transform.probability = 1;
+  transform.area = {0.8, 0.8};
+  auto blurred = [&](int y, int x) {
+    std::vector<float> plane(side * side, 0);
+    plane[size_t(y * side + x)] = 1;
+    Philox draw(1, Stream::Augment);
+    blur(transform, draw, 1, side, side, plane.data());
+    return plane;
+  };
+  auto weight = [](int distance) {
+    double sum = 0;
+    for (int k = -3; k <= 3; ++k)
+      sum += std::exp(-0.5 * k * k / 0.64);
+    return std::abs(distance) > 3 ? 0 : std::exp(-0.5 * distance * distance / 0.64) / sum;
+  };
+  auto inside = blurred(4, 4), edge = blurred(4, 1);
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x) {
+      EXPECT_NEAR(inside[size_t(y * side + x)], weight(y - 4) * weight(x - 4), 1e-6);
+      double across = weight(x - 1) + weight(x + 1); // column -1 shows column 1
+      EXPECT_NEAR(edge[size_t(y * side + x)], weight(y - 4) * across, 1e-6) << y << " " << x;
+    }
+}
+
 TEST(Color, HueTurnsRedToGreen) {
   Transform jitter;
   jitter.kind = TransformKind::ColorJitter;

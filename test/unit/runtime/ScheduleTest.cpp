@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 using namespace netc::runtime;
 
 /// A recipe with this schedule (JSON list), lr 1, 10 epochs.
@@ -47,6 +49,24 @@ TEST(Schedule, PointsFarBeyondTheRunAreNeverReached) {
              "at is ");
   EXPECT_HAS(errorOf([] { withSchedule(R"([{"name":"step","args":[],"named":{"every":0}}])"); }),
              "every is 0");
+}
+
+// Loshchilov and Hutter 2017: each cycle begins at the full rate again.
+TEST(Schedule, CosineRestartsWithEachCycle) {
+  std::string cycles = R"([{"name":"cosine","args":[],"named":{"to":0.1,"cycle":2}}])";
+  EXPECT_DOUBLE_EQ(rate(cycles, 0), 1);
+  EXPECT_NEAR(rate(cycles, 50), 0.1 + 0.9 * 0.5 * (1 + std::sqrt(0.5)), 1e-12);
+  EXPECT_NEAR(rate(cycles, 100), 0.55, 1e-12);
+  EXPECT_NEAR(rate(cycles, 199), 0.1, 1e-3);
+  EXPECT_DOUBLE_EQ(rate(cycles, 200), 1);
+  EXPECT_DOUBLE_EQ(rate(cycles, 700), rate(cycles, 100));
+  // Without cycles the whole run is one.
+  std::string one = R"([{"name":"cosine","args":[],"named":{"to":0.1}}])";
+  EXPECT_NEAR(rate(one, 500), 0.55, 1e-12);
+  // Cycles begin behind a warmup.
+  std::string warm = R"([{"name":"warmup","args":[1],"named":{}},)" + cycles.substr(1);
+  EXPECT_DOUBLE_EQ(rate(warm, 100), 1);
+  EXPECT_NEAR(rate(warm, 200), 0.55, 1e-12);
 }
 
 TEST(Schedule, WarmupComposes) {
