@@ -142,6 +142,11 @@ static void fillWithImages(const Executor &executor, const Dataset &data,
         uint64_t(sample), 0, 0, workspace,
         executor.at<float>(info.inputs.front(), n) + i * info.inputElements(),
         map.out ? &map : nullptr);
+    for (size_t number = 1; number < info.inputs.size(); ++number) {
+      const TensorInfo &input = info.inputs[number];
+      data.read(sample, input.name, executor.at<char>(input, n) + uint64_t(i) * input.bytes(),
+                input.bytes());
+    }
     if (data.hasTargets() && !data.hasMasks())
       data.read(sample, target.name,
                 reinterpret_cast<char *>(executor.at<float>(target, n) + i * target.elements()),

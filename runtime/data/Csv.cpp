@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 namespace netc::runtime {
@@ -112,22 +113,26 @@ public:
   uint64_t fingerprint() const override { return hash; }
   bool inMemory() const override { return false; }
   bool hasTargets() const override { return !targets.empty(); }
-  void read(int64_t index, const std::string &, char *out, uint64_t bytes) const override {
-    std::memcpy(out, targets.data() + size_t(index) * width,
-                std::min(bytes, width * sizeof(float)));
+  void read(int64_t index, const std::string &name, char *out, uint64_t bytes) const override {
+    auto input = inputs.find(name);
+    const std::vector<float> &values = input == inputs.end() ? targets : input->second;
+    std::memcpy(out, values.data() + uint64_t(index) * (bytes / sizeof(float)), bytes);
   }
 
 private:
   int64_t columnOf(const std::string &name) const;
   void readLabels(const std::vector<Row> &rows, size_t column,
                   const std::vector<std::string> &classNames);
-  void readTargets(const std::vector<Row> &rows, const ModelInfo &info, size_t image);
+  void readInput(const std::vector<Row> &rows, const TensorInfo &input);
+  void readTargets(const std::vector<Row> &rows, const ModelInfo &info);
+  float valueOf(const Row &row, size_t column) const;
 
   const std::string path;
   std::vector<std::string> columns, files;
   std::vector<int64_t> labels;
-  std::vector<float> targets; ///< [size, width]
-  size_t width = 0;
+  std::vector<float> targets;                       ///< [size, columns that are targets]
+  std::map<std::string, std::vector<float>> inputs; ///< those beside the image
+  std::vector<size_t> taken;                        ///< columns of the image and of inputs
   uint64_t hash = 0;
 };
 } // namespace
@@ -169,26 +174,50 @@ void CsvDataset::readLabels(const std::vector<Row> &rows, size_t column,
   classes = int64_t(names.size());
 }
 
-/// Every column but the image's is a value.
-void CsvDataset::readTargets(const std::vector<Row> &rows, const ModelInfo &info, size_t image) {
+float CsvDataset::valueOf(const Row &row, size_t column) const {
+  std::optional<float> value = numberOf(row.fields[column]);
+  if (!value)
+    fail("{}:{}: {} is '{}', expected a number", path, row.line, columns[column],
+         row.fields[column]);
+  return *value;
+}
+
+/// Column `age` of input age [1]; columns `size.0`, `size.1` of input size [2].
+void CsvDataset::readInput(const std::vector<Row> &rows, const TensorInfo &input) {
+  std::vector<size_t> own;
+  for (int64_t i = 0; i < input.elements(); ++i) {
+    std::string name = input.elements() == 1 ? input.name : fmt::format("{}.{}", input.name, i);
+    int64_t column = columnOf(name);
+    if (column < 0)
+      fail("{}: no column '{}' in its header, which input {} {} reads; it has {}", path, name,
+           input.name, describeShape(input.shape), fmt::join(columns, ", "));
+    own.push_back(size_t(column));
+  }
+  std::vector<float> &values = inputs[input.name];
+  for (const Row &row : rows)
+    for (size_t column : own)
+      values.push_back(valueOf(row, column));
+  taken.insert(taken.end(), own.begin(), own.end());
+}
+
+/// Every column that nothing else takes is a value.
+void CsvDataset::readTargets(const std::vector<Row> &rows, const ModelInfo &info) {
   const TensorInfo &output = info.outputs[info.losses[0].output];
-  width = columns.size() - 1;
-  if (int64_t(width) != output.elements()) {
-    std::vector<std::string> others = columns;
-    others.erase(others.begin() + int64_t(image));
-    fail("{}: {} columns beside the image ({}), but the loss of {} compares {} {}", path, width,
+  std::vector<size_t> own;
+  std::vector<std::string> others;
+  for (size_t column = 0; column < columns.size(); ++column)
+    if (std::find(taken.begin(), taken.end(), column) == taken.end()) {
+      own.push_back(column);
+      others.push_back(columns[column]);
+    }
+  if (int64_t(own.size()) != output.elements())
+    fail("{}: {} columns beside the image{} ({}), but the loss of {} compares {} {}", path,
+         own.size(), inputs.empty() ? "" : " and the inputs",
          others.empty() ? "none" : fmt::format("{}", fmt::join(others, ", ")), info.name,
          output.name, describeShape(output.shape));
-  }
   for (const Row &row : rows)
-    for (size_t c = 0; c < columns.size(); ++c) {
-      if (c == image)
-        continue;
-      std::optional<float> value = numberOf(row.fields[c]);
-      if (!value)
-        fail("{}:{}: {} is '{}', expected a number", path, row.line, columns[c], row.fields[c]);
-      targets.push_back(*value);
-    }
+    for (size_t column : own)
+      targets.push_back(valueOf(row, column));
 }
 
 CsvDataset::CsvDataset(const std::string &path, const ModelInfo &info,
@@ -219,10 +248,13 @@ CsvDataset::CsvDataset(const std::string &path, const ModelInfo &info,
   bool hasLabels = label >= 0 && (info.classifies() || info.scoresEachClass());
   if (info.classifies() && label < 0 && !info.scoresEachClass())
     fail("{}: no column 'label' in its header; it has {}", path, fmt::join(columns, ", "));
+  taken = {size_t(image)};
+  for (size_t number = 1; number < info.inputs.size(); ++number)
+    readInput(rows, info.inputs[number]);
   if (hasLabels)
     readLabels(rows, size_t(label), classNames);
   else
-    readTargets(rows, info, size_t(image));
+    readTargets(rows, info);
 }
 
 std::unique_ptr<Dataset> openCsv(const std::string &path, const ModelInfo &info,

@@ -80,9 +80,10 @@ static void requireImages(const std::string &kind, const DataShape &shape) {
   const ModelInfo *model = shape.model;
   if (!model)
     return;
-  if (!model->takesImages())
-    fail("{} data are images; {} takes {}: give it tensors:FILE.safetensors", kind, model->name,
-         describeTensors(model->inputs));
+  if (!model->takesImages() && !(kind == "csv" && model->takesImagesAndNumbers()))
+    fail("{} data are images{}; {} takes {}: give it {}tensors:FILE.safetensors", kind,
+         kind == "csv" ? " and numbers" : "", model->name, describeTensors(model->inputs),
+         model->takesImagesAndNumbers() ? "csv:FILE or " : "");
   const char *has = whatItHas(kind, *model);
   if (!has)
     return;

@@ -94,8 +94,9 @@ std::unique_ptr<Dataset> makeSynthetic(int64_t count, Split split, const DataSha
 /// where there is no such split.
 std::unique_ptr<Dataset> openSegmentation(const std::string &folder, Split split);
 
-/// A table with a column `image`, files relative to the table's folder, and a column `label` or one
-/// for each value that the model's loss compares with. Labels that are names become positions in
+/// A table with a column `image`, files relative to the table's folder, a column for each number of
+/// the model's other inputs, and a column `label` or one for each value that the model's loss
+/// compares with. Labels that are names become positions in
 /// `classNames`, or among all names where that is empty.
 std::unique_ptr<Dataset> openCsv(const std::string &path, const ModelInfo &info,
                                  const std::vector<std::string> &classNames);

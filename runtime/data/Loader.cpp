@@ -226,31 +226,43 @@ void Loader::fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &work
 
 /// Image number i of the batch.
 Loader::Place Loader::placeOf(const Batch &batch, int64_t i) const {
-  float *input = batch.input + i * info.inputElements();
+  Place place{batch.input + i * info.inputElements(), batch.labels + i};
+  place.batch = &batch, place.number = i;
   if (!data.hasTargets())
-    return {input, batch.labels + i};
+    return place;
   const TensorInfo &target = info.targets[info.losses[0].target];
-  int64_t *mark = batch.marks + i;
+  place.label = batch.marks + i;
   if (data.hasMasks())
-    return {input, mark, batch.labels + i * target.elements()};
-  return {input, mark, nullptr, reinterpret_cast<char *>(batch.targets + i * target.elements())};
+    place.map = batch.labels + i * target.elements();
+  else
+    place.targets = reinterpret_cast<char *>(batch.targets + i * target.elements());
+  return place;
+}
+
+/// Where sample i of a batch has `tensor` in the memory of its space.
+static char *placeIn(void *space, const Batch &batch, const TensorInfo &tensor, int64_t i) {
+  return static_cast<char *>(space) + uint64_t(batch.n) * tensor.offset +
+         uint64_t(i) * tensor.bytes();
+}
+
+/// The inputs from number `first` on.
+void Loader::readInputs(const Batch &batch, int64_t sample, int64_t i, size_t first) const {
+  for (size_t number = first; number < info.inputs.size(); ++number) {
+    const TensorInfo &input = info.inputs[number];
+    data.read(sample, input.name, placeIn(batch.input, batch, input, i), input.bytes());
+  }
 }
 
 /// Sample `sample` of the data becomes number i of the batch.
 void Loader::readSample(const Batch &batch, int64_t sample, int64_t i) const {
-  auto place = [&](void *base, const TensorInfo &tensor) {
-    return static_cast<char *>(base) + uint64_t(batch.n) * tensor.offset +
-           uint64_t(i) * tensor.bytes();
-  };
-  for (const TensorInfo &input : info.inputs)
-    data.read(sample, input.name, place(batch.input, input), input.bytes());
+  readInputs(batch, sample, i, 0);
   if (info.classifies())
     batch.labels[i] = data.label(sample);
   for (const TensorInfo &target : info.targets)
     if (target.space == NETC_SPACE_LABELS && !info.classifies())
-      data.read(sample, target.name, place(batch.labels, target), target.bytes());
+      data.read(sample, target.name, placeIn(batch.labels, batch, target, i), target.bytes());
     else if (target.space == NETC_SPACE_TARGETS && !info.softLabels)
-      data.read(sample, target.name, place(batch.targets, target), target.bytes());
+      data.read(sample, target.name, placeIn(batch.targets, batch, target, i), target.bytes());
 }
 
 /// `sample` in the place of `visit`; false where it does not decode, which is found out once.
@@ -273,6 +285,8 @@ bool Loader::tryLoad(int64_t sample, Visit visit, AugmentWorkspace &workspace, c
     return false;
   }
   *place.label = data.label(sample);
+  if (place.batch)
+    readInputs(*place.batch, sample, place.number, 1);
   if (place.map)
     checkMap(sample, place.map);
   const TensorInfo *target = place.targets ? &info.targets[info.losses[0].target] : nullptr;
@@ -321,6 +335,8 @@ void Loader::loadSample(Visit visit, AugmentWorkspace &workspace, const Place &p
     return;
   }
   std::fill(place.input, place.input + info.inputElements(), 0.0f);
+  if (place.batch)
+    readInputs(*place.batch, visit.sample, place.number, 1);
   *place.label = -1;
 }
 

@@ -100,12 +100,15 @@ private:
   void mixTargets(const Batch &batch, AugmentWorkspace &workspace);
   void fill(Slot &slot, int64_t begin, int64_t end, AugmentWorkspace &workspace);
   void readSample(const Batch &batch, int64_t sample, int64_t i) const;
+  void readInputs(const Batch &batch, int64_t sample, int64_t i, size_t first) const;
   /// Where one image goes, with what it is compared with.
   struct Place {
     float *input;
     int64_t *label;
-    int64_t *map = nullptr;  ///< a label for each pixel
-    char *targets = nullptr; ///< values
+    int64_t *map = nullptr;       ///< a label for each pixel
+    char *targets = nullptr;      ///< values
+    const Batch *batch = nullptr; ///< where the inputs beside the image go, as image `number`
+    int64_t number = 0;
   };
   Place placeOf(const Batch &batch, int64_t i) const;
   void loadSample(Visit visit, AugmentWorkspace &workspace, const Place &place);

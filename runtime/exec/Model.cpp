@@ -60,6 +60,14 @@ bool ModelInfo::takesImages() const {
   return inputs.size() == 1 && inputs[0].shape.size() % 2 == 1;
 }
 
+bool ModelInfo::takesImagesAndNumbers() const {
+  auto isVector = [](const TensorInfo &input) {
+    return input.shape.size() == 1 && input.type == NETC_TYPE_F32;
+  };
+  return inputs.size() > 1 && inputs[0].shape.size() % 2 == 1 &&
+         std::all_of(inputs.begin() + 1, inputs.end(), isVector);
+}
+
 const TensorInfo *ModelInfo::findInput(const std::string &name) const {
   for (const TensorInfo &input : inputs)
     if (input.name == name)

@@ -117,6 +117,9 @@ struct ModelInfo {
   const LossInfo *mapLoss() const;
   /// Whether there is one input that an image fits: [C, H, W], or [F].
   bool takesImages() const;
+  /// Whether the first of several inputs is one that an image fits and the others are vectors of
+  /// numbers: a table has both.
+  bool takesImagesAndNumbers() const;
   /// The class scores of a model that classifies.
   const TensorInfo &scores() const { return outputs[losses.front().output]; }
   /// The first output whose loss is a cross entropy of one vector, beside whatever others there

@@ -52,6 +52,10 @@ void RunData::checkRecipe() const {
   if (!info.softLabels && std::any_of(recipe.augment.begin(), recipe.augment.end(), mixesImages))
     fail("recipe: mixup and cutmix need a loss on mixed labels, which {} was not compiled with",
          info.name);
+  if (info.inputs.size() > 1 &&
+      std::any_of(recipe.augment.begin(), recipe.augment.end(), mixesImages))
+    fail("recipe: mixup and cutmix mix images alone, but {} takes {}", info.name,
+         describeTensors(info.inputs));
 }
 
 LoaderOptions RunData::loaderOptions() {

@@ -131,6 +131,41 @@ class Tables:
                 ("of a value", abs(found["classes"][1]["mean_absolute_error_by_target"] - abs(out - targets)[:, 1].mean()), 1e-5),
                 ("report", int("R²" not in report), 0.5)]
 
+    def several_inputs(self):
+        """Two numbers beside the image, of which one tells what the image does not show."""
+        text = MODEL.replace("return image |", "input lamp: [1]\n  input noise: [2]\n  x = image |").replace(
+            "| flatten |", "| flatten\n  return concat([x, lamp * 4, noise * 0.1]) |")
+        (self.folder / "lit.net").write_text(text.format(name="lit", outputs=2, loss="cross_entropy"))
+        executable, out = self.folder / "lit", self.folder / "lit-run"
+        numbers, truth = {}, {}
+        for name in ("train", "val"):
+            count = len(self.sets[name][0])
+            rng = numpy.random.default_rng(count + 1)
+            numbers[name], truth[name] = rng.normal(0, 1, (count, 3)).astype(numpy.float32), rng.integers(0, 2, count)
+            numbers[name][:, 1] = 2 * truth[name] - 1
+            self.write(f"{name}-lit", ["noise.1", "label", "image", "lamp", "noise.0"],
+                       [[f"{n[2]:.9g}", t, f"pictures/{name}, {i}.png", n[1], f"{n[0]:.9g}"] for i, (n, t) in enumerate(zip(numbers[name], truth[name]))])
+        call([NETC, self.folder / "lit.net", "-o", executable])
+        call([executable, "train", "--data", f"csv:{self.folder}/train-lit.csv", "--val", f"csv:{self.folder}/val-lit.csv", "--epochs", "3", "--out", out])
+        found = json.loads(call([executable, "eval", "--data", f"csv:{self.folder}/val-lit.csv", "--weights", out, "--batch", "32", "--json"]))
+        values = numbers["val"]
+        safetensors.save(self.folder / "in.safetensors", {
+            "image": ((self.sets["val"][0] / 255 - 0.5) / 0.25).astype(numpy.float32)[:, None], "lamp": numpy.ascontiguousarray(values[:, 1:2]),
+            "noise": numpy.ascontiguousarray(values[:, [0, 2]])})
+        call([executable, "run", "--weights", out / "model.safetensors", "--in", self.folder / "in.safetensors", "--out", self.folder / "out.safetensors"])
+        logits = safetensors.load(self.folder / "out.safetensors")["output"].astype(numpy.float64)
+        loss = (numpy.log(numpy.exp(logits).sum(1)) - logits[numpy.arange(len(logits)), truth["val"]]).mean()
+        claims = [("wrong", 1 - found["top1"], 0.1), ("loss", abs(found["loss"] - loss), 1e-6)]
+        for data, wanted in ((f"csv:{self.folder}/train-label.csv", "no column 'lamp' in its header, which input lamp [1] reads; it has image, label, more"),
+                             ("synthetic:8", "lit takes image [1, 16, 16], lamp [1], noise [2]: give it csv:FILE or tensors:FILE.safetensors")):
+            try:
+                call([executable, "train", "--data", data, "--out", self.folder / "none"])
+                message = "no error"
+            except Failed as error:
+                message = str(error)
+            claims.append((f"no word of: {wanted}; found {message}", int(wanted not in message), 0.5))
+        return claims
+
     def refuses(self):
         """Files, columns and values that do not fit, by name and line."""
         executable = self.folder / "values"
@@ -159,7 +194,7 @@ def main():
         except Unsupported as error:
             report.line("UNSUPPORTED", "tables", str(error))
             return report.close()
-        for case in (tables.one_label, tables.several_labels, tables.values, tables.refuses):
+        for case in (tables.one_label, tables.several_labels, tables.values, tables.several_inputs, tables.refuses):
             report.case(case.__name__, case)
     report.close()
 
