@@ -14,6 +14,8 @@ from netc._library import Library
 from netc._model import Model
 
 _MOST_LIBRARIES = 64  # in the cache
+# Formats that are imported: where the weights lie; None: in the model's own file.
+_IMPORTED = {".onnx": None, ".prototxt": ".caffemodel", ".cfg": ".weights"}
 
 Setting = Union[int, float, str, bool, list, tuple]
 
@@ -52,10 +54,13 @@ def _expression(value: Setting) -> str:
 
 
 def _sources(path: pathlib.Path, seen: dict) -> dict:
-    """A model file and those that it imports."""
+    """A model file and those that it imports, or its weights where they lie beside it."""
     path = path.resolve()
     if path not in seen:
         seen[path] = path.read_bytes()
+        beside = path.with_suffix(_IMPORTED.get(path.suffix) or path.suffix)
+        if beside != path and beside.exists():
+            seen[beside] = beside.read_bytes()
         for name in re.findall(rb'^\s*import\s+"([^"\n]+)"', seen[path], re.M):
             other = path.parent / os.fsdecode(name)
             if other.exists():
@@ -121,9 +126,9 @@ def compile(source: Union[str, os.PathLike], *, model: Optional[str] = None, set
             weights: Union[str, os.PathLike, Mapping, None] = None, threads: int = 0, seed: int = 0) -> Model:
     """Compiles a model file, or a model's text, and opens it.
 
-    `source`: the path of a `.net` or `.onnx` file, or text that begins with `net 1`. `model`: which model, where there are several. `set`: model
+    `source`: the path of a `.net`, `.onnx`, `.prototxt` or `.cfg` file, or text that begins with `net 1`. `model`: which model, where there are several. `set`: model
     parameters and input sizes, as `{"classes": 10, "image": [3, 32, 32]}`. `precision`, `target`, `cpu`, `mode`: as netc's options. `weights`,
-    `threads`, `seed`: as of `load`; an ONNX model comes with its weights.
+    `threads`, `seed`: as of `load`; imported models come with their weights.
 
     Raises CompileError with netc's messages where the model is refused.
     """
@@ -146,6 +151,6 @@ def compile(source: Union[str, os.PathLike], *, model: Optional[str] = None, set
         if not file.exists():
             raise FileNotFoundError(f"there is no model file {file}")
     folder = _build(file, options)
-    if weights is None and file.suffix == ".onnx":
-        weights = next(folder.glob("*.safetensors"))
+    if weights is None and file.suffix in _IMPORTED:
+        weights = next(folder.glob("*.safetensors"), None)
     return load(folder, weights, threads, seed)
