@@ -27,7 +27,7 @@ test:
 	@cmake --build $(BUILD)
 	@tools/install-ptxas.sh $(BUILD)
 	@tools/install-onnx.sh $(BUILD)
-	@tools/install-pytest-lsp.sh $(BUILD)
+	@tools/install-test-packages.sh $(BUILD)
 	@/usr/bin/python3 test/run_all.py --build $(BUILD)
 
 # Five minutes: what to run before each commit.

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """netc-lsp by pytest-lsp, a client that knows the protocol's types and refuses messages that do not have them: what each request answers, restarts, 1,000 random
-edits. tools/install-pytest-lsp.sh fetches the client; test/e2e/language_server.py checks what the answers say."""
+edits. tools/install-test-packages.sh fetches the client; test/e2e/language_server.py checks what the answers say."""
 import asyncio
 import os
 import pathlib
@@ -156,7 +156,7 @@ async def random_edits():
 def main():
     report = Report("language_client")
     if pytest_lsp is None:
-        report.line("UNSUPPORTED", "client", "no pytest-lsp (tools/install-pytest-lsp.sh)")
+        report.line("UNSUPPORTED", "client", "no pytest-lsp (tools/install-test-packages.sh)")
         report.close()
     for case in (requests, restarts, random_edits):
         report.case(case.__name__, lambda case=case: asyncio.run(case()))

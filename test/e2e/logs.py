@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""train --log: metrics.csv and TensorBoard's event file hold what metrics.jsonl does, also when a run is taken up again; eval averages several weights."""
+"""train --log: metrics.csv and TensorBoard's event file hold what metrics.jsonl does, also when a run is taken up again, and TensorBoard reads them; eval averages
+several weights."""
 import csv
 import glob
 import json
 import math
+import os
 import pathlib
 import struct
 import sys
@@ -14,7 +16,9 @@ import numpy
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
 from compiled import NETC, Failed, call
-from report import Report
+from report import Report, Unsupported
+
+PACKAGE = pathlib.Path(os.environ.get("NETC_BUILD", pathlib.Path(NETC).parents[1])) / "tensorboard"
 
 MODEL = """net 1
 model small {
@@ -108,6 +112,19 @@ class Logs:
         self.run("train", "--data", "synthetic:40", "--out", self.folder / "run", "--log", "csv", "--log", "tensorboard")
         return self.compare(self.folder / "run")
 
+    def read_by_tensorboard(self):
+        """The `tensorboard` package finds the same curves."""
+        sys.path.insert(0, str(PACKAGE))
+        try:
+            from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+        except ImportError:
+            raise Unsupported("no tensorboard (tools/install-test-packages.sh)")
+        events = EventAccumulator(str(self.folder / "run"), size_guidance={"scalars": 0}).Reload()
+        (path,) = glob.glob(str(self.folder / "run" / "events.out.tfevents.*"))
+        _, curves = read_events(path)
+        found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+        return [(f"curves {sorted(found)}", int(found != curves or "val_top1" not in found), 0.5)]
+
     def resumes(self):
         words = ["train", "--data", "synthetic:40", "--out", self.folder / "resumed", "--log", "csv", "--log", "tensorboard"]
         self.run(*words, "--epochs", 2)
@@ -145,7 +162,7 @@ def main():
     report = Report("logs")
     with tempfile.TemporaryDirectory(prefix="netc-logs-") as folder:
         logs = Logs(pathlib.Path(folder))
-        for case in (logs.writes, logs.resumes, logs.averages_weights, logs.refuses):
+        for case in (logs.writes, logs.read_by_tensorboard, logs.resumes, logs.averages_weights, logs.refuses):
             report.case(case.__name__, case)
     report.close()
 
