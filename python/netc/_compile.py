@@ -137,8 +137,7 @@ def compile(source: Union[str, os.PathLike], *, model: Optional[str] = None, set
         options += ["--model", model]
     for name, value in (set or {}).items():
         options += ["--set", f"{name}={_expression(value)}"]
-    is_text = isinstance(source, str) and re.match(r"\s*(#[^\n]*\n\s*)*net\s+\d", source)
-    if is_text:
+    if isinstance(source, str) and re.match(r"\s*(#[^\n]*\n\s*)*net\s+\d", source):
         texts = _cache() / "texts"
         texts.mkdir(parents=True, exist_ok=True)
         file = texts / (hashlib.sha256(source.encode()).hexdigest()[:32] + ".net")

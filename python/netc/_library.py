@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import ctypes
-import pathlib
+import os
+from typing import TYPE_CHECKING, Any, Union
 
 STATUS = ("ok", "argument", "file", "weights", "memory", "unsupported", "numbers", "internal")
 F32, I64 = 0, 2  # of a tensor's elements
@@ -59,7 +60,10 @@ FUNCTIONS = {
 class Library:
     """The functions without the model's name before them."""
 
-    def __init__(self, path: pathlib.Path, prefix: str):
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, path: Union[str, os.PathLike], prefix: str):
         code = ctypes.CDLL(str(path))
         for name, (result, arguments) in FUNCTIONS.items():
             function = getattr(code, f"{prefix}_{name}")

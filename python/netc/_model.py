@@ -6,7 +6,7 @@ import html
 import json
 import os
 import tempfile
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy
 
@@ -14,7 +14,7 @@ from netc._drawing import draw_layers
 from netc._fit import run_fit
 from netc._library import F32, STATUS, CTensor, Error, Library
 
-_DTYPES = {F32: numpy.dtype(numpy.float32), 2: numpy.dtype(numpy.int64)}
+_DTYPES: Dict[int, numpy.dtype] = {F32: numpy.dtype(numpy.float32), 2: numpy.dtype(numpy.int64)}
 # What state dicts hold beside weights.
 _NO_WEIGHTS = ("num_batches_tracked", "relative_position_index")
 
@@ -38,7 +38,7 @@ def _array(value: Any, dtype: numpy.dtype) -> numpy.ndarray:
     return numpy.ascontiguousarray(value, dtype=dtype)
 
 
-def _pointers(arrays: List[Optional[numpy.ndarray]]) -> Any:
+def _pointers(arrays: Sequence[Optional[numpy.ndarray]]) -> Any:
     return (ctypes.c_void_p * len(arrays))(*[None if array is None else array.ctypes.data for array in arrays])
 
 

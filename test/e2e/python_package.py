@@ -25,6 +25,7 @@ from report import Report, Unsupported
 
 os.environ["NETC"] = NETC
 import netc
+from netc._model import _array
 
 try:
     import torch
@@ -74,6 +75,9 @@ def like_pytorch():
     for name, value in model.state_dict().items():
         claims.append((name, float(abs(network.state_dict()[name].numpy() - value).max()), 1e-4))
     network.load_state_dict({name: torch.from_numpy(value) for name, value in model.state_dict().items()}, strict=False)
+    tensor, out = torch.from_numpy(x), model(x)
+    claims.append(("a tensor is copied on its way in", int(_array(tensor, numpy.dtype("float32")).ctypes.data != tensor.data_ptr()), 0.5))
+    claims.append(("a result is copied on its way out", int(torch.from_dlpack(out).data_ptr() != out.ctypes.data), 0.5))
     return claims
 
 
