@@ -5,12 +5,14 @@
 // scratch; then for each tile of output channels it multiplies every point's matrix with that
 // point's weights and transforms the products back through the epilogue. Weights stream by
 // once, in the order in which they lie. Backward-data is the same on the cotangent. A pool whose
-// windows tiles hold whole is applied to a tile before it is stored.
+// windows tiles hold whole is applied to a tile before it is stored. With dilation the pixels of
+// equal residue of rows and columns are convolved as an image of their own.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cpu/Epilogue.h"
 #include "codegen/cpu/Kernels.h"
 #include "codegen/cpu/WinogradTiles.h"
+#include "dialect/kern/ContractShape.h"
 #include "dialect/schedule/cpu/Schedule.h"
 
 #include "llvm/ADT/SetVector.h"
@@ -69,9 +71,10 @@ WinogradEmitter::WinogradEmitter(KernelEmitter &k, kern::ContractOp op, const La
     input.accesses.push_back(accessOf(operand, input.height * input.width));
   }
   input.m = m, input.size = m + 2;
-  input.tilesHigh = (usedH + m - 1) / m, input.tilesWide = (usedW + m - 1) / m;
-  input.padTop = forward ? g.getPt() : 2 - g.getPt();
-  input.padLeft = forward ? g.getPl() : 2 - g.getPl();
+  kern::WinogradCut cut = kern::winogradTiles(g, usedH, usedW, m);
+  input.tilesHigh = cut.high, input.tilesWide = cut.wide, input.dilation = cut.residues;
+  input.padTop = forward ? g.getPt() : 2 * g.getDh() - g.getPt();
+  input.padLeft = forward ? g.getPl() : 2 * g.getDw() - g.getPl();
   input.transform = inputTransform, input.name = "input";
   // A vector more than needed: rows a power of two apart would share few sets of the cache.
   input.pitch = (input.channels + s.getLanes() - 1) / s.getLanes() * s.getLanes() + s.getLanes();
@@ -97,7 +100,7 @@ void WinogradEmitter::emitItem(Value item, Value rowsOfGrid) {
   Value row = arith::RemUIOp::create(k.b, k.loc, item, rowsOfGrid);
   epilogue.beginItem(k, row, block);
   Value first = k.mul(row, s.getStripRows());
-  Value total = k.mul(launch.images, input.tilesHigh * input.tilesWide);
+  Value total = k.mul(launch.images, input.tilesOfImage());
   Value count = k.min(k.c(s.getStripRows()), k.sub(total, first));
   emitTransforms(k, input, first, count, transformed, window);
   int64_t wholeTiles = outC / tile, tilesOfBlock = s.getChannelBlock() / tile;
@@ -113,15 +116,15 @@ void WinogradEmitter::emitItem(Value item, Value rowsOfGrid) {
 void WinogradEmitter::emitChannelTile(Value channelTile, int64_t valid, Value first, Value count) {
   int64_t vectors = (valid + s.getLanes() - 1) / s.getLanes();
   emitProducts(k.at(weights, k.mul(channelTile, points * input.channels * tile)), vectors, count);
-  int64_t tilesOfImage = input.tilesHigh * input.tilesWide;
-  int64_t lastRows = usedH - (input.tilesHigh - 1) * m,
-          lastColumns = usedW - (input.tilesWide - 1) * m;
+  int64_t d = input.dilation, lastRows = usedH / d - (input.tilesHigh - 1) * m,
+          lastColumns = usedW / d - (input.tilesWide - 1) * m;
   k.loop(k.c(0), count, 1, [&](Value t) {
-    Value index = k.add(first, t), image = k.div(index, tilesOfImage),
-          rest = k.rem(index, tilesOfImage);
-    Value tileRow = k.div(rest, input.tilesWide), tileColumn = k.rem(rest, input.tilesWide);
-    Value pixel =
-        k.add(k.mul(k.add(k.mul(image, outH), k.mul(tileRow, m)), outW), k.mul(tileColumn, m));
+    WinogradPlace at = placeOf(k, k.add(first, t), input.tilesHigh, input.tilesWide, d);
+    Value image = at.image, tileRow = at.row, tileColumn = at.column;
+    Value row = k.mul(tileRow, d * m), column = k.mul(tileColumn, d * m);
+    if (d > 1)
+      row = k.add(row, at.rowResidue), column = k.add(column, at.columnResidue);
+    Value pixel = k.add(k.mul(k.add(k.mul(image, outH), row), outW), column);
     Value destination;
     if (op.getPoolAttr())
       destination =
@@ -153,7 +156,7 @@ void WinogradEmitter::emitProducts(TypedPointer weightAt, int64_t vectors, Value
   // What is left of a whole item and of one image's last item have micro-kernels of their own.
   llvm::SmallSetVector<int64_t, 2> remainders;
   remainders.insert(s.getStripRows() % p);
-  remainders.insert(input.tilesHigh * input.tilesWide % s.getStripRows() % p);
+  remainders.insert(input.tilesOfImage() % s.getStripRows() % p);
   Value whole = k.mul(k.div(count, p), p), left = k.sub(count, whole);
   k.loop(0, points, 1, [&](Value point) {
     TypedPointer source = k.at(transformed, k.mul(point, input.pointPitch));
@@ -236,7 +239,7 @@ func::FuncOp WinogradEmitter::outputFunction(int64_t rows, int64_t columns, int6
           for (int64_t y = top; y < top + poolH; ++y)
             for (int64_t x = left; x < left + poolW; ++x) {
               wanted.push_back(pixels[y * m + x]);
-              offsets.push_back((y * outW + x) * outC);
+              offsets.push_back((y * outW + x) * input.dilation * outC);
             }
         }
       int64_t lanes = std::min(valid - first, t.lanes);

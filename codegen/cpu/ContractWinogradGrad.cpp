@@ -45,8 +45,8 @@ static WinogradTiles tilesOf(kern::ContractOp op, OperandRange operands,
   kern::ScheduleAttr s = op.getSchedule();
   WinogradTiles tiles;
   tiles.m = s.getWinograd();
-  tiles.tilesHigh = (g.getOh() + tiles.m - 1) / tiles.m,
-  tiles.tilesWide = (g.getOw() + tiles.m - 1) / tiles.m;
+  kern::WinogradCut cut = kern::winogradTiles(g, g.getOh(), g.getOw(), tiles.m);
+  tiles.tilesHigh = cut.high, tiles.tilesWide = cut.wide, tiles.dilation = cut.residues;
   tiles.prologue = kern::blockOf(prologue);
   tiles.sourceChannels = channels, tiles.channels = blockChannels;
   tiles.pitch = (blockChannels + s.getLanes() - 1) / s.getLanes() * s.getLanes() + s.getLanes();
@@ -101,7 +101,7 @@ void WinogradFilterGradEmitter::emitItem(Value item) {
   Value firstTile = k.div(dy.firstChannel, tile);
   partial =
       k.at(output, k.mul(k.add(k.mul(chunk, tilesOut), firstTile), points * g.getIc() * tile));
-  Value total = k.mul(launch.images, x.tilesHigh * x.tilesWide);
+  Value total = k.mul(launch.images, x.tilesOfImage());
   Value low = k.div(k.mul(chunk, total), s.getChunks()),
         high = k.div(k.mul(k.add(chunk, 1), total), s.getChunks());
   auto same = [&](Value a, Value b) -> Value {

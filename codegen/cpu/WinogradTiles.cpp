@@ -33,10 +33,12 @@ static func::FuncOp transformFunction(KernelEmitter &k, const WinogradTiles &s, 
 /// Copies a window to scratch with the prologue applied and zeros where it leaves the image.
 static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, Value top,
                          Value left, TypedPointer to) {
-  Value low = k.min(k.max(k.sub(k.c(0), left), k.c(0)), k.c(s.size));
-  Value high = k.max(k.min(k.sub(k.c(s.width), left), k.c(s.size)), low);
+  int64_t d = s.dilation;
+  Value low = k.min(k.ceilDiv(k.max(k.sub(k.c(0), left), k.c(0)), d), k.c(s.size));
+  Value high = k.ceilDiv(k.max(k.sub(k.c(s.width), left), k.c(0)), d);
+  high = k.max(k.min(high, k.c(s.size)), low);
   k.loop(0, s.size, 1, [&](Value y) {
-    Value row = k.add(top, y);
+    Value row = k.add(top, k.mul(y, d));
     TypedPointer out = k.at(to, k.mul(y, s.size * s.channels));
     Value inside = k.both(k.less(k.c(-1), row), k.less(row, k.c(s.height)));
     auto zeros = [&](Value begin, Value end) {
@@ -50,7 +52,8 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
         inside,
         [&] {
           zeros(k.c(0), low);
-          Value pixel = k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), k.add(left, low));
+          Value pixel =
+              k.add(k.mul(k.add(k.mul(image, s.height), row), s.width), k.add(left, k.mul(low, d)));
           Value element = k.mul(pixel, s.sourceChannels),
                 shift = s.firstChannel ? s.firstChannel : k.c(0);
           element = k.add(element, shift);
@@ -58,7 +61,7 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
           sweep.formula = s.prologue;
           for (auto [source, access] : llvm::zip(s.sources, s.accesses)) {
             if (access == Access::Full)
-              sweep.inputs.push_back({k.at(source, element), true, s.sourceChannels});
+              sweep.inputs.push_back({k.at(source, element), true, d * s.sourceChannels});
             else
               sweep.inputs.push_back(
                   {k.at(source, offsetOf(k, access, pixel, image, s.sourceChannels, shift)), false,
@@ -68,7 +71,7 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
           sweep.outputPitch = sweep.channels = s.channels;
           sweep.pixels = k.sub(high, low);
           sweep.random = {s.hyper, element};
-          sweep.randomPitch = s.sourceChannels;
+          sweep.randomPitch = d * s.sourceChannels;
           emitSweep(k, sweep);
           zeros(high, k.c(s.size));
         },
@@ -76,17 +79,32 @@ static void gatherWindow(KernelEmitter &k, const WinogradTiles &s, Value image, 
   });
 }
 
+WinogradPlace netc::cpu::placeOf(KernelEmitter &k, Value index, int64_t tilesHigh,
+                                 int64_t tilesWide, int64_t dilation) {
+  int64_t ofResidue = tilesHigh * tilesWide;
+  Value residue, image = k.div(index, ofResidue), rest = k.rem(index, ofResidue);
+  WinogradPlace place;
+  place.row = k.div(rest, tilesWide), place.column = k.rem(rest, tilesWide);
+  if (dilation > 1) {
+    residue = k.rem(image, dilation * dilation), image = k.div(image, dilation * dilation);
+    place.rowResidue = k.div(residue, dilation), place.columnResidue = k.rem(residue, dilation);
+  }
+  place.image = image;
+  return place;
+}
+
 void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value first, Value count,
                                TypedPointer to, TypedPointer scratch) {
   func::FuncOp fromScratch = transformFunction(k, s, scratch.element, s.channels), inPlace;
   if (!s.prologue)
-    inPlace = transformFunction(k, s, s.sources[0].element, s.sourceChannels);
-  int64_t tilesOfImage = s.tilesHigh * s.tilesWide;
+    inPlace = transformFunction(k, s, s.sources[0].element, s.dilation * s.sourceChannels);
   k.loop(k.c(0), count, 1, [&](Value t) {
-    Value tile = k.add(first, t), image = k.div(tile, tilesOfImage),
-          rest = k.rem(tile, tilesOfImage);
-    Value top = k.add(k.mul(k.div(rest, s.tilesWide), s.m), -s.padTop);
-    Value left = k.add(k.mul(k.rem(rest, s.tilesWide), s.m), -s.padLeft);
+    WinogradPlace at = placeOf(k, k.add(first, t), s.tilesHigh, s.tilesWide, s.dilation);
+    Value image = at.image;
+    Value top = k.add(k.mul(at.row, s.m * s.dilation), -s.padTop),
+          left = k.add(k.mul(at.column, s.m * s.dilation), -s.padLeft);
+    if (s.dilation > 1)
+      top = k.add(top, at.rowResidue), left = k.add(left, at.columnResidue);
     TypedPointer out = k.at(to, k.mul(t, s.pitch));
     auto gathered = [&] {
       gatherWindow(k, s, image, top, left, scratch);
@@ -94,8 +112,8 @@ void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value f
     };
     if (s.prologue)
       return gathered();
-    Value below = k.less(k.add(top, s.size - 1), k.c(s.height)),
-          right = k.less(k.add(left, s.size - 1), k.c(s.width));
+    Value below = k.less(k.add(top, (s.size - 1) * s.dilation), k.c(s.height)),
+          right = k.less(k.add(left, (s.size - 1) * s.dilation), k.c(s.width));
     Value inside =
         k.both(k.both(k.less(k.c(-1), top), k.less(k.c(-1), left)), k.both(below, right));
     k.choose(
@@ -105,7 +123,8 @@ void netc::cpu::emitTransforms(KernelEmitter &k, const WinogradTiles &s, Value f
           Value element = k.mul(pixel, s.sourceChannels);
           if (s.firstChannel)
             element = k.add(element, s.firstChannel);
-          k.call(inPlace, {k.at(s.sources[0], element), k.c(s.width * s.sourceChannels), out});
+          k.call(inPlace,
+                 {k.at(s.sources[0], element), k.c(s.dilation * s.width * s.sourceChannels), out});
         },
         gathered);
   });

@@ -25,7 +25,7 @@ Grid ContractOp::getGrid() {
   if (int64_t m = s.getWinograd()) {
     if (PoolingAttr pool = getPoolAttr()) // what no window covers is not computed
       rows -= rows % pool.getKh(), columns -= columns % pool.getKw();
-    return {blocks, ceilDiv(rows, m) * ceilDiv(columns, m), s.getStripRows()};
+    return {blocks, winogradTiles(g, rows, columns, m).ofImage(), s.getStripRows()};
   }
   return {blocks, ceilDiv(rows, s.getStripRows()), 1};
 }
@@ -37,8 +37,11 @@ CoverageAttr ContractOp::getCoverage() {
   int64_t height = forward ? g.getOh() : g.getIh(), width = forward ? g.getOw() : g.getIw();
   if (getGpuAttr() || s.getFlat())
     return CoverageAttr::get(getContext(), 1, height * width, 1, 1);
-  if (int64_t m = s.getWinograd())
-    return CoverageAttr::get(getContext(), height, width, m, m);
+  // Residues of a dilated convolution, whole tiles high, are like images below each other.
+  if (int64_t m = s.getWinograd()) {
+    int64_t d = g.getDh();
+    return CoverageAttr::get(getContext(), height * d, width / d, m, m);
+  }
   return CoverageAttr::get(getContext(), height, width, s.getStripRows(), width);
 }
 
@@ -59,7 +62,7 @@ static LogicalResult verifyPool(ContractOp op, PoolingAttr pool) {
     return op.emitOpError() << "expected a max or an average pool but it is "
                             << stringifyPoolKind(pool.getKind());
   if (op.getKind() != ContractKind::Forward || op.getGpuAttr() ||
-      !poolsOnStore(op.getSchedule(), pool))
+      !poolsOnStore(op.getGeometry(), op.getSchedule(), pool))
     return op.emitOpError() << "pools on store but its tiles do not hold whole windows";
   if (op.getOuts().size() != 1)
     return op.emitOpError() << "pools on store but also sums by channel";

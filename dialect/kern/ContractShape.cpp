@@ -43,9 +43,14 @@ int64_t netc::kern::filterGradDepthBlock(GeometryAttr g, ScheduleAttr s) {
   return block ? block : g.getIc();
 }
 
-bool netc::kern::poolsOnStore(ScheduleAttr s, PoolingAttr pool) {
+WinogradCut netc::kern::winogradTiles(GeometryAttr g, int64_t rows, int64_t columns, int64_t m) {
+  int64_t d = g.getDh();
+  return {ceilDiv(ceilDiv(rows, d), m), ceilDiv(ceilDiv(columns, d), m), d};
+}
+
+bool netc::kern::poolsOnStore(GeometryAttr g, ScheduleAttr s, PoolingAttr pool) {
   int64_t m = s.getWinograd();
-  return m && m % pool.getKh() == 0 && m % pool.getKw() == 0;
+  return m && g.getDh() == 1 && m % pool.getKh() == 0 && m % pool.getKw() == 0;
 }
 
 bool netc::kern::multipliesPairs(ContractKind kind, GeometryAttr g, ScheduleAttr s) {

@@ -14,7 +14,7 @@ namespace netc::kern {
 
 /// Whether a forward contraction of this schedule can pool what it stores: its tiles hold whole
 /// windows.
-bool poolsOnStore(ScheduleAttr schedule, PoolingAttr pool);
+bool poolsOnStore(GeometryAttr geometry, ScheduleAttr schedule, PoolingAttr pool);
 
 /// Whether groups are so small that a vector of output channels covers whole groups, and
 /// the inputs of its lanes are the same channels: depthwise convolution, ResNeXt's groups of 4.
@@ -25,6 +25,15 @@ bool isLanewise(GeometryAttr geometry, int64_t lanes);
 /// stride, each a dense convolution of its own taps, rather than over a cotangent with zeros
 /// inserted.
 bool isByResidue(ContractKind kind, GeometryAttr geometry, int64_t lanes);
+
+/// How Winograd's algorithm cuts an image into tiles of m x m results. A dilated convolution works
+/// on the pixels of equal residue modulo the dilation as on an image of their own; of those there
+/// are `residues` squared.
+struct WinogradCut {
+  int64_t high, wide, residues;
+  int64_t ofImage() const { return residues * residues * high * wide; }
+};
+WinogradCut winogradTiles(GeometryAttr geometry, int64_t rows, int64_t columns, int64_t m);
 
 /// Input channels that an item of a filter gradient by Winograd's algorithm takes; divides them. 0:
 /// there is no such number.

@@ -55,7 +55,7 @@ static bool fuseOnStore(kern::PoolOp op) {
   if (!pool || !contract || !op.getInputs()[0].hasOneUse() ||
       contract.getKind() != kern::ContractKind::Forward || contract.getGpuAttr() ||
       contract.getPoolAttr() || contract.getOuts().size() != 1 ||
-      !kern::poolsOnStore(contract.getSchedule(), pool))
+      !kern::poolsOnStore(contract.getGeometry(), contract.getSchedule(), pool))
     return false;
   // Where the pool stands, its destination exists already.
   contract->moveBefore(op);

@@ -136,6 +136,16 @@ def winograd(height, width):
     return net
 
 
+def dilated_winograd(height, width):
+    """3x3 whose pixels of equal residue modulo the dilation are whole tiles high and ragged wide: sums of batch norm, borders."""
+    net = Net(3, height, width, seed=15)
+    for inputs, outputs, dilation, pad in ((64, 100, 2, 2), (33, 48, 4, 4), (40, 64, 2, [1, 3, 3, 1])):
+        net.branch([pre(inputs), ("conv", {"c": outputs, "k": 3, "dilation": dilation, "pad": pad, "bias": "true"}), ("tanh", {}), pre(3)])
+    net.branch([("conv", {"c": 64, "k": 1}), ("bn", {}), ("silu", {}), ("conv", {"c": 64, "k": 3, "dilation": 2, "pad": 2}), ("bn", {}), ("tanh", {}),
+                ("maxpool", {"k": 2})])
+    return net
+
+
 def wide(height, width):
     """Channels enough that filter gradients go in blocks of input and of output channels, whole and ragged, that pixels lie
     off the powers of two, and that transformed filters are written past the caches; with and without what is computed on load."""
@@ -385,6 +395,7 @@ def cases():
     yield "winograd_18x21", winograd(18, 21)
     yield "winograd_9x7", winograd(9, 7)
     yield "winograd_4x3", winograd(4, 3)
+    yield "winograd_dilated", dilated_winograd(16, 20)
     # The level below the machine's own has other vectors and tiles.
     yield "narrow_winograd_9x7", winograd(9, 7)
     yield "narrow_conv_8x8", convolutions(8, 8, 8, 12, 6)

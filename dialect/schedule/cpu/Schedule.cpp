@@ -74,16 +74,23 @@ static bool isFlat(GeometryAttr g) {
          g.getPl() == 0 && g.getOh() == g.getIh() && g.getOw() == g.getIw();
 }
 
-static bool isWinogradShape(GeometryAttr g, const TargetFacts &target) {
-  return g.getKh() == 3 && g.getKw() == 3 && g.getSh() == 1 && g.getSw() == 1 && g.getDh() == 1 &&
-         g.getDw() == 1 && g.getGroups() == 1 && g.getIc() >= target.lanes &&
+/// A dilated convolution is one of its pixels of equal residue each: those must be whole tiles
+/// high.
+static bool isWinogradShape(GeometryAttr g, int64_t m, const TargetFacts &target) {
+  int64_t dilation = g.getDh();
+  bool dilates = dilation > 1;
+  bool cuts = !dilates || (g.getOh() == g.getIh() && g.getOw() == g.getIw() &&
+                           g.getOh() % (dilation * m) == 0 && g.getOw() % dilation == 0);
+  return g.getKh() == 3 && g.getKw() == 3 && g.getSh() == 1 && g.getSw() == 1 &&
+         g.getDw() == dilation && cuts && g.getGroups() == 1 && g.getIc() >= target.lanes &&
          g.getOc() >= target.lanes;
 }
 
 /// Whole blocks of a filter gradient in the transform's domain; inputs 0: there are none.
-static std::pair<int64_t, int64_t> winogradBlocks(GeometryAttr g, const TargetFacts &target) {
+static std::pair<int64_t, int64_t> winogradBlocks(GeometryAttr g, int64_t m,
+                                                  const TargetFacts &target) {
   int64_t inputs = winogradDepthBlock(g), outputs = evenBlock(g.getOc(), 64);
-  if (!isWinogradShape(g, target) || !inputs || !outputs)
+  if (!isWinogradShape(g, m, target) || !inputs || !outputs)
     return {0, 0};
   return {inputs, outputs};
 }
@@ -91,7 +98,7 @@ static std::pair<int64_t, int64_t> winogradBlocks(GeometryAttr g, const TargetFa
 /// A filter gradient in the domain of F(m x m, 3x3)'s transform, or null. Partial gradients,
 /// [points, I, O] a chunk, go to memory and back.
 static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFacts &target) {
-  auto [inputs, outputs] = winogradBlocks(g, target);
+  auto [inputs, outputs] = winogradBlocks(g, m, target);
   if (!inputs)
     return {};
   int64_t points = (m + 2) * (m + 2), bytes = kSumBytes * points * g.getIc() * g.getOc();
@@ -108,15 +115,15 @@ static ScheduleAttr winogradFilterGrad(GeometryAttr g, int64_t m, const TargetFa
 
 /// The m that pays for a filter gradient, 0: the direct algorithm.
 static int64_t chooseWinogradFilterGrad(GeometryAttr g, const TargetFacts &target) {
-  auto [inputs, outputs] = winogradBlocks(g, target);
-  if (!inputs)
-    return 0;
   double pairs = static_cast<double>(g.getIc()) * ceilDiv(g.getOc(), target.lanes);
   double least = 1.15 * 9 * g.getOh() * g.getOw() * pairs / target.costs.fmasPerCycle;
   int64_t best = 0;
   for (int64_t m : {2, 4}) {
+    auto [inputs, outputs] = winogradBlocks(g, m, target);
+    if (!inputs)
+      continue;
     double points = static_cast<double>((m + 2) * (m + 2)),
-           tiles = static_cast<double>(ceilDiv(g.getOh(), m) * ceilDiv(g.getOw(), m));
+           tiles = static_cast<double>(winogradTiles(g, g.getOh(), g.getOw(), m).ofImage());
     double transforms = tiles * points * target.costs.transformCycles *
                         (g.getIc() / target.lanes * (g.getOc() / outputs) +
                          g.getOc() / target.lanes * (g.getIc() / inputs));
@@ -208,31 +215,34 @@ struct Direction {
     channels = forward ? g.getOc() : g.getIc(), depth = forward ? g.getIc() : g.getOc();
     rows = forward ? g.getOh() : g.getIh(), columns = forward ? g.getOw() : g.getIw();
   }
-  int64_t tiles(int64_t m) const { return ceilDiv(rows, m) * ceilDiv(columns, m); }
 };
 } // namespace
 
 /// The m of Winograd's algorithm that pays, 0: the direct algorithm.
 static int64_t chooseWinograd(ContractKind kind, GeometryAttr g, const TargetFacts &target) {
-  if (target.integers || !isWinogradShape(g, target))
+  if (target.integers)
     return 0;
   Direction d(kind, g);
   int64_t best = 0;
   double least = directCost(g, d.depth, d.channels, d.rows * d.columns, target);
-  for (int64_t m : {2, 4})
-    if (double cost = 1.1 * winogradCost(g, m, d.depth, d.channels, d.tiles(m), target);
-        cost < least)
+  for (int64_t m : {2, 4}) {
+    if (!isWinogradShape(g, m, target))
+      continue;
+    int64_t tiles = winogradTiles(g, d.rows, d.columns, m).ofImage();
+    if (double cost = 1.1 * winogradCost(g, m, d.depth, d.channels, tiles, target); cost < least)
       best = m, least = cost;
+  }
   return best;
 }
 
 /// A schedule for F(m x m, 3x3), or null where the shape has none.
 static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t m,
                                      const TargetFacts &target) {
-  if (!isWinogradShape(g, target))
+  if (!isWinogradShape(g, m, target))
     return {};
   Direction d(kind, g);
-  int64_t channels = d.channels, depth = d.depth, tiles = d.tiles(m), points = (m + 2) * (m + 2);
+  int64_t channels = d.channels, depth = d.depth, points = (m + 2) * (m + 2),
+          tiles = winogradTiles(g, d.rows, d.columns, m).ofImage();
   // The transformed tiles of an item take about half of L2; no fewer than 16, or the weights'
   // traffic shows.
   int64_t pitch = (ceilDiv(depth, target.lanes) + 1) * target.lanes;

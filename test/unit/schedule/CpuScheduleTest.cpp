@@ -166,9 +166,12 @@ TEST(CpuSchedule, OtherNumbersOfThreadsGiveOtherStrips) {
 
 TEST(CpuSchedule, WinogradIsChosenWhereItSavesProducts) {
   EXPECT_NE(direct(ContractKind::Forward, {56, 64, 64}, avx2(8)).getWinograd(), 0);
-  // Not where it does not exist: 1x1, strides, groups, dilation, fewer channels than lanes.
+  // With dilation where the pixels of equal residue are whole tiles high: 56 / 2.
+  EXPECT_NE(direct(ContractKind::Forward, {56, 64, 64, 3, 1, 1, 2}, avx2(8)).getWinograd(), 0);
+  // Not where it does not exist: 1x1, strides, groups, dilation of odd sizes, fewer channels than
+  // lanes.
   for (Shape shape : {Shape{56, 64, 64, 1}, Shape{56, 64, 64, 3, 2}, Shape{56, 64, 64, 3, 1, 4},
-                      Shape{56, 64, 64, 3, 1, 1, 2}, Shape{56, 4, 64}, Shape{56, 64, 4}})
+                      Shape{57, 64, 64, 3, 1, 1, 2}, Shape{56, 4, 64}, Shape{56, 64, 4}})
     for (ContractKind kind : kinds())
       for (ScheduleAttr s : scheduleCandidates(kind, geometry(shape), avx2(8)))
         EXPECT_EQ(s.getWinograd(), 0) << describe(kind, shape);
@@ -242,9 +245,9 @@ TEST(CpuSchedule, PoolsRideAlongWhereTilesHoldWholeWindows) {
   auto pool = [](int64_t side) {
     return PoolingAttr::get(&testContext(), PoolKind::Max, side, side);
   };
-  EXPECT_TRUE(poolsOnStore(schedule(4), pool(2)));
-  EXPECT_FALSE(poolsOnStore(schedule(4), pool(3)));
-  EXPECT_FALSE(poolsOnStore(schedule(0), pool(2)));
+  EXPECT_TRUE(poolsOnStore(geometry({56, 64, 64}), schedule(4), pool(2)));
+  EXPECT_FALSE(poolsOnStore(geometry({56, 64, 64}), schedule(4), pool(3)));
+  EXPECT_FALSE(poolsOnStore(geometry({56, 64, 64}), schedule(0), pool(2)));
   // 2.25 windows a pixel are computed again on load, nine are not.
   EXPECT_TRUE(computesOnLoad(geometry({56, 64, 64, 3, 2})));
   EXPECT_FALSE(computesOnLoad(geometry({56, 64, 64})));
