@@ -14,6 +14,7 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -223,7 +224,9 @@ def main():
     start = time.time()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = max(1, arguments.jobs)
-    run_jobs(jobs_of(tally, build, arguments.only, arguments.quick, cores), cores, max(4, memory - 4))
+    with tempfile.TemporaryDirectory(prefix="netc-tests-") as shared:  # what several scripts use and one builds
+        os.environ["NETC_TEST_SHARED"] = shared
+        run_jobs(jobs_of(tally, build, arguments.only, arguments.quick, cores), cores, max(4, memory - 4))
     if arguments.times:
         print_times(tally, time.time() - start)
     print(f"{time.time() - start:.0f} s in all")

@@ -3,6 +3,7 @@
 
 What needs a GPU's tools is held to text as they write it, by programs that stand in for them.
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -32,7 +33,19 @@ def false(what, value):
 
 
 def make(folder):
-    subprocess.run([sys.executable, ROOT / "test" / "gpu_kit" / "build.py", "--sim", "--build", BUILD, "--out", folder], check=True)
+    """A kit of one's own; the scripts that test/run_all.py runs build it once and copy it."""
+    def build(out):
+        subprocess.run([sys.executable, ROOT / "test" / "gpu_kit" / "build.py", "--sim", "--build", BUILD, "--out", out], check=True)
+
+    if "NETC_TEST_SHARED" not in os.environ:
+        return build(folder)
+    shared = pathlib.Path(os.environ["NETC_TEST_SHARED"])
+    with open(shared / "kit.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "kit").exists():
+            build(shared / "half_a_kit")
+            (shared / "half_a_kit").rename(shared / "kit")
+    shutil.copytree(shared / "kit", folder, symlinks=True, dirs_exist_ok=True)
 
 
 def check(kit, out, *options):

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Static evidence about the CUDA kernels of resnet18 and resnet50 (training and inference), from ptxas and the PTX.
 
-Every kernel assembles for every chip with no more registers and shared memory than its schedule's occupancy leaves, and
-without a spilled byte. Contractions on tensor cores may spill a little: two blocks of a multiprocessor that spill some sums
+Kernels assemble for every chip with no more registers and shared memory than their schedule's occupancy leaves, and
+without a spilled byte: all kernels for one chip per precision and PTX level (`WHOLE`), for the others two of every kind.
+Contractions on tensor cores may spill a little: two blocks of a multiprocessor that spill some sums
 in the epilogue were faster than one that does not (docs/gpu-results.md); and one block alone must fit the shared memory. The
 main loops of tf32 and bf16 contractions hold exactly the mma.sync of their tile; all main loops read global memory 16 bytes at a
-time, but for those over an image's 3 channels. Others of the zoo assemble for one chip.
+time, but for those over an image's 3 channels. Of others of the zoo two of every kind assemble for one chip.
 """
 import collections
 import concurrent.futures
@@ -26,6 +27,8 @@ from report import Report
 MODEL_NAMES = ("resnet18", "resnet50")
 CHIPS = (75, 80, 86, 89, 90, 100, 120)
 CHIPS_OF_BF16 = (80, 90, 120)
+# Model, precision and chip of which all kernels are assembled.
+WHOLE = {("resnet18", "tf32", 90), ("resnet50", "f32", 75), ("resnet50", "tf32", 80), ("resnet50", "bf16", 90)}
 ZOO = {"lenet": "lenet.net", "with_tanh": "relu_vs_tanh.net", "resnet20": "resnet_cifar.net", "alexnet": "alexnet.net",
        "squeezenet1_1": "squeezenet.net", "preact110": "preact.net", "mobilenet_v2": "mobilenet_v2.net"}
 REGISTERS, SHARED = 65536, 99 << 10  # of a multiprocessor; what a block may have of shared memory on any chip from sm_80 on
@@ -94,6 +97,26 @@ def assemble(ptxas, path, chip):
 def bodies(ptx):
     """(name, text) of each kernel."""
     return re.findall(r"\.visible \.entry (\w+)\(.*?\{(.*?)^\}", ptx, re.S | re.M)
+
+
+def kind(name, body, threads):
+    """What the kernels of one row of the table in docs/reference/cuda.md have in common."""
+    loops = main_loops(body) if name.endswith("_contract") else []
+    label = name.split("_", 1)[1] + (" (copies)" if "cp.async" in body else "")
+    return label, threads if "contract" in label else 0, loops[0].count("mma.sync") if loops else 0
+
+
+def two_of_each_kind(path):
+    """The path of a PTX with the first and the longest kernel of each kind."""
+    text = path.read_text()
+    bounds, kinds = launch_bounds(text), collections.defaultdict(list)
+    for name, body in bodies(text):
+        kinds[kind(name, body, bounds[name][0])].append((len(body), name))
+    kept = {name for kernels in kinds.values() for _, name in (kernels[0], max(kernels))}
+    fewer = path.with_suffix(".kinds.ptx")
+    fewer.write_text(re.sub(r"\.visible \.entry (\w+)\(.*?\{.*?^\}", lambda match: match.group(0) if match.group(1) in kept else "", text,
+                            flags=re.S | re.M))
+    return fewer
 
 
 def occupancy(ptxas, path, chip):
@@ -179,13 +202,11 @@ def print_table(ptxas, path, chip):
     bounds, properties = launch_bounds(text), assemble(ptxas, path, chip)
     rows = collections.defaultdict(list)
     for name, body in bodies(text):
-        loops = main_loops(body) if name.endswith("_contract") else []
-        kind = name.split("_", 1)[1] + (" (copies)" if "cp.async" in body else "")
-        rows[kind, bounds[name][0] if "contract" in kind else 0, loops[0].count("mma.sync") if loops else 0].append(name)
+        rows[kind(name, body, bounds[name][0])].append(name)
     print("| kernel | kernels | threads | registers | shared bytes | mma per stage |\n|---|---|---|---|---|---|")
-    for (kind, _, products), names in sorted(rows.items()):
+    for (label, _, products), names in sorted(rows.items()):
         span = lambda values: f"{min(values)}-{max(values)}" if min(values) != max(values) else str(min(values))
-        print(f"| {kind} | {len(names)} | {span([bounds[name][0] for name in names])} | {span([properties[name][1] for name in names])} | "
+        print(f"| {label} | {len(names)} | {span([bounds[name][0] for name in names])} | {span([properties[name][1] for name in names])} | "
               f"{span([properties[name][2] for name in names])} | {products or ''} |")
 
 
@@ -214,9 +235,11 @@ def main():
                 except Failed as error:
                     report.line("FAIL", f"{model}/{precision}/ptx_{level}", str(error).strip().replace("\n", "\n    "))
                     continue
+                fewer = two_of_each_kind(path)
                 for chip in CHIPS:
                     if (chip == 75) == (level == 75) and (precision != "bf16" or chip in CHIPS_OF_BF16):
-                        check(f"{model}/{precision}/sm_{chip}", chip, lambda path: path, path)
+                        chosen = path if (model, precision, chip) in WHOLE else fewer
+                        check(f"{model}/{precision}/sm_{chip}", chip, lambda path: path, chosen)
                 report.case(f"{model}/{precision}/ptx_{level}", instruction_mix, path, precision)
         if not ptxas:
             report.line("UNSUPPORTED", "ptxas", "no ptxas in NETC_PTXAS, PATH, /usr/local/cuda or BUILD/ptxas")
@@ -226,7 +249,7 @@ def main():
         for chip in (90, 100, 120):
             check(f"pools/sm_{chip}", chip, emit_pools, folder, chip)
         for model, file in ZOO.items():
-            check(f"{model}/tf32/sm_90", 90, emit, folder, model, "tf32", 80, file)
+            check(f"{model}/tf32/sm_90", 90, lambda *a: two_of_each_kind(emit(*a)), folder, model, "tf32", 80, file)
         for name, result in results:
             report.case(name, result.result)
     report.close()

@@ -197,7 +197,21 @@ def small_segmenter(classes, deep):
     return FCN(backbone, fcn.FCNHead(2048, classes), auxiliary)
 
 
+def small_vgg(classes):
+    """vgg11_bn with 256 instead of 4,096 hidden values."""
+    model = torchvision.models.vgg11_bn(num_classes=classes, init_weights=False)
+    model.classifier[0], model.classifier[3] = nn.Linear(512 * 7 * 7, 256), nn.Linear(256, 256)
+    model.classifier[6] = nn.Linear(256, classes)
+    return model
+
+
+def small_resnext(classes):
+    """One block per stage, with the groups and the width of resnext50_32x4d."""
+    return torchvision.models.ResNet(torchvision.models.resnet.Bottleneck, [1, 1, 1, 1], classes, groups=32, width_per_group=4)
+
+
 SMALL = {
+    "vgg": small_vgg, "deep_resnet": small_resnext,
     "convnext": small_convnext, "vit": small_vit, "efficientnet": small_efficientnet, "regnet_y": small_regnet, "swin": small_swin,
     "bit": Bit, "unet": UNet,
     "mnasnet": lambda classes: torchvision.models.MNASNet(0.5, classes, dropout=0.0),
