@@ -113,9 +113,10 @@ def two_of_each_kind(path):
     for name, body in bodies(text):
         kinds[kind(name, body, bounds[name][0])].append((len(body), name))
     kept = {name for kernels in kinds.values() for _, name in (kernels[0], max(kernels))}
+    for pattern in (r"\.visible \.entry (\w+)\(.*?\{.*?^\}", r"^\.extern \.shared[^\n]*? (\w+)_shared\[[^\n]*"):
+        text = re.sub(pattern, lambda match: match.group(0) if match.group(1) in kept else "", text, flags=re.S | re.M)
     fewer = path.with_suffix(".kinds.ptx")
-    fewer.write_text(re.sub(r"\.visible \.entry (\w+)\(.*?\{.*?^\}", lambda match: match.group(0) if match.group(1) in kept else "", text,
-                            flags=re.S | re.M))
+    fewer.write_text(text)
     return fewer
 
 
