@@ -43,11 +43,9 @@ public:
   virtual void sumNodes(std::span<float *const> own, int64_t shards, int64_t count) = 0;
   virtual void sumNodes(std::span<double *const> own, int64_t shards, int64_t count) = 0;
 
-  /// As sumNodes, of some ranges of the values, while the process goes on. Sums are begun in one
-  /// order by all processes. The values, and own[0], must stay until `finishSums`. `ranges` are
-  /// copied.
-  virtual void beginSum(std::span<float *const> own, std::span<const ValueRange> ranges,
-                        int64_t shards) = 0;
+  /// As sumNodes, of `count` values, which size() divides, while the process goes on. Sums are
+  /// begun in one order by all processes. What `own` points to must stay until `finishSums`.
+  virtual void beginSum(std::span<float *const> own, int64_t shards, int64_t count) = 0;
   /// Moves on the sums that were begun, without waiting.
   virtual void advanceSums() = 0;
   /// Waits for the sums that were begun; they are in own[0] of every process.
@@ -76,7 +74,7 @@ public:
   unsigned size() const override { return 1; }
   void sumNodes(std::span<float *const>, int64_t, int64_t) override {}
   void sumNodes(std::span<double *const>, int64_t, int64_t) override {}
-  void beginSum(std::span<float *const>, std::span<const ValueRange>, int64_t) override {}
+  void beginSum(std::span<float *const>, int64_t, int64_t) override {}
   void advanceSums() override {}
   void finishSums() override {}
   std::string host() const override { return "this machine"; }

@@ -81,7 +81,7 @@ static void gather(const void *bytes, uint64_t size, void *all) {
     require(tcp().root().send(bytes, size));
     return require(tcp().root().receive(all, size * tcp().size()));
   }
-  std::memcpy(all, bytes, size);
+  std::memmove(all, bytes, size);
   for (uint32_t rank = 1; rank < tcp().size(); ++rank)
     require(tcp().peers[rank].data.receive(static_cast<char *>(all) + rank * size, size));
   broadcast(all, size * tcp().size());

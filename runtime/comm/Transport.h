@@ -30,8 +30,8 @@ typedef struct NetcTransport {
   void (*exchange)(const void *send, const uint64_t *send_bytes, void *receive,
                    const uint64_t *receive_bytes);
   /* The same two, while the process goes on: the buffers stay as they are until the request is
-     done. All processes begin their exchanges in one order, and their gathers; calls of other kinds
-     may come in between. */
+     done. What a gather gives may lie in its place of `all`. All processes begin their exchanges in
+     one order, and their gathers; calls of other kinds may come in between. */
   void *(*begin_exchange)(const void *send, const uint64_t *send_bytes, void *receive,
                           const uint64_t *receive_bytes);
   void *(*begin_gather)(const void *bytes, uint64_t size, void *all);

@@ -21,14 +21,17 @@ template <typename T> static T *roomFor(std::vector<char> &bytes, uint64_t count
   return reinterpret_cast<T *>(bytes.data());
 }
 
-/// Adds `values`, `count` of each node of each process in turn; the sum is in their first `count`.
+/// Adds `values`, `count` of each node of each process in turn; the sum is written to `sum`, which
+/// may be where they begin. There are two nodes at least.
 template <typename T>
-static void addParts(T *values, unsigned size, int64_t shards, int64_t count) {
-  for (TreeAddition addition : additionsOfProcesses(size, shards)) {
-    T *into = values + int64_t(addition.into) * count;
-    const T *from = values + int64_t(addition.from) * count;
+static void addParts(T *values, unsigned size, int64_t shards, int64_t count, T *sum) {
+  std::vector<TreeAddition> additions = additionsOfProcesses(size, shards);
+  for (const TreeAddition &addition : additions) {
+    const T *left = values + int64_t(addition.into) * count;
+    const T *right = values + int64_t(addition.from) * count;
+    T *into = &addition == &additions.back() ? sum : values + int64_t(addition.into) * count;
     for (int64_t i = 0; i < count; ++i)
-      into[i] += from[i];
+      into[i] = left[i] + right[i];
   }
 }
 
@@ -54,7 +57,7 @@ void TransportCommunicator::sumBlock(std::span<T *const> own, int64_t shards, in
   T *received = roomFor<T>(got, parts * uint64_t(part));
   T *all = roomFor<T>(sums, uint64_t(part * processes));
   transport.exchange(sent.data(), sentBytes.data(), received, gotBytes.data());
-  addParts(received, size(), shards, part);
+  addParts(received, size(), shards, part, received);
   transport.gather(received, uint64_t(part) * sizeof(T), all);
   std::copy_n(all, count, own[0] + begin);
 }
@@ -74,7 +77,7 @@ void TransportCommunicator::sumFew(std::span<T *const> own, int64_t shards, int6
     std::copy_n(all.data() + p * padded.size(), values, all.data() + total);
     total += values;
   }
-  addParts(all.data(), size(), shards, count);
+  addParts(all.data(), size(), shards, count, all.data());
   std::copy_n(all.data(), count, own[0]);
 }
 
@@ -103,57 +106,50 @@ void TransportCommunicator::sumNodes(std::span<double *const> own, int64_t shard
 // Sums that are under way at once: more would take more buffers and move no faster.
 static constexpr size_t mostRunning = 4;
 
-/// One sum: parts are exchanged, this process's part is added, sums are gathered.
+/// One sum: parts are exchanged, this process's part is added, sums are gathered. They lie where
+/// the process's first node lay.
 class TransportCommunicator::RunningSum {
 public:
-  void set(std::span<float *const> nodes, std::span<const ValueRange> of, int64_t shardCount) {
+  void set(std::span<float *const> nodes, int64_t shardCount, int64_t values) {
     own.assign(nodes.begin(), nodes.end());
-    ranges.assign(of.begin(), of.end());
     shards = shardCount;
-    count = 0;
-    for (const ValueRange &range : ranges)
-      count += range.size();
+    count = values;
   }
 
   void beginExchange(const NetcTransport &transport);
   /// Begins the gather when the exchange is done; false: it is not.
   bool beginGather(const NetcTransport &transport, bool wait);
   /// False: the gather is not done.
-  bool finish(const NetcTransport &transport, bool wait);
+  bool finish(const NetcTransport &transport, bool wait) {
+    return transport.complete(request, wait) != 0;
+  }
   bool isGathering = false;
 
 private:
+  const float *partsInTurn(int64_t processes);
+
   std::vector<float *> own;
-  std::vector<ValueRange> ranges;
   int64_t shards = 1, count = 0, part = 0;
-  std::vector<float> send, receive, sums;
+  std::vector<float> send, receive;
   void *request = nullptr;
 };
 
-/// Values of all ranges, one after the other, to or from `packed`.
-template <typename Copy>
-static void forRanges(const std::vector<ValueRange> &ranges, float *packed, Copy copy) {
-  for (const ValueRange &range : ranges) {
-    copy(range, packed);
-    packed += range.size();
-  }
+/// What each process gets, one after the other: its part of each node. Of one node it lies so.
+const float *TransportCommunicator::RunningSum::partsInTurn(int64_t processes) {
+  if (own.size() == 1)
+    return own[0];
+  send.resize(own.size() * size_t(count));
+  float *next = send.data();
+  for (int64_t q = 0; q < processes; ++q)
+    for (const float *node : own)
+      next = std::copy_n(node + q * part, part, next);
+  return send.data();
 }
 
 void TransportCommunicator::RunningSum::beginExchange(const NetcTransport &transport) {
-  int64_t processes = transport.size;
-  auto nodes = int64_t(own.size());
-  part = (count + processes - 1) / processes;
-  sums.resize(size_t(part * processes)); // packed values of a node, until sums lie there
-  send.resize(size_t(nodes * part * processes));
-  for (int64_t node = 0; node < nodes; ++node) {
-    float *packed = nodes == 1 ? send.data() : sums.data();
-    forRanges(ranges, packed, [&](const ValueRange &range, float *into) {
-      std::copy(own[size_t(node)] + range.begin, own[size_t(node)] + range.end, into);
-    });
-    for (int64_t q = 0; q < processes && nodes > 1; ++q) // process q gets its part of each node
-      std::copy_n(packed + q * part, part, send.data() + (q * nodes + node) * part);
-  }
-  std::vector<uint64_t> sentBytes(transport.size, uint64_t(nodes * part) * sizeof(float)), gotBytes;
+  part = count / transport.size;
+  std::vector<uint64_t> sentBytes(transport.size, own.size() * uint64_t(part) * sizeof(float)),
+      gotBytes;
   uint64_t parts = 0;
   for (unsigned p = 0; p < transport.size; ++p) {
     uint64_t others = nodesOfProcess(p, transport.size, shards).size();
@@ -162,25 +158,17 @@ void TransportCommunicator::RunningSum::beginExchange(const NetcTransport &trans
   }
   receive.resize(parts * uint64_t(part));
   isGathering = false;
-  request =
-      transport.begin_exchange(send.data(), sentBytes.data(), receive.data(), gotBytes.data());
+  request = transport.begin_exchange(partsInTurn(transport.size), sentBytes.data(), receive.data(),
+                                     gotBytes.data());
 }
 
 bool TransportCommunicator::RunningSum::beginGather(const NetcTransport &transport, bool wait) {
   if (!transport.complete(request, wait))
     return false;
-  addParts(receive.data(), transport.size, shards, part);
-  request = transport.begin_gather(receive.data(), uint64_t(part) * sizeof(float), sums.data());
+  float *sum = own[0] + int64_t(transport.rank) * part;
+  addParts(receive.data(), transport.size, shards, part, sum);
+  request = transport.begin_gather(sum, uint64_t(part) * sizeof(float), own[0]);
   isGathering = true;
-  return true;
-}
-
-bool TransportCommunicator::RunningSum::finish(const NetcTransport &transport, bool wait) {
-  if (!transport.complete(request, wait))
-    return false;
-  forRanges(ranges, sums.data(), [&](const ValueRange &range, const float *packed) {
-    std::copy_n(packed, range.size(), own[0] + range.begin);
-  });
   return true;
 }
 
@@ -188,16 +176,15 @@ TransportCommunicator::TransportCommunicator(const NetcTransport &transport)
     : transport(transport) {}
 TransportCommunicator::~TransportCommunicator() = default;
 
-void TransportCommunicator::beginSum(std::span<float *const> own,
-                                     std::span<const ValueRange> ranges, int64_t shards) {
-  if (size() == 1 || ranges.empty())
+void TransportCommunicator::beginSum(std::span<float *const> own, int64_t shards, int64_t count) {
+  if (size() == 1 || count == 0)
     return;
   std::unique_ptr<RunningSum> sum = std::make_unique<RunningSum>();
   if (!idle.empty()) {
     sum = std::move(idle.front());
     idle.pop_front();
   }
-  sum->set(own, ranges, shards);
+  sum->set(own, shards, count);
   waiting.push_back(std::move(sum));
   moveOn(/*wait=*/false);
 }

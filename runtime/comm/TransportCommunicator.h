@@ -22,8 +22,7 @@ public:
   std::string host() const override { return transport.host; }
   void sumNodes(std::span<float *const> own, int64_t shards, int64_t count) override;
   void sumNodes(std::span<double *const> own, int64_t shards, int64_t count) override;
-  void beginSum(std::span<float *const> own, std::span<const ValueRange> ranges,
-                int64_t shards) override;
+  void beginSum(std::span<float *const> own, int64_t shards, int64_t count) override;
   void advanceSums() override;
   void finishSums() override;
   void broadcast(void *bytes, uint64_t size) override { transport.broadcast(bytes, size); }

@@ -50,16 +50,17 @@ template <typename T> void TreeSum<T>::allocate() {
 }
 
 template <typename T>
-void TreeSum<T>::addPart(const T *values, T share, ValueRange part, ThreadPool &pool) {
+void TreeSum<T>::addPart(const T *values, T share, ValueRange part, int64_t place,
+                         ThreadPool &pool) {
   for (const ShardOrder::Step &step : order.next()) {
-    const T *from = step.from ? sums[*step.from] : values;
-    addScaled(sums[step.into] + part.begin, from ? from + part.begin : nullptr,
-              step.from ? T(1) : share, step.isFirst, part.size(), pool);
+    const T *from = step.from ? sums[*step.from] + place : values ? values + part.begin : nullptr;
+    addScaled(sums[step.into] + place, from, step.from ? T(1) : share, step.isFirst, part.size(),
+              pool);
   }
 }
 
 template <typename T> void TreeSum<T>::add(const T *values, T share, ThreadPool &pool) {
-  addPart(values, share, {0, count}, pool);
+  addPart(values, share, {0, count}, 0, pool);
   endParts();
 }
 

@@ -27,8 +27,9 @@ public:
   /// The next shard's values, times `share`; null: zeros, of a shard without images. The bits do
   /// not depend on the threads of `pool`.
   void add(const T *values, T share, ThreadPool &pool);
-  /// As `add`, of values [begin, end) alone: the next shard stays the next one until `endParts`.
-  void addPart(const T *values, T share, ValueRange part, ThreadPool &pool);
+  /// As `add`, of `part` of the values alone, which lies at `place` of the sums: the next shard
+  /// stays the next one until `endParts`.
+  void addPart(const T *values, T share, ValueRange part, int64_t place, ThreadPool &pool);
   /// After all parts of a shard.
   void endParts() { order.end(); }
   /// Where the sums lie that this process makes of all its shards, one after the other.

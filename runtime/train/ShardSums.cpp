@@ -85,8 +85,7 @@ static int64_t gradientElements(const NetcModel &model) {
 ShardSums::ShardSums(Executor &executor, Communicator &communicator, int64_t shards)
     : executor(executor), communicator(communicator), run(runOf(communicator, shards)),
       statistics(statisticsOf(executor.info())), statisticElements(elementsOf(statistics)),
-      gradientSums(run, gradientElements(executor.model())), statisticSums(run, statisticElements),
-      figureSums(run, figureCount) {}
+      statisticSums(run, statisticElements), figureSums(run, figureCount) {}
 
 /// Sums of running statistics are left out: they are a thousandth of the gradients'.
 uint64_t ShardSums::bytes(const NetcModel &model, ShardRun run) {
@@ -128,7 +127,8 @@ void ShardSums::allocate() {
     communicator.advanceSums();
     return true;
   };
-  gradientSums.allocate();
+  gradientSums.emplace(run, places.back());
+  gradientSums->allocate();
   statisticSums.allocate();
   figureSums.allocate();
   before.resize(size_t(statisticElements));
@@ -175,6 +175,14 @@ void ShardSums::makePieces() {
     }
     end();
   }
+  int64_t place = 0, processes = communicator.size();
+  for (const SumPiece &piece : pieces) {
+    places.push_back(place);
+    for (const ValueRange &range : piece.ranges)
+      place += range.size();
+    place = places.back() + (place - places.back() + processes - 1) / processes * processes;
+  }
+  places.push_back(place);
 }
 
 void ShardSums::begin(int64_t images) {
@@ -193,7 +201,7 @@ void ShardSums::begin(int64_t images) {
   }
   if (deviceGradients)
     return;
-  gradientSums.begin();
+  gradientSums->begin();
   statisticSums.begin();
   copyStatistics(executor, statistics, before, /*toExecutor=*/false);
 }
@@ -202,13 +210,23 @@ float ShardSums::shareOf(int64_t images) const {
   return float(double(images) / double(batchImages));
 }
 
+void ShardSums::addPiece(size_t piece, const float *gradients, float share) {
+  int64_t place = places[piece];
+  for (const ValueRange &range : pieces[piece].ranges) {
+    gradientSums->addPart(gradients, share, range, place, executor.threads());
+    place += range.size();
+  }
+}
+
 /// The next piece of the last shard: added here, then over processes. `gradients` null: zeros.
 void ShardSums::beginPiece(const float *gradients, float share) {
-  const SumPiece &piece = pieces[begun++];
-  for (const ValueRange &range : piece.ranges)
-    gradientSums.addPart(gradients, share, range, executor.threads());
+  size_t piece = begun++;
+  addPiece(piece, gradients, share);
   Stopwatch stopwatch(seconds);
-  communicator.beginSum(gradientSums.ownSums(), piece.ranges, run.shards);
+  std::vector<float *> own;
+  for (float *sums : gradientSums->ownSums())
+    own.push_back(sums + places[piece]);
+  communicator.beginSum(own, run.shards, places[piece + 1] - places[piece]);
 }
 
 /// On a device that does not make the sums a step's launches are not interrupted.
@@ -245,10 +263,11 @@ void ShardSums::take(int64_t images, const StepFigures &of) {
   if (isLast) {
     while (begun < pieces.size())
       beginPiece(gradients, share);
-    gradientSums.endParts();
   } else {
-    gradientSums.add(gradients, share, pool);
+    for (size_t piece = 0; piece < pieces.size(); ++piece)
+      addPiece(piece, gradients, share);
   }
+  gradientSums->endParts();
   if (images == 0)
     return statisticSums.add(nullptr, 0, pool);
   copyStatistics(executor, statistics, after, /*toExecutor=*/false);
@@ -268,9 +287,14 @@ StepFigures ShardSums::finish() {
   }
   communicator.finishSums();
   float *gradients = executor.at<float>(NETC_SPACE_GRADIENTS);
-  for (const SumPiece &piece : pieces)
-    for (const ValueRange &range : piece.ranges)
-      std::copy_n(gradientSums.total() + range.begin, range.size(), gradients + range.begin);
+  const float *sum = gradientSums->total();
+  for (size_t piece = 0; piece < pieces.size(); ++piece) {
+    const float *next = sum + places[piece];
+    for (const ValueRange &range : pieces[piece].ranges) {
+      std::copy_n(next, range.size(), gradients + range.begin);
+      next += range.size();
+    }
+  }
   const float *sums = statisticSums.finish(communicator);
   std::transform(sums, sums + statisticElements, after.begin(),
                  [&](float sum) { return sum / filled; });

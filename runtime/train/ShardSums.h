@@ -7,6 +7,7 @@
 #include "runtime/exec/Executor.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -62,6 +63,7 @@ public:
 
 private:
   void makePieces();
+  void addPiece(size_t piece, const float *gradients, float share);
   void beginPiece(const float *gradients, float share);
   void allocateOnDevice();
   void takeOnDevice(int64_t images, bool isLast);
@@ -74,9 +76,13 @@ private:
   int64_t statisticElements = 0;
   int64_t batchImages = 0;
   std::vector<float> before, after; ///< the statistics when the batch began, and after a shard
-  TreeSum<float> gradientSums, statisticSums;
+  std::optional<TreeSum<float>> gradientSums; ///< from `allocate` on
+  TreeSum<float> statisticSums;
   TreeSum<double> figureSums;
   std::vector<SumPiece> pieces; ///< in an order that all processes have
+  /// Where each piece begins among gradientSums, which have one after the other, and where the last
+  /// ends. The processes divide a piece evenly.
+  std::vector<int64_t> places;
   /// In place of gradientSums and statisticSums, of a device that makes them; null: on others.
   std::unique_ptr<DeviceSums> deviceGradients, deviceStatistics;
   bool isTakenDuring = false; ///< the last shard's gradients, by its step
