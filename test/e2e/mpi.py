@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`--comm mpi`: the files of a run are the same bytes for 1, 2 and 4 processes; a rank that fails ends all; a run goes on with other processes."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ import numpy
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
 from compiled import MODELS, NETC, Compiled, Failed, call
+from executable import Executable
 from report import Report, Unsupported
 from runs import same_files
 from small_networks import full_recipe
@@ -81,8 +83,19 @@ def compiled(text_or_file, model=None, sets=()):
         raise
 
 
-def full(optimizer="sgd(lr=0.1, momentum=0.9)"):
+@functools.cache
+def compiled_full(optimizer):
     return compiled(full_recipe(optimizer, 8, 3))
+
+
+class Full(Executable):
+    """The model of `full_recipe`, compiled once, in a folder of its own."""
+
+    def __init__(self, optimizer="sgd(lr=0.1, momentum=0.9)"):
+        self.folder = tempfile.TemporaryDirectory(prefix="netc-mpi-")
+        path = pathlib.Path(self.folder.name)
+        super().__init__(path / "model", path)
+        os.link(compiled_full(optimizer).executable, self.executable)
 
 
 def launch(processes, words, **options):
@@ -133,7 +146,7 @@ def same_run(one, other):
 
 def same_bytes(optimizer):
     """Processes and threads change nothing, and MPI's presence neither."""
-    model = full(optimizer)
+    model = Full(optimizer)
     alone = train(model, "alone", 0, threads=2)
     claims = []
     for processes, threads in ((1, 1), (2, 1), (2, 2), (4, 1)):
@@ -141,16 +154,12 @@ def same_bytes(optimizer):
     return [*claims, *communication(alone.with_name("4x1"))]
 
 
-def other_optimizer(optimizer):
-    model = full(optimizer)
-    return same_run(train(model, "alone", 0), train(model, "four", 4))
-
-
-def of_the_zoo(file, name, sets, shards, processes, *options):
+def of_the_zoo(file, name, sets, shards, several):
     model = compiled(MODELS / file, name, sets)
     data = ["--data", "synthetic:40", "--val", "synthetic:10"]
-    words = ["--batch", 16, "--epochs", 1, "--shards", shards, *options]
-    return same_run(train(model, "alone", 0, *words, data=data), train(model, "several", processes, *words, data=data))
+    words = ["--batch", 16, "--epochs", 1, "--shards", shards]
+    alone = train(model, "alone", 0, *words, data=data)
+    return [claim for processes in several for claim in same_run(alone, train(model, f"of{processes}", processes, *words, data=data))]
 
 
 def small_alexnet():
@@ -173,8 +182,9 @@ def without_classes():
 
 
 def divided(optimizer):
-    """--shard-state changes memory alone, with a moving average and through resumption without it."""
-    model = full(optimizer)
+    """--shard-state changes memory alone, with a moving average and through resumption without it: four processes with a whole state, or a divided one, go on as two
+    with the other."""
+    model = Full(optimizer)
     words = ["--epochs", 6]
     alone = train(model, "alone", 0, *words)
     claims = same_run(alone, train(model, "four", 4, "--shard-state", *words))
@@ -238,7 +248,7 @@ def memory_of_state():
 
 def evaluation():
     """Rank 0 alone prints, and the same text."""
-    model = full()
+    model = Full()
     weights = train(model, "alone", 0, "--epochs", 1)
     words = [model.executable, "eval", "--data", "synthetic:101", "--weights", weights, "--batch", 8]
     claims = []
@@ -246,6 +256,70 @@ def evaluation():
         alone, four = run(0, *words, *options)[0], run(4, *words, *options)[0]
         claims.append((f"eval {' '.join(map(str, options))} differs with four processes", int(alone != four), 0.5))
     claims.append(("info by other ranks", int(run(2, model.executable, "info")[0] != run(0, model.executable, "info")[0]), 0.5))
+    return claims
+
+
+LABELS = """net 1
+
+model labels {
+  input image: [3, 8, 8]
+  return image | conv(8, k=3, pad=1) | relu | avgpool(global) | flatten | linear(4)
+}
+
+train labels {
+  loss       bce
+  optimizer  adam(lr=0.05)
+  shards     4
+  batch      12
+  epochs     2
+}
+"""
+MAPS = """net 1
+
+model maps {
+  input image: [3, 8, 8]
+  return image | conv(8, k=3, pad=1) | relu | scores: conv(3, k=1)
+}
+
+train maps {
+  loss       cross_entropy + 0.5 * dice
+  optimizer  adam(lr=0.05)
+  shards     4
+  batch      12
+  epochs     2
+}
+"""
+
+
+def labelled(folder, rng, count):
+    """Arrays whose targets are partly told by the image, so that no figure of a class is zero."""
+    image = rng.normal(size=(count, 3, 8, 8)).astype(numpy.float32)
+    means = numpy.concatenate([image.mean((2, 3)), image.mean((1, 2, 3))[:, None]], 1)
+    safetensors.save(folder, {"image": image, "targets": (means > 0).astype(numpy.float32)})
+
+
+def masked(folder, rng, count):
+    image = rng.normal(size=(count, 3, 8, 8)).astype(numpy.float32)
+    safetensors.save(folder, {"image": image, "labels": image.argmax(1).astype(numpy.int64)})
+
+
+def class_figures():
+    """Dice and IoU of each class of maps, average precision and F1 of each label, at validation and in eval: exact sums over all processes' images."""
+    claims = []
+    for text, write, figures in ((LABELS, labelled, ["average_precision", "f1"]), (MAPS, masked, ["iou", "dice"])):
+        model, rng = compiled(text), numpy.random.default_rng(2)
+        folder = pathlib.Path(model.folder.name)
+        write(folder / "train.safetensors", rng, 50)
+        write(folder / "val.safetensors", rng, 37)
+        data = ["--data", f"tensors:{folder / 'train.safetensors'}", "--val", f"tensors:{folder / 'val.safetensors'}"]
+        alone = train(model, "alone", 0, data=data)
+        last = records(alone)[-1]
+        claims += [(f"classes with a {name}, too few in {last}", 3 - sum(value > 0 for value in last.get(f"val_{name}", [])), 0.5) for name in figures]
+        words = [model.executable, "eval", *data[:2], "--weights", alone, "--batch", 4, "--json"]
+        said = run(0, *words)[0]
+        for processes in (2, 4):
+            claims += same_run(alone, train(model, f"of{processes}", processes, data=data))
+            claims.append((f"eval of {processes} differs", int(run(processes, *words)[0] != said), 0.5))
     return claims
 
 
@@ -324,12 +398,12 @@ def lines_of(folder):
 
 def killed():
     """kill -9 of a rank at drawn points: all end soon, and another number of processes goes on to the bytes of a whole run."""
-    model = full()
+    model = Full()
     words = ["--epochs", 9]
     whole = train(model, "whole", 0, *words)
     draw = random.Random(5)
     claims, slowest = [], 0
-    for point in range(4):
+    for point in range(3):
         out = pathlib.Path(model.folder.name) / f"killed{point}"
         first, then = draw.choice([(2, 4), (4, 2), (4, 1), (2, 8)])
         process = launch(first, [model.executable, "train", *DATA, "--out", out, "--threads", 1, *words])
@@ -349,11 +423,12 @@ def killed():
 
 def interrupted():
     """The launcher's Ctrl-C: one save, one message, and the run goes on."""
-    model = full()
-    words = ["--epochs", 100]  # mpirun passes Ctrl-C on after two seconds
-    whole = train(model, "whole", 0, *words)
+    model = Full()
     claims = []
-    for name, sent in (("interrupt", signal.SIGINT), ("user", signal.SIGUSR1)):
+    # mpirun passes Ctrl-C on after two seconds; SIGUSR1 at once.
+    for name, sent, epochs, then in (("interrupt", signal.SIGINT, 100, 0), ("user", signal.SIGUSR1, 15, 4)):
+        words = ["--epochs", epochs]
+        whole = train(model, "whole" + name, 0, *words)
         out = pathlib.Path(model.folder.name) / name
         process = launch(2, [model.executable, "train", *DATA, "--out", out, "--threads", 1, *words])
         wait_for(lambda out=out: lines_of(out) >= 2, "epoch")
@@ -361,7 +436,7 @@ def interrupted():
         code, _, err = finish(process)
         steps = re.findall(r"interrupted at step (\d+): saved in", err)
         claims += [("exit code 0", int(code == 0), 0.5), (f"{name}: messages of a save, off one: {err}", abs(len(steps) - 1), 0.5)]
-        claims += same_run(whole, train(model, name, 4, "--resume", *words))
+        claims += same_run(whole, train(model, name, then, "--resume", *words))
     return claims
 
 
@@ -374,7 +449,7 @@ def wrapper(folder, name, otherwise, usual='"$@"'):
 
 
 def refusals():
-    model = full()
+    model = Full()
     other = compiled(full_recipe("sgd(lr=0.1)", 8, 3).replace("dropout(0.5)", "dropout(0.4)"))
     folder = pathlib.Path(model.folder.name)
     plain = folder / "plain"
@@ -424,15 +499,12 @@ def missing():
 def main():
     report = Report("mpi")
     report.case("same_bytes", same_bytes, "sgd(lr=0.1, momentum=0.9)")
-    report.case("adamw", other_optimizer, "adamw(lr=0.01)")
-    report.case("lamb", other_optimizer, "lamb(lr=0.01)")
-    report.case("lars", other_optimizer, "lars(lr=1)")
-    report.case("resnet20", of_the_zoo, "resnet_cifar.net", "resnet20", [], 4, 4)
-    report.case("mobilenet_v2", of_the_zoo, "mobilenet_v2.net", "mobilenet_v2", ["image=[3,64,64]", "classes=10"], 8, 4)
+    report.case("resnet20", of_the_zoo, "resnet_cifar.net", "resnet20", [], 8, [4, 8])
+    report.case("mobilenet_v2", of_the_zoo, "mobilenet_v2.net", "mobilenet_v2", ["image=[3,64,64]", "classes=10"], 8, [4])
     report.case("alexnet", small_alexnet)
-    report.case("eight", of_the_zoo, "resnet_cifar.net", "resnet20", [], 8, 8)
     report.case("without_classes", without_classes)
     report.case("evaluation", evaluation)
+    report.case("class_figures", class_figures)
     for optimizer in ("sgd(lr=0.1, momentum=0.9)", "adamw(lr=0.01)", "lars(lr=1)", "lamb(lr=0.01)"):
         report.case("divided_" + optimizer.split("(")[0], divided, optimizer)
     report.case("memory_of_state", memory_of_state)

@@ -77,7 +77,7 @@ def need():
 
 def with_hosts(check):
     need()
-    model = mpi.full()
+    model = mpi.Full()
     hosts = Hosts(model.folder.name)
     try:
         return check(model, hosts)
