@@ -8,7 +8,7 @@
 
 namespace netc {
 
-/// A range of taps or windows, at run time.
+/// A range of taps or windows, at run time; taps are a step apart.
 struct Span {
   mlir::Value low, high;
 };
@@ -43,18 +43,37 @@ public:
       return {low, high};
     }
     Value start = k.add(k.mul(o, stride(axis)), -pad(axis));
+    if (int64_t step = tapStep(axis); step != 1) {
+      Value end = k.add(start, (kernel(axis) - 1) * step + 1);
+      count = k.ceilDiv(k.sub(k.min(end, k.c(in(axis) + op.getEndPads()[axis])), start), step);
+      Value skipped = k.ceilDiv(k.max(k.sub(k.c(0), start), k.c(0)), step); // in the padding
+      return {k.add(start, k.mul(skipped, step)), k.min(end, k.c(in(axis)))};
+    }
     // Padding counts, but not what a rounded-up window has beyond it.
     count = k.sub(k.min(k.add(start, kernel(axis)), k.c(in(axis) + op.getEndPads()[axis])), start);
     return {k.max(start, k.c(0)), k.min(k.add(start, kernel(axis)), k.c(in(axis)))};
   }
 
-  /// Windows that cover input position `i`.
+  /// Pixels from one tap to the next.
+  int64_t tapStep(int axis) const { return axis ? g.getDw() : g.getDh(); }
+
+  /// Whether a tap of window `o`, of those that cover it, lies on input position `i`; null: each.
+  Value hits(int axis, Value o, Value i) {
+    int64_t step = tapStep(axis);
+    if (step == 1)
+      return {};
+    Value place = k.sub(k.add(i, pad(axis)), k.mul(o, stride(axis)));
+    return k.less(k.rem(place, step), k.c(1));
+  }
+
+  /// Windows that cover input position `i`; with taps apart, see hits().
   Span covering(int axis, Value i) {
     if (adaptive())
       return {k.div(k.mul(i, out(axis)), in(axis)),
               k.ceilDiv(k.mul(k.add(i, 1), out(axis)), in(axis))};
     // o stride - pad <= i < o stride - pad + kernel
-    Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - kernel(axis) + 1), k.c(0)), stride(axis));
+    int64_t reach = (kernel(axis) - 1) * tapStep(axis);
+    Value low = k.ceilDiv(k.max(k.add(i, pad(axis) - reach), k.c(0)), stride(axis));
     Value high = k.add(k.div(k.add(i, pad(axis)), stride(axis)), 1);
     return {low, k.min(high, k.c(out(axis)))};
   }

@@ -21,7 +21,8 @@ static void expandMath(ModuleOp kernels) {
   for (auto function : kernels.getOps<func::FuncOp>())
     if (function
             .walk([](Operation *op) {
-              return isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::ExpM1Op>(op)
+              return isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::ExpM1Op,
+                         math::SinOp, math::CosOp, math::AtanOp>(op)
                          ? WalkResult::interrupt()
                          : WalkResult::advance();
             })

@@ -102,12 +102,14 @@ void PoolEmitter::emitForwardRows(bool isMax) {
       k.overChannels(channels, [&](Value channel, int64_t valid) {
         Values still = stillAt(image, channel, valid);
         Value start = isMax ? k.splat(-std::numeric_limits<double>::infinity()) : k.zeros();
-        Values best = k.reduce(rows.low, rows.high, 1, start, [&](Value h, ValueRange acc) {
-          return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-            Value x = loadInput(image, h, w, channel, valid, still);
-            return Values{isMax ? k.poolMax(inside[0], x) : k.fadd(inside[0], x)};
-          });
-        });
+        Values best =
+            k.reduce(rows.low, rows.high, window.tapStep(0), start, [&](Value h, ValueRange acc) {
+              return k.reduce(
+                  cols.low, cols.high, window.tapStep(1), acc, [&](Value w, ValueRange inside) {
+                    Value x = loadInput(image, h, w, channel, valid, still);
+                    return Values{isMax ? k.poolMax(inside[0], x) : k.fadd(inside[0], x)};
+                  });
+            });
         Value result = isMax ? best[0] : k.fmul(best[0], scale);
         k.storeVector(result, k.at(output, k.add(outAt(image, oh, ow), channel)), valid);
       });
@@ -129,16 +131,19 @@ void PoolEmitter::emitMaxGrad() {
     Value minus = k.splat(-std::numeric_limits<double>::infinity());
     // The first position, in case nothing is above minus infinity.
     Value first = indexOf(rows.low, cols.low);
-    Values best = k.reduce(rows.low, rows.high, 1, {minus, first}, [&](Value h, ValueRange acc) {
-      return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-        Value v = loadInput(image, h, w, channel, valid, still);
-        Value wins = greater(v, inside[0]);
-        return Values{k.select(wins, v, inside[0]), k.select(wins, indexOf(h, w), inside[1])};
-      });
-    });
+    Values best = k.reduce(
+        rows.low, rows.high, window.tapStep(0), {minus, first}, [&](Value h, ValueRange acc) {
+          return k.reduce(cols.low, cols.high, window.tapStep(1), acc,
+                          [&](Value w, ValueRange inside) {
+                            Value v = loadInput(image, h, w, channel, valid, still);
+                            Value wins = greater(v, inside[0]);
+                            return Values{k.select(wins, v, inside[0]),
+                                          k.select(wins, indexOf(h, w), inside[1])};
+                          });
+        });
     Value gradient = k.loadVector(k.at(dy, k.add(outAt(image, oh, ow), channel)), valid);
-    k.loop(rows.low, rows.high, 1, [&](Value h) {
-      k.loop(cols.low, cols.high, 1, [&](Value w) {
+    k.loop(rows.low, rows.high, window.tapStep(0), [&](Value h) {
+      k.loop(cols.low, cols.high, window.tapStep(1), [&](Value w) {
         TypedPointer at = k.at(dx, k.add(inAt(image, h, w), channel));
         Value mine =
             arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq, best[1], indexOf(h, w));
@@ -200,6 +205,8 @@ void PoolEmitter::emitAverageGrad() {
             Value scale = k.fdiv(k.number(1), toF32(k.mul(rowCount, columnCount)));
             Value gradient =
                 k.loadVector(k.at(launch.buffers[0], k.add(outAt(image, oh, ow), channel)), valid);
+            for (Value hit : {window.hits(0, oh, ih), window.hits(1, ow, iw)})
+              scale = hit ? k.select(hit, scale, k.number(0)) : scale;
             return Values{k.fadd(inside[0], k.fmul(gradient, k.splat(scale)))};
           });
         });

@@ -66,16 +66,19 @@ void PoolEmitter::emitForward(bool isMax) {
     Value rowCount, columnCount;
     Span rows = window.taps(0, oh, rowCount), cols = window.taps(1, ow, columnCount);
     Values start(width, k.number(isMax ? -std::numeric_limits<double>::infinity() : 0));
-    Values result = k.reduce(rows.low, rows.high, 1, start, [&](Value h, ValueRange acc) {
-      return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-        Values x = k.loadChunk(k.at(launch.buffers[0], inAt(image, h, w, channel)), width), next;
-        for (int64_t lane = 0; lane < width; ++lane) {
-          next.push_back(isMax ? poolMax(k.b, k.loc, inside[lane], x[lane])
-                               : k.fadd(inside[lane], x[lane]));
-        }
-        return next;
-      });
-    });
+    Values result =
+        k.reduce(rows.low, rows.high, window.tapStep(0), start, [&](Value h, ValueRange acc) {
+          return k.reduce(
+              cols.low, cols.high, window.tapStep(1), acc, [&](Value w, ValueRange inside) {
+                Values x = k.loadChunk(k.at(launch.buffers[0], inAt(image, h, w, channel)), width),
+                       next;
+                for (int64_t lane = 0; lane < width; ++lane) {
+                  next.push_back(isMax ? poolMax(k.b, k.loc, inside[lane], x[lane])
+                                       : k.fadd(inside[lane], x[lane]));
+                }
+                return next;
+              });
+        });
     if (!isMax) {
       Value scale = k.fdiv(k.number(1), k.toF32(k.mul(rowCount, columnCount)));
       for (Value &lane : result)
@@ -100,18 +103,21 @@ void PoolEmitter::emitMaxGrad() {
             // The first position, in case nothing is above minus infinity.
             Values init(width, k.number(-std::numeric_limits<double>::infinity()));
             init.append(width, k.add(k.mul(rows.low, g.getIw()), cols.low));
-            Values best = k.reduce(rows.low, rows.high, 1, init, [&](Value h, ValueRange acc) {
-              return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
-                Values v = k.loadChunk(k.at(x, inAt(image, h, w, channel)), width), next(2 * width);
-                Value here = k.add(k.mul(h, g.getIw()), w);
-                for (int64_t lane = 0; lane < width; ++lane) {
-                  Value wins = compare(arith::CmpFPredicate::OGT, v[lane], inside[lane]);
-                  next[lane] = k.select(wins, v[lane], inside[lane]);
-                  next[width + lane] = k.select(wins, here, inside[width + lane]);
-                }
-                return next;
-              });
-            });
+            Values best = k.reduce(
+                rows.low, rows.high, window.tapStep(0), init, [&](Value h, ValueRange acc) {
+                  return k.reduce(
+                      cols.low, cols.high, window.tapStep(1), acc, [&](Value w, ValueRange inside) {
+                        Values v = k.loadChunk(k.at(x, inAt(image, h, w, channel)), width),
+                               next(2 * width);
+                        Value here = k.add(k.mul(h, g.getIw()), w);
+                        for (int64_t lane = 0; lane < width; ++lane) {
+                          Value wins = compare(arith::CmpFPredicate::OGT, v[lane], inside[lane]);
+                          next[lane] = k.select(wins, v[lane], inside[lane]);
+                          next[width + lane] = k.select(wins, here, inside[width + lane]);
+                        }
+                        return next;
+                      });
+                });
             Values gradient = k.loadChunk(k.at(dy, outAt(image, oh, ow, channel)), width), next;
             for (int64_t lane = 0; lane < width; ++lane)
               next.push_back(k.fadd(sum[lane], k.select(k.equal(best[width + lane], own),
@@ -134,6 +140,8 @@ void PoolEmitter::emitAverageGrad() {
             Value columnCount;
             window.taps(1, ow, columnCount);
             Value scale = k.fdiv(k.number(1), k.toF32(k.mul(rowCount, columnCount)));
+            for (Value hit : {window.hits(0, oh, ih), window.hits(1, ow, iw)})
+              scale = hit ? k.select(hit, scale, k.number(0)) : scale;
             Values gradient =
                        k.loadChunk(k.at(launch.buffers[0], outAt(image, oh, ow, channel)), width),
                    next;

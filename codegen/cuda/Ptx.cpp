@@ -49,7 +49,8 @@ static void expandMath(ModuleOp kernels) {
   FrozenRewritePatternSet frozen(std::move(patterns));
   for (auto function : kernels.getOps<LLVM::LLVMFuncOp>()) {
     auto needs = [](Operation *op) {
-      return isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::ExpM1Op>(op)
+      return isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::ExpM1Op, math::SinOp,
+                 math::CosOp, math::AtanOp>(op)
                  ? WalkResult::interrupt()
                  : WalkResult::advance();
     };

@@ -1,6 +1,6 @@
 //===- Activation.cpp - unary nonlinearities as a table -------------------===//
 //
-// One row a nonlinearity: its formula, its derivative, what the derivative reads.
+// One row per nonlinearity: its formula, its derivative, what the derivative reads.
 //
 //===----------------------------------------------------------------------===//
 #include "dialect/net/NetDialect.h"
@@ -42,6 +42,9 @@ struct Formula {
   Value exp(Value x) const { return math::ExpOp::create(b, loc, x); }
   Value div(Value x, Value y) const { return arith::DivFOp::create(b, loc, x, y); }
   Value sqrt(Value x) const { return math::SqrtOp::create(b, loc, x); }
+  Value abs(Value x) const { return math::AbsFOp::create(b, loc, x); }
+  /// 1, 0 or -1; NaN stays NaN.
+  Value sign(Value x) const { return select(gt(x, c(0)), c(1), select(gt(c(0), x), c(-1), x)); }
   Value fma(Value x, Value y, Value z) const { return math::FmaOp::create(b, loc, x, y, z); }
   Value polynomial(Value x, std::initializer_list<double> fromHighest) const {
     Value sum;
@@ -66,6 +69,11 @@ struct Formula {
     Value cubic = mul(mul(mul(x, x), x), c(0.044715));
     return tanh(mul(c(M_2_SQRTPI * M_SQRT1_2), add(x, cubic)));
   }
+  /// log(1 + e^x).
+  Value softplus(Value x) const {
+    Value e = exp(mul(c(-1), abs(x)));
+    return add(max(x, c(0)), math::LogOp::create(b, loc, add(c(1), e)));
+  }
   /// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); 1 in single precision from 20 on.
   Value tanhSoftplus(Value x) const {
     Value e = exp(min(x, c(20)));
@@ -85,7 +93,8 @@ struct Row {
 /// Formulas: relu, relu6 (Howard et al. 2017), leaky relu (Maas et al. 2013), silu
 /// (Elfwing et al. 2018), hardswish and hardsigmoid (Howard et al. 2019), gelu (Hendrycks and
 /// Gimpel 2016), elu (Clevert et al. 2016), mish (Misra 2019). Negative part and rsqrt are parts of
-/// other layers.
+/// other layers. From abs on: functions of one number, as the math library has them; what
+/// rounds has the derivative 0.
 static const Row &rowOf(ActivationKind kind) {
   using F = const Formula &;
   static const Row rows[] = {
@@ -156,7 +165,34 @@ static const Row &rowOf(ActivationKind kind) {
       {[](F f, Value x) { return f.min(x, f.c(0)); },
        [](F f, Value x) { return f.select(f.gt(x, f.c(0)), f.c(0), f.c(1)); }, false, true},
       {[](F f, Value x) { return f.div(f.c(1), f.sqrt(f.add(x, f.c(f.slope)))); },
-       [](F f, Value y) { return f.mul(f.c(-0.5), f.mul(y, f.mul(y, y))); }, true, false}};
+       [](F f, Value y) { return f.mul(f.c(-0.5), f.mul(y, f.mul(y, y))); }, true, false},
+      {[](F f, Value x) { return f.abs(x); }, [](F f, Value x) { return f.sign(x); }, false, true},
+      {[](F f, Value x) { return f.exp(x); }, [](F, Value y) { return y; }, true, false},
+      {[](F f, Value x) -> Value { return math::LogOp::create(f.b, f.loc, x); },
+       [](F f, Value x) { return f.div(f.c(1), x); }, false, false},
+      {[](F f, Value x) { return f.sqrt(x); }, [](F f, Value y) { return f.div(f.c(0.5), y); },
+       true, false},
+      {[](F f, Value x) { return f.div(f.c(1), x); },
+       [](F f, Value y) { return f.mul(f.c(-1), f.mul(y, y)); }, true, false},
+      {[](F f, Value x) -> Value { return math::SinOp::create(f.b, f.loc, x); },
+       [](F f, Value x) -> Value { return math::CosOp::create(f.b, f.loc, x); }, false, false},
+      {[](F f, Value x) -> Value { return math::CosOp::create(f.b, f.loc, x); },
+       [](F f, Value x) { return f.mul(f.c(-1), math::SinOp::create(f.b, f.loc, x)); }, false,
+       false},
+      {[](F f, Value x) -> Value { return math::AtanOp::create(f.b, f.loc, x); },
+       [](F f, Value x) { return f.div(f.c(1), f.add(f.c(1), f.mul(x, x))); }, false, false},
+      {[](F f, Value x) -> Value { return math::ErfOp::create(f.b, f.loc, x); },
+       [](F f, Value x) { return f.mul(f.c(M_2_SQRTPI), f.exp(f.mul(f.c(-1), f.mul(x, x)))); },
+       false, false},
+      {[](F f, Value x) -> Value { return math::FloorOp::create(f.b, f.loc, x); },
+       [](F f, Value) { return f.c(0); }, false, true},
+      {[](F f, Value x) -> Value { return math::CeilOp::create(f.b, f.loc, x); },
+       [](F f, Value) { return f.c(0); }, false, true},
+      {[](F f, Value x) -> Value { return math::RoundEvenOp::create(f.b, f.loc, x); },
+       [](F f, Value) { return f.c(0); }, false, true},
+      {[](F f, Value x) { return f.sign(x); }, [](F f, Value) { return f.c(0); }, false, true},
+      {[](F f, Value x) { return f.softplus(x); }, [](F f, Value x) { return f.sigmoid(x); }, false,
+       false}};
   return rows[static_cast<unsigned>(kind)];
 }
 

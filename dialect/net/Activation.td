@@ -9,7 +9,13 @@ def Net_ActivationKind : I32EnumAttr<"ActivationKind", "which nonlinearity", [
     I32EnumAttrCase<"HardSwish", 6, "hardswish">, I32EnumAttrCase<"Gelu", 7, "gelu">,
     I32EnumAttrCase<"GeluTanh", 8, "gelu_tanh">, I32EnumAttrCase<"Elu", 9, "elu">,
     I32EnumAttrCase<"Mish", 10, "mish">, I32EnumAttrCase<"HardSigmoid", 11, "hardsigmoid">,
-    I32EnumAttrCase<"NegativePart", 12, "negative_part">, I32EnumAttrCase<"Rsqrt", 13, "rsqrt">]> {
+    I32EnumAttrCase<"NegativePart", 12, "negative_part">, I32EnumAttrCase<"Rsqrt", 13, "rsqrt">,
+    I32EnumAttrCase<"Abs", 14, "abs">, I32EnumAttrCase<"Exp", 15, "exp">, I32EnumAttrCase<"Log", 16, "log">,
+    I32EnumAttrCase<"Sqrt", 17, "sqrt">, I32EnumAttrCase<"Reciprocal", 18, "reciprocal">,
+    I32EnumAttrCase<"Sin", 19, "sin">, I32EnumAttrCase<"Cos", 20, "cos">, I32EnumAttrCase<"Atan", 21, "atan">,
+    I32EnumAttrCase<"Erf", 22, "erf">, I32EnumAttrCase<"Floor", 23, "floor">, I32EnumAttrCase<"Ceil", 24, "ceil">,
+    I32EnumAttrCase<"Round", 25, "round">, I32EnumAttrCase<"Sign", 26, "sign">,
+    I32EnumAttrCase<"Softplus", 27, "softplus">]> {
   let cppNamespace = "::netc::net";
   let genSpecializedAttr = 0;
 }

@@ -64,7 +64,7 @@ static Value reduceTo(OpBuilder &b, Location loc, RankedTensorType type, Value c
                                     FlattenOp::create(b, loc, cotangent));
   Type pooled = full.getRank() == 4 ? shaped({n, channels, 1, 1}) : shaped({n, 1, 1, channels});
   Value mean = AvgPoolOp::create(b, loc, pooled, cotangent, window, window,
-                                 ArrayRef<int64_t>{0, 0, 0, 0}, false);
+                                 ArrayRef<int64_t>{0, 0, 0, 0}, false, DenseI64ArrayAttr());
   Value sum = SpreadOp::create(b, loc, pooled, mean, b.getF64FloatAttr(static_cast<double>(count)));
   return type.getRank() == 2 ? FlattenOp::create(b, loc, sum) : sum;
 }

@@ -26,6 +26,28 @@ def Net_MulOp : Net_Op<"mul", [ModelOp, Pure, AllShapesAndLayoutsMatch<["lhs", "
   let hasVerifier = 1;
 }
 
+def Net_BinaryKind : I32EnumAttr<"BinaryKind", "which function of two numbers", [
+    I32EnumAttrCase<"Divide", 0, "divide">, I32EnumAttrCase<"Power", 1, "power">,
+    I32EnumAttrCase<"Maximum", 2, "maximum">, I32EnumAttrCase<"Minimum", 3, "minimum">,
+    I32EnumAttrCase<"Less", 4, "less">, I32EnumAttrCase<"Equal", 5, "equal">, I32EnumAttrCase<"Mask", 6, "mask">]> {
+  let cppNamespace = "::netc::net";
+  let genSpecializedAttr = 0;
+}
+def Net_BinaryKindAttr : EnumAttr<Net_Dialect, Net_BinaryKind, "binary_kind">;
+
+def Net_BinaryOp : Net_Op<"binary", [ModelOp, Pure, AllShapesAndLayoutsMatch<["lhs", "rhs", "result"]>,
+    DeclareOpInterfaceMethods<DifferentiableOpInterface>,
+    DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
+  let summary = "a function of two numbers at each element";
+  let description = [{
+    Comparisons give 1 or 0 and have no gradient. `mask` is lhs where rhs is not 0, else 0. Where both are equal, a
+    maximum or minimum passes its gradient to lhs.
+  }];
+  let arguments = (ins Net_BinaryKindAttr:$kind, Net_Tensor:$lhs, Net_Tensor:$rhs);
+  let results = (outs Net_Tensor:$result);
+  let assemblyFormat = "$kind operands attr-dict `:` functional-type(operands, results)";
+}
+
 def Net_AffineOp : Net_Op<"affine", [ModelOp, Pure, AllShapesAndLayoutsMatch<["input", "result"]>,
     DeclareOpInterfaceMethods<DifferentiableOpInterface>,
     DeclareOpInterfaceMethods<PointwiseOpInterface, ["isRecomputable"]>]> {

@@ -13,12 +13,17 @@ template <typename OpTy> static LogicalResult verifyWindow(OpTy op) {
   ArrayRef<int64_t> kernel = op.getKernel(), strides = op.getStrides(), pads = op.getPads();
   if (kernel.size() != 2 || strides.size() != 2 || pads.size() != 4)
     return op.emitOpError() << "expected 2 kernel sizes, 2 strides and 4 pads";
+  std::optional<ArrayRef<int64_t>> dilations = op.getDilations();
+  if (dilations &&
+      (dilations->size() != 2 || llvm::any_of(*dilations, [](int64_t d) { return d < 1; })))
+    return op.emitOpError() << "expected 2 dilations from 1 on";
   if (input.getDimSize(1) != result.getDimSize(1))
     return op.emitOpError() << "input has " << input.getDimSize(1) << " channels but result has "
                             << result.getDimSize(1);
   for (int axis = 0; axis < 2; ++axis) {
-    int64_t want = netc::windowOutputSize(input.getDimSize(2 + axis), kernel[axis], strides[axis],
-                                          pads[axis], pads[2 + axis], 1, op.getRoundUp());
+    int64_t want =
+        netc::windowOutputSize(input.getDimSize(2 + axis), kernel[axis], strides[axis], pads[axis],
+                               pads[2 + axis], dilations ? (*dilations)[axis] : 1, op.getRoundUp());
     if (result.getDimSize(2 + axis) != want)
       return op.emitOpError() << "result has " << result.getDimSize(2 + axis)
                               << (axis ? " columns" : " rows") << " but the window gives " << want;
@@ -31,9 +36,9 @@ LogicalResult AvgPoolOp::verify() { return verifyWindow(*this); }
 
 LogicalResult MaxPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                       llvm::function_ref<void(Value, Value)> accumulate) {
-  accumulate(getInput(),
-             MaxPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0], getInput(),
-                                   getKernelAttr(), getStridesAttr(), getPadsAttr()));
+  accumulate(getInput(), MaxPoolGradOp::create(b, getLoc(), getInput().getType(), cotangents[0],
+                                               getInput(), getKernelAttr(), getStridesAttr(),
+                                               getPadsAttr(), getDilationsAttr()));
   return success();
 }
 
@@ -49,7 +54,7 @@ LogicalResult AvgPoolOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
           ? Value(SpreadOp::create(b, getLoc(), input, cotangents[0],
                                    b.getF64FloatAttr(1.0 / static_cast<double>(pixelsOf(input)))))
           : Value(AvgPoolGradOp::create(b, getLoc(), input, cotangents[0], getKernelAttr(),
-                                        getStridesAttr(), getPadsAttr()));
+                                        getStridesAttr(), getPadsAttr(), getDilationsAttr()));
   accumulate(getInput(), grad);
   return success();
 }

@@ -33,6 +33,7 @@ private:
   Value emit(const Layer &layer, const GroupNormAttrs &attrs);
   Value emit(const Layer &layer, const BatchNormAttrs &attrs);
   Value emit(const Layer &layer, const ActivationAttrs &attrs);
+  Value emit(const Layer &layer, const BinaryAttrs &attrs);
   Value emit(const Layer &layer, const PoolAttrs &attrs);
   Value emit(const Layer &layer, const MeanAttrs &attrs);
   Value emit(const Layer &layer, const ReshapeAttrs &attrs);
@@ -241,22 +242,34 @@ Value Emitter::emit(const Layer &layer, const ActivationAttrs &attrs) {
   static_assert(static_cast<int>(ActivationKind::HardSigmoid) ==
                     static_cast<int>(net::ActivationKind::HardSigmoid),
                 "the front end lists nonlinearities in the dialect's order");
+  static_assert(static_cast<int>(ActivationKind::Softplus) ==
+                static_cast<int>(net::ActivationKind::Softplus));
   auto kind = static_cast<net::ActivationKind>(attrs.kind);
   return net::ActivationOp::create(b, location(layer), resultType(layer),
                                    net::ActivationKindAttr::get(b.getContext(), kind), input(layer),
                                    b.getF64FloatAttr(attrs.slope));
 }
 
+Value Emitter::emit(const Layer &layer, const BinaryAttrs &attrs) {
+  static_assert(static_cast<int>(BinaryKind::Mask) == static_cast<int>(net::BinaryKind::Mask));
+  auto kind = static_cast<net::BinaryKind>(attrs.kind);
+  return net::BinaryOp::create(b, location(layer), resultType(layer),
+                               net::BinaryKindAttr::get(b.getContext(), kind), input(layer, 0),
+                               input(layer, 1));
+}
+
 Value Emitter::emit(const Layer &layer, const PoolAttrs &attrs) {
   UnitAttr roundUp = attrs.roundUp ? b.getUnitAttr() : UnitAttr();
   auto array = [&](ArrayRef<int64_t> values) { return b.getDenseI64ArrayAttr(values); };
+  bool isDense = attrs.dilation == std::array<int64_t, 2>{1, 1};
+  DenseI64ArrayAttr dilations = isDense ? DenseI64ArrayAttr() : array(attrs.dilation);
   if (attrs.kind == PoolAttrs::Kind::Max)
     return net::MaxPoolOp::create(b, location(layer), resultType(layer), input(layer),
                                   array(attrs.kernel), array(attrs.stride), array(attrs.pad),
-                                  roundUp);
+                                  roundUp, dilations);
   return net::AvgPoolOp::create(b, location(layer), resultType(layer), input(layer),
-                                array(attrs.kernel), array(attrs.stride), array(attrs.pad),
-                                roundUp);
+                                array(attrs.kernel), array(attrs.stride), array(attrs.pad), roundUp,
+                                dilations);
 }
 
 Value Emitter::emitMove(const Layer &layer, ArrayRef<int64_t> strides, ArrayRef<int64_t> offsets) {
@@ -296,6 +309,8 @@ Value Emitter::emitLayer(const Layer &layer) {
       return parameter(layer, 0);
     else if constexpr (std::is_same_v<T, PreluAttrs>)
       return ops(layer).prelu(input(layer), parameter(layer, 0));
+    else if constexpr (std::is_same_v<T, ExpandAttrs>)
+      return ops(layer).expand(input(layer), layer.output);
     else if constexpr (std::is_same_v<T, PermuteAttrs>)
       return ops(layer).permute(input(layer), attrs.order);
     else if constexpr (std::is_same_v<T, SliceAttrs>)

@@ -51,6 +51,23 @@ Value LayerOps::reshape(Value x, Sizes shape) {
   return shape.size() == 1 ? flat : Value(net::UnflattenOp::create(b, loc, typeOf(shape), flat));
 }
 
+/// Each row of an image of one channel becomes as many as the axis shall have.
+Value LayerOps::expand(Value x, Sizes shape) {
+  SmallVector<int64_t> now(sizesOf(x));
+  for (size_t axis = 0; axis < now.size(); ++axis) {
+    if (now[axis] == shape[axis])
+      continue;
+    int64_t outer = product(Sizes(now).take_front(axis)),
+            inner = product(Sizes(now).drop_front(axis + 1));
+    Value rows = reshape(x, {1, outer, inner});
+    now[axis] = shape[axis];
+    x = reshape(
+        net::ResampleOp::create(b, loc, typeOf({1, outer * shape[axis], inner}), rows, UnitAttr()),
+        now);
+  }
+  return x;
+}
+
 Value LayerOps::permute(Value x, Sizes order) {
   SmallVector<int64_t> axes{0}, shape;
   for (int64_t axis : order) {
@@ -101,7 +118,7 @@ Value LayerOps::mean(Value x, int64_t axis) {
       last ? SmallVector<int64_t>{1, size} : SmallVector<int64_t>{size, 1};
   Value image = reshape(x, last ? Sizes{1, outer, size} : Sizes{1, outer * size, inner});
   image = net::AvgPoolOp::create(b, loc, typeOf({1, outer, inner}), image, window, window,
-                                 ArrayRef<int64_t>{0, 0, 0, 0}, false);
+                                 ArrayRef<int64_t>{0, 0, 0, 0}, false, DenseI64ArrayAttr());
   shape.erase(shape.begin() + axis);
   if (shape.empty())
     shape.push_back(1);
@@ -168,7 +185,7 @@ Value LayerOps::groupNorm(Value x, int64_t groups, double eps) {
   SmallVector<int64_t> shape(sizesOf(x)), window{shape[1], shape[2]};
   auto groupMean = [&](Value v) -> Value {
     Value mean = net::AvgPoolOp::create(b, loc, typeOf({shape[0], 1, 1}), v, window, window,
-                                        ArrayRef<int64_t>{0, 0, 0, 0}, false);
+                                        ArrayRef<int64_t>{0, 0, 0, 0}, false, DenseI64ArrayAttr());
     return net::GroupMeanOp::create(b, loc, mean.getType(), mean, b.getI64IntegerAttr(groups));
   };
   Value centered = add(x, negate(groupMean(x)));

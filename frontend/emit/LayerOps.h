@@ -20,6 +20,8 @@ public:
 
   /// The same values, in logical order, under another shape.
   Value reshape(Value x, Sizes shape);
+  /// Sizes of 1 repeated to those of `shape`.
+  Value expand(Value x, Sizes shape);
   Value permute(Value x, Sizes order);
   Value slice(Value x, int64_t axis, int64_t begin, int64_t size);
   Value concat(mlir::ValueRange xs, int64_t axis);

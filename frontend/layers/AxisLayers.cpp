@@ -80,6 +80,26 @@ std::optional<Draft> buildReshape(LayerCall &call) {
   return draft;
 }
 
+std::optional<Draft> buildExpand(LayerCall &call) {
+  auto shape = readShape(call, false);
+  if (!shape)
+    return std::nullopt;
+  const Shape &in = call.shape();
+  bool fits = shape->size() == in.size();
+  for (size_t axis = 0; fits && axis < in.size(); ++axis)
+    fits = in[axis] == 1 || in[axis] == (*shape)[axis];
+  if (!fits) {
+    call.error(call.rangeOf("shape"), fmt::format("expand of {} to {}", spell(in), spell(*shape)))
+        .suggest("as many sizes, and only those of 1 may grow; reshape inserts sizes of 1");
+    return std::nullopt;
+  }
+  if (!call.checkSize(*shape, "the output"))
+    return std::nullopt;
+  Draft draft = draftOf(ExpandAttrs{}, *shape);
+  draft.identity = *shape == in;
+  return draft;
+}
+
 std::optional<Draft> buildPermute(LayerCall &call) {
   const Shape &in = call.shape();
   std::string wanted =

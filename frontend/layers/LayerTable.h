@@ -139,6 +139,10 @@ std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind);
 template <ActivationKind Kind> std::optional<Draft> buildActivation(LayerCall &call) {
   return buildActivation(call, Kind);
 }
+std::optional<Draft> buildBinary(LayerCall &call, BinaryKind kind);
+template <BinaryKind Kind> std::optional<Draft> buildBinary(LayerCall &call) {
+  return buildBinary(call, Kind);
+}
 std::optional<Draft> buildGelu(LayerCall &call);
 std::optional<Draft> buildPrelu(LayerCall &call);
 std::optional<Draft> buildSoftmax(LayerCall &call);
@@ -148,6 +152,7 @@ std::optional<Draft> buildParameter(LayerCall &call);
 std::optional<Draft> buildMatmul(LayerCall &call);
 std::optional<Draft> buildUpsample(LayerCall &call);
 std::optional<Draft> buildReshape(LayerCall &call);
+std::optional<Draft> buildExpand(LayerCall &call);
 std::optional<Draft> buildPermute(LayerCall &call);
 std::optional<Draft> buildSlice(LayerCall &call);
 std::optional<Draft> buildSplit(LayerCall &call);

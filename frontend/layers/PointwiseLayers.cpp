@@ -21,6 +21,25 @@ std::optional<Draft> buildActivation(LayerCall &call, ActivationKind kind) {
   return draft;
 }
 
+std::optional<Draft> buildBinary(LayerCall &call, BinaryKind kind) {
+  if (call.inputs.size() != 2) {
+    call.error(call.range,
+               fmt::format("'{}' wants two tensors, have {}", call.kind.name, call.inputs.size()))
+        .suggest(fmt::format("write {}(a, b) or a | {}(b)", call.kind.name, call.kind.name));
+    return std::nullopt;
+  }
+  if (call.shape(0) != call.shape(1)) {
+    call.error(call.range, fmt::format("'{}' of unequal shapes: {} and {}", call.kind.name,
+                                       spell(call.shape(0)), spell(call.shape(1))))
+        .suggest("expand(shape) repeats sizes of 1");
+    return std::nullopt;
+  }
+  Draft draft;
+  draft.attrs = BinaryAttrs{kind};
+  draft.output = call.shape();
+  return draft;
+}
+
 std::optional<Draft> buildGelu(LayerCall &call) {
   auto approximate = call.flag("tanh", false);
   if (!approximate)

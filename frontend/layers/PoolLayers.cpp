@@ -9,7 +9,7 @@ namespace netc::frontend {
 static const char *const imageHelp = "pooling stands before flatten";
 
 static std::optional<Draft> buildGlobal(LayerCall &call, PoolAttrs attrs) {
-  for (const char *name : {"k", "stride", "pad", "round", "out"})
+  for (const char *name : {"k", "stride", "pad", "dilation", "round", "out"})
     if (call.given(name)) {
       call.error(call.rangeOf(name),
                  fmt::format("'{}' of '{}' has no meaning with 'global'", name, call.kind.name))
@@ -28,18 +28,19 @@ static std::optional<Draft> buildGlobal(LayerCall &call, PoolAttrs attrs) {
 /// Windows along axis `d` of the input; 0: not even one.
 static int64_t windowsAlong(LayerCall &call, const PoolAttrs &attrs, int d) {
   return windowOutputSize(call.shape()[1 + d], attrs.kernel[d], attrs.stride[d], attrs.pad[d],
-                          attrs.pad[2 + d], /*dilation=*/1, attrs.roundUp);
+                          attrs.pad[2 + d], attrs.dilation[d], attrs.roundUp);
 }
 
 static bool checkWindow(LayerCall &call, const PoolAttrs &attrs) {
   const Shape &in = call.shape();
   for (int d = 0; d < 2; ++d) {
     int64_t pad = std::max(attrs.pad[d], attrs.pad[2 + d]);
-    if (pad >= attrs.kernel[d]) {
+    int64_t reach = (attrs.kernel[d] - 1) * attrs.dilation[d] + 1;
+    if (pad >= reach) {
       call.error(call.rangeOf("pad"),
                  fmt::format("padding of {} with a window of {}: a window could see nothing "
                              "but padding",
-                             pad, attrs.kernel[d]))
+                             pad, reach))
           .suggest("pad must be smaller than k");
       return false;
     }
@@ -47,7 +48,9 @@ static bool checkWindow(LayerCall &call, const PoolAttrs &attrs) {
       call.error(call.rangeOf("k"),
                  fmt::format("the window covers {}x{}, more than its input of {}x{} with "
                              "padding",
-                             attrs.kernel[0], attrs.kernel[1], in[1] + attrs.pad[0] + attrs.pad[2],
+                             (attrs.kernel[0] - 1) * attrs.dilation[0] + 1,
+                             (attrs.kernel[1] - 1) * attrs.dilation[1] + 1,
+                             in[1] + attrs.pad[0] + attrs.pad[2],
                              in[2] + attrs.pad[1] + attrs.pad[3]))
           .suggest(fmt::format("use a smaller k, or {}(global)", call.kind.name));
       return false;
@@ -74,14 +77,19 @@ static std::optional<Draft> buildPool(LayerCall &call, PoolAttrs attrs) {
     return std::nullopt;
   auto stride = call.pair("stride", *kernel, 1);
   auto round = call.word("round", "down", {"up", "down"});
-  if (!stride || !round)
+  auto dilation = call.pair("dilation", {1, 1}, 1);
+  if (!stride || !round || !dilation)
     return std::nullopt;
-  auto pad = resolvePadding(call, *kernel, *stride);
+  std::array<int64_t, 2> window{};
+  for (size_t d = 0; d < 2; ++d)
+    window[d] = ((*kernel)[d] - 1) * (*dilation)[d] + 1;
+  auto pad = resolvePadding(call, window, *stride);
   if (!pad)
     return std::nullopt;
   attrs.kernel = *kernel;
   attrs.stride = *stride;
   attrs.pad = *pad;
+  attrs.dilation = *dilation;
   attrs.roundUp = *round == "up";
   if (!checkWindow(call, attrs))
     return std::nullopt;
@@ -102,7 +110,7 @@ std::optional<Draft> buildMaxPool(LayerCall &call) {
 }
 
 static std::optional<Draft> buildAdaptive(LayerCall &call) {
-  for (const char *name : {"k", "stride", "pad", "round"})
+  for (const char *name : {"k", "stride", "pad", "dilation", "round"})
     if (call.given(name)) {
       call.error(call.rangeOf(name),
                  fmt::format("'{}' of 'avgpool' has no meaning with 'out'", name))

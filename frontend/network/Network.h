@@ -86,7 +86,22 @@ enum class ActivationKind {
   GeluTanh,
   Elu,
   Mish,
-  HardSigmoid
+  HardSigmoid,
+  // The dialect has two more here, which are parts of layers.
+  Abs = 14,
+  Exp,
+  Log,
+  Sqrt,
+  Reciprocal,
+  Sin,
+  Cos,
+  Atan,
+  Erf,
+  Floor,
+  Ceil,
+  Round,
+  Sign,
+  Softplus
 };
 struct ActivationAttrs {
   ActivationKind kind = ActivationKind::Relu;
@@ -102,7 +117,7 @@ struct SoftmaxAttrs {
 struct PoolAttrs {
   enum class Kind { Max, Average };
   Kind kind = Kind::Max;
-  std::array<int64_t, 2> kernel{}, stride{};
+  std::array<int64_t, 2> kernel{}, stride{}, dilation{1, 1};
   std::array<int64_t, 4> pad{};
   bool roundUp = false;
   bool global = false; ///< as written
@@ -153,6 +168,13 @@ struct ChannelShuffleAttrs {
 /// [features] for a sequence) that holds for every pixel or token.
 struct AddAttrs {};
 struct MulAttrs {};
+/// A function of two tensors of equal shapes at each element, in the dialect's order.
+enum class BinaryKind { Divide, Power, Maximum, Minimum, Less, Equal, Mask };
+struct BinaryAttrs {
+  BinaryKind kind = BinaryKind::Divide;
+};
+/// Sizes of one are repeated to the output's.
+struct ExpandAttrs {};
 /// Of a tensor and a number: scale * x, or x + shift.
 struct AffineAttrs {
   double scale = 1, shift = 0;
@@ -174,7 +196,7 @@ using LayerAttrs =
                  MulAttrs, AffineAttrs, FlattenAttrs, PadAttrs, SubsampleAttrs, PadChannelsAttrs,
                  ConvTransposeAttrs, LayerNormAttrs, GroupNormAttrs, PreluAttrs, ParameterAttrs,
                  UpsampleAttrs, ReshapeAttrs, PermuteAttrs, SliceAttrs, RollAttrs, MeanAttrs,
-                 MatmulAttrs, ChannelShuffleAttrs>;
+                 MatmulAttrs, ChannelShuffleAttrs, BinaryAttrs, ExpandAttrs>;
 
 /// One layer; its value is used by later layers through its index. `identity`
 /// layers don't appear: they are their input.

@@ -41,7 +41,8 @@ static kern::PoolingAttr describe(kern::PoolOp op) {
   }
   if (op.getKind() != kern::PoolKind::Max && op.getKind() != kern::PoolKind::Average)
     return {};
-  bool sideBySide = g.getSh() == g.getKh() && g.getSw() == g.getKw();
+  bool sideBySide =
+      g.getSh() == g.getKh() && g.getSw() == g.getKw() && g.getDh() == 1 && g.getDw() == 1;
   // Neither padded nor rounded up.
   bool whole = g.getPt() == 0 && g.getPl() == 0 && g.getOh() == g.getIh() / g.getKh() &&
                g.getOw() == g.getIw() / g.getKw();

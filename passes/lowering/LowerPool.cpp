@@ -12,12 +12,12 @@ using namespace netc::lowering;
 template <typename OpTy>
 static void lowerWindows(KernBuilder &k, OpTy op, kern::PoolKind kind, ValueRange inputs, Type x,
                          Type y, ArrayRef<int64_t> window, ArrayRef<int64_t> strides,
-                         ArrayRef<int64_t> pads) {
+                         ArrayRef<int64_t> pads, ArrayRef<int64_t> dilations = {1, 1}) {
   auto xt = cast<RankedTensorType>(x), yt = cast<RankedTensorType>(y);
-  auto geometry =
-      kern::GeometryAttr::get(op.getContext(), xt.getDimSize(2), xt.getDimSize(3), xt.getDimSize(1),
-                              yt.getDimSize(2), yt.getDimSize(3), yt.getDimSize(1), window[0],
-                              window[1], strides[0], strides[1], pads[0], pads[1], 1, 1, 1);
+  auto geometry = kern::GeometryAttr::get(
+      op.getContext(), xt.getDimSize(2), xt.getDimSize(3), xt.getDimSize(1), yt.getDimSize(2),
+      yt.getDimSize(3), yt.getDimSize(1), window[0], window[1], strides[0], strides[1], pads[0],
+      pads[1], dilations[0], dilations[1], 1);
   Type type = k.physicalType(op.getType());
   auto pool = kern::PoolOp::create(k.b, op.getLoc(), TypeRange{type}, k.getAll(inputs),
                                    ValueRange{k.empty(type, op.getLoc())}, kind, geometry,
@@ -29,7 +29,10 @@ static void lowerWindows(KernBuilder &k, OpTy op, kern::PoolKind kind, ValueRang
 template <typename OpTy>
 static void lowerWindowed(KernBuilder &k, OpTy op, kern::PoolKind kind, ValueRange inputs, Type x,
                           Type y) {
-  lowerWindows(k, op, kind, inputs, x, y, op.getKernel(), op.getStrides(), op.getPads());
+  SmallVector<int64_t> dilations{1, 1};
+  if (op.getDilations())
+    dilations.assign(op.getDilations()->begin(), op.getDilations()->end());
+  lowerWindows(k, op, kind, inputs, x, y, op.getKernel(), op.getStrides(), op.getPads(), dilations);
 }
 
 /// A pool whose windows follow from both sizes.

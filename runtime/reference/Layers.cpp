@@ -86,6 +86,48 @@ static void normalize(const Node &node, const std::vector<Operand> &in, int64_t 
   }
 }
 
+/// Functions of the math library under their names.
+static double applyFunction(const std::string &kind, double x) {
+  if (kind == "sin")
+    return std::sin(x);
+  if (kind == "cos")
+    return std::cos(x);
+  if (kind == "atan")
+    return std::atan(x);
+  if (kind == "erf")
+    return std::erf(x);
+  if (kind == "floor")
+    return std::floor(x);
+  if (kind == "ceil")
+    return std::ceil(x);
+  if (kind == "round")
+    return std::nearbyint(x);
+  if (kind == "sign")
+    return double(x > 0) - double(x < 0);
+  if (kind == "softplus")
+    return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0);
+  fail("gradcheck: no reference for the activation {}", kind);
+}
+
+/// What net.binary computes.
+static double combineNumbers(const std::string &kind, double x, double y) {
+  if (kind == "divide")
+    return x / y;
+  if (kind == "power")
+    return std::pow(x, y);
+  if (kind == "maximum")
+    return std::max(x, y);
+  if (kind == "minimum")
+    return std::min(x, y);
+  if (kind == "less")
+    return double(x < y);
+  if (kind == "equal")
+    return double(x == y);
+  if (kind == "mask")
+    return y != 0 ? x : 0;
+  fail("gradcheck: no reference for the operation {}", kind);
+}
+
 static double activate(const Node &node, double x) {
   const std::string &kind = node.kind;
   if (kind == "relu")
@@ -116,22 +158,38 @@ static double activate(const Node &node, double x) {
     return std::min(x, 0.0);
   if (kind == "rsqrt")
     return 1 / std::sqrt(x + node.slope);
-  fail("gradcheck: no reference for the activation {}", kind);
+  if (kind == "abs")
+    return std::abs(x);
+  if (kind == "exp")
+    return std::exp(x);
+  if (kind == "log")
+    return std::log(x);
+  if (kind == "sqrt")
+    return std::sqrt(x);
+  if (kind == "reciprocal")
+    return 1 / x;
+  return applyFunction(kind, x);
 }
 
 /// Windows as PyTorch's: the mean counts the zeros of the padding that was written.
 static void pool(const Node &node, const Operand &in, int64_t n, double *out, bool mean) {
   Size x = sizeOf(*in.shape), y = sizeOf(node.shape);
   int64_t top = node.pads[0], left = node.pads[1], bottom = node.pads[2], right = node.pads[3];
+  int64_t dh = node.dilations.empty() ? 1 : node.dilations[0],
+          dw = node.dilations.empty() ? 1 : node.dilations[1];
   for (int64_t plane = 0; plane < n * x.c; ++plane)
     for (int64_t i = 0; i < y.h; ++i)
       for (int64_t j = 0; j < y.w; ++j) {
         int64_t h0 = i * node.strides[0] - top, w0 = j * node.strides[1] - left;
-        int64_t h1 = std::min(h0 + node.kernel[0], x.h + bottom);
-        int64_t w1 = std::min(w0 + node.kernel[1], x.w + right);
-        double count = double((h1 - h0) * (w1 - w0)), sum = 0, high = -INFINITY;
-        for (int64_t h = std::max<int64_t>(0, h0); h < std::min(h1, x.h); ++h)
-          for (int64_t w = std::max<int64_t>(0, w0); w < std::min(w1, x.w); ++w) {
+        double count = 0, sum = 0, high = -INFINITY;
+        for (int64_t u = 0; u < node.kernel[0]; ++u)
+          for (int64_t v = 0; v < node.kernel[1]; ++v) {
+            int64_t h = h0 + u * dh, w = w0 + v * dw;
+            if (h >= x.h + bottom || w >= x.w + right) // beyond the padding: round=up
+              continue;
+            ++count;
+            if (h < 0 || w < 0 || h >= x.h || w >= x.w)
+              continue;
             double value = in.data[plane * x.plane() + h * x.w + w];
             sum += value;
             high = std::max(high, value);
@@ -256,6 +314,11 @@ void computeNode(const Node &node, const std::vector<Operand> &in, int64_t n, do
     return softmaxChannels(node, in[0], n, out);
   if (op == "mul" || op == "add")
     return combine(node, in, n, out);
+  if (op == "binary") {
+    for (int64_t i = 0; i < count; ++i)
+      out[i] = combineNumbers(node.kind, in[0].data[i], in[1].data[i]);
+    return;
+  }
   if (op == "activation") {
     for (int64_t i = 0; i < count; ++i)
       out[i] = activate(node, in[0].data[i]);

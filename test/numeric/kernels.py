@@ -176,7 +176,8 @@ def pools():
     net = Net(3, 13, 10, seed=8)
     settings = [{"k": 2}, {"k": 3, "stride": 2}, {"k": 3, "stride": 2, "pad": 1}, {"k": 3, "stride": 2, "round": "up"},
                 {"k": 3, "stride": 1, "pad": 1}, {"k": [3, 2], "stride": [2, 3], "pad": [1, 0]}, {"k": 5, "stride": 3, "pad": 2},
-                {"k": 3, "stride": 2, "pad": 1, "round": "up"}, {"k": 2, "stride": 3}, {"k": 4, "stride": 3, "round": "up"}]
+                {"k": 3, "stride": 2, "pad": 1, "round": "up"}, {"k": 2, "stride": 3}, {"k": 4, "stride": 3, "round": "up"},
+                {"k": 3, "stride": 1, "pad": 2, "dilation": 2}, {"k": [3, 2], "stride": [2, 1], "pad": [2, 1], "dilation": [3, 4]}]
     for index, arguments in enumerate(settings):
         channels = [1, 5, 8, 17, 33][index % 5]
         net.branch([pre(channels), ("maxpool", arguments)])
@@ -412,6 +413,7 @@ def cases():
     yield "shapes", shapes()
     yield "operators", operator_nets.operators()
     yield "frozen", operator_nets.frozen()
+    yield "functions", operator_nets.functions()
     yield "sequences", axis_nets.sequences()
     yield "products", axis_nets.products()
     yield "narrow_products", axis_nets.products()

@@ -157,7 +157,9 @@ class Net:
             return x.amax((2, 3), keepdim=True)
         kernel, up = pair(a["k"]), a.get("round") == "up"
         stride, pad = pair(a.get("stride", kernel)), pair(a.get("pad", 0))
-        return functional.max_pool2d(x, kernel, stride, pad, ceil_mode=up)
+        if "dilation" in a:  # PyTorch allows less padding with a dilation
+            x, pad = pad_image(x, four(pad), -torch.inf), 0
+        return functional.max_pool2d(x, kernel, stride, pad, dilation=pair(a.get("dilation", 1)), ceil_mode=up)
 
     def layer_avgpool(self, name, a, x):
         if "global" in a:
@@ -166,6 +168,9 @@ class Net:
             return functional.adaptive_avg_pool2d(x, tuple(pair(a["out"])))
         kernel, up = pair(a["k"]), a.get("round") == "up"
         stride, pad = pair(a.get("stride", kernel)), pair(a.get("pad", 0))
+        if "dilation" in a:  # each channel with a kernel of equal weights
+            weight = torch.full((x.shape[1], 1, *kernel), 1 / (kernel[0] * kernel[1]), dtype=x.dtype)
+            return functional.conv2d(pad_image(x, four(pad)), weight, None, stride, 0, pair(a["dilation"]), x.shape[1])
         return functional.avg_pool2d(x, kernel, stride, pad, ceil_mode=up)
 
     def layer_lrn(self, name, a, x):

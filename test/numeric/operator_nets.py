@@ -72,3 +72,47 @@ def frozen():
     net.branch([("conv", {"c": 24, "k": 3, "pad": 1, "groups": 3}), ("bn", {"frozen": "true"}), ("conv", {"c": 24, "k": 3, "pad": 1, "groups": 24}),
                 ("bn", {"frozen": "true"}), ("tanh", {})])
     return net
+
+
+def functions():
+    """Functions of one and two numbers, and sizes of 1 that are repeated. Values that a comparison or a rounding could turn are none of random numbers."""
+    net = Net(3, 5, 4, seed=18)
+
+    def conv(b, part, c, x):
+        return net.layer_conv(f"{b}.{part}", {"c": c, "k": 1, "bias": "true"}, x)
+
+    def of_one(b, x):
+        p = conv(b, "p", 9, x)
+        q = torch.nn.functional.softplus(p) + 0.5
+        parts = [p.abs(), (p * 0.5).exp(), q.log(), q.sqrt(), q.reciprocal(), p.sin(), p.cos(), p.atan(), p.erf(),
+                 p.floor() + p.ceil() * 2 + p.round() * 3 + p.sign() * 4]
+        return conv(b, "r", 3, torch.cat(parts, 1))
+
+    def of_two(b, x):
+        p, q, r = (conv(b, name, 7, x) for name in "pqr")
+        s = q.exp()
+        parts = [p / s, s ** r, torch.maximum(p, q), torch.minimum(p, q), torch.where(r > 0, p, 0 * p), (p < q) * r, (p.sign() == q.sign()) * r]
+        return conv(b, "t", 3, torch.cat(parts, 1))
+
+    def repeated(b, x):
+        v = net.layer_linear(f"{b}.v", {"c": 12}, x.flatten(1))
+        whole = v.reshape(-1, 3, 1, 4).expand(-1, 3, 5, 4) + v.reshape(-1, 12)[:, :3].reshape(-1, 3, 1, 1).expand(-1, 3, 5, 4)
+        return (x * whole).tanh()
+
+    net.custom("""p = image | {b}.p: conv(9, k=1, bias=true)
+                  q = softplus(p) + 0.5
+                  whole = floor(p) + ceil(p) * 2 + round(p) * 3 + sign(p) * 4
+                  parts = concat(abs(p), exp(p * 0.5), log(q), sqrt(q), reciprocal(q), sin(p), cos(p), atan(p), erf(p), whole)
+                  value = parts | {b}.r: conv(3, k=1, bias=true)""", of_one)
+    net.custom("""p = image | {b}.p: conv(7, k=1, bias=true)
+                  q = image | {b}.q: conv(7, k=1, bias=true)
+                  r = image | {b}.r: conv(7, k=1, bias=true)
+                  s = exp(q)
+                  chosen = mask(p, less(r * 0.0, r))
+                  parts = concat(divide(p, s), power(s, r), maximum(p, q), minimum(p, q), chosen, less(p, q) * r, equal(sign(p), sign(q)) * r)
+                  value = parts | {b}.t: conv(3, k=1, bias=true)""", of_two)
+    net.custom("""v = image | flatten | {b}.v: linear(12)
+                  row = v | reshape([3, 1, 4]) | expand([3, 5, 4])
+                  one = v | slice(0, 0, 3) | reshape([3, 1, 1]) | expand([3, 5, 4])
+                  value = tanh(image * (row + one))""", repeated)
+    return net

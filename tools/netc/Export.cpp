@@ -26,6 +26,16 @@ static std::vector<float> valuesOf(const runtime::Safetensors &file,
   return values;
 }
 
+/// What calibrate found for a layer's values; nothing where the file has none.
+static std::optional<float> scaleOf(const runtime::Safetensors &file, const std::string &layer) {
+  const runtime::Tensor *tensor = file.find(layer + ".activation_scale");
+  if (!tensor || tensor->elements() != 1)
+    return std::nullopt;
+  float scale = 0;
+  runtime::convertToF32(*tensor, file.path(), &scale);
+  return scale > 0 ? std::optional(scale) : std::nullopt;
+}
+
 int netc::runExporter(const ExportOptions &options) {
   std::string diagnostics, problem;
   std::optional<frontend::Network> network =
@@ -38,7 +48,7 @@ int netc::runExporter(const ExportOptions &options) {
     std::optional<std::string> bytes = frontend::onnx::exportNetwork(
         *network,
         [&](const frontend::Parameter &parameter) { return valuesOf(weights, parameter); },
-        NETC_VERSION, problem);
+        [&](const std::string &layer) { return scaleOf(weights, layer); }, NETC_VERSION, problem);
     return bytes ? writeFile(options.output, *bytes) : fail(problem);
   } catch (const runtime::Error &error) {
     return fail(error.what());

@@ -5,6 +5,7 @@
 #include "frontend/import/caffe/Import.h"
 #include "frontend/import/darknet/Network.h"
 #include "frontend/import/onnx/Import.h"
+#include "frontend/layers/LayerTable.h"
 #include "tools/netc/Output.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -76,9 +77,15 @@ static Source readDarknet(const std::string &file, const std::string &given,
   return source;
 }
 
+/// Words of the language that are called: a variable or model of that name would hide them.
+static bool isWord(const std::string &name) {
+  return frontend::findLayerKind(name) || frontend::findFunction(name) ||
+         frontend::isChoiceWord(name);
+}
+
 /// Writes BASE.net and BASE.safetensors.
-static int importModel(const std::string &file, const std::string &weights,
-                       const std::string &base) {
+static int importModel(const std::string &file, const std::string &weights, const std::string &base,
+                       frontend::onnx::Batch batch = frontend::onnx::Batch::First) {
   llvm::StringRef name(file);
   if (!isImportable(name))
     return fail("cannot import " + file + ": expected an ONNX model (FILE.onnx), a network of " +
@@ -102,7 +109,7 @@ static int importModel(const std::string &file, const std::string &weights,
   if (source.graph)
     imported = frontend::onnx::importGraph(
         std::move(*source.graph), frontend::onnx::identifier(llvm::sys::path::filename(base).str()),
-        llvm::sys::path::filename(file).str(), errors);
+        llvm::sys::path::filename(file).str(), batch, isWord, errors);
   if (!imported) {
     for (const std::string &each : errors)
       fail(file + ": " + each);
@@ -133,7 +140,9 @@ int netc::runImporter(const ImportOptions &options) {
   std::string base = options.output.empty() ? stem(options.file) : options.output;
   if (llvm::StringRef(base).ends_with(".net"))
     base.resize(base.size() - 4);
-  return importModel(options.file, options.weights, base);
+  using frontend::onnx::Batch;
+  return importModel(options.file, options.weights, base,
+                     options.noBatch ? Batch::None : Batch::First);
 }
 
 int netc::importFirst(Options &options) {

@@ -165,6 +165,8 @@ int netc::parseImportOptions(int argc, char **argv, ImportOptions &options) {
       ->type_name("FILE");
   app.add_option("-o", options.output, "NAME, without an ending (default: the file's)")
       ->type_name("NAME");
+  app.add_flag("--no-batch", options.noBatch,
+               "the first size of the inputs is no batch: all sizes are those of one value");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

@@ -43,6 +43,7 @@ struct ImportOptions {
   std::string file;
   std::string weights; ///< empty: beside the file, if any
   std::string output;  ///< without an ending; empty: the file's own name
+  bool noBatch = false;
 };
 
 /// What `netc export …` was asked to do.

@@ -12,6 +12,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <set>
@@ -22,6 +23,7 @@ using namespace netc::frontend;
 #ifndef NETC_HAVE_ONNX
 
 std::optional<std::string> netc::frontend::onnx::exportNetwork(const Network &, const FindValues &,
+                                                               const FindScale &,
                                                                const std::string &,
                                                                std::string &error) {
   error = "this netc was built without ONNX; install libonnx-dev and libprotobuf-dev (Debian) and "
@@ -39,8 +41,9 @@ using Names = std::vector<std::string>;
 
 class Exporter {
 public:
-  Exporter(const Network &network, const netc::frontend::onnx::FindValues &values)
-      : network(network), values(values), graph(*model.mutable_graph()) {}
+  Exporter(const Network &network, const netc::frontend::onnx::FindValues &values,
+           const netc::frontend::onnx::FindScale &scales)
+      : network(network), values(values), scales(scales), graph(*model.mutable_graph()) {}
 
   std::optional<std::string> run(const std::string &version, std::string &error);
 
@@ -49,7 +52,12 @@ private:
   std::string constant(const std::string &name, const std::vector<int64_t> &dims,
                        const std::vector<float> &numbers);
   std::string constant(const std::string &name, const std::vector<int64_t> &numbers);
+  std::string constant(const std::string &name, const std::vector<int64_t> &dims,
+                       const std::vector<int8_t> &numbers, int32_t type);
   std::string parameter(const Layer &layer, size_t index);
+  std::string weights(const Layer &layer, const std::string &name, const Shape &shape,
+                      const std::vector<float> &numbers, size_t outputs);
+  void quantize(const Layer &layer, size_t index);
   bool convert(const Layer &layer, const std::string &out);
   bool emit(const Layer &layer, const ConvAttrs &attrs, const std::string &out);
   bool emit(const Layer &layer, const LinearAttrs &attrs, const std::string &out);
@@ -71,6 +79,8 @@ private:
 
   const Network &network;
   const netc::frontend::onnx::FindValues &values;
+  const netc::frontend::onnx::FindScale &scales;
+  std::vector<bool> isByte, isNonNegative; ///< by layer
   ::onnx::ModelProto model;
   ::onnx::GraphProto &graph;
   std::vector<std::string> tensors; ///< by layer
@@ -142,6 +152,92 @@ std::string Exporter::constant(const std::string &name, const std::vector<int64_
   return name;
 }
 
+std::string Exporter::constant(const std::string &name, const std::vector<int64_t> &dims,
+                               const std::vector<int8_t> &numbers, int32_t type) {
+  auto &tensor = *graph.add_initializer();
+  tensor.set_name(name);
+  tensor.set_data_type(type);
+  for (int64_t size : dims)
+    tensor.add_dims(size);
+  bytes += int64_t(numbers.size());
+  if (bytes < kMostBytes)
+    tensor.set_raw_data(numbers.data(), numbers.size());
+  return name;
+}
+
+/// The weights of a layer; in bytes with a scale for each index of the axis `outputs` where the
+/// layer reads bytes.
+std::string Exporter::weights(const Layer &layer, const std::string &name, const Shape &shape,
+                              const std::vector<float> &numbers, size_t outputs) {
+  if (!isByte[size_t(layer.inputs[0])])
+    return constant(name, shape, numbers);
+  size_t inner = 1, count = size_t(shape[outputs]);
+  for (size_t axis = outputs + 1; axis < shape.size(); ++axis)
+    inner *= size_t(shape[axis]);
+  std::vector<float> scale(count);
+  auto channelOf = [&](size_t i) { return i / inner % count; };
+  for (size_t i = 0; i < numbers.size(); ++i)
+    scale[channelOf(i)] = std::max(scale[channelOf(i)], std::fabs(numbers[i]) / 127);
+  std::vector<int8_t> integers(numbers.size());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    float by = scale[channelOf(i)];
+    integers[i] = int8_t(by > 0 ? std::nearbyint(std::clamp(numbers[i] / by, -127.0f, 127.0f)) : 0);
+  }
+  for (float &by : scale)
+    by = by > 0 ? by : 1;
+  std::string result = name + "/dequantized";
+  auto &node = *graph.add_node();
+  node.set_op_type("DequantizeLinear");
+  node.set_name(result);
+  node.add_input(constant(name, shape, integers, ::onnx::TensorProto::INT8));
+  node.add_input(constant(name + "_scale", {shape[outputs]}, scale));
+  node.add_output(result);
+  set(node, "axis", int64_t(outputs));
+  return result;
+}
+
+/// Values that calibrate found a scale for pass through bytes on their way to the layers behind.
+void Exporter::quantize(const Layer &layer, size_t index) {
+  auto all = [&](const std::vector<bool> &of) {
+    bool holds = !layer.inputs.empty();
+    for (int input : layer.inputs)
+      holds = holds && of[size_t(input)];
+    return holds;
+  };
+  const auto *activation = std::get_if<ActivationAttrs>(&layer.attrs);
+  const auto *pool = std::get_if<PoolAttrs>(&layer.attrs);
+  auto is = [&](auto... types) {
+    return (std::holds_alternative<decltype(types)>(layer.attrs) || ...);
+  };
+  bool moves = is(FlattenAttrs(), PadAttrs(), SubsampleAttrs(), PadChannelsAttrs(), SliceAttrs(),
+                  ChannelShuffleAttrs()) ||
+               (pool && pool->kind == PoolAttrs::Kind::Max);
+  bool isPositive = activation && (activation->kind == ActivationKind::Relu ||
+                                   activation->kind == ActivationKind::Relu6 ||
+                                   activation->kind == ActivationKind::Sigmoid ||
+                                   activation->kind == ActivationKind::HardSigmoid);
+  bool keepsSign = moves || pool || is(AdaptivePoolAttrs(), AddAttrs(), MulAttrs(), ConcatAttrs());
+  isNonNegative.push_back(isPositive || (keepsSign && all(isNonNegative)));
+  std::optional<float> scale = scales(layer.name);
+  isByte.push_back(scale || (moves && all(isByte)));
+  if (!scale)
+    return;
+  int32_t type = isNonNegative.back() ? ::onnx::TensorProto::UINT8 : ::onnx::TensorProto::INT8;
+  std::string by = constant(layer.name + "/activation_scale", {}, std::vector<float>{*scale}),
+              zero = constant(layer.name + "/zero_point", {}, std::vector<int8_t>{0}, type);
+  std::string integers = layer.name + "/quantized", result = layer.name + "/dequantized";
+  for (auto [op, from, to] : {std::tuple("QuantizeLinear", tensors[index], integers),
+                              std::tuple("DequantizeLinear", integers, result)}) {
+    auto &node = *graph.add_node();
+    node.set_op_type(op);
+    node.set_name(to);
+    for (const std::string &input : {from, by, zero})
+      node.add_input(input);
+    node.add_output(to);
+  }
+  tensors[index] = result;
+}
+
 std::string Exporter::parameter(const Layer &layer, size_t index) {
   const Parameter &p = layer.parameters[index];
   return constant(p.name, p.shape, values(p));
@@ -170,8 +266,9 @@ bool Exporter::fail(const Layer &layer, const std::string &why) {
 bool Exporter::emit(const Layer &layer, const ConvAttrs &attrs, const std::string &out) {
   if (attrs.standardized)
     return fail(layer, "ONNX has no standardized weights");
-  Names inputs{input(layer)};
-  for (size_t i = 0; i < layer.parameters.size(); ++i)
+  const Parameter &filter = layer.parameters[0];
+  Names inputs{input(layer), weights(layer, filter.name, filter.shape, values(filter), 0)};
+  for (size_t i = 1; i < layer.parameters.size(); ++i)
     inputs.push_back(parameter(layer, i));
   auto &conv = node("Conv", layer, inputs, out);
   set(conv, "kernel_shape", attrs.kernel);
@@ -186,7 +283,8 @@ bool Exporter::emit(const Layer &layer, const ConvAttrs &attrs, const std::strin
 bool Exporter::emit(const Layer &layer, const LinearAttrs &, const std::string &out) {
   bool hasBias = layer.parameters.size() > 1;
   if (layer.output.size() == 1) {
-    Names inputs{input(layer), parameter(layer, 0)};
+    const Parameter &matrix = layer.parameters[0];
+    Names inputs{input(layer), weights(layer, matrix.name, matrix.shape, values(matrix), 0)};
     if (hasBias)
       inputs.push_back(parameter(layer, 1));
     set(node("Gemm", layer, inputs, out), "transB", int64_t(1));
@@ -199,7 +297,7 @@ bool Exporter::emit(const Layer &layer, const LinearAttrs &, const std::string &
     for (size_t i = 0; i < depth; ++i)
       columns[i * outputs + o] = rows[o * depth + i];
   std::string matrix =
-      constant(weight.name + ".transposed", {weight.shape[1], weight.shape[0]}, columns);
+      weights(layer, weight.name + ".transposed", {weight.shape[1], weight.shape[0]}, columns, 1);
   std::string product = hasBias ? layer.name + "/product" : out;
   node("MatMul", layer, {input(layer), matrix}, product);
   if (hasBias)
@@ -259,7 +357,8 @@ bool Exporter::emit(const Layer &layer, const PoolAttrs &attrs, const std::strin
   }
   std::array<int64_t, 4> pads = attrs.pad;
   for (size_t d = 0; d < 2; ++d) {
-    int64_t reach = (layer.output[1 + d] - 1) * attrs.stride[d] + attrs.kernel[d];
+    int64_t reach =
+        (layer.output[1 + d] - 1) * attrs.stride[d] + (attrs.kernel[d] - 1) * attrs.dilation[d] + 1;
     int64_t beyond = reach - shapeOf(layer)[1 + d] - attrs.pad[d];
     if (beyond > pads[2 + d] && !isMax)
       return fail(layer, "an average over windows that reach beyond the input (round=up)");
@@ -271,6 +370,11 @@ bool Exporter::emit(const Layer &layer, const PoolAttrs &attrs, const std::strin
   set(pool, "pads", pads);
   if (!isMax)
     set(pool, "count_include_pad", int64_t(1));
+  if (attrs.dilation != std::array<int64_t, 2>{1, 1}) {
+    if (!isMax)
+      return fail(layer, "an average over windows with a dilation, which opset 18 does not have");
+    set(pool, "dilations", attrs.dilation);
+  }
   return true;
 }
 
@@ -394,12 +498,14 @@ std::optional<std::string> Exporter::run(const std::string &version, std::string
       describePort(*graph.add_input(), layer.name, layer.output);
     else if (!layer.auxiliary && !convert(layer, tensors[i]))
       break;
+    quantize(layer, i);
   }
   for (const Output &output : network.outputs) {
     if (!problem.empty())
       break;
     const Layer &layer = network.layers[size_t(output.layer)];
-    if (tensors[size_t(output.layer)] != output.name) // an input, or an output a second time
+    auto computed = outputOf.find(output.layer);
+    if (computed == outputOf.end() || computed->second != output.name) // an input, or a second name
       node("Identity", layer, {tensors[size_t(output.layer)]}, output.name);
     describePort(*graph.add_output(), output.name, layer.output);
   }
@@ -413,9 +519,10 @@ std::optional<std::string> Exporter::run(const std::string &version, std::string
 
 std::optional<std::string> netc::frontend::onnx::exportNetwork(const Network &network,
                                                                const FindValues &values,
+                                                               const FindScale &scales,
                                                                const std::string &version,
                                                                std::string &error) {
-  return Exporter(network, values).run(version, error);
+  return Exporter(network, values, scales).run(version, error);
 }
 
 #endif

@@ -14,10 +14,16 @@ namespace netc::frontend::onnx {
 /// The values of a parameter, row-major, as many as its shape says.
 using FindValues = std::function<std::vector<float>(const Parameter &)>;
 
+/// The scale of a layer's values in 8 bits, as calibrate found it; nothing: they stay f32.
+using FindScale = std::function<std::optional<float>(const std::string &layer)>;
+
 /// The bytes of an ONNX model of opset 18: inference, with the weights inside; the batch may be
 /// any. Nothing: `error` names the layer that ONNX has no operator for. `version`: of netc.
+/// Values with a scale pass QuantizeLinear and DequantizeLinear, and so do the weights of
+/// convolutions and linear layers that read them, with a scale for each output channel.
 std::optional<std::string> exportNetwork(const Network &network, const FindValues &values,
-                                         const std::string &version, std::string &error);
+                                         const FindScale &scales, const std::string &version,
+                                         std::string &error);
 
 } // namespace netc::frontend::onnx
 

@@ -130,6 +130,10 @@ static std::optional<int64_t> computeSize(const std::string &op, int64_t x, int6
   int64_t left = batchFactor(x), right = batchFactor(y), value = 0;
   if (op == "Equal")
     return x == y;
+  if (op == "And" || op == "Or")
+    return op == "And" ? (x && y) : (x || y);
+  if (!left && !right && (op == "Less" || op == "Greater"))
+    return op == "Less" ? x < y : x > y;
   if (left && right)
     return std::nullopt;
   constexpr int64_t most = int64_t(1) << 32; // of a batch's factor
@@ -403,6 +407,12 @@ std::optional<Tensor> netc::frontend::onnx::foldNode(const Node &node, const Fin
     return foldFill(node, *first);
   if (op == "Cast")
     return foldCast(node, *first);
+  if (op == "Not" && !first->isFloat) {
+    Tensor result = *first;
+    for (int64_t &value : result.ints)
+      value = !value;
+    return result;
+  }
   if (op == "Sqrt" || op == "Neg" || op == "Reciprocal" || op == "Floor" || op == "Ceil")
     return foldUnary(op, *first);
   if (!second)
@@ -415,8 +425,9 @@ std::optional<Tensor> netc::frontend::onnx::foldNode(const Node &node, const Fin
     return foldExpand(*first, *second);
   if (op == "Where" && node.inputs.size() == 3)
     return foldWhere(*first, *second, *find(node.inputs[2]));
-  static const std::set<std::string> arithmetic{"Add", "Sub", "Mul", "Div",  "Pow",
-                                                "Min", "Max", "Mod", "Equal"};
+  static const std::set<std::string> arithmetic{"And", "Or",  "Less", "Greater", "Add",
+                                                "Sub", "Mul", "Div",  "Pow",     "Min",
+                                                "Max", "Mod", "Equal"};
   if (arithmetic.count(op))
     return foldArithmetic(op, *first, *second);
   return std::nullopt;

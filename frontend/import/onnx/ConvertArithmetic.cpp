@@ -57,13 +57,131 @@ const std::map<std::string, Converter::Handler> &Converter::handlers() {
       {"Slice", &Converter::slice},
       {"Identity", &Converter::identity},
       {"Shape", &Converter::shapeOf},
+      {"Size", &Converter::shapeOf},
+      {"Abs", &Converter::unary},
+      {"Exp", &Converter::unary},
+      {"Log", &Converter::unary},
+      {"Sqrt", &Converter::unary},
+      {"Sin", &Converter::unary},
+      {"Cos", &Converter::unary},
+      {"Tan", &Converter::unary},
+      {"Asin", &Converter::unary},
+      {"Acos", &Converter::unary},
+      {"Atan", &Converter::unary},
+      {"Sinh", &Converter::unary},
+      {"Cosh", &Converter::unary},
+      {"Asinh", &Converter::unary},
+      {"Acosh", &Converter::unary},
+      {"Atanh", &Converter::unary},
+      {"Erf", &Converter::unary},
+      {"Floor", &Converter::unary},
+      {"Ceil", &Converter::unary},
+      {"Round", &Converter::unary},
+      {"Sign", &Converter::unary},
+      {"Softplus", &Converter::unary},
+      {"Softsign", &Converter::unary},
+      {"Reciprocal", &Converter::unary},
+      {"Not", &Converter::unary},
+      {"IsNaN", &Converter::unary},
+      {"IsInf", &Converter::unary},
+      {"Selu", &Converter::unary},
+      {"Celu", &Converter::unary},
+      {"ThresholdedRelu", &Converter::unary},
+      {"Shrink", &Converter::unary},
+      {"Max", &Converter::elementwise},
+      {"Min", &Converter::elementwise},
+      {"Mean", &Converter::elementwise},
+      {"Less", &Converter::elementwise},
+      {"Greater", &Converter::elementwise},
+      {"LessOrEqual", &Converter::elementwise},
+      {"GreaterOrEqual", &Converter::elementwise},
+      {"Equal", &Converter::elementwise},
+      {"And", &Converter::elementwise},
+      {"Or", &Converter::elementwise},
+      {"Xor", &Converter::elementwise},
+      {"Mod", &Converter::elementwise},
+      {"Where", &Converter::choose},
+      {"Cast", &Converter::cast},
+      {"CastLike", &Converter::cast},
+      {"ReduceMax", &Converter::reduction},
+      {"ReduceMin", &Converter::reduction},
+      {"ReduceProd", &Converter::reduction},
+      {"ReduceL1", &Converter::reduction},
+      {"ReduceL2", &Converter::reduction},
+      {"ReduceLogSum", &Converter::reduction},
+      {"ReduceLogSumExp", &Converter::reduction},
+      {"ReduceSumSquare", &Converter::reduction},
+      {"ArgMax", &Converter::argument},
+      {"ArgMin", &Converter::argument},
+      {"CumSum", &Converter::cumulative},
+      {"LogSoftmax", &Converter::generalSoftmax},
+      {"Hardmax", &Converter::generalSoftmax},
+      {"Trilu", &Converter::triangle},
+      {"MeanVarianceNormalization", &Converter::meanVariance},
+      {"Tile", &Converter::tile},
+      {"DepthToSpace", &Converter::depthToSpace},
+      {"SpaceToDepth", &Converter::depthToSpace},
+      {"GatherElements", &Converter::gatherElements},
+      {"GatherND", &Converter::gatherNd},
+      {"OneHot", &Converter::oneHot},
+      {"CenterCropPad", &Converter::centerCropPad},
+      {"SoftmaxCrossEntropyLoss", &Converter::crossEntropy},
+      {"NegativeLogLikelihoodLoss", &Converter::crossEntropy},
+      {"Attention", &Converter::attention},
+      {"RotaryEmbedding", &Converter::rotary},
+      {"RMSNormalization", &Converter::generalLayerNorm},
+      {"Einsum", &Converter::einsum},
+      {"LpPool", &Converter::generalPool},
+      {"GlobalLpPool", &Converter::generalPool},
+      {"QuantizeLinear", &Converter::quantize},
+      {"DequantizeLinear", &Converter::dequantize},
+      {"DynamicQuantizeLinear", &Converter::dynamicQuantize},
+  };
+  return table;
+}
+
+const std::map<std::string, Converter::Handler> &Converter::generalHandlers() {
+  static const std::map<std::string, Handler> table{
+      {"Add", &Converter::elementwise},
+      {"Sub", &Converter::elementwise},
+      {"Mul", &Converter::elementwise},
+      {"Div", &Converter::elementwise},
+      {"Sum", &Converter::elementwise},
+      {"Pow", &Converter::elementwise},
+      {"PRelu", &Converter::elementwise},
+      {"ReduceMean", &Converter::reduction},
+      {"ReduceSum", &Converter::reduction},
+      {"Softmax", &Converter::generalSoftmax},
+      {"Clip", &Converter::generalClip},
+      {"Slice", &Converter::generalSlice},
+      {"Gather", &Converter::generalGather},
+      {"Expand", &Converter::generalExpand},
+      {"Reshape", &Converter::generalReshape},
+      {"Flatten", &Converter::generalReshape},
+      {"Split", &Converter::generalSplit},
+      {"Pad", &Converter::generalPad},
+      {"Concat", &Converter::generalConcat},
+      {"Resize", &Converter::generalResize},
+      {"Upsample", &Converter::generalResize},
+      {"MatMul", &Converter::generalMatmul},
+      {"Gemm", &Converter::generalGemm},
+      {"LayerNormalization", &Converter::generalLayerNorm},
+      {"GroupNormalization", &Converter::generalNorm},
+      {"InstanceNormalization", &Converter::generalNorm},
+      {"BatchNormalization", &Converter::generalNorm},
+      {"MaxPool", &Converter::generalPool},
+      {"AveragePool", &Converter::generalPool},
+      {"GlobalMaxPool", &Converter::generalPool},
+      {"GlobalAveragePool", &Converter::generalPool},
+      {"Conv", &Converter::generalConvolution},
+      {"ConvTranspose", &Converter::generalTransposedConvolution},
   };
   return table;
 }
 
 /// Repeats numbers of `sizes` along sizes of 1 to fill `shape`, of the same rank.
-static std::vector<float> broadcast(const std::vector<float> &numbers, const Shape &sizes,
-                                    const Shape &shape) {
+static std::vector<float> repeatedTo(const std::vector<float> &numbers, const Shape &sizes,
+                                     const Shape &shape) {
   std::vector<float> result(size_t(elementsOf(shape)));
   for (size_t i = 0; i < result.size(); ++i) {
     size_t at = 0, stride = 1, rest = i;
@@ -83,6 +201,13 @@ static int numberSide(const Tensor *left, const Tensor *right) {
   if (left && left->elements() == 1)
     return 0;
   return right && right->elements() == 1 ? 1 : -1;
+}
+
+/// Whether the constant of one number leaves the sizes of the other side as they are.
+bool Converter::isScalarBeside(const Node &node, size_t side) {
+  auto found = values.find(node.inputs[1 - side]);
+  return found == values.end() || found->second.failed ||
+         constant(node, side)->dims.size() <= viewOf(found->second).dims.size();
 }
 
 /// Brings both operands, which are tensors, into one order. False: it was refused.
@@ -113,7 +238,7 @@ void Converter::withConstant(const Node &node, size_t side, bool isSum) {
     return;
   const Value input = values[name];
   const Tensor &given = *constant(node, side);
-  View view = input.view.value_or(plainView(input.shape));
+  View view = viewOf(input);
   Shape sizes = given.dims;
   bool fits = given.isFloat && sizes.size() <= view.dims.size();
   sizes.insert(sizes.begin(), fits ? view.dims.size() - sizes.size() : 0, 1);
@@ -135,7 +260,7 @@ void Converter::withConstant(const Node &node, size_t side, bool isSum) {
   if (perChannel && input.shape.size() != 3)
     shape = {sizes[channels]};
   if (!perChannel && sizes != input.shape) {
-    numbers = broadcast(given.floats, sizes, input.shape);
+    numbers = repeatedTo(given.floats, sizes, input.shape);
     shape = input.shape;
   }
   std::string constantText = parameter(node, side, shape, std::move(numbers));
@@ -150,6 +275,8 @@ void Converter::sum(const Node &node) {
   bool isDifference = node.op == "Sub";
   const Tensor *constants[] = {constant(node, 0), constant(node, 1)};
   int side = numberSide(constants[0], constants[1]);
+  if (side >= 0 && !isScalarBeside(node, size_t(side)))
+    return fail(node, "a constant of more sizes than the other side");
   if (side >= 0) {
     const std::string &name = node.inputs[side == 0 ? 1 : 0];
     if (!viewed(node, side == 0 ? 1 : 0))
@@ -178,7 +305,9 @@ void Converter::sum(const Node &node) {
 void Converter::product(const Node &node) {
   const Tensor *constants[] = {constant(node, 0), constant(node, 1)};
   int side = numberSide(constants[0], constants[1]);
-  if (node.op == "Div" && side != 1)
+  if (side >= 0 && !isScalarBeside(node, size_t(side)))
+    return fail(node, "a constant of more sizes than the other side");
+  if (node.op == "Div" && (side != 1 || isInteger(node.inputs[0])))
     return fail(node, "expected a tensor divided by one number");
   if (side >= 0) {
     if (!viewed(node, side == 0 ? 1 : 0))
@@ -249,8 +378,7 @@ void Converter::productOfTensors(const Node &node) {
   Value *right = left ? viewed(node, 1) : nullptr;
   if (!right)
     return;
-  View a = left->view.value_or(plainView(left->shape)),
-       b = right->view.value_or(plainView(right->shape));
+  View a = viewOf(*left), b = viewOf(*right);
   size_t rank = a.dims.size(), other = b.dims.size();
   bool fits = rank >= 2 && other >= 2 && leadingSizes(a) == leadingSizes(b);
   for (size_t i = 1; i <= 2 && fits; ++i)
@@ -277,7 +405,7 @@ void Converter::productOfTensors(const Node &node) {
       !arrange(node, node.inputs[1], transposes ? swapped : order,
                transposes ? shapeOf(columns, depth) : shapeOf(depth, columns)))
     return;
-  View view = values[node.inputs[0]].view.value_or(plainView(values[node.inputs[0]].shape));
+  View view = viewOf(values[node.inputs[0]]);
   view = withSize(view, rank - 1, columns);
   if (view.dims[rank - 1].empty()) { // a product over one number
     view.dims[rank - 1] = {int(view.axes.size())};

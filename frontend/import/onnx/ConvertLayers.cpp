@@ -141,7 +141,7 @@ void Converter::affine(const Node &node, const Value & /*input*/, const Tensor &
       value = float(beta * double(value));
     addTensor(name + ".bias", {out}, std::move(values));
   }
-  View view = input.view.value_or(plainView(input.shape));
+  View view = viewOf(input);
   view.axes[isChannels ? 0 : view.axes.size() - 1] = out;
   Shape shape = input.shape;
   shape[axis] = out;
@@ -151,6 +151,7 @@ void Converter::affine(const Node &node, const Value & /*input*/, const Tensor &
                               !bias        ? ", bias=false"
                               : isChannels ? ", bias=true"
                                            : ""));
+  body.shapesBefore[chain.back()] = input.shape;
   define(node, std::move(chain), std::move(shape), std::move(view));
 }
 
@@ -228,8 +229,6 @@ void Converter::pool(const Node &node, const char *layer) {
   auto pads = padding(node, input->shape, kernel, stride, dilation);
   if (!pads)
     return;
-  if (dilation != std::vector<int64_t>{1, 1})
-    return fail(node, "pools have no dilation here");
   if (node.outputs.size() > 1 && readers.count(node.outputs[1]))
     return fail(node, "the indices of the maxima are not available");
   bool isPadded = std::any_of(pads->begin(), pads->end(), [](int64_t pad) { return pad > 0; });
@@ -242,8 +241,9 @@ void Converter::pool(const Node &node, const char *layer) {
   bool rounds = false;
   for (size_t d = 0; d < 2; ++d) {
     int64_t size = input->shape[1 + d], low = (*pads)[d], high = (*pads)[2 + d];
-    out[1 + d] = windowOutputSize(size, kernel[d], stride[d], low, high, 1, up);
-    rounds |= up && out[1 + d] != windowOutputSize(size, kernel[d], stride[d], low, high);
+    out[1 + d] = windowOutputSize(size, kernel[d], stride[d], low, high, dilation[d], up);
+    rounds |=
+        up && out[1 + d] != windowOutputSize(size, kernel[d], stride[d], low, high, dilation[d]);
   }
   if (out[1] < 1 || out[2] < 1)
     return fail(node, "its window is larger than its input");
@@ -255,6 +255,8 @@ void Converter::pool(const Node &node, const char *layer) {
   if (stride != kernel)
     call += ", stride=" + pairText(stride);
   call += padText(*pads);
+  if (dilation != std::vector<int64_t>{1, 1})
+    call += ", dilation=" + pairText(dilation);
   append(node, *input, call + (rounds ? ", round=up)" : ")"), out);
 }
 
@@ -296,7 +298,7 @@ void Converter::reduceMean(const Node &node) {
     return fail(node, "expected some sizes, but not all, to be taken the mean of");
   std::sort(places.begin(), places.end());
   const Value from = values[node.inputs[0]];
-  View view = from.view.value_or(plainView(from.shape));
+  View view = viewOf(from);
   int64_t count = 1;
   for (size_t i = list.size(); i-- > 0;) {
     count *= sizeOf(view, size_t(list[i]));
@@ -443,7 +445,7 @@ void Converter::softmax(const Node &node) {
   Value *input = viewed(node);
   if (!input)
     return;
-  View view = input->view.value_or(plainView(input->shape));
+  View view = viewOf(*input);
   auto rank = int64_t(view.dims.size());
   int64_t axis = number(node, "axis", graph.opset < 13 ? 1 : -1);
   axis += axis < 0 ? rank : 0;
@@ -480,11 +482,18 @@ void Converter::dropout(const Node &node) {
   const Value *input = viewed(node);
   if (!input)
     return;
+  const Tensor *training = constant(node, 2);
+  bool isGiven = node.inputs.size() > 2 && !node.inputs[2].empty();
   double ratio = real(node, "ratio", 0.5);
   if (const Tensor *given = constant(node, 1); given && given->elements() == 1)
     ratio = given->at(0);
+  bool trains = isGiven && (!training || training->elements() != 1 || training->at(0) != 0);
+  if (trains && ratio != 0)
+    return fail(node, "in training mode, whose result is random; export the model in eval mode");
   if (node.outputs.size() > 1 && readers.count(node.outputs[1]))
     return fail(node, "its mask is not available");
+  if (!(ratio >= 0 && ratio < 1))
+    return define(node, input->chain, input->shape, input->view); // inference drops nothing
   append(node, *input, fmt::format("dropout({})", realText(ratio)), input->shape);
 }
 

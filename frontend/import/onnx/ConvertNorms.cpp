@@ -11,7 +11,7 @@ void Converter::layerNorm(const Node &node) {
   Value *input = viewed(node);
   if (!input)
     return;
-  View view = input->view.value_or(plainView(input->shape));
+  View view = viewOf(*input);
   auto rank = int64_t(view.dims.size());
   int64_t axis = number(node, "axis", -1);
   if (axis != -1 && axis != rank - 1)

@@ -9,8 +9,6 @@
 
 namespace netc::frontend::onnx {
 
-static View viewOf(const Value &value) { return value.view.value_or(plainView(value.shape)); }
-
 bool Converter::arrange(const Node &node, const std::string &name, const std::vector<int> &order,
                         const Shape &shape) {
   Value &value = values[name];
@@ -33,7 +31,7 @@ bool Converter::arrange(const Node &node, const std::string &name, const std::ve
   }
   value.shape = target;
   value.view = reordered(view, order);
-  if (*value.view == plainView(target))
+  if (*value.view == plain(target))
     value.view.reset();
   auto read = readers.find(name);
   if (value.chain.size() > 1 && read != readers.end() && read->second.size() > 1)
@@ -53,14 +51,14 @@ bool Converter::arrangeInOrder(const Node &node, const std::string &name) {
   if (!arrange(node, name, orderOf(view), *sizes))
     return false;
   // Each size is one axis now.
-  View plain = plainView(values[name].shape);
+  View inOrder = plainView(values[name].shape);
   std::vector<std::vector<int>> dims;
   int next = 0;
   for (size_t dim = 0; dim < view.dims.size(); ++dim)
     dims.push_back({hasBatch(view, dim) ? kBatchAxis : next++});
-  plain.dims = std::move(dims);
-  values[name].view = plain;
-  if (sizes->empty() || plain == plainView(values[name].shape))
+  inOrder.dims = std::move(dims);
+  values[name].view = inOrder;
+  if ((sizes->empty() && !whole) || inOrder == plain(values[name].shape))
     values[name].view.reset();
   return true;
 }
@@ -459,6 +457,12 @@ void Converter::shapeOf(const Node &node) {
   sizes.isFloat = false;
   for (size_t dim = 0; dim < view.dims.size(); ++dim)
     sizes.ints.push_back(hasBatch(view, dim) ? batchTimes(sizeOf(view, dim)) : sizeOf(view, dim));
+  if (node.op == "Size") {
+    int64_t count = elementsOf(view.axes);
+    sizes.ints = {whole ? count : batchTimes(count)};
+    folded[node.outputs.front()] = std::move(sizes);
+    return;
+  }
   int64_t rank = sizes.elements(), begin = number(node, "start", 0),
           end = number(node, "end", rank);
   begin = std::clamp<int64_t>(begin < 0 ? begin + rank : begin, 0, rank);

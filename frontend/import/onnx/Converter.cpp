@@ -8,9 +8,9 @@
 
 namespace netc::frontend::onnx {
 
-static constexpr size_t kWidth = 96;    // of a line of the model file
 static constexpr size_t kLongChain = 8; // calls; then the value gets a variable, and a comment
 static constexpr size_t kMostErrors = 20;
+static constexpr int64_t kMostSize = 65536; // of an input
 
 std::string pairText(const std::vector<int64_t> &values) {
   bool equal = std::all_of(values.begin(), values.end(),
@@ -123,6 +123,7 @@ void Converter::addTensor(const std::string &name, Shape shape, std::vector<floa
 //===----------------------------------------------------------------------===//
 
 void Converter::fail(const Node &node, const std::string &why) {
+  isRefused = true;
   if (errors.size() < kMostErrors)
     errors.push_back(node.where.empty() ? fmt::format("node '{}' ({}): {}", node.name, node.op, why)
                                         : node.where + ": " + why);
@@ -151,11 +152,30 @@ Value *Converter::viewed(const Node &node, size_t index) {
   return nullptr;
 }
 
+bool Converter::withoutFirst(const Node &node, const std::string &name) {
+  View view = viewOf(values[name]);
+  Shape sizes;
+  for (size_t dim = 1; dim < view.dims.size(); ++dim)
+    sizes.push_back(sizeOf(view, dim));
+  if (view.dims.size() < 2 || sizeOf(view, 0) != 1) {
+    fail(node, "the first size of its input is not 1; where it is the batch, import without "
+               "--no-batch");
+    return false;
+  }
+  if (!arrange(node, name, orderOf(view), sizes))
+    return false;
+  values[name].view.reset();
+  return true;
+}
+
 const Value *Converter::tensor(const Node &node, size_t index) {
   Value *value = viewed(node, index);
   if (!value || !value->view)
     return value;
-  if (value->view->dims.empty() || value->view->dims.front() != std::vector<int>{kBatchAxis}) {
+  const std::vector<std::vector<int>> &dims = value->view->dims;
+  if (whole)
+    return withoutFirst(node, node.inputs[index]) ? &values[node.inputs[index]] : nullptr;
+  if (dims.empty() || dims.front() != std::vector<int>{kBatchAxis}) {
     fail(node, "the batch is not the first size of its input, expected [batch, ...]");
     return nullptr;
   }
@@ -211,28 +231,12 @@ const Node *Converter::onlyReader(const std::string &name) const {
 // Text
 //===----------------------------------------------------------------------===//
 
-/// The statement of a chain, over as many lines as it needs.
-static std::string statement(const std::string &name, const std::vector<std::string> &chain,
-                             const Shape &shape) {
-  std::string text = "  " + name + (name == "return" ? " " : " = ") + chain.front();
-  size_t line = text.size();
-  for (size_t i = 1; i < chain.size(); ++i) {
-    if (line + 3 + chain[i].size() > kWidth) {
-      text += "\n     ";
-      line = 5;
-    }
-    text += " | " + chain[i];
-    line += 3 + chain[i].size();
-  }
-  return text + fmt::format("  # [{}]\n", fmt::join(shape, ", "));
-}
-
 std::string Converter::bind(const std::vector<std::string> &chain, const Shape &shape) {
   std::string name;
   do
     name = fmt::format("x{}", ++counter);
-  while (!variables.insert(name).second);
-  body += statement(name, chain, shape);
+  while (!body.variables.insert(name).second);
+  body.statements.push_back({name, chain, shape});
   return name;
 }
 
@@ -244,14 +248,14 @@ void Converter::define(const Node &node, std::vector<std::string> chain, Shape s
 void Converter::defineResult(const Node & /*node*/, const std::string &name,
                              std::vector<std::string> chain, Shape shape,
                              std::optional<View> view) {
-  if (view && *view == plainView(shape))
+  if (view && *view == plain(shape))
     view.reset();
   auto read = readers.find(name);
   size_t reads = (read == readers.end() ? 0 : read->second.size()) + outputNames.count(name);
   bool isShared = reads > 1;
   if (chain.size() > 1 && (isShared || chain.size() > kLongChain))
     chain = {bind(chain, shape)};
-  else if (isShared && !variables.count(chain.front()))
+  else if (isShared && !body.variables.count(chain.front()))
     chain = {bind(chain, shape)};
   values[name] = {std::move(chain), std::move(shape), std::move(view), false};
 }
@@ -259,6 +263,7 @@ void Converter::defineResult(const Node & /*node*/, const std::string &name,
 void Converter::append(const Node &node, const Value &input, const std::string &call, Shape shape) {
   std::vector<std::string> chain = input.chain;
   chain.push_back(call);
+  body.shapesBefore[call] = input.shape;
   // What keeps the shape of its value keeps its view.
   std::optional<View> view = shape == input.shape ? input.view : std::nullopt;
   define(node, std::move(chain), std::move(shape), std::move(view));
@@ -266,7 +271,7 @@ void Converter::append(const Node &node, const Value &input, const std::string &
 
 std::string Converter::variable(const std::string &name) {
   Value &value = values[name];
-  if (value.chain.size() > 1 || !variables.count(value.chain.front()))
+  if (value.chain.size() > 1 || !body.variables.count(value.chain.front()))
     value.chain = {bind(value.chain, value.shape)};
   return value.chain.front();
 }
@@ -296,11 +301,44 @@ void Converter::countReaders() {
   }
 }
 
+/// An input of fixed sizes, none of which is the batch; whole numbers are floating-point numbers.
+bool Converter::readWhole(const Port &port) {
+  Shape sizes;
+  for (const Dim &dim : port.dims)
+    sizes.push_back(dim.size.value_or(0));
+  bool isFixed = std::all_of(sizes.begin(), sizes.end(),
+                             [](int64_t size) { return size >= 1 && size <= kMostSize; });
+  if (!isFixed || sizes.size() > 4 || port.type == kString) {
+    errors.push_back(fmt::format("input '{}' has {} sizes, not all of them fixed, or holds text; "
+                                 "expected numbers and up to four fixed sizes up to {}",
+                                 port.name, port.dims.size(), kMostSize));
+    return false;
+  }
+  std::string name = port.name == "input" ? "image" : identifier(port.name);
+  while (isWord(name) || !body.variables.insert(name).second)
+    name += "_";
+  View view = wholeView(sizes);
+  inputLines += fmt::format("  input {}: [{}]\n", name, fmt::join(view.axes, ", "));
+  inputVariables[port.name] = name;
+  values[port.name] = {{name}, view.axes, view};
+  return true;
+}
+
 bool Converter::readInputs() {
   for (const Port &port : graph.inputs) {
+    if (whole) {
+      if (!readWhole(port))
+        return false;
+      continue;
+    }
     Shape shape;
     for (size_t i = 1; i < port.dims.size(); ++i) {
       const Dim &dim = port.dims[i];
+      if (dim.size && *dim.size > kMostSize) {
+        errors.push_back(fmt::format("input '{}' has the size {}, expected up to {}", port.name,
+                                     *dim.size, kMostSize));
+        return false;
+      }
       if (!dim.size || *dim.size < 1) {
         errors.push_back(fmt::format("input '{}' has no fixed size {} ('{}'): only the batch may "
                                      "vary; export it with fixed sizes",
@@ -320,9 +358,9 @@ bool Converter::readInputs() {
     std::string name = port.name != "input" ? identifier(port.name)
                        : shape.size() == 3  ? "image"
                                             : "features";
-    while (!variables.insert(name).second)
+    while (isWord(name) || !body.variables.insert(name).second)
       name += "_";
-    body += fmt::format("  input {}: [{}]\n", name, fmt::join(shape, ", "));
+    inputLines += fmt::format("  input {}: [{}]\n", name, fmt::join(shape, ", "));
     int64_t fixed = std::max<int64_t>(0, port.dims.front().size.value_or(0));
     if (batch && fixed && batch != fixed) {
       errors.push_back(
@@ -332,6 +370,7 @@ bool Converter::readInputs() {
       return false;
     }
     batch = std::max(batch, fixed);
+    inputVariables[port.name] = name;
     values[port.name] = {{name}, shape};
   }
   if (graph.inputs.empty())
@@ -345,6 +384,14 @@ void Converter::convert(const Node &node) {
   if (!node.domain.empty() && node.domain != "ai.onnx")
     return fail(node, fmt::format("operators of the domain '{}' are not known", node.domain));
   FindConstant find = [&](const std::string &name) { return constant(name); };
+  if (node.op == "CastLike" && constant(node, 0) && node.inputs.size() > 1) {
+    Node cast{"Cast", "", node.name, {node.inputs[0]}, node.outputs, {}};
+    cast.attributes["to"].i = types[node.inputs[1]];
+    if (std::optional<Tensor> value = foldNode(cast, find)) {
+      folded[node.outputs.front()] = std::move(*value);
+      return;
+    }
+  }
   if (std::optional<Tensor> value = foldNode(node, find)) {
     folded[node.outputs.front()] = std::move(*value);
     return;
@@ -353,32 +400,41 @@ void Converter::convert(const Node &node) {
   if (found == handlers().end())
     return fail(node, "there is no layer for this operator; replace it in the model before "
                       "exporting, or write the model as a .net file and convert the weights");
+  auto general = generalHandlers().find(node.op);
+  size_t before = errors.size();
+  isRefused = false;
   (this->*found->second)(node);
+  if (!isRefused || general == generalHandlers().end())
+    return;
+  errors.resize(before);
+  for (const std::string &output : node.outputs)
+    values.erase(output);
+  (this->*general->second)(node);
 }
 
 /// The last statement. Outputs have names if there are several.
-std::string Converter::outputs() {
+std::optional<Statement> Converter::outputs() {
   std::string list;
   std::set<std::string> names;
   for (const Port &port : graph.outputs) {
     auto found = values.find(port.name);
     if (found == values.end()) {
       errors.push_back(fmt::format("output '{}' is a constant", port.name));
-      return {};
+      return std::nullopt;
     }
     if (found->second.failed)
-      return {};
+      return std::nullopt;
     Node result{"output", "", port.name, {port.name}, {}, {}};
-    if (found->second.view && !tensor(result))
-      return {};
+    if (whole ? !term(result) : found->second.view && !tensor(result))
+      return std::nullopt;
     if (graph.outputs.size() == 1)
-      return statement("return", found->second.chain, found->second.shape);
+      return Statement{"return", found->second.chain, found->second.shape};
     std::string name = identifier(port.name);
     while (!names.insert(name).second)
       name += "_";
     list += fmt::format("{}{}: {}", list.empty() ? "" : ", ", name, variable(port.name));
   }
-  return fmt::format("  return {{{}}}\n", list);
+  return Statement{"return", {"{" + list + "}"}, {}};
 }
 
 /// Class scores are vectors, sequences or maps; elsewhere the usual loss means nothing.
@@ -388,6 +444,8 @@ std::string Converter::recipe(const std::string &name) {
     if (identifier(port.name) == "output")
       main = &port;
   const Shape &shape = values[main->name].shape;
+  if (whole)
+    return fmt::format("\ntrain {} {{\n  loss mse\n}}\n", name);
   bool isPixel = shape.size() == 3 && shape[1] == 1 && shape[2] == 1;
   std::string clauses = graph.clauses;
   if (shape.size() == 4 || isPixel)
@@ -395,27 +453,53 @@ std::string Converter::recipe(const std::string &name) {
   return clauses.empty() ? std::string() : fmt::format("\ntrain {} {{\n{}}}\n", name, clauses);
 }
 
+/// An input that no output depends on would be an error of the model file.
+void Converter::checkInputs() {
+  std::string text;
+  for (const Statement &statement : body.statements)
+    text += textOf(statement);
+  auto isWord = [](char c) { return isLetter(c) || isDigit(c) || c == '.'; };
+  for (const Port &port : graph.inputs) {
+    const std::string &name = inputVariables[port.name];
+    bool isRead = false;
+    for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1))
+      isRead |= !isWord(text[at - 1]) && !isWord(text[at + name.size()]);
+    if (!isRead)
+      errors.push_back(fmt::format("no output depends on the input '{}'; expected a model that "
+                                   "reads all its inputs",
+                                   port.name));
+  }
+}
+
 std::optional<Imported> Converter::run(const std::string &name, const std::string &source) {
   countReaders();
+  inferTypes();
   if (!readInputs())
     return std::nullopt;
   for (const Node &node : graph.nodes)
     if (live.count(&node))
       convert(node);
-  std::string last = errors.empty() ? outputs() : std::string();
-  if (!errors.empty())
+  if (std::optional<Statement> last = errors.empty() ? outputs() : std::nullopt)
+    body.statements.push_back(std::move(*last));
+  if (errors.empty())
+    checkInputs();
+  if (!errors.empty() || body.statements.empty() || body.statements.back().name != "return")
     return std::nullopt;
   std::string origin = graph.producer.empty() ? "" : " (" + graph.producer + ")";
   origin += graph.format.empty() ? fmt::format(", opset {}", graph.opset) : ", " + graph.format;
-  result.text = fmt::format("net 1\n\n# Imported from {}{}.\nmodel {} {{\n{}{}}}\n{}", source,
-                            origin, name, body, last, recipe(name));
+  origin += whole ? ", without a batch" : "";
+  std::string blocks, text = writeBody(body, blocks);
+  result.text =
+      fmt::format("net 1\n\n# Imported from {}{}.\n{}model {} {{\n{}{}}}\n{}", source, origin,
+                  blocks.empty() ? "" : "\n" + blocks, name, inputLines, text, recipe(name));
   return std::move(result);
 }
 
 std::optional<Imported> importGraph(Graph graph, const std::string &name, const std::string &source,
+                                    Batch batch, const IsWord &isWord,
                                     std::vector<std::string> &errors) {
   Graph fused = fusePatterns(std::move(graph));
-  return Converter(fused, errors).run(name, source);
+  return Converter(fused, batch, isWord, errors).run(isWord(name) ? "_" + name : name, source);
 }
 
 } // namespace netc::frontend::onnx

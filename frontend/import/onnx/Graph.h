@@ -15,6 +15,7 @@ namespace netc::frontend::onnx {
 struct Tensor {
   std::vector<int64_t> dims;
   bool isFloat = true;
+  int32_t type = 0; ///< ONNX's number of the element type; 0: not said
   std::vector<float> floats;
   std::vector<int64_t> ints;
 
@@ -22,6 +23,24 @@ struct Tensor {
   double at(int64_t i) const {
     return isFloat ? double(floats[size_t(i)]) : double(ints[size_t(i)]);
   }
+};
+
+/// ONNX's numbers of the element types that are told apart here.
+enum ElementType : int32_t {
+  kFloat = 1,
+  kUint8 = 2,
+  kInt8 = 3,
+  kUint16 = 4,
+  kInt16 = 5,
+  kInt32 = 6,
+  kInt64 = 7,
+  kString = 8,
+  kBool = 9,
+  kHalf = 10,
+  kDouble = 11,
+  kUint32 = 12,
+  kUint64 = 13,
+  kBfloat16 = 16
 };
 
 struct Attribute {
@@ -50,6 +69,7 @@ struct Port {
   std::string name;
   std::vector<Dim> dims;
   bool isFloat = true;
+  int32_t type = 0;
 };
 
 struct Graph {

@@ -203,6 +203,7 @@ static std::optional<Tensor> readTensor(const ::onnx::TensorProto &proto, const 
         source, "tensor '{}' has the element type {}, expected floating-point numbers or integers",
         proto.name(), proto.data_type());
   tensor.isFloat = isFloatType(proto.data_type());
+  tensor.type = proto.data_type();
   int64_t elements = 1, total = 0;
   for (int64_t size : proto.dims()) {
     if (size < 0 || __builtin_mul_overflow(elements, size, &elements))
@@ -258,6 +259,7 @@ static Port readPort(const ::onnx::ValueInfoProto &proto) {
   port.name = proto.name();
   const auto &type = proto.type().tensor_type();
   port.isFloat = isFloatType(type.elem_type());
+  port.type = type.elem_type();
   for (const auto &dim : type.shape().dim()) {
     Dim size;
     if (dim.has_dim_value())

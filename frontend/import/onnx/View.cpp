@@ -19,6 +19,13 @@ View plainView(const Shape &shape) {
   return view;
 }
 
+View wholeView(const Shape &sizes) {
+  View view{sizes.empty() ? Shape{1} : sizes, {}};
+  for (size_t i = 0; i < sizes.size(); ++i)
+    view.dims.push_back({int(i)});
+  return view;
+}
+
 std::vector<int> orderOf(const View &view) {
   std::vector<int> order;
   for (const std::vector<int> &dim : view.dims)
@@ -118,6 +125,8 @@ private:
   bool takeAxis(int64_t &rest) {
     int axis = left.front();
     int64_t size = result.axes[size_t(axis)];
+    if (rest == 1 && size > 1) // the batch is looked for, and another size comes first
+      return false;
     if (rest % size != 0) {
       if (size % rest != 0)
         return false;
@@ -170,7 +179,10 @@ std::optional<View> regroup(const View &view, std::vector<int64_t> sizes, int64_
     if (known < 1 || all % known != 0)
       return std::nullopt;
     int64_t rest = all / known;
-    sizes[*open] = given || isFixed ? rest : batchTimes(rest);
+    bool isWhole = true; // no size is the batch
+    for (size_t dim = 0; dim < view.dims.size(); ++dim)
+      isWhole &= !hasBatch(view, dim);
+    sizes[*open] = given || isFixed || isWhole ? rest : batchTimes(rest);
   }
   Regrouping result(view, batch);
   for (int64_t size : sizes)

@@ -32,6 +32,8 @@ int64_t elementsOf(const Shape &shape);
 
 /// [batch, shape…].
 View plainView(const Shape &shape);
+/// All sizes of a tensor that has no batch; a number lies in a vector of one value.
+View wholeView(const Shape &sizes);
 /// The batch is the first size by itself, and memory has the order of the others.
 bool isPlain(const View &view);
 
