@@ -406,10 +406,16 @@ void Converter::convert(const Node &node) {
   (this->*found->second)(node);
   if (!isRefused || general == generalHandlers().end())
     return;
+  std::vector<std::string> said(errors.begin() + ptrdiff_t(before), errors.end());
   errors.resize(before);
   for (const std::string &output : node.outputs)
     values.erase(output);
+  isRefused = false;
   (this->*general->second)(node);
+  if (!isRefused)
+    return;
+  errors.resize(before); // what the operator's own handler expects is said
+  errors.insert(errors.end(), said.begin(), said.end());
 }
 
 /// The last statement. Outputs have names if there are several.
