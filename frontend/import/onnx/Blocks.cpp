@@ -141,7 +141,10 @@ std::vector<Statement> Recovery::split(size_t depth) {
       for (const std::string &label : labelsOf(call)) {
         std::string own = prefixOf(label, depth);
         auto shape = body.shapesBefore.find(call);
-        if (prefix && *prefix != own && shape != body.shapesBefore.end() && !rest.chain.empty()) {
+        // A sum in front of the first layer is a part of what was before.
+        bool isNew = prefix ? *prefix != own
+                            : !rest.chain.empty() && !body.variables.count(rest.chain.front());
+        if (isNew && shape != body.shapesBefore.end() && !rest.chain.empty()) {
           std::string name;
           do
             name = fmt::format("part_{}", ++pieces);
@@ -214,6 +217,8 @@ bool Recovery::describe(const std::vector<Statement> &statements, Run &run) cons
           if (!token.starts_with(run.prefix + "."))
             return false;
           token.erase(0, run.prefix.size() + 1);
+          if (isDigit(token[0])) // as the language writes a label that begins with a number
+            token = "{" + token.insert(std::min(token.find('.'), token.size()), "}");
         } else if (names.count(token)) {
           token = names[token];
         } else if (variables.count(token)) {
