@@ -171,8 +171,32 @@ Value KernelEmitter::loadVector(TypedPointer pointer, int64_t valid) {
   }
   return fromStorage(b, loc, stored, pointer.element);
 }
-/// A vector as memory holds it. The instruction makes zeros of denormals, which toStorage keeps.
+/// toStorage's bytes by AVX-512's instructions: VCVTPS2DQ rounds, and what is beyond its range
+/// becomes 2^31, which VPMOVUSDB stores as 255 like all above.
+static Value narrowedToBytes(KernelEmitter &k, Value vector, Type element) {
+  Type i32 = k.b.getI32Type();
+  VectorType wide = VectorType::get({k.lanes}, i32);
+  auto all = [&](int32_t number) -> Value {
+    return arith::ConstantOp::create(k.b, k.loc, DenseElementsAttr::get(wide, number));
+  };
+  int32_t bias = static_cast<uint8_t>(zeroByte(element));
+  Value least = k.splat(bias ? -127 : 0);
+  Value above = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, vector, least);
+  Value mask = arith::ConstantOp::create(k.b, k.loc, k.b.getI16IntegerAttr(-1)),
+        rounding = arith::ConstantOp::create(k.b, k.loc, k.b.getI32IntegerAttr(4)); // MXCSR's
+  Value integers = intrinsic(k, "llvm.x86.avx512.mask.cvtps2dq.512", wide,
+                             {k.select(above, vector, least), all(0), mask, rounding});
+  if (bias)
+    integers = arith::AddIOp::create(k.b, k.loc, integers, all(bias));
+  integers = arith::MinUIOp::create(k.b, k.loc, integers, all(255));
+  return arith::TruncIOp::create(k.b, k.loc, VectorType::get({k.lanes}, memoryType(element)),
+                                 integers);
+}
+
+/// A vector as memory holds it. bf16's instruction makes zeros of denormals, which toStorage keeps.
 static Value narrowed(KernelEmitter &k, Value vector, Type element) {
+  if (k.lanes == 16 && (element.isUnsignedInteger(8) || element.isSignedInteger(8)))
+    return narrowedToBytes(k, vector, element);
   if (!element.isBF16() || !k.target.bf16 || k.lanes != 16)
     return toStorage(k.b, k.loc, vector, element);
   Value halves = intrinsic(k, "llvm.x86.avx512bf16.cvtneps2bf16.512",

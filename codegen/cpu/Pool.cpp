@@ -28,6 +28,7 @@ public:
   }
 
   void emitForwardRows(bool isMax);
+  void emitMaxOfBytes();
   void emitMaxGrad();
   void emitAverageGrad();
   void emitResample();
@@ -113,6 +114,50 @@ void PoolEmitter::emitForwardRows(bool isMax) {
         Value result = isMax ? best[0] : k.fmul(best[0], scale);
         k.storeVector(result, k.at(output, k.add(outAt(image, oh, ow), channel)), valid);
       });
+    });
+  });
+}
+
+/// Whether bytes are in the order of their values, as unsigned ones: both types that activations
+/// are stored as are.
+static bool takesLargestByte(kern::PoolOp op) {
+  auto elementOf = [](Value value) { return kern::shapedType(value).getElementType(); };
+  Type element = elementOf(op.getInputs()[0]);
+  return op.getKind() == kern::PoolKind::Max && op.getPrologue().empty() &&
+         element == elementOf(op.getOuts()[0]) &&
+         (element.isUnsignedInteger(8) || element.isSignedInteger(8));
+}
+
+/// Bytes as they are, a register of them at once.
+void PoolEmitter::emitMaxOfBytes() {
+  int64_t bytes = 4 * k.lanes, whole = channels / bytes * bytes;
+  auto take = [&](Value image, Value oh, Value ow, Span rows, Span cols, Value channel,
+                  int64_t count) {
+    auto type = VectorType::get({count}, k.b.getI8Type());
+    Value least = arith::ConstantOp::create(k.b, k.loc, k.b.getZeroAttr(type));
+    Values best = k.reduce(rows.low, rows.high, 1, least, [&](Value h, ValueRange acc) {
+      return k.reduce(cols.low, cols.high, 1, acc, [&](Value w, ValueRange inside) {
+        Value x = LLVM::LoadOp::create(
+            k.b, k.loc, type, k.at(sources[0], k.add(inAt(image, h, w), channel)).address, 1);
+        return Values{arith::MaxUIOp::create(k.b, k.loc, inside[0], x)};
+      });
+    });
+    LLVM::StoreOp::create(k.b, k.loc, best[0],
+                          k.at(output, k.add(outAt(image, oh, ow), channel)).address, 1);
+  };
+  k.loop(launch.begin, launch.end, 1, [&](Value item) {
+    Value image = k.div(item, window.out(0)), oh = k.rem(item, window.out(0)), unused;
+    Span rows = window.taps(0, oh, unused);
+    k.loop(0, window.out(1), 1, [&](Value ow) {
+      Span cols = window.taps(1, ow, unused);
+      k.loop(0, whole, bytes,
+             [&](Value channel) { take(image, oh, ow, rows, cols, channel, bytes); });
+      // The rest in powers of two.
+      for (int64_t channel = whole, count = bytes / 2; channel < channels; count /= 2)
+        if (channels - channel >= count) {
+          take(image, oh, ow, rows, cols, k.c(channel), count);
+          channel += count;
+        }
     });
   });
 }
@@ -280,7 +325,7 @@ void netc::cpu::emitPool(KernelEmitter &k, kern::PoolOp op, const Launch &launch
   PoolEmitter emitter(k, op, launch);
   switch (op.getKind()) {
   case kern::PoolKind::Max:
-    return emitter.emitForwardRows(true);
+    return takesLargestByte(op) ? emitter.emitMaxOfBytes() : emitter.emitForwardRows(true);
   case kern::PoolKind::Average:
   case kern::PoolKind::Adaptive:
     return emitter.emitForwardRows(false);

@@ -8,7 +8,7 @@ using namespace mlir;
 using namespace netc::net;
 
 Value QuantizeOp::buildScalar(OpBuilder &b, ValueRange x) {
-  return arith::MulFOp::create(b, getLoc(), x[0], x[1]);
+  return x.size() == 1 ? x[0] : Value(arith::MulFOp::create(b, getLoc(), x[0], x[1]));
 }
 
 Value DequantizeOp::buildScalar(OpBuilder &b, ValueRange x) {

@@ -6,11 +6,12 @@ def Net_QuantizeOp : Net_Op<"quantize", [Pure, NotDifferentiable, IsStored, AllS
     DeclareOpInterfaceMethods<PointwiseOpInterface>]> {
   let summary = "input times a factor by channel, 1 / scale; storing it rounds to nearest even and saturates";
   let description = [{
-    `name` is that of the value: `NAME.activation_scale` is the parameter with its scale.
+    `name` is that of the value: `NAME.activation_scale` is the parameter with its scale. Without a factor the input
+    holds the value divided by its scale already.
   }];
-  let arguments = (ins Net_Tensor:$input, Net_Vector:$factor, StrAttr:$name);
+  let arguments = (ins Net_Tensor:$input, Optional<Net_Vector>:$factor, StrAttr:$name);
   let results = (outs Net_Tensor:$result);
-  let assemblyFormat = "$name `,` $input `,` $factor attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$name `,` $input (`,` $factor^)? attr-dict `:` functional-type(operands, results)";
 }
 
 def Net_DequantizeOp : Net_Op<"dequantize", [Pure, NotDifferentiable, AllShapesAndLayoutsMatch<["input", "result"]>,
@@ -40,7 +41,7 @@ def Net_QuantizeFilterOp : Net_Op<"quantize_filter", [Pure, NotDifferentiable]> 
 }
 
 def Net_ProductScaleOp : Net_Op<"product_scale", [Pure, NotDifferentiable]> {
-  let summary = "what sums of products of integers are multiplied by: the activation's scale, [1], times the weights', [O]";
+  let summary = "a tensor's scale or its inverse, [1], times a vector, [O]: of the weights' scales, what sums are multiplied by";
   let arguments = (ins Net_Vector:$activation, Net_Vector:$weights);
   let results = (outs Net_Vector:$result);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";

@@ -3,8 +3,10 @@
 // x * w = s_x s_w (q_x * q_w), by output channel, with x = s_x q_x and w = s_w q_w. Each value that
 // a contraction of integers reads is stored as integers once; its scale is a parameter, so that one
 // executable serves any calibration. What moves integers, or takes the largest of some, keeps their
-// scale. Leaves alone: contractions whose sums could leave i32, or f32 where groups are small, and
-// those that the user keeps in f32; training.
+// scale. The factor of what is stored, 1 / scale, goes into the scales and biases that the value is
+// computed with, through sums and ReLU; bytes from 0 on need no ReLU. Leaves alone: contractions
+// whose sums could leave i32, or f32 where groups are small, and those that the user keeps in f32;
+// training.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -52,7 +54,10 @@ private:
   void quantizeConcat(net::ConcatOp op);
   void passThrough(Operation *op);
   void averageIntegers(Operation *op);
-  Value quantize(OpBuilder &b, Value value, Value scale, StringRef name, IntegerType type);
+  Value quantize(OpBuilder &b, Value value, Value scale, StringRef name, IntegerType type,
+                 bool alone);
+  Value divided(OpBuilder &b, Value value, Value scale);
+  Value dividedVector(Value vector, Value scale);
   Value scaleParameter(Value value, StringRef name, IntegerType type);
   Value scaleVectors(Value scale, Value of, bool inverse);
   void record(Value value, Quantized as, OpBuilder &b);
@@ -62,8 +67,9 @@ private:
   func::FuncOp infer, observed;
   ModuleOp module;
   ArrayRef<llvm::GlobPattern> kept;
-  IRMapping copies; ///< @infer's values to @observe's
-  OpBuilder front;  ///< scales are computed before all else
+  IRMapping copies;                ///< @infer's values to @observe's
+  OpBuilder front;                 ///< scales are computed before all else
+  DenseMap<Value, Value> inverses; ///< of scales, [1]
   DenseMap<Value, bool> wanted;
   DenseMap<Value, Quantized> quantized; ///< by the f32 value, dequantised or not
   DenseMap<std::pair<Value, int64_t>, net::ScaleVectorsOp> vectors;
@@ -242,9 +248,65 @@ static IntegerType bytes(MLIRContext *context, bool nonNegative) {
   return IntegerType::get(context, 8, nonNegative ? IntegerType::Unsigned : IntegerType::Signed);
 }
 
-Value Quantizer::quantize(OpBuilder &b, Value value, Value scale, StringRef name,
-                          IntegerType type) {
-  return net::QuantizeOp::create(b, value.getLoc(), tensorOf(value).clone(type), value,
+/// A vector of the body divided by `scale`: where both are there.
+Value Quantizer::dividedVector(Value vector, Value scale) {
+  Value &inverse = inverses[scale];
+  if (!inverse)
+    inverse =
+        net::ScaleVectorsOp::create(front, vector.getLoc(), scale.getType(), scale.getType(), scale)
+            .getInverses();
+  OpBuilder b(infer.getContext());
+  Operation *made = vector.getDefiningOp();
+  b.setInsertionPointAfterValue(made->isBeforeInBlock(inverse.getDefiningOp()) ? inverse : vector);
+  LayerScope layer(b, made);
+  return net::ProductScaleOp::create(b, vector.getLoc(), vector.getType(), inverse, vector);
+}
+
+/// `value` divided by `scale` without a product for each element, computed where it alone is read;
+/// null where that does not work. The scale is not negative.
+Value Quantizer::divided(OpBuilder &b, Value value, Value scale) {
+  Operation *op = value.getDefiningOp();
+  auto isVector = [](Value operand) { return tensorOf(operand).getRank() == 1; };
+  SmallVector<Value> operands;
+  if (auto add = dyn_cast_or_null<net::AddOp>(op)) {
+    for (Value operand : add->getOperands()) {
+      bool own = isa_and_nonnull<net::DequantizeOp>(operand.getDefiningOp()) || operand.hasOneUse();
+      operands.push_back(own && !isVector(operand) ? divided(b, operand, scale) : Value());
+      if (!operands.back())
+        return {};
+    }
+  } else if (auto relu = dyn_cast_or_null<net::ActivationOp>(op);
+             relu && relu.getKind() == net::ActivationKind::Relu) {
+    operands.push_back(relu.getInput().hasOneUse() ? divided(b, relu.getInput(), scale) : Value());
+    if (!operands.back())
+      return {};
+  } else if (isa_and_nonnull<net::ScaleShiftOp, net::DequantizeOp>(op) ||
+             (isa_and_nonnull<net::MulOp>(op) && isVector(op->getOperand(1)))) {
+    operands.push_back(op->getOperand(0));
+    for (Value vector : op->getOperands().drop_front())
+      operands.push_back(dividedVector(vector, scale));
+  } else {
+    return {};
+  }
+  // What is read from memory may be there before the contraction that it is added to.
+  OpBuilder early(op);
+  Operation *same = (isa<net::DequantizeOp>(op) ? early : b).clone(*op);
+  same->setOperands(operands);
+  return same->getResult(0);
+}
+
+/// `alone`: nothing else will read `value`.
+Value Quantizer::quantize(OpBuilder &b, Value value, Value scale, StringRef name, IntegerType type,
+                          bool alone) {
+  Type result = tensorOf(value).clone(type);
+  // Bytes from 0 on saturate there.
+  if (auto relu = value.getDefiningOp<net::ActivationOp>();
+      relu && relu.getKind() == net::ActivationKind::Relu && type.isUnsigned() && alone &&
+      relu.getInput().hasOneUse())
+    value = relu.getInput();
+  if (Value there = alone ? divided(b, value, scale) : Value())
+    return net::QuantizeOp::create(b, value.getLoc(), result, there, Value(), name);
+  return net::QuantizeOp::create(b, value.getLoc(), result, value,
                                  scaleVectors(scale, value, /*inverse=*/true), name);
 }
 
@@ -279,7 +341,7 @@ void Quantizer::store(Value value) {
   observe(value, name);
   IntegerType type = bytes(b.getContext(), isNonNegative(value));
   Value scale = scaleParameter(value, name, type);
-  Quantized as{quantize(b, value, scale, name, type), scale};
+  Quantized as{quantize(b, value, scale, name, type, /*alone=*/true), scale};
   record(value, as, b);
 }
 
@@ -297,7 +359,7 @@ void Quantizer::quantizeConcat(net::ConcatOp op) {
     if (input.getDefiningOp())
       at.setInsertionPointAfterValue(input);
     LayerScope own(at, input.getDefiningOp());
-    parts.push_back(quantize(at, input, scale, "", type));
+    parts.push_back(quantize(at, input, scale, "", type, input.hasOneUse()));
   }
   auto joined = net::ConcatOp::create(b, op.getLoc(), tensorOf(op.getResult()).clone(type), parts,
                                       op.getAxisAttr());

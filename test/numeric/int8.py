@@ -51,11 +51,14 @@ def quantized(weight):
     return integers(weight, inverse.reshape(by_channel), -127, 127), (largest / F32(127)).astype(F32)
 
 
-def contraction(image, scale, weight, bias, apply, fused):
-    """What a convolution of integers gives in float32; `fused`: scale and bias with one rounding."""
+def contraction(image, scale, weight, bias, apply, fused, inverse=None):
+    """What a convolution of integers gives in float32, times `inverse`; `fused`: scale and bias with one rounding."""
     filters, scales = quantized(weight)
     sums = apply(torch.from_numpy(image).double(), torch.from_numpy(filters).double()).numpy()
-    factor, shift = ((F32(scale) * scales).astype(F32).reshape(-1, 1, 1), bias.reshape(-1, 1, 1))
+    factor, shift = (F32(scale) * scales).astype(F32), bias
+    if inverse is not None:  # it goes into scale and bias
+        factor, shift = (inverse * factor).astype(F32), (inverse * shift).astype(F32)
+    factor, shift = factor.reshape(-1, 1, 1), shift.reshape(-1, 1, 1)
     if fused:  # float64 holds the product, and is as good as exact for the sum
         return (sums.astype(F32).astype(float) * factor + shift).astype(F32)
     return ((sums.astype(F32) * factor).astype(F32) + shift).astype(F32)
@@ -68,8 +71,8 @@ def inverse_of(scale):
 def network(image, weights, scales, apply, fused):
     """The model's output."""
     first = contraction(integers(image, inverse_of(scales["image"]), -127, 127), scales["image"], weights["a.weight"], weights["a.bias"],
-                        layer({}), fused)
-    hidden = integers(numpy.maximum(first, 0), inverse_of(scales["r"]), 0, 255)
+                        layer({}), fused, inverse_of(scales["r"]))
+    hidden = integers(first, F32(1), 0, 255)
     return contraction(hidden, scales["r"], weights["c.weight"], weights["c.bias"], apply, fused)
 
 

@@ -10,19 +10,23 @@ net.parameter @w : tensor<4x3x3x3xf32> {trainable, init = ["constant", 0.0, 0.0]
 net.parameter @b : tensor<4xf32> {trainable, init = ["constant", 0.0, 0.0], layer = 0 : i64}
 net.parameter @v : tensor<2x4x1x1xf32> {trainable, init = ["constant", 0.0, 0.0], layer = 3 : i64}
 
-// The image is signed, what ReLU leaves is not; the pool keeps its integers and their scale; the output stays f32.
+// The image is signed, what ReLU leaves is not; the pool keeps its integers and their scale; the output stays f32. Scale and bias of what is
+// stored are divided by its scale, and unsigned bytes need no ReLU.
 // CHECK: net.parameter @x.activation_scale : tensor<1xf32> {init = ["constant", 1.000000e+00, 0.000000e+00], layer = 0 : i64, net.levels = 127 : i64}
 // CHECK: net.parameter @relu1.activation_scale : {{.*}}layer = 1 : i64, net.levels = 255 : i64}
 // CHECK-LABEL: func.func @infer
 // CHECK: %[[S:.*]] = net.get_parameter @x.activation_scale
 // CHECK: %[[SCALES:.*]], %[[INVERSES:.*]] = net.scale_vectors %[[S]] : (tensor<1xf32>) -> (tensor<3xf32>, tensor<3xf32>)
 // CHECK: %[[Q:.*]] = net.quantize "x", %arg0, %[[INVERSES]] : {{.*}} -> tensor<?x3x8x8xsi8>
+// CHECK: %{{.*}}, %[[BY:.*]] = net.scale_vectors %{{.*}} : (tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>)
+// CHECK: %[[BIAS:.*]] = net.product_scale %[[BY]], %{{.*}}
 // CHECK: %[[W:.*]], %[[WS:.*]], %{{.*}} = net.quantize_filter %{{.*}} -> (tensor<4x3x3x3xi8>, tensor<4xf32>, tensor<4xi32>)
 // CHECK: %[[SCALE:.*]] = net.product_scale %[[S]], %[[WS]]
+// CHECK: %[[DIVIDED:.*]] = net.product_scale %[[BY]], %[[SCALE]]
 // CHECK: %[[SUMS:.*]] = net.conv2d %[[Q]], %[[W]] {{.*}}(tensor<?x3x8x8xsi8>, tensor<4x3x3x3xi8>) -> tensor<?x4x8x8xf32>
-// CHECK: %[[Y:.*]] = net.scale_shift %[[SUMS]], %[[SCALE]], %{{.*}}
-// CHECK: %[[R:.*]] = net.activation relu %[[Y]]
-// CHECK: %[[QR:.*]] = net.quantize "relu1", %[[R]], {{.*}} -> tensor<?x4x8x8xui8>
+// CHECK: %[[Y:.*]] = net.scale_shift %[[SUMS]], %[[DIVIDED]], %[[BIAS]]
+// CHECK-NOT: net.activation
+// CHECK: %[[QR:.*]] = net.quantize "relu1", %[[Y]] {{.*}} -> tensor<?x4x8x8xui8>
 // CHECK: %[[P:.*]] = net.max_pool %[[QR]] {{.*}} -> tensor<?x4x4x4xui8>
 // CHECK: %[[Z:.*]] = net.conv2d %[[P]], {{.*}} -> tensor<?x2x4x4xf32>
 // CHECK: %[[OUT:.*]] = net.mul %[[Z]]

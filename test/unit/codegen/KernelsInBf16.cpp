@@ -1,11 +1,11 @@
 //===- KernelsInBf16.cpp - every kernel on activations stored in bf16 -----===//
 //
-// kernels_in_bf16 FILE.mlir LEVEL, for lit: FILE is what `netc --emit kern --cpu LEVEL` wrote. Each
-// distinct launch is compiled twice, as it is and with its activations (what has the batch in
-// front, but for partial sums and losses) in bf16, and run on the same values, all of which bf16
-// has. Kernels compute in f32, so what the second stores is the first's result, rounded where it is
-// bf16. What lies behind a buffer must stay as it was, and behind the scratch that a kernel asks
-// for.
+// kernels_in_bf16 FILE.mlir LEVEL [PRECISION], for lit: FILE is what `netc --emit kern --cpu LEVEL`
+// wrote; PRECISION chooses what native means. Each distinct launch is compiled twice, as it is and
+// with its activations (what has the batch in front, but for partial sums and losses) in bf16, and
+// run on the same values, all of which bf16 has. Kernels compute in f32, so what the second stores
+// is the first's result, rounded where it is bf16. Kernels of integers run as they are. What lies
+// behind a buffer must stay as it was, and behind the scratch that a kernel asks for.
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/common/KernelSignatures.h"
@@ -56,12 +56,20 @@ static bool isOfF32Alone(kern::KernelOpInterface launch) {
   return isa<kern::AttentionOp, kern::AttentionGradOp>(launch);
 }
 
+/// Whether a launch multiplies or moves integers of --precision int8.
+static bool isOfIntegers(kern::KernelOpInterface launch) {
+  return llvm::any_of(launch->getOperandTypes(), [](Type type) {
+    auto element = dyn_cast<IntegerType>(cast<MemRefType>(type).getElementType());
+    return element && element.getWidth() <= 16;
+  });
+}
+
 /// Whether a later change may store this operand in bf16: sums, losses and what has no batch stay.
 static bool isActivation(kern::KernelOpInterface launch, OpOperand &operand) {
   auto type = cast<MemRefType>(operand.get().getType());
   if (!type.getElementType().isF32() || type.getRank() < 2 || !type.isDynamicDim(0))
     return false;
-  if (isa<kern::MeanLossOp, kern::ReduceOp>(launch) || isOfF32Alone(launch))
+  if (isa<kern::MeanLossOp, kern::ReduceOp>(launch) || isOfF32Alone(launch) || isOfIntegers(launch))
     return false;
   int64_t index = operand.getOperandNumber(), outs = 0, stores = 1;
   if (auto op = dyn_cast<kern::ContractOp>(*launch))
@@ -101,7 +109,7 @@ struct Version {
 };
 } // namespace
 
-/// The same values for all versions of a launch.
+/// The same values for all versions of a launch; any bits for integers.
 void Version::fill() {
   uint32_t state = 12345;
   auto random = [&] { return state = state * 1664525 + 1013904223, state >> 8; };
@@ -115,9 +123,10 @@ void Version::fill() {
       uint16_t half = toBf16(static_cast<float>(number) / (1 << 23) - 1);
       float wide = fromBf16(half);
       auto label = static_cast<int64_t>(number % 3);
-      const void *from = element.isBF16()  ? static_cast<const void *>(&half)
-                         : element.isF32() ? static_cast<const void *>(&wide)
-                                           : static_cast<const void *>(&label);
+      const void *from = element.isBF16()                       ? static_cast<const void *>(&half)
+                         : element.isF32()                      ? static_cast<const void *>(&wide)
+                         : element.getIntOrFloatBitWidth() < 64 ? static_cast<const void *>(&number)
+                                                                : static_cast<const void *>(&label);
       std::memcpy(place.data() + i * kern::elementBytes(element), from,
                   kern::elementBytes(element));
     }
@@ -222,15 +231,15 @@ static std::unique_ptr<llvm::orc::LLJIT> load(cpu::KernelSet &set, const CpuTarg
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3)
-    return llvm::errs() << "usage: kernels_in_bf16 FILE.mlir LEVEL\n", 2;
+  if (argc != 3 && argc != 4)
+    return llvm::errs() << "usage: kernels_in_bf16 FILE.mlir LEVEL [PRECISION]\n", 2;
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   MLIRContext context;
   context.loadDialect<func::FuncDialect, kern::KernDialect, net::NetDialect>();
   cpu::loadKernelDialects(context);
   OwningOpRef<ModuleOp> file = parseSourceFile<ModuleOp>(argv[1], &context);
-  std::optional<CpuTarget> target = lookupCpuTarget(argv[2]);
+  std::optional<CpuTarget> target = lookupCpuTarget(argv[2], argc > 3 ? argv[3] : "f32");
   if (!file || !target)
     return 2;
   OwningOpRef<ModuleOp> copies = ModuleOp::create(UnknownLoc::get(&context));
@@ -240,7 +249,8 @@ int main(int argc, char **argv) {
   std::vector<std::pair<Version, Version>> pairs;
   file->walk([&](kern::KernelOpInterface launch) {
     auto narrows = [&](OpOperand &operand) { return isActivation(launch, operand); };
-    bool isOfUse = isOfF32Alone(launch) || llvm::any_of(launch->getOpOperands(), narrows);
+    bool isOfUse = isOfF32Alone(launch) || isOfIntegers(launch) ||
+                   llvm::any_of(launch->getOpOperands(), narrows);
     if (!known.insert(launch).second || !isOfUse)
       return;
     auto [f32, bf16] = std::tuple(copyOf(b, launch, false), copyOf(b, launch, true));
