@@ -3,8 +3,9 @@
     peer.py draw MODEL FOLDER --batch N          (PyTorch) weights.safetensors, input.safetensors with the logits, model.onnx
     peer.py NAME SETTING MODEL FOLDER --batch N --threads T [--train]
 
-After one line of JSON about itself, it answers `run K` with the milliseconds of K inferences or training steps, `logits
-FILE` by writing them, and ends at `quit` with its peak memory. Whatever the libraries print goes to stderr.
+After one line of JSON about itself, it answers `run K` with the milliseconds of K inferences or training steps, `logits FROM
+TO` by writing those of the images in a file, and ends at `quit` with its peak memory. Whatever the libraries print goes to
+stderr. `bf16` and `int8` in a setting are precisions: draw makes images to calibrate with and others to compare on.
 """
 import argparse
 import json
@@ -64,6 +65,8 @@ def draw(options):
             torch.nn.init.uniform_(module.weight, 0.3, 0.6)
         elif isinstance(module, torch.nn.Linear) and not module.weight.any():  # ViT's head
             torch.nn.init.normal_(module.weight, std=0.02)
+    if options.precision != "f32" and not options.train:
+        draw_images(options, model, torch)
     side = SIDES.get(options.model, 224)
     x = torch.randn(options.batch, 3, side, side)
     with torch.no_grad():
@@ -75,6 +78,33 @@ def draw(options):
     if not options.train:
         torch.onnx.export(model, (x,), str(options.folder / "model.onnx"), input_names=["input"], output_names=["output"],
                           dynamo=False)
+
+
+IMAGES = 32  # to calibrate with, and as many to compare on
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def draw_images(options, model, torch):
+    """Soft patches of colour with grain: a folder of pictures for netc, whose middle is what it makes of them, and the same as tensors."""
+    from PIL import Image
+    side, crop = 256, 224  # the zoo's resize and center_crop
+    patches = torch.nn.functional.interpolate(torch.rand(2 * IMAGES, 3, 7, 7), size=(side, side), mode="bicubic")
+    pixels = ((patches + 0.05 * torch.randn(patches.shape)).clamp(0, 1) * 255).round().to(torch.uint8)
+    for number in range(CLASSES.get(options.model, 1000)):
+        (options.folder / f"images/train/{number:03}").mkdir(parents=True)
+    for number, image in enumerate(pixels[:IMAGES]):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(options.folder / f"images/train/{number:03}/0.png")
+    first = (side - crop) // 2
+    x = pixels[:, :, first:first + crop, first:first + crop] / 255
+    x = ((x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)).contiguous()
+    with torch.no_grad():
+        logits = model(x[IMAGES:])
+        # Drawn weights prefer one class whatever the image: without the mean, the image decides.
+        last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+        last.bias -= logits.mean(0)
+        logits -= logits.mean(0)
+    safetensors.save(options.folder / "calibration.safetensors", {"input": x[:IMAGES].numpy()})
+    safetensors.save(options.folder / "images.safetensors", {"input": x[IMAGES:].numpy(), "logits": logits.numpy()})
 
 
 def load_torch(options):
@@ -89,8 +119,8 @@ def load_torch(options):
 
 def start_torch(options):
     torch, model, x = load_torch(options)
-    if "channels_last" in options.setting:
-        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    memory_format = torch.channels_last if "channels_last" in options.setting else torch.contiguous_format
+    model, x = model.to(memory_format=memory_format), x.to(memory_format=memory_format)
     model.train(options.train)
     if not options.train:
         for parameter in model.parameters():
@@ -103,11 +133,12 @@ def start_torch(options):
             model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x, strict=False)))
     if "compile" in options.setting or "frozen" in options.setting:
         model = torch.compile(model, mode="max-autotune" if "autotune" in options.setting else "default")
+    narrow = torch.autocast("cpu", torch.bfloat16, enabled="bf16" in options.setting)
     if not options.train:
-        def infer():
-            with torch.no_grad():
-                return main_output(model(x))
-        return torch.__version__, infer, lambda: infer().numpy()
+        def infer(of=x):
+            with torch.no_grad(), narrow:
+                return main_output(model(of))
+        return torch.__version__, infer, lambda given: infer(torch.from_numpy(given).to(memory_format=memory_format)).float().numpy()
     labels = torch.arange(options.batch) % CLASSES.get(options.model, 1000)
     if options.model.startswith("fcn"):
         labels = labels[:, None, None].expand(-1, *x.shape[2:]).contiguous()
@@ -120,15 +151,38 @@ def start_torch(options):
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        result = model(x)
-        loss = loss_of(main_output(result), labels)
-        if isinstance(result, dict):
-            loss = loss + 0.5 * loss_of(result["aux"], labels)
+        with narrow:
+            result = model(x)
+            loss = loss_of(main_output(result), labels)
+            if isinstance(result, dict):
+                loss = loss + 0.5 * loss_of(result["aux"], labels)
         loss.backward()
         if ADAMW.get(options.model):
             torch.nn.utils.clip_grad_norm_(model.parameters(), ADAMW[options.model])
         optimizer.step()
     return torch.__version__, step, None
+
+
+def calibration_batches(options):
+    """Of the batch size that the model has."""
+    images = safetensors.load(options.folder / "calibration.safetensors")["input"].copy()
+    return [images[at:at + options.batch] for at in range(0, len(images), options.batch)]
+
+
+def quantize_onnx(options):
+    """Static quantisation of ONNX Runtime: QDQ, unsigned activations, signed weights with a scale per channel."""
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):
+        batches = iter([{"input": batch} for batch in calibration_batches(options)])
+
+        def get_next(self):
+            return next(self.batches, None)
+    prepared, quantized = options.folder / "prepared.onnx", options.folder / "int8.onnx"
+    quantization.quant_pre_process(str(options.folder / "model.onnx"), str(prepared), skip_symbolic_shape=True)
+    quantization.quantize_static(str(prepared), str(quantized), Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+                                 activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
+    return quantized
 
 
 def start_onnxruntime(options):
@@ -137,25 +191,35 @@ def start_onnxruntime(options):
     settings.intra_op_num_threads = options.threads
     settings.inter_op_num_threads = 1
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = onnxruntime.InferenceSession(str(options.folder / "model.onnx"), settings, providers=["CPUExecutionProvider"])
+    model = quantize_onnx(options) if "int8" in options.setting else options.folder / "model.onnx"
+    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
     x = safetensors.load(options.folder / "input.safetensors")["input"]
-    infer = lambda: session.run(None, {"input": x})[0]
+    infer = lambda of=x: session.run(None, {"input": of})[0]
     return onnxruntime.__version__, infer, infer
 
 
 def start_openvino(options):
     import openvino
     core = openvino.Core()
-    properties = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": options.threads, "NUM_STREAMS": 1,
-                  "PERFORMANCE_HINT": "LATENCY"}
-    compiled = core.compile_model(str(options.folder / "model.onnx"), "CPU", properties)
+    properties = {"INFERENCE_PRECISION_HINT": "bf16" if "bf16" in options.setting else "f32", "INFERENCE_NUM_THREADS": options.threads,
+                  "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    model = core.read_model(str(options.folder / "model.onnx"))
+    if "int8" in options.setting:
+        import nncf
+        model = nncf.quantize(model, nncf.Dataset(calibration_batches(options)), preset=nncf.QuantizationPreset.MIXED,
+                              subset_size=IMAGES)
+    compiled = core.compile_model(model, "CPU", properties)
     request = compiled.create_infer_request()
     x = openvino.Tensor(safetensors.load(options.folder / "input.safetensors")["input"].copy())
 
-    def infer():
-        request.set_input_tensor(x)
+    def infer(of=x):
+        request.set_input_tensor(of)
         request.infer()
-    return openvino.__version__.split("-")[0], infer, lambda: (infer(), request.get_output_tensor().data.copy())[1]
+
+    def logits(of):
+        infer(openvino.Tensor(of))
+        return request.get_output_tensor().data.copy()
+    return openvino.__version__.split("-")[0], infer, logits
 
 
 def start_iree(options):
@@ -171,10 +235,11 @@ def start_iree(options):
     iree.runtime.flags.parse_flags(f"--task_topology_group_count={options.threads}")
     loaded = iree.runtime.load_vm_flatbuffer_file(str(module), driver="local-task")
     name = next(name for name in loaded.vm_module.function_names if not name.startswith("__") and not name.endswith("$async"))
-    x = iree.runtime.asdevicearray(iree.runtime.get_device("local-task"), safetensors.load(options.folder / "input.safetensors")["input"])
-    infer = lambda: loaded[name](x).to_host()
+    on_device = lambda given: iree.runtime.asdevicearray(iree.runtime.get_device("local-task"), given)
+    x = on_device(safetensors.load(options.folder / "input.safetensors")["input"])
+    infer = lambda of=x: loaded[name](of).to_host()
     import importlib.metadata
-    return importlib.metadata.version("iree-base-runtime"), infer, infer
+    return importlib.metadata.version("iree-base-runtime"), infer, lambda given: infer(on_device(given))
 
 
 STARTS = {"torch": start_torch, "onnxruntime": start_onnxruntime, "openvino": start_openvino, "iree": start_iree}
@@ -186,6 +251,7 @@ def answer(out, **values):
 
 
 def serve(options, out):
+    import numpy
     version, infer, logits = STARTS[options.name](options)
     for _ in range(3):
         infer()
@@ -200,8 +266,10 @@ def serve(options, out):
                 times.append(1e3 * (time.perf_counter() - start))
             answer(out, ms=times)
         elif word == "logits":
-            safetensors.save(rest[0], {"output": logits()})
-            answer(out, written=rest[0])
+            given = safetensors.load(rest[0])["input"].copy()
+            parts = [logits(given[at:at + options.batch]) for at in range(0, len(given), options.batch)]
+            safetensors.save(rest[1], {"output": numpy.concatenate(parts)})
+            answer(out, written=rest[1])
         elif word == "quit":
             answer(out, peak_rss_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
             return
@@ -216,6 +284,7 @@ def main():
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--train", action="store_true")
+    parser.add_argument("--precision", default="f32", help="what the contestants will run in")
     options = parser.parse_args()
     # Libraries print; the conversation goes on over a descriptor of its own.
     out = os.fdopen(os.dup(1), "w")

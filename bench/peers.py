@@ -5,8 +5,10 @@
     bench/peers.py --model resnet50 --batch 1
     bench/peers.py --model resnet18 --batch 8 --train --markdown table.md --json table.json
     bench/peers.py --table --markdown table.md                # all of docs/figures/performance.md's rows: an hour
+    bench/peers.py --precision int8 --model resnet50          # or bf16: each contestant in its best setting of that precision
 
-All run on the same threads with the same weights and input, in f32, and inference must give the same logits. Each peer is a warm process in
+All run on the same threads with the same weights and input, and inference in f32 must give the same logits. In other precisions the table
+has the share of 32 drawn images on which the top-1 is that of f32, and the largest error of a logit; int8 is calibrated on 32 others. Each peer is a warm process in
 an environment of its own; rounds alternate between the contestants, so that a drifting clock or a neighbour meets all of
 them. A contestant's figures are the median and the least over the rounds' medians. A peer that cannot be had is named.
 """
@@ -23,12 +25,17 @@ import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ENVIRONMENTS = {"torch": [["torch", "numpy", "onnx", "onnxscript", "pillow"], ["--no-deps", "torchvision"]],
-                "onnxruntime": [["onnxruntime", "numpy"]], "openvino": [["openvino", "numpy"]],
+                "onnxruntime": [["onnxruntime", "numpy", "onnx"]], "openvino": [["openvino", "numpy", "nncf"]],
                 "iree": [["iree-base-compiler[onnx]", "iree-base-runtime", "numpy"]]}
-INFERENCE = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last"),
-             ("torch", "frozen"), ("torch", "script"), ("onnxruntime", ""), ("openvino", ""), ("iree", "")]
-TRAINING = [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last")]
-FILES = {"resnet18": "resnet.net", "resnet50": "resnet.net", "vgg16": "vgg.net", "alexnet": "alexnet.net", "resnet20": "resnet_cifar.net",
+INFERENCE = {"f32": [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last"),
+                     ("torch", "frozen"), ("torch", "script"), ("onnxruntime", ""), ("openvino", ""), ("iree", "")],
+             "bf16": [("torch", "bf16 eager channels_last"), ("torch", "bf16 compile channels_last"), ("torch", "bf16 frozen"),
+                      ("torch", "bf16 frozen channels_last"), ("openvino", "bf16")],
+             "int8": [("onnxruntime", "int8"), ("openvino", "int8"), ("openvino", "int8, the rest bf16")]}
+TRAINING = {"f32": [("torch", "eager"), ("torch", "eager channels_last"), ("torch", "compile"), ("torch", "compile channels_last")],
+            "bf16": [("torch", "bf16 eager"), ("torch", "bf16 eager channels_last"), ("torch", "bf16 compile"),
+                     ("torch", "bf16 compile channels_last")]}
+FILES = {"resnet18": "resnet.net", "resnet50": "resnet.net", "vgg16": "vgg.net", "alexnet": "alexnet.net", "resnet20": "resnet_cifar.net", "mobilenet_v2": "mobilenet_v2.net",
          "vit_b_16": "vit.net", "convnext_tiny": "convnext.net", "swin_t": "swin.net", "fcn_resnet50": "fcn.net"}
 SIZES = {"fcn_resnet50": ["--set", "image=[3,256,256]"]}
 AGREE = 1e-3  # of logits, by the largest
@@ -64,6 +71,7 @@ class Unavailable(Exception):
 
 class Peer:
     """A warm process; its errors end in FOLDER/NAME.log."""
+    agreement = None
 
     def __init__(self, options, folder, name, setting):
         python = options.environments / name / "bin/python"
@@ -89,8 +97,8 @@ class Peer:
         self.process.stdin.flush()
         return self.read()
 
-    def logits(self, path):
-        self.ask(f"logits {path}")
+    def logits(self, given, path):
+        self.ask(f"logits {given} {path}")
         return load_tensors(path)["output"]
 
     def round(self, iterations):
@@ -102,14 +110,18 @@ class Peer:
 
 
 class Netc:
-    version = ""
+    version, agreement = "", None
 
     def __init__(self, options, folder):
         self.options, self.folder, self.peak = options, folder, 0
         self.executable = folder / "netc-model"
         command = [options.netc, ROOT / "models" / FILES[options.model], "--model", options.model, "-o", self.executable,
-                   *SIZES.get(options.model, [])]
+                   "--precision", options.precision, *SIZES.get(options.model, [])]
         subprocess.run(command + ([] if options.train else ["--mode", "infer"]), check=True)
+        self.weights = folder / "weights.safetensors"
+        if options.precision == "int8":
+            self.weights = folder / "int8.safetensors"
+            self.call("calibrate", "--data", f"imagefolder:{folder / 'images'}", "--weights", folder / "weights.safetensors", "--out", self.weights)
 
     def call(self, *words):
         done = subprocess.run([str(word) for word in (self.executable, *words)], capture_output=True, text=True)
@@ -117,15 +129,14 @@ class Netc:
             raise Unavailable(done.stderr.strip())
         return done.stdout
 
-    def logits(self, path):
-        self.call("run", "--weights", self.folder / "weights.safetensors", "--in", self.folder / "input.safetensors", "--out", path,
-                  "--threads", self.options.threads)
+    def logits(self, given, path):
+        self.call("run", "--weights", self.weights, "--in", given, "--out", path, "--threads", self.options.threads)
         return load_tensors(path)["output"]
 
     def round(self, iterations):
         options = self.options
         # PyTorch's ResNet-20 is this project's own and names its layers otherwise; a step's time does not depend on weights.
-        weights = [] if options.model == "resnet20" else ["--weights", self.folder / "weights.safetensors"]
+        weights = [] if options.model == "resnet20" else ["--weights", self.weights]
         found = json.loads(self.call("bench", "--json", *weights, "--batch", options.batch, "--threads", options.threads, "--iterations",
                                      iterations, *(["--train"] if options.train else [])))
         self.peak = max(self.peak, found["peak_rss_bytes"])
@@ -144,7 +155,7 @@ class Netc:
 def open_contestants(options, folder):
     """(name, contestant) of those that can be had, and why the others cannot."""
     found, missing = [("netc", Netc(options, folder))], {}
-    for name, setting in TRAINING if options.train else INFERENCE:
+    for name, setting in (TRAINING if options.train else INFERENCE)[options.precision]:
         title = f"{name} {setting}".strip()
         if options.peers and not any(word in title for word in options.peers):
             continue
@@ -154,10 +165,13 @@ def open_contestants(options, folder):
             missing[title] = str(why)
     if options.train:
         return found, missing
-    wanted = load_tensors(folder / "input.safetensors")["logits"]
+    given = folder / ("input.safetensors" if options.precision == "f32" else "images.safetensors")
+    wanted = load_tensors(given)["logits"]
     for title, contestant in list(found):
-        error = float(abs(contestant.logits(folder / "output.safetensors") - wanted).max() / abs(wanted).max())
-        if not error <= AGREE:
+        logits = contestant.logits(given, folder / "output.safetensors")
+        error = float(abs(logits - wanted).max() / abs(wanted).max())
+        contestant.agreement = {"top1": float((logits.argmax(1) == wanted.argmax(1)).mean()), "error": error}
+        if options.precision == "f32" and not error <= AGREE:
             found.remove((title, contestant))
             missing[title] = f"its logits differ by {error:.1e} of the largest"
     return found, missing
@@ -176,20 +190,25 @@ def measure(options, contestants):
 def report(options, about, contestants, missing, rounds):
     ours = statistics.median(rounds["netc"])
     what = "training step" if options.train else "inference"
-    lines = [f"{options.model}, batch {options.batch}, {what}, f32, {options.threads} threads; {machine.sentence(about)}; "
+    lines = [f"{options.model}, batch {options.batch}, {what}, {options.precision}, {options.threads} threads; {machine.sentence(about)}; "
              f"{options.rounds} interleaved rounds of {options.iterations}", "",
              "| | median ms | least ms | time against netc | peak memory, MiB |", "|---|---|---|---|---|"]
-    result = {"model": options.model, "batch": options.batch, "what": what, "threads": options.threads, "machine": about,
+    shows_agreement = options.precision != "f32" and not options.train
+    if shows_agreement:
+        lines[-2:] = [lines[-2] + " top-1 as f32 | largest error |", lines[-1] + "---|---|"]
+    result = {"model": options.model, "precision": options.precision, "batch": options.batch, "what": what, "threads": options.threads, "machine": about,
               "rounds": options.rounds, "iterations": options.iterations, "contestants": {}, "missing": missing}
     for title, contestant in contestants:
         values = rounds[title]
         median = statistics.median(values)
         lines.append(f"| {title} {contestant.version} | {median:.2f} | {min(values):.2f} | {median / ours:.2f}x | {contestant.peak / 2**20:.0f} |")
-        result["contestants"][title] = {"version": contestant.version, "median_ms": median, "min_ms": min(values), "rounds_ms": values,
+        if shows_agreement:
+            lines[-1] += f" {100 * contestant.agreement['top1']:.0f}% | {contestant.agreement['error']:.3f} |"
+        result["contestants"][title] = {"agreement": contestant.agreement, "version": contestant.version, "median_ms": median, "min_ms": min(values), "rounds_ms": values,
                                         "ratio": median / ours, "peak_rss_bytes": contestant.peak}
     netc = dict(contestants)["netc"]
     result["netc_gflops_per_s"] = netc.gflops
-    if options.peaks:
+    if options.peaks and options.precision == "f32":
         least = netc.roofline_ms(options.peaks)
         result.update(peaks=options.peaks, roofline_ms=least, of_roofline=least / ours)
         lines += ["", f"netc reaches {100 * least / ours:.0f}% of the roofline, {least:.2f} ms at {options.peaks['gflops']:.0f} GFLOP/s and "
@@ -243,6 +262,7 @@ def main():
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--train", action="store_true")
+    parser.add_argument("--precision", choices=INFERENCE, default="f32")
     parser.add_argument("--table", action="store_true", help="all rows of docs/figures/performance.md in turn; --model, --batch and --train do not count")
     parser.add_argument("--peers", nargs="*", help="only those whose title holds one of these words")
     parser.add_argument("--rounds", type=int, default=5)
@@ -252,6 +272,10 @@ def main():
     options = parser.parse_args()
     if options.setup:
         return set_up(options.environments)
+    if options.precision == "int8" and options.train:
+        parser.error("--precision int8 is for inference")
+    if options.precision != "f32" and not options.train and options.model in ("resnet20", "fcn_resnet50"):
+        parser.error(f"--precision {options.precision} draws images for classifiers at 224x224")
     cases = TABLE if options.table else [(options.model, options.batch, options.train)]
     options.peaks = machine.peaks(options.threads)
     texts, results = [], []
