@@ -225,8 +225,8 @@ def compare(options):
         python = options.environments / "torch/bin/python"
         if not python.exists():
             sys.exit(f"{python} is missing: weights are drawn with PyTorch; bench/peers.py --setup")
-        drawn = subprocess.run([str(word) for word in (python, ROOT / "bench/peer.py", "draw", "-", options.model, folder, "--batch", options.batch)] +
-                               (["--train"] if options.train else []), stderr=subprocess.PIPE, text=True)
+        drawn = subprocess.run([str(word) for word in (python, ROOT / "bench/peer.py", "draw", "-", options.model, folder, "--batch", options.batch,
+                                                       "--precision", options.precision)] + (["--train"] if options.train else []), stderr=subprocess.PIPE, text=True)
         if drawn.returncode != 0:
             sys.exit(f"the weights could not be drawn: {drawn.stderr.strip().splitlines()[-1]}")
         contestants, missing = open_contestants(options, folder)
