@@ -226,6 +226,11 @@ static void addTrain(CLI::App &app, TrainOptions &options, const std::string &mo
                     "Of several processes each keeps a part of the optimizer's state: less memory, "
                     "one more exchange per step; the results don't depend on it");
   command
+      ->add_option("--reduce", options.reduce,
+                   "What gradients of several shards are added and sent in: bf16 sends half of the "
+                   "bytes (GPUs alone; default: f32)")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+  command
       ->add_option("--log", options.logs,
                    "Write metrics.csv, or an event file for TensorBoard, beside metrics.jsonl; may "
                    "be repeated")

@@ -82,10 +82,12 @@ static int64_t gradientElements(const NetcModel &model) {
   return int64_t(model.parameter_bytes / sizeof(float));
 }
 
-ShardSums::ShardSums(Executor &executor, Communicator &communicator, int64_t shards)
+ShardSums::ShardSums(Executor &executor, Communicator &communicator, int64_t shards,
+                     bool gradientsInBf16)
     : executor(executor), communicator(communicator), run(runOf(communicator, shards)),
-      statistics(statisticsOf(executor.info())), statisticElements(elementsOf(statistics)),
-      statisticSums(run, statisticElements), figureSums(run, figureCount) {}
+      gradientsInBf16(gradientsInBf16), statistics(statisticsOf(executor.info())),
+      statisticElements(elementsOf(statistics)), statisticSums(run, statisticElements),
+      figureSums(run, figureCount) {}
 
 /// Sums of running statistics are left out: they are a thousandth of the gradients'.
 uint64_t ShardSums::bytes(const NetcModel &model, ShardRun run) {
@@ -97,7 +99,7 @@ bool ShardSums::areOnDevice() const { return executor.device().makesSums(communi
 /// Statistics are one piece.
 void ShardSums::allocateOnDevice() {
   deviceGradients =
-      executor.device().sums({NETC_SPACE_GRADIENTS, run, pieces, false}, communicator);
+      executor.device().sums({NETC_SPACE_GRADIENTS, run, pieces, gradientsInBf16}, communicator);
   SumPiece piece;
   for (const ParameterInfo *parameter : statistics) {
     auto begin = int64_t(parameter->offset / sizeof(float));
@@ -109,6 +111,11 @@ void ShardSums::allocateOnDevice() {
 }
 
 void ShardSums::allocate() {
+  if (gradientsInBf16 && run.shards == 1)
+    fail("--reduce bf16 is for sums over shards, but a batch is in one: give --shards");
+  if (gradientsInBf16 && !areOnDevice())
+    fail("--reduce bf16 is for sums that GPUs make (--target cuda, several processes with --comm "
+         "nccl); those of this run are made on the processor");
   if (run.shards == 1)
     return;
   if (areOnDevice()) {

@@ -28,8 +28,10 @@ struct StepFigures {
 /// batch in one shard is left as its step made it.
 class ShardSums {
 public:
-  /// Fails where the processes do not divide the shards.
-  ShardSums(Executor &executor, Communicator &communicator, int64_t shards);
+  /// Fails where the processes do not divide the shards. `gradientsInBf16`: each value of the
+  /// gradients' tree is rounded to bf16; only on devices that make the sums.
+  ShardSums(Executor &executor, Communicator &communicator, int64_t shards,
+            bool gradientsInBf16 = false);
 
   int64_t count() const { return run.shards; }
   int64_t first() const { return run.first; }
@@ -42,7 +44,8 @@ public:
   uint64_t bytes() const { return bytes(executor.model(), run); }
   /// Whether they are made, and take memory, where programs compute.
   bool areOnDevice() const;
-  /// Makes room for the sums. Fails where there is none, with the bytes needed and available.
+  /// Makes room for the sums. Fails where there is none, with the bytes needed and available, and
+  /// where gradients cannot be added in bf16.
   void allocate();
 
   /// To be called before the step of this process's next shard, of `images`: how to watch it. Where
@@ -72,6 +75,7 @@ private:
   Executor &executor;
   Communicator &communicator;
   const ShardRun run;
+  const bool gradientsInBf16;
   std::vector<const ParameterInfo *> statistics; ///< parameters that a step changes
   int64_t statisticElements = 0;
   int64_t batchImages = 0;

@@ -21,6 +21,7 @@ struct TrainOptions {
   uint64_t memory = 0;           ///< bytes that the whole process may take; 0: what the machine has
   std::vector<std::string> logs; ///< "csv", "tensorboard": what is written beside metrics.jsonl
   bool shardState = false;       ///< each process keeps a part of the optimizer's state
+  std::string reduce = "f32";    ///< or "bf16": what gradients are added and sent in
   bool resume = false;
   std::optional<int64_t> fromStep; ///< resume there rather than at the latest checkpoint
   unsigned keep = 2;               ///< checkpoints of epochs' ends that stay; at least 1

@@ -28,9 +28,9 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
       info(readTrainableModel(model)), recipe(parseRecipe(info, options.overrides)),
       data(options, info, recipe, communicator.isRoot()), pool(options.threads),
       executor(model, info, pool), optimizer(recipe, executor),
-      shards(executor, communicator, recipe.shards), plan(int64_t(data.samples.size()), recipe),
-      schedule(recipe, plan.updatesPerEpoch()), files(options, output, position),
-      progress(output, plan, recipe.epochs) {
+      shards(executor, communicator, recipe.shards, options.reduce == "bf16"),
+      plan(int64_t(data.samples.size()), recipe), schedule(recipe, plan.updatesPerEpoch()),
+      files(options, output, position), progress(output, plan, recipe.epochs) {
   if (info.scoresEachClass() && data.training->hasTargets())
     info.compareWithTargets();
   data.checkRecipe();

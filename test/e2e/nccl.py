@@ -16,6 +16,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import mpi
+import safetensors
 from compiled import NETC, ROOT, Compiled, Failed, call
 from report import Report, Unsupported
 from runs import same_files
@@ -122,6 +123,19 @@ def same_bytes(machine):
     return claims
 
 
+def in_bf16(machine):
+    """Gradients in bf16: the same bytes for any number of processes, near those of f32; refused where no GPU adds them."""
+    words = ["--reduce", "bf16"]
+    alone = machine.train_alone("alone_in_bf16", *words)
+    claims = same_files(alone, machine.train("two_in_bf16", 2, *words)) + same_files(alone, machine.train("four_in_bf16", 4, *words))
+    narrow, wide = (safetensors.load(machine.folder / name / "model.safetensors") for name in ("alone_in_bf16", "alone"))
+    apart = max(float(abs(narrow[name] - wide[name]).max() / max(abs(wide[name]).max(), 1e-3)) for name in wide)
+    claims += [("largest difference from f32", apart, 0.2), ("nothing was rounded", float(apart == 0), 0.5)]
+    done = subprocess.run([str(word) for word in [machine.model.executable, "train", *DATA, *words, "--shards", 1, "--out", machine.folder / "one"]],
+                          capture_output=True, text=True, env=machine.environment())
+    return claims + [("exit code of one shard, off 1", abs(done.returncode - 1), 0.5), (f"no word of --shards: {done.stderr}", int("give --shards" not in done.stderr), 0.5)]
+
+
 def over_mpi(machine):
     """The id goes over MPI; and gradients over MPI instead of NCCL."""
     mpi.need_mpi()
@@ -195,6 +209,8 @@ def refusals(machine):
     claims = [("exit code of --comm nccl for CPUs, off 1", abs(done.returncode - 1), 0.5),
               (f"no word of --target cuda: {done.stderr}", int("--target cuda" not in done.stderr), 0.5)]
     call([NETC, text, "-o", machine.folder / "plain"])
+    done = subprocess.run([machine.folder / "plain", "train", *map(str, DATA), "--reduce", "bf16", "--out", machine.folder / "refused"], capture_output=True, text=True)
+    claims += [("exit code of --reduce bf16 on CPUs, off 1", abs(done.returncode - 1), 0.5), (f"no word of GPUs: {done.stderr}", int("GPUs" not in done.stderr), 0.5)]
     code, err = ended(machine.start(2, [machine.folder / "plain", "train", *DATA, "--out", machine.folder / "refused"]))
     return [*claims, ("exit code of a plain executable, off 1", abs(code - 1), 0.5), (f"no word of --comm nccl: {err}", int("--comm nccl" not in err), 0.5)]
 
@@ -229,6 +245,7 @@ def main():
         report.line("FAIL", "compiling", str(error))
         report.close()
     report.case("same_bytes", same_bytes, machine)
+    report.case("in_bf16", in_bf16, machine)
     report.case("over_mpi", over_mpi, machine)
     report.case("resumed", resumed, machine)
     report.case("errors", errors, machine)
