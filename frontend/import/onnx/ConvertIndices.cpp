@@ -156,8 +156,7 @@ void Converter::generalExpand(const Node &node) {
   if (!isSound)
     return fail(node, "it repeats a computed tensor; expected constant sizes, and an import with "
                       "--no-batch");
-  Term from = *x, like{"", *sizes};
-  Shape own = from.sizes;
+  Shape own = x->sizes;
   size_t rank = std::max(own.size(), sizes->size());
   own.insert(own.begin(), rank - own.size(), 1);
   sizes->insert(sizes->begin(), rank - sizes->size(), 1);
@@ -166,7 +165,7 @@ void Converter::generalExpand(const Node &node) {
       return fail(node, "sizes that do not fit its input");
     (*sizes)[i] = std::max(own[i], (*sizes)[i]);
   }
-  defineTerm(node, expanded(reshaped(from, own), *sizes));
+  defineTerm(node, expanded(reshaped(*x, own), *sizes));
 }
 
 /// Sizes that cut across those of the input; Flatten too.
