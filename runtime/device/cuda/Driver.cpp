@@ -2,6 +2,7 @@
 #include "runtime/device/cuda/Driver.h"
 
 #include "runtime/base/Error.h"
+#include "runtime/device/cuda/LibrarySymbols.h"
 
 #include <dlfcn.h>
 
@@ -19,13 +20,7 @@ static constexpr const char *elsewhere =
 /// The table is half filled where the driver is too old to have a symbol; the
 /// name of that symbol is returned, or null.
 static const char *fillTable(void *library, CudaDriver &table) {
-  const char *missing = nullptr;
-  auto load = [&](auto &member, const char *symbol) {
-    void *address = dlsym(library, symbol);
-    if (!address && !missing)
-      missing = symbol;
-    member = reinterpret_cast<std::remove_reference_t<decltype(member)>>(address);
-  };
+  LibrarySymbols load{library};
   load(table.init, "cuInit");
   load(table.driverGetVersion, "cuDriverGetVersion");
   load(table.getErrorName, "cuGetErrorName");
@@ -80,7 +75,7 @@ static const char *fillTable(void *library, CudaDriver &table) {
   load(table.graphExecDestroy, "cuGraphExecDestroy");
   load(table.graphDestroy, "cuGraphDestroy");
   table.lastReport = noReport;
-  return missing;
+  return load.missing;
 }
 
 static std::string describeVersion(int version) {

@@ -3,6 +3,7 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/base/Output.h"
+#include "runtime/device/cuda/LibrarySymbols.h"
 
 #include <dlfcn.h>
 
@@ -28,13 +29,7 @@ std::string cuda::describeNccl(int version) {
 
 /// The name of a function that the library lacks, or null.
 static const char *fillTable(void *library, NcclLibrary &table) {
-  const char *missing = nullptr;
-  auto load = [&](auto &member, const char *symbol) {
-    void *address = dlsym(library, symbol);
-    if (!address && !missing)
-      missing = symbol;
-    member = reinterpret_cast<std::remove_reference_t<decltype(member)>>(address);
-  };
+  LibrarySymbols load{library};
   load(table.getVersion, "ncclGetVersion");
   load(table.getUniqueId, "ncclGetUniqueId");
   load(table.commInitRank, "ncclCommInitRank");
@@ -47,7 +42,7 @@ static const char *fillTable(void *library, NcclLibrary &table) {
   load(table.send, "ncclSend");
   load(table.recv, "ncclRecv");
   load(table.allGather, "ncclAllGather");
-  const char *needed = missing;
+  const char *needed = load.missing;
   load(table.getLastError, "ncclGetLastError");
   return needed;
 }

@@ -3,6 +3,8 @@
 
 #include "runtime/base/Error.h"
 
+#include <fmt/format.h>
+
 #include <string>
 
 using namespace netc::runtime;
@@ -11,7 +13,7 @@ using namespace netc::runtime::cuda;
 static constexpr unsigned threads = 256;
 
 // Multiplication and addition are named with their rounding: none becomes a fused multiply-add.
-// `round` is replaced by the rounding of %f1 to bf16 where %p3 holds.
+// A line that is a name stands for the lines below that have it.
 static constexpr const char *text = R"(.version 6.3
 .target sm_75
 .address_size 64
@@ -19,10 +21,7 @@ static constexpr const char *text = R"(.version 6.3
 .visible .entry netc_sum_take(.param .u64 array, .param .u64 packed, .param .u64 chunks,
                               .param .u64 first, .param .f32 share, .param .u32 how)
 {
-  .reg .pred %p<8>;
-  .reg .b32 %r<16>;
-  .reg .f32 %f<8>;
-  .reg .b64 %d<24>;
+  registers
   ld.param.u64 %d1, [array];
   ld.param.u64 %d2, [packed];
   ld.param.u64 %d3, [chunks];
@@ -35,20 +34,7 @@ static constexpr const char *text = R"(.version 6.3
   setp.ne.u32 %p3, %r2, 0;
   and.b32 %r2, %r1, 4;
   setp.ne.u32 %p4, %r2, 0;
-  mov.u32 %r3, %ctaid.x;
-  cvt.u64.u32 %d5, %r3;
-  add.u64 %d5, %d5, %d4;
-  mul.lo.u64 %d5, %d5, 24;
-  add.u64 %d5, %d3, %d5;
-  ld.global.u64 %d6, [%d5];
-  ld.global.u64 %d7, [%d5+8];
-  ld.global.u64 %d8, [%d5+16];
-  shl.b64 %d6, %d6, 2;
-  add.u64 %d6, %d1, %d6;
-  shl.b64 %d7, %d7, 2;
-  add.u64 %d7, %d2, %d7;
-  mov.u32 %r4, %tid.x;
-  cvt.u64.u32 %d9, %r4;
+  chunk
 take:
   setp.ge.u64 %p1, %d9, %d8;
   @%p1 bra taken;
@@ -76,29 +62,13 @@ taken:
 .visible .entry netc_sum_give(.param .u64 array, .param .u64 packed, .param .u64 chunks,
                               .param .u64 first, .param .f32 divisor)
 {
-  .reg .pred %p<8>;
-  .reg .b32 %r<16>;
-  .reg .f32 %f<8>;
-  .reg .b64 %d<24>;
+  registers
   ld.param.u64 %d1, [array];
   ld.param.u64 %d2, [packed];
   ld.param.u64 %d3, [chunks];
   ld.param.u64 %d4, [first];
   ld.param.f32 %f4, [divisor];
-  mov.u32 %r3, %ctaid.x;
-  cvt.u64.u32 %d5, %r3;
-  add.u64 %d5, %d5, %d4;
-  mul.lo.u64 %d5, %d5, 24;
-  add.u64 %d5, %d3, %d5;
-  ld.global.u64 %d6, [%d5];
-  ld.global.u64 %d7, [%d5+8];
-  ld.global.u64 %d8, [%d5+16];
-  shl.b64 %d6, %d6, 2;
-  add.u64 %d6, %d1, %d6;
-  shl.b64 %d7, %d7, 2;
-  add.u64 %d7, %d2, %d7;
-  mov.u32 %r4, %tid.x;
-  cvt.u64.u32 %d9, %r4;
+  chunk
 give:
   setp.ge.u64 %p1, %d9, %d8;
   @%p1 bra given;
@@ -117,10 +87,7 @@ given:
 .visible .entry netc_sum_add(.param .u64 values, .param .u64 stride, .param .u64 count,
                              .param .u64 pairs, .param .u64 steps, .param .u32 how)
 {
-  .reg .pred %p<8>;
-  .reg .b32 %r<16>;
-  .reg .f32 %f<8>;
-  .reg .b64 %d<24>;
+  registers
   ld.param.u64 %d1, [values];
   ld.param.u64 %d2, [count];
   ld.param.u64 %d3, [pairs];
@@ -128,11 +95,7 @@ given:
   ld.param.u32 %r1, [how];
   and.b32 %r2, %r1, 2;
   setp.ne.u32 %p3, %r2, 0;
-  mov.u32 %r3, %ctaid.x;
-  mov.u32 %r4, %tid.x;
-  mul.wide.u32 %d5, %r3, 256;
-  cvt.u64.u32 %d6, %r4;
-  add.u64 %d5, %d5, %d6;
+  place
   setp.ge.u64 %p1, %d5, %d2;
   @%p1 bra added;
   shl.b64 %d5, %d5, 2;
@@ -163,18 +126,11 @@ added:
 
 .visible .entry netc_sum_narrow(.param .u64 from, .param .u64 to, .param .u64 count)
 {
-  .reg .pred %p<8>;
-  .reg .b16 %h<4>;
-  .reg .b32 %r<16>;
-  .reg .b64 %d<24>;
+  registers
   ld.param.u64 %d1, [from];
   ld.param.u64 %d2, [to];
   ld.param.u64 %d3, [count];
-  mov.u32 %r3, %ctaid.x;
-  mov.u32 %r4, %tid.x;
-  mul.wide.u32 %d5, %r3, 256;
-  cvt.u64.u32 %d6, %r4;
-  add.u64 %d5, %d5, %d6;
+  place
   setp.ge.u64 %p1, %d5, %d3;
   @%p1 bra narrowed;
   shl.b64 %d6, %d5, 2;
@@ -191,18 +147,11 @@ narrowed:
 
 .visible .entry netc_sum_widen(.param .u64 from, .param .u64 to, .param .u64 count)
 {
-  .reg .pred %p<8>;
-  .reg .b16 %h<4>;
-  .reg .b32 %r<16>;
-  .reg .b64 %d<24>;
+  registers
   ld.param.u64 %d1, [from];
   ld.param.u64 %d2, [to];
   ld.param.u64 %d3, [count];
-  mov.u32 %r3, %ctaid.x;
-  mov.u32 %r4, %tid.x;
-  mul.wide.u32 %d5, %r3, 256;
-  cvt.u64.u32 %d6, %r4;
-  add.u64 %d5, %d5, %d6;
+  place
   setp.ge.u64 %p1, %d5, %d3;
   @%p1 bra widened;
   shl.b64 %d6, %d5, 1;
@@ -218,8 +167,43 @@ widened:
 }
 )";
 
-// To the nearest, ties to even; NaN stays NaN.
-static constexpr const char *rounding = R"(mov.b32 %r10, %f1;
+struct Lines {
+  const char *name, *body;
+};
+
+static constexpr Lines lines[] = {
+    {"registers", R"(  .reg .pred %p<8>;
+  .reg .b16 %h<4>;
+  .reg .b32 %r<16>;
+  .reg .f32 %f<8>;
+  .reg .b64 %d<24>;
+)"},
+    // Of the block's chunk: %d6 where it lies in the array, %d7 in the packed values, %d8 its
+    // length, %d9 the thread's first value.
+    {"chunk", R"(  mov.u32 %r3, %ctaid.x;
+  cvt.u64.u32 %d5, %r3;
+  add.u64 %d5, %d5, %d4;
+  mul.lo.u64 %d5, %d5, 24;
+  add.u64 %d5, %d3, %d5;
+  ld.global.u64 %d6, [%d5];
+  ld.global.u64 %d7, [%d5+8];
+  ld.global.u64 %d8, [%d5+16];
+  shl.b64 %d6, %d6, 2;
+  add.u64 %d6, %d1, %d6;
+  shl.b64 %d7, %d7, 2;
+  add.u64 %d7, %d2, %d7;
+  mov.u32 %r4, %tid.x;
+  cvt.u64.u32 %d9, %r4;
+)"},
+    // %d5: the thread's value.
+    {"place", R"(  mov.u32 %r3, %ctaid.x;
+  mov.u32 %r4, %tid.x;
+  mul.wide.u32 %d5, %r3, 256;
+  cvt.u64.u32 %d6, %r4;
+  add.u64 %d5, %d5, %d6;
+)"},
+    // %f1 to bf16 where %p3 holds: to the nearest, ties to even; NaN stays NaN.
+    {"round", R"(  mov.b32 %r10, %f1;
   shr.u32 %r11, %r10, 16;
   and.b32 %r11, %r11, 1;
   add.u32 %r11, %r11, 32767;
@@ -229,13 +213,16 @@ static constexpr const char *rounding = R"(mov.b32 %r10, %f1;
   selp.b32 %r11, 2143289344, %r11, %p5;
   selp.b32 %r10, %r11, %r10, %p3;
   mov.b32 %f1, %r10;
-)";
+)"},
+};
 
 static std::string program() {
   std::string result = text;
-  const std::string mark = "  round\n";
-  for (size_t at = 0; (at = result.find(mark, at)) != std::string::npos;)
-    result.replace(at, mark.size(), std::string("  ") + rounding);
+  for (const auto &[name, body] : lines) {
+    const std::string mark = fmt::format("  {}\n", name);
+    for (size_t at = 0; (at = result.find(mark, at)) != std::string::npos;)
+      result.replace(at, mark.size(), body);
+  }
   return result;
 }
 

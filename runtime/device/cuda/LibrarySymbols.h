@@ -1,0 +1,27 @@
+//===- LibrarySymbols.h - functions of a library that is opened -*- C++ -*-===//
+#ifndef NETC_RUNTIME_DEVICE_CUDA_LIBRARYSYMBOLS_H
+#define NETC_RUNTIME_DEVICE_CUDA_LIBRARYSYMBOLS_H
+
+#include <dlfcn.h>
+
+#include <type_traits>
+
+namespace netc::runtime::cuda {
+
+/// Finds the functions of a table, one by one, in a library that dlopen opened.
+struct LibrarySymbols {
+  void *library;
+  const char *missing = nullptr; ///< the first that the library lacks, or null
+
+  /// Sets `function`, null where there is none.
+  template <typename Function> void operator()(Function &function, const char *symbol) {
+    void *address = dlsym(library, symbol);
+    if (!address && !missing)
+      missing = symbol;
+    function = reinterpret_cast<Function>(address);
+  }
+};
+
+} // namespace netc::runtime::cuda
+
+#endif // NETC_RUNTIME_DEVICE_CUDA_LIBRARYSYMBOLS_H
