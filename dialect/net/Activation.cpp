@@ -4,10 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialect/net/NetDialect.h"
+#include "dialect/net/ScalarFormula.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Builders.h"
 
 #include <cmath>
 
@@ -15,25 +14,15 @@ using namespace mlir;
 using namespace netc::net;
 
 namespace {
-/// Scalar expressions that read like formulas.
-struct Formula {
-  OpBuilder &b;
-  Location loc;
+struct Formula : ScalarFormula {
   double slope;
 
-  Value c(double value) const {
-    return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
-  }
   Value add(Value x, Value y) const { return arith::AddFOp::create(b, loc, x, y); }
   Value sub(Value x, Value y) const { return arith::SubFOp::create(b, loc, x, y); }
-  Value mul(Value x, Value y) const { return arith::MulFOp::create(b, loc, x, y); }
   /// The larger of x and a constant: one instruction on x86, and NaN stays NaN.
   Value max(Value x, Value y) const { return select(gt(y, x), y, x); }
   Value min(Value x, Value y) const { return select(gt(x, y), y, x); }
-  Value gt(Value x, Value y) const {
-    return arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y);
-  }
-  Value select(Value p, Value x, Value y) const { return arith::SelectOp::create(b, loc, p, x, y); }
+  Value gt(Value x, Value y) const { return compare(arith::CmpFPredicate::OGT, x, y); }
   Value sigmoid(Value x) const {
     Value e = math::ExpOp::create(b, loc, arith::NegFOp::create(b, loc, x));
     return arith::DivFOp::create(b, loc, c(1), add(c(1), e));
@@ -206,7 +195,7 @@ LogicalResult ActivationOp::buildAdjoint(OpBuilder &builder, ValueRange cotangen
 }
 
 Value ActivationOp::buildScalar(OpBuilder &builder, ValueRange scalars) {
-  return rowOf(getKind()).value({builder, getLoc(), getSlope().convertToDouble()}, scalars[0]);
+  return rowOf(getKind()).value({{builder, getLoc()}, getSlope().convertToDouble()}, scalars[0]);
 }
 bool ActivationOp::isRecomputable() { return rowOf(getKind()).cheap; }
 
@@ -219,7 +208,7 @@ OpFoldResult ActivationOp::fold(FoldAdaptor) {
 }
 
 Value ActivationGradOp::buildScalar(OpBuilder &builder, ValueRange scalars) {
-  Formula f{builder, getLoc(), getSlope().convertToDouble()};
+  Formula f{{builder, getLoc()}, getSlope().convertToDouble()};
   // A select instead of a product keeps an infinite cotangent from becoming NaN where relu is flat.
   if (getKind() == ActivationKind::Relu)
     return f.select(f.gt(scalars[1], f.c(0)), scalars[0], f.c(0));

@@ -1,27 +1,14 @@
 //===- Binary.cpp - functions of two numbers ------------------------------===//
 #include "dialect/net/NetDialect.h"
+#include "dialect/net/ScalarFormula.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Builders.h"
 
 using namespace mlir;
 using namespace netc::net;
 
 namespace {
-/// Scalar expressions at one place.
-struct Formula {
-  OpBuilder &b;
-  Location loc;
-
-  Value c(double value) const {
-    return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
-  }
-  Value compare(arith::CmpFPredicate predicate, Value x, Value y) const {
-    return arith::CmpFOp::create(b, loc, predicate, x, y);
-  }
-  Value select(Value p, Value x, Value y) const { return arith::SelectOp::create(b, loc, p, x, y); }
-  Value mul(Value x, Value y) const { return arith::MulFOp::create(b, loc, x, y); }
+struct Formula : ScalarFormula {
   Value floor(Value x) const { return math::FloorOp::create(b, loc, x); }
   Value one(Value p) const { return select(p, c(1), c(0)); }
   Value equal(Value x, Value y) const { return compare(arith::CmpFPredicate::OEQ, x, y); }
@@ -47,7 +34,7 @@ struct Formula {
 } // namespace
 
 Value BinaryOp::buildScalar(OpBuilder &builder, ValueRange v) {
-  Formula f{builder, getLoc()};
+  Formula f{{builder, getLoc()}};
   switch (getKind()) {
   case BinaryKind::Divide:
     return arith::DivFOp::create(builder, getLoc(), v[0], v[1]);
