@@ -47,33 +47,21 @@ static std::string weightsOf(const std::string &file, const std::string &given,
   return source.weights;
 }
 
-static Source readCaffe(const std::string &file, const std::string &given,
-                        std::vector<std::string> &errors) {
+/// A network that `readText` reads from `file`, with the weights that `readWeights` reads beside
+/// it.
+template <auto readText, auto readWeights>
+static Source readWithWeights(const std::string &file, const std::string &given,
+                              llvm::StringRef ending, std::vector<std::string> &errors) {
   Source source;
-  std::optional<frontend::caffe::Net> net = frontend::caffe::readNet(file, errors);
-  std::string path = weightsOf(file, given, ".caffemodel", source), error;
+  auto net = readText(file, errors);
+  std::string path = weightsOf(file, given, ending, source), error;
   if (!net)
     return source;
-  std::optional<frontend::caffe::Weights> weights;
-  if (source.hasWeights && !(weights = frontend::caffe::readWeights(path, error)))
+  decltype(readWeights(path, error)) weights;
+  if (source.hasWeights && !(weights = readWeights(path, error)))
     errors.push_back(error);
   else
     source.graph = convert(*net, weights ? &*weights : nullptr, errors);
-  return source;
-}
-
-static Source readDarknet(const std::string &file, const std::string &given,
-                          std::vector<std::string> &errors) {
-  Source source;
-  auto sections = frontend::darknet::readSections(file, errors);
-  std::string path = weightsOf(file, given, ".weights", source), error;
-  if (!sections)
-    return source;
-  std::optional<frontend::darknet::Weights> weights;
-  if (source.hasWeights && !(weights = frontend::darknet::readWeights(path, error)))
-    errors.push_back(error);
-  else
-    source.graph = convert(*sections, weights ? &*weights : nullptr, errors);
   return source;
 }
 
@@ -102,8 +90,11 @@ static int importModel(const std::string &file, const std::string &weights, cons
     if (!source.graph)
       return fail(error);
   } else {
-    source = name.ends_with(".cfg") ? readDarknet(file, weights, errors)
-                                    : readCaffe(file, weights, errors);
+    source = name.ends_with(".cfg")
+                 ? readWithWeights<frontend::darknet::readSections, frontend::darknet::readWeights>(
+                       file, weights, ".weights", errors)
+                 : readWithWeights<frontend::caffe::readNet, frontend::caffe::readWeights>(
+                       file, weights, ".caffemodel", errors);
   }
   std::optional<frontend::Imported> imported;
   if (source.graph)

@@ -11,20 +11,28 @@ static std::optional<std::vector<int64_t>> listOf(const Tensor *given) {
   return given && !given->isFloat ? std::optional(given->ints) : std::nullopt;
 }
 
-void Converter::generalSlice(const Node &node) {
-  std::optional<Term> x = term(node);
-  if (!x)
-    return;
+std::optional<Converter::SliceRanges> Converter::sliceRanges(const Node &node) {
   auto list = [&](const char *name, size_t index) {
     return listOf(constant(node, index)).value_or(numbers(node, name));
   };
-  std::vector<int64_t> begin = list("starts", 1), end = list("ends", 2), axes = list("axes", 3),
-                       steps = list("steps", 4);
+  SliceRanges ranges{list("starts", 1), list("ends", 2), list("axes", 3), list("steps", 4)};
+  auto &[begin, end, axes, steps] = ranges;
   for (size_t i = axes.size(); i < begin.size(); ++i)
     axes.push_back(int64_t(i));
   steps.resize(axes.size(), 1);
   if (begin.empty() || begin.size() != axes.size() || end.size() != axes.size())
-    return fail(node, "its bounds are computed, expected constants");
+    return fail(node, "its bounds are computed, expected constants"), std::nullopt;
+  return ranges;
+}
+
+void Converter::generalSlice(const Node &node) {
+  std::optional<Term> x = term(node);
+  if (!x)
+    return;
+  std::optional<SliceRanges> ranges = sliceRanges(node);
+  if (!ranges)
+    return;
+  const auto &[begin, end, axes, steps] = *ranges;
   for (size_t i = 0; i < axes.size(); ++i) {
     std::optional<size_t> axis = termAxis(node, *x, axes[i]);
     if (!axis)

@@ -22,13 +22,10 @@ void Converter::reduction(const Node &node) {
   std::vector<int64_t> list = given ? given->ints : numbers(node, "axes");
   if (isGiven && (!given || given->isFloat))
     return fail(node, "its axes are computed, expected constants");
-  std::vector<size_t> axes;
-  for (int64_t axis : list) {
-    std::optional<size_t> place = termAxis(node, *x, axis);
-    if (!place)
-      return;
-    axes.push_back(*place);
-  }
+  std::optional<std::vector<size_t>> places = termAxes(node, *x, list);
+  if (!places)
+    return;
+  std::vector<size_t> &axes = *places;
   std::sort(axes.begin(), axes.end());
   if (list.empty() && number(node, "noop_with_empty_axes", 0)) {
     if (node.op != "ReduceSum" && node.op != "ReduceMean" && node.op != "ReduceMax" &&
@@ -181,13 +178,10 @@ void Converter::meanVariance(const Node &node) {
   std::vector<int64_t> list = numbers(node, "axes");
   if (list.empty())
     list = {0, 2, 3};
-  std::vector<size_t> axes;
-  for (int64_t axis : list) {
-    std::optional<size_t> place = termAxis(node, *x, axis);
-    if (!place)
-      return;
-    axes.push_back(*place);
-  }
+  std::optional<std::vector<size_t>> places = termAxes(node, *x, list);
+  if (!places)
+    return;
+  std::vector<size_t> &axes = *places;
   Term centered = subtract(*x, spread(*reduced(node, *x, axes, "ReduceMean"), *x, axes));
   Term variance = *reduced(node, multiply(centered, centered), axes, "ReduceMean");
   Term deviation = affine(call(variance, "sqrt"), 1, 1e-9);

@@ -389,17 +389,10 @@ void Converter::concat(const Node &node) {
 void Converter::slice(const Node &node) {
   if (!viewed(node))
     return;
-  auto list = [&](const char *name, size_t index) {
-    const Tensor *given = constant(node, index);
-    return given && !given->isFloat ? given->ints : numbers(node, name);
-  };
-  std::vector<int64_t> begin = list("starts", 1), end = list("ends", 2), axes = list("axes", 3),
-                       steps = list("steps", 4);
-  for (size_t i = axes.size(); i < begin.size(); ++i)
-    axes.push_back(int64_t(i));
-  steps.resize(axes.size(), 1);
-  if (begin.empty() || begin.size() != axes.size() || end.size() != axes.size())
-    return fail(node, "its bounds are computed, expected constants");
+  std::optional<SliceRanges> ranges = sliceRanges(node);
+  if (!ranges)
+    return;
+  const auto &[begin, end, axes, steps] = *ranges;
   const std::string &name = node.inputs[0];
   View view = viewOf(values[name]);
   std::vector<int64_t> stride{1, 1};

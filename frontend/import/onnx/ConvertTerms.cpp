@@ -115,6 +115,18 @@ std::optional<size_t> Converter::termAxis(const Node &node, const Term &x, int64
   return std::nullopt;
 }
 
+std::optional<std::vector<size_t>> Converter::termAxes(const Node &node, const Term &x,
+                                                       const std::vector<int64_t> &axes) {
+  std::vector<size_t> result;
+  for (int64_t axis : axes) {
+    std::optional<size_t> place = termAxis(node, x, axis);
+    if (!place)
+      return std::nullopt;
+    result.push_back(*place);
+  }
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Layers of one or two terms
 //===----------------------------------------------------------------------===//

@@ -203,6 +203,8 @@ private:
   Term oneHotOf(const Node &node, const Term &indices, int64_t count);
   /// The axis of a term that an attribute names, counted from the tensor's first size.
   std::optional<size_t> termAxis(const Node &node, const Term &x, int64_t axis);
+  std::optional<std::vector<size_t>> termAxes(const Node &node, const Term &x,
+                                              const std::vector<int64_t> &axes);
   bool isInteger(const std::string &name) const;
   void inferTypes();
   View viewOf(const Value &value) const { return value.view ? *value.view : plain(value.shape); }
@@ -271,6 +273,12 @@ private:
   void hardSigmoid(const Node &node, const Value &input);
   void clamp(const Node &node, const std::string &name, const Value &input, double low,
              double high);
+  /// What a Slice takes, along each of `axes`.
+  struct SliceRanges {
+    std::vector<int64_t> begin, end, axes, steps;
+  };
+  /// Of all its axes; nothing: they are computed, and it was refused.
+  std::optional<SliceRanges> sliceRanges(const Node &node);
   void sliceAxis(const Node &node, const std::string &output, const std::string &name, int64_t dim,
                  int64_t begin, int64_t end, bool drops);
   void productOfTensors(const Node &node);
