@@ -74,6 +74,7 @@ static const char *fillTable(void *library, CudaDriver &table) {
   load(table.graphLaunch, "cuGraphLaunch");
   load(table.graphExecDestroy, "cuGraphExecDestroy");
   load(table.graphDestroy, "cuGraphDestroy");
+  load.optional(table.tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
   table.lastReport = noReport;
   return load.missing;
 }

@@ -112,13 +112,41 @@ enum CUstreamCaptureMode : int {
   CU_STREAM_CAPTURE_MODE_RELAXED = 2,
 };
 
+/// Of a tensor map: what its elements are, how bulk copies permute 16-byte chunks in shared memory.
+enum CUtensorMapDataType : int {
+  CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0,
+  CU_TENSOR_MAP_DATA_TYPE_UINT16 = 1,
+  CU_TENSOR_MAP_DATA_TYPE_UINT32 = 2,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7,
+  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9,
+};
+enum CUtensorMapInterleave : int { CU_TENSOR_MAP_INTERLEAVE_NONE = 0 };
+enum CUtensorMapSwizzle : int {
+  CU_TENSOR_MAP_SWIZZLE_NONE = 0,
+  CU_TENSOR_MAP_SWIZZLE_32B = 1,
+  CU_TENSOR_MAP_SWIZZLE_64B = 2,
+  CU_TENSOR_MAP_SWIZZLE_128B = 3,
+};
+enum CUtensorMapL2promotion : int {
+  CU_TENSOR_MAP_L2_PROMOTION_NONE = 0,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_128B = 2,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_256B = 3,
+};
+enum CUtensorMapFloatOOBfill : int { CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0 };
+
+/// A tensor in global memory and the box of it that one bulk copy moves; a kernel's parameter.
+struct alignas(64) CUtensorMap {
+  uint64_t opaque[16];
+};
+
 constexpr unsigned CU_STREAM_DEFAULT = 0, CU_STREAM_NON_BLOCKING = 1;
 constexpr unsigned CU_EVENT_DEFAULT = 0, CU_EVENT_DISABLE_TIMING = 2;
 constexpr unsigned CU_MEMHOSTALLOC_PORTABLE = 1;
 
 /// One member a function, named as the API names it without `cu` and without
 /// the version suffix of the library's symbol (`memAlloc` is cuMemAlloc_v2).
-/// Every member is set in a table that somebody gave you.
+/// Every member is set in a table that somebody gave you, but for those that say otherwise.
 struct CudaDriver {
   CUresult (*init)(unsigned flags);
   CUresult (*driverGetVersion)(int *version); // 1000 * major + 10 * minor
@@ -185,6 +213,13 @@ struct CudaDriver {
   CUresult (*graphLaunch)(CUgraphExec, CUstream);
   CUresult (*graphExecDestroy)(CUgraphExec);
   CUresult (*graphDestroy)(CUgraph);
+
+  /// Null where the driver is older than CUDA 12.0.
+  CUresult (*tensorMapEncodeTiled)(CUtensorMap *, CUtensorMapDataType, uint32_t rank, void *address,
+                                   const uint64_t *dimensions, const uint64_t *strides,
+                                   const uint32_t *box, const uint32_t *elementStrides,
+                                   CUtensorMapInterleave, CUtensorMapSwizzle,
+                                   CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
 
   /// What went wrong in words beyond the error's name: the simulator's finding
   /// (check, kernel, block, thread, line), or "" on hardware. Never null; valid

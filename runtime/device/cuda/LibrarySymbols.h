@@ -15,10 +15,13 @@ struct LibrarySymbols {
 
   /// Sets `function`, null where there is none.
   template <typename Function> void operator()(Function &function, const char *symbol) {
-    void *address = dlsym(library, symbol);
-    if (!address && !missing)
+    optional(function, symbol);
+    if (!function && !missing)
       missing = symbol;
-    function = reinterpret_cast<Function>(address);
+  }
+  /// The same of a function that the library need not have.
+  template <typename Function> void optional(Function &function, const char *symbol) {
+    function = reinterpret_cast<Function>(dlsym(library, symbol));
   }
 };
 

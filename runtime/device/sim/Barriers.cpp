@@ -56,18 +56,22 @@ void Block::releaseBarrier(unsigned which) {
     }
     if (!joined || !context.checks)
       continue;
-    for (unsigned other = 0; other < maximumWarps; ++other)
+    for (unsigned other = 0; other < maximumAgents; ++other)
       clocks.known[warp.index][other] =
           std::max(clocks.known[warp.index][other], barrier.clocks[other]);
   }
   for (Warp &warp : warps)
     mergeGroups(warp);
-  // Stamps hold 21 bits of clock: begin anew long before they are full. A race
-  // across this one barrier in two million goes unseen.
-  if (*std::max_element(std::begin(clocks.own), std::end(clocks.own)) >= (1u << 21) - 64) {
-    clocks.reset();
-    shadow.forgetStamps();
-  }
+  limitClocks();
+}
+
+/// Stamps hold 20 bits of clock: begin anew long before they are full. A race across this one
+/// barrier in a million goes unseen.
+void Block::limitClocks() {
+  if (*std::max_element(std::begin(clocks.own), std::end(clocks.own)) < lastClock)
+    return;
+  clocks.reset();
+  shadow.forgetStamps();
 }
 
 void Block::reportExited(unsigned which) {
@@ -89,6 +93,35 @@ void Block::reportExited(unsigned which) {
   report(*waiting, group ? group->pc : 0, group ? group->mask : 1, "divergent barrier",
          "not all threads of the block reach the barrier: " + threadName(exited - 1) +
              " has exited");
+}
+
+/// Every warp waits for an mbarrier, and no mbarrier changes any more.
+void Block::reportWaitingInVain(const Warp &warp) {
+  // The warp has just looked.
+  auto looked = std::find_if(warp.groups.begin(), warp.groups.end(), [&](const Group &each) {
+    return each.pc > 0 && program.code[each.pc - 1].kind == Kind::Poll;
+  });
+  const Group &group = looked == warp.groups.end() ? warp.groups[0] : *looked;
+  report(warp, group.pc - (looked != warp.groups.end()), group.mask, "mbarrier deadlock",
+         "the threads wait for a phase that never completes" + memoryBarriers.describe());
+}
+
+/// What must not be under way, or uneven, when all threads have exited.
+void Block::checkEnd() {
+  if (!memoryBarriers.underWay().empty())
+    report(warps[0], uint32_t(program.code.size() - 1), 1, "bulk copy not waited for",
+           fmt::format("the block ends while a bulk copy of {} bytes to its shared memory is under "
+                       "way{}",
+                       memoryBarriers.underWay()[0].bytes, memoryBarriers.describe()));
+  for (const Warp &warp : warps)
+    if (!warp.bulkReads.empty())
+      report(warp, uint32_t(program.code.size() - 1), 1u << warp.bulkReads[0].lane,
+             "bulk copy not waited for",
+             "the thread exits while a bulk copy may still read its block's shared memory "
+             "(cp.async.bulk.wait_group)");
+  if (int group = matrices.unequal(warps); group >= 0)
+    report(warps[size_t(4 * group)], uint32_t(program.code.size() - 1), 1, "divergent warpgroup",
+           "the warps of the warpgroup have executed different numbers of wgmma.mma_async");
 }
 
 /// No warp can run: says who waits where.

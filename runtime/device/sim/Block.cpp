@@ -9,6 +9,7 @@ using namespace netc::runtime::sim;
 
 namespace {
 constexpr uint64_t fastQuantum = 1 << 14;
+constexpr uint64_t turnsInVain = 1000; // of each warp, until it is a deadlock
 } // namespace
 
 Block::Block(const LaunchContext &context, Scratch &scratch, unsigned worker)
@@ -154,6 +155,8 @@ void Block::start(uint64_t blockNumber) {
     clocks.reset();
     shadow.reset(warps[0].sharedBytes);
   }
+  memoryBarriers.reset();
+  matrices.reset(warps.size());
   std::fill_n(scratch.predicates.begin(), size_t(program.predicates) * warps.size(), 0);
   for (Warp &warp : warps) {
     unsigned first = warp.index * lanes, count = std::min(lanes, threads - first);
@@ -162,6 +165,9 @@ void Block::start(uint64_t blockNumber) {
     warp.predicates[0] = ~0u;
     warp.copies.clear();
     std::fill(std::begin(warp.commitGroup), std::end(warp.commitGroup), 0);
+    std::fill(std::begin(warp.bulkGroup), std::end(warp.bulkGroup), 0);
+    warp.bulkReads.clear();
+    resetMatrix(warp, program);
     fillSpecials(warp);
   }
 }
@@ -174,6 +180,7 @@ bool Block::runnable(const Warp &warp) const {
 void Block::run(uint64_t blockNumber) {
   start(blockNumber);
   warpInstructions = 0;
+  uint64_t waits = 0, seen = 0; // turns since something else than waiting for mbarriers happened
   for (size_t at = 0;; ++at) {
     size_t count = warps.size(), first = context.checks ? random() % count : at % count;
     Warp *next = nullptr;
@@ -193,9 +200,17 @@ void Block::run(uint64_t blockNumber) {
              "the warps of the block have run more than " +
                  std::to_string(context.instructionLimit) + " instructions",
              cuda::CUDA_ERROR_LAUNCH_TIMEOUT);
+    next->polled = false;
     runWarp(*next, context.checks ? 16u << (random() % 10) : fastQuantum);
     completeBarriers();
+    bool inVain = next->polled && seen == memoryBarriers.changes();
+    seen = memoryBarriers.changes();
+    waits = inVain ? waits + 1 : 0;
+    if (waits > turnsInVain * count)
+      reportWaitingInVain(*next);
   }
+  if (context.checks)
+    checkEnd();
   for (Warp &warp : warps) {
     laneInstructions += warp.laneInstructions;
     warp.laneInstructions = 0;
@@ -307,6 +322,14 @@ Block::Step Block::control(Warp &warp, Group &group, const Instr &instr, uint32_
   case Kind::Together:
   case Kind::AllTogether:
     return together(warp, group, instr, mask);
+  case Kind::Watched:
+  case Kind::Poll:
+    checkWatched(warp, instr);
+    warp.exec = mask;
+    warp.polled = false;
+    instr.run(warp, instr);
+    ++group.pc;
+    return warp.polled ? Step::Yield : Step::Continue;
   case Kind::Unreachable:
     break;
   }
@@ -398,6 +421,7 @@ Block::Step Block::together(Warp &warp, Group &group, const Instr &instr, uint32
       warp.groups.push_back({group.pc, staying, GroupState::Ready});
     group.mask = mine;
     warp.exec = mine;
+    checkWatched(warp, instr);
     instr.run(warp, instr);
     ++group.pc;
     return skipping || staying ? Step::Regroup : Step::Continue;
@@ -443,7 +467,7 @@ Block::Step Block::arrive(Warp &warp, Group &group, const Instr &instr, uint32_t
     barrier.trues += unsigned(__builtin_popcount((instr.op[3] >> 31 ? ~bits : bits) & mask));
   }
   if (context.checks) {
-    for (unsigned other = 0; other < maximumWarps; ++other)
+    for (unsigned other = 0; other < maximumAgents; ++other)
       barrier.clocks[other] = std::max(barrier.clocks[other], clocks.known[warp.index][other]);
     barrier.clocks[warp.index] = std::max(barrier.clocks[warp.index], clocks.own[warp.index]++);
   }

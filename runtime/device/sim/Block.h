@@ -11,7 +11,8 @@
 #include "runtime/device/sim/Banks.h"
 #include "runtime/device/sim/DeviceMemory.h"
 #include "runtime/device/sim/Finding.h"
-#include "runtime/device/sim/Shadow.h"
+#include "runtime/device/sim/MemoryBarriers.h"
+#include "runtime/device/sim/WarpgroupMatrix.h"
 
 #include <memory>
 
@@ -65,6 +66,12 @@ public:
   WarpClocks clocks;
   SharedShadow shadow;
   bool fenced = false, synchronised = false; // see recordGlobal
+  MemoryBarriers memoryBarriers;
+  WarpgroupMatrices matrices;
+  char *sharedMemory() const { return warps[0].shared; }
+  unsigned warpCount() const { return unsigned(warps.size()); }
+  uint32_t random();
+  void limitClocks();
   std::string placeOf(const Warp &warp, uint32_t pc, uint32_t threads) const;
   std::string threadName(uint64_t thread) const;
   [[noreturn]] void report(const Warp &warp, uint32_t pc, uint32_t threads, const char *check,
@@ -78,7 +85,7 @@ private:
     uint32_t arrived = 0;
     uint32_t trues = 0; // of a reduction's predicate
     bool inUse = false;
-    uint32_t clocks[maximumWarps] = {};
+    uint32_t clocks[maximumAgents] = {};
   };
   enum class Step : uint8_t { Continue, Regroup, Yield };
 
@@ -100,7 +107,8 @@ private:
   void releaseBarrier(unsigned number);
   [[noreturn]] void reportDeadlock();
   [[noreturn]] void reportExited(unsigned barrier);
-  uint32_t random();
+  void checkEnd();
+  [[noreturn]] void reportWaitingInVain(const Warp &warp);
 
   Scratch &scratch;
   std::vector<Warp> warps;

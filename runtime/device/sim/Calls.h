@@ -10,6 +10,7 @@ namespace netc::runtime::sim {
 void addDeviceCalls(CudaDriver &table);
 void addMemoryCalls(CudaDriver &table);
 void addStreamCalls(CudaDriver &table);
+void addTensorCalls(CudaDriver &table);
 
 /// Holds the device for one call.
 class Call {

@@ -16,6 +16,16 @@ void netc::runtime::sim::runActiveMask(Warp &warp, const Instr &instr) {
       to[lane] = warp.exec;
 }
 
+void netc::runtime::sim::runElect(Warp &warp, const Instr &instr) {
+  uint32_t leader = uint32_t(__builtin_ctz(warp.exec)), bit = 1u << leader;
+  uint32_t *to = reinterpret_cast<uint32_t *>(warp.base[0] + instr.op[0]);
+  for (unsigned lane = 0; lane < lanes; ++lane)
+    if ((warp.exec >> lane) & 1)
+      to[lane] = leader;
+  if (instr.op[1])
+    warp.predicates[instr.op[1]] = (warp.predicates[instr.op[1]] & ~warp.exec) | bit;
+}
+
 /// %clock, %clock64 and %globaltimer: nanoseconds.
 void netc::runtime::sim::runClock(Warp &warp, const Instr &instr) {
   uint64_t now = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());

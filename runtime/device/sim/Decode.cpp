@@ -101,7 +101,9 @@ Program Decoder::run(const Function &entry) {
     if (program.parameterBytes > 32764)
       throw PtxError(parameter.line, "more than 32764 bytes of parameters");
   }
+  hasMatrices = module.text.find("wgmma") != std::string::npos;
   body(frame);
+  watchRegisters();
   Instr end;
   end.kind = Kind::Exit;
   end.run = runNothing;
@@ -246,9 +248,14 @@ void Decoder::decode(const Statement &each) {
       {"activemask", [](Decoder &d) { d.activeMask(); }},
       {"ldmatrix", [](Decoder &d) { d.loadMatrix(); }},
       {"mma", [](Decoder &d) { d.multiplyMatrix(); }},
+      {"mbarrier", [](Decoder &d) { d.memoryBarrier(); }},
+      {"elect", [](Decoder &d) { d.elect(); }},
+      {"setmaxnreg", [](Decoder &d) { d.setMaximumRegisters(); }},
+      {"wgmma", [](Decoder &d) { d.warpgroupMatrix(); }},
   };
   statement = &each;
   words = each.modifiers;
+  named.clear();
   auto found = actions.find(each.opcode);
   if (found == actions.end())
     fail("");

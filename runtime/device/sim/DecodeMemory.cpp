@@ -1,5 +1,6 @@
 //===- DecodeMemory.cpp - ld, st, atom, red, cp.async ---------------------===//
 #include "runtime/device/sim/Decoder.h"
+#include "runtime/device/sim/MemoryBarriers.h"
 
 using namespace netc::runtime::sim;
 
@@ -84,6 +85,8 @@ void Decoder::asyncCopy() {
   if (!take("async"))
     fail("");
   requireChip(80);
+  if (take("bulk"))
+    return bulkCopy();
   Instr instr;
   if (take("commit_group")) {
     operandCount(0, 0);
@@ -132,10 +135,22 @@ void Decoder::asyncCopy() {
 }
 
 void Decoder::fence() {
-  for (std::string_view word : {"sc", "acq_rel", "acquire", "release", "cta", "gl", "gpu", "sys"})
+  Handler run = runFence;
+  if (take("proxy")) { // generic and asynchronous accesses of one address
+    requireChip(90);
+    if (!take("async"))
+      fail("only .proxy.async");
+    take("global"), take("shared::cta"), take("shared::cluster");
+    run = runAsyncFence;
+  } else if (take("mbarrier_init")) {
+    requireChip(90);
+    run = runBarrierInitFence;
+  }
+  for (std::string_view word :
+       {"sc", "acq_rel", "acquire", "release", "cta", "cluster", "gl", "gpu", "sys"})
     take(word);
   operandCount(0, 0);
-  emit(Instr(), runFence);
+  emit(Instr(), run);
 }
 
 /// Hints of timing and caching.

@@ -63,6 +63,7 @@ private:
   // Operands (Operands.cpp).
   [[noreturn]] void fail(const std::string &why) const;
   void requireChip(unsigned chip) const;
+  void requireAccelerated(unsigned chip) const;
   void operandCount(size_t least, size_t most) const;
   const Operand &operand(size_t index) const { return statement->operands[index]; }
   uint32_t newSlot(unsigned bytes);
@@ -141,6 +142,16 @@ private:
   void activeMask();
   void loadMatrix();
   void multiplyMatrix();
+  // Mbarriers and warpgroups (DecodeAsync.cpp).
+  void memoryBarrier();
+  void bulkCopy();
+  void tensorCopy();
+  void placeOfCopy(Instr &instr, unsigned index, const Operand &operand, Space space);
+  void elect();
+  void setMaximumRegisters();
+  void warpgroupMatrix();
+  void multiplyWarpgroup(Instr instr);
+  void watchRegisters();
   void combineWith(Instr &instr, BoolOp op, size_t index);
   void together(Instr &instr, const Operand &members);
 
@@ -153,12 +164,16 @@ private:
   std::map<std::pair<uint64_t, unsigned>, uint32_t> constants;
   std::map<std::pair<Special, unsigned>, uint32_t> specials;
   const Statement *statement = nullptr;
-  std::vector<std::string_view> words; // modifiers not yet taken
+  std::vector<std::string_view> words;        // modifiers not yet taken
+  std::vector<uint32_t> named;                // slots of registers that the statement names
+  std::vector<std::vector<uint32_t>> namedBy; // [instruction], where the module has wgmma
+  bool hasMatrices = false;
   uint16_t nextWindow = 0;
 };
 
 // Handlers that need no vector code; in Control.cpp.
 void runActiveMask(Warp &, const Instr &);
+void runElect(Warp &, const Instr &);
 void runClock(Warp &, const Instr &);
 void runFence(Warp &, const Instr &);
 void runWarpBarrier(Warp &, const Instr &);

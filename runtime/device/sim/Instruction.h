@@ -54,6 +54,8 @@ enum class Kind : uint8_t {
   Barrier,     // of the block
   Together,    // all lanes of the member mask op[13] run it at once
   AllTogether, // all lanes of the warp run it at once
+  Watched,     // only the handler, on registers that wgmma uses
+  Poll,        // only the handler; where it waits in vain others take their turn
   Unreachable, // past the end of a function
 };
 
@@ -124,7 +126,8 @@ enum : uint8_t {
   flagNan = 4,
   flagClamp = 4,
   flagRelu = 8,
-  flagSized = 16
+  flagSized = 16,
+  flagParity = 32
 };
 
 /// `op` holds slots: byte offset into the warp's registers, or, with bit 0 set,
@@ -142,6 +145,7 @@ struct Instr {
   uint32_t target = 0;
   uint32_t op[14] = {};
   uint64_t offset = 0; // added to the address; size of a cp.async
+  uint32_t watch = 0;  // place in Program::watched of the registers it names; 0: none
 };
 
 struct Detail {
@@ -193,6 +197,12 @@ struct Program {
   std::vector<Detail> details; // [instruction]
   std::vector<CacheLine> constants;
   std::vector<std::vector<uint32_t>> branchTables;
+  /// Operands of wgmma.mma_async, from Instr::target on: the sums, then A where it is in registers.
+  std::vector<uint32_t> wideOperands;
+  /// [of wideOperands]: the number of the register among those that some wgmma.mma_async names.
+  std::vector<uint32_t> wideNumbers;
+  uint32_t watchedRegisters = 0;
+  std::vector<std::vector<uint32_t>> watched;         // numbers of those that an instruction names
   std::vector<std::pair<Special, uint32_t>> specials; // slots to fill
   uint64_t registerBytes = 0;                         // of a warp
   uint32_t predicates = 1;                            // number 0 is always true

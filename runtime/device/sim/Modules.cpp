@@ -42,6 +42,10 @@ CUresult netc::runtime::sim::loadModule(Device &device, CUmodule *to, const char
   auto module = std::make_unique<CUmod_st>();
   try {
     module->text = parsePtx(image);
+    if (module->text.accelerated && module->text.chip != device.chip.number)
+      return device.refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                           fmt::format("the PTX is for sm_{}a alone, the simulated chip is sm_{}",
+                                       module->text.chip, device.chip.number));
     if (module->text.chip > device.chip.number)
       return device.refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
                            fmt::format("the PTX is for sm_{}, the simulated chip is sm_{}",

@@ -119,7 +119,8 @@ uint32_t Decoder::source(const Operand &operand, unsigned bytes) {
     if (have != bytes || operand.negated)
       fail("register " + std::string(operand.name) + " has " + std::to_string(8 * have) +
            " bits, expected " + std::to_string(8 * bytes));
-    return frames.back()->slots[operand.index];
+    named.push_back(frames.back()->slots[operand.index]);
+    return named.back();
   }
   case OperandKind::Integer:
     return constant(operand.bits, bytes);
@@ -267,7 +268,8 @@ uint32_t Decoder::address(const Operand &operand, Space &space, Instr &instr) {
       fail("an address in a register of " + std::to_string(8 * bytes) + " bits");
     instr.addressBytes = uint8_t(bytes);
     instr.offset = operand.bits;
-    return frames.back()->slots[operand.index];
+    named.push_back(frames.back()->slots[operand.index]);
+    return named.back();
   }
   instr.offset = 0;
   if (operand.name.empty())
@@ -339,6 +341,7 @@ Space Decoder::takeSpace() {
   return takeOneOf<Space>({{"global", Space::Global},
                            {"shared", Space::Shared},
                            {"shared::cta", Space::Shared},
+                           {"shared::cluster", Space::Shared}, // of a cluster of one block
                            {"local", Space::Local},
                            {"param", Space::Param},
                            {"param::entry", Space::Param},
@@ -363,5 +366,7 @@ Instr &Decoder::emit(Instr instr, Handler run) {
   }
   program.code.push_back(instr);
   program.details.push_back({statement->line, statement->sourceFile, statement->sourceLine});
+  if (hasMatrices)
+    namedBy.push_back(named);
   return program.code.back();
 }

@@ -91,8 +91,9 @@ struct Function {
 
 struct Module {
   std::string text;
-  unsigned chip = 0;    // of .target: 80
-  unsigned version = 0; // of .version: 10 * major + minor
+  unsigned chip = 0;        // of .target: 80
+  bool accelerated = false; // .target sm_90a: instructions of that chip alone
+  unsigned version = 0;     // of .version: 10 * major + minor
   std::vector<Variable> variables;
   std::vector<Function> functions;
   std::map<unsigned, std::string> files; // .file

@@ -158,7 +158,7 @@ Operand PtxParser::operand(Function &function) {
   if (accept("("))
     return list(function, ")");
   if (accept("["))
-    return address();
+    return address(function);
   Operand result;
   bool minus = false;
   while (is("!") || is("-")) {
@@ -228,7 +228,8 @@ Operand PtxParser::list(Function &function, std::string_view close) {
   return result;
 }
 
-Operand PtxParser::address() {
+/// `[%rd1+4]`; of a tensor `[%rd1, {%r1, %r2}]`: the coordinates are its items.
+Operand PtxParser::address(Function &function) {
   Operand result;
   if (token.kind == TokenKind::Word) {
     Operand base = named();
@@ -238,7 +239,7 @@ Operand PtxParser::address() {
     result.baseIsRegister = base.kind == OperandKind::Register;
   }
   result.kind = OperandKind::Address;
-  while (!is("]")) {
+  while (!is("]") && !is(",")) {
     bool minus = accept("-");
     if (!minus) {
       accept("+");
@@ -246,6 +247,10 @@ Operand PtxParser::address() {
     }
     uint64_t offset = integer("an offset");
     result.bits += minus ? 0 - offset : offset;
+  }
+  if (accept(",")) {
+    expect("{");
+    result.items = list(function, "}").items;
   }
   expect("]");
   return result;

@@ -135,6 +135,7 @@ void PtxParser::target() {
       if (digit >= '0' && digit <= '9' && chip < 1000)
         chip = chip * 10 + unsigned(digit - '0');
     module.chip = chip;
+    module.accelerated = name.back() == 'a';
   } while (accept(","));
 }
 

@@ -54,7 +54,7 @@ private:
   void guard(Function &function, Statement &statement);
   Operand operand(Function &function);
   Operand list(Function &function, std::string_view close);
-  Operand address();
+  Operand address(Function &function);
   Operand named();
   std::optional<uint32_t> findRegister(std::string_view name) const;
 

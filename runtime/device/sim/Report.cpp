@@ -105,8 +105,10 @@ void netc::runtime::sim::checkGlobalAccess(Warp &warp, const Instr &instr,
 void netc::runtime::sim::reportShared(Warp &warp, const Instr &instr, unsigned lane,
                                       uint64_t address, uint32_t bytes,
                                       const SharedVerdict &verdict, Access access) {
-  std::string other = verdict.otherThread == ~0u ? "several threads of another warp or its own"
-                                                 : warp.block->threadName(verdict.otherThread);
+  std::string other =
+      verdict.otherThread == severalThreads ? "several threads of another warp or its own"
+      : verdict.otherThread == bulkCopies   ? "a bulk copy"
+                                            : warp.block->threadName(verdict.otherThread);
   std::string range = fmt::format("bytes [{}, {}) of shared memory", address, address + bytes);
   const char *does = access == Access::Read    ? "reads"
                      : access == Access::Write ? "writes"
@@ -122,6 +124,21 @@ void netc::runtime::sim::reportShared(Warp &warp, const Instr &instr, unsigned l
     check = "cp.async not waited for";
     what =
         fmt::format("the thread {} {} that a cp.async of {} may still write", does, range, other);
+    break;
+  case SharedFault::Unfenced:
+    check = "fence.proxy.async missing";
+    what =
+        fmt::format("the asynchronous proxy {} {} that {} wrote with no fence.proxy.async after it",
+                    does, range, other);
+    break;
+  case SharedFault::BeingRead:
+    check = "asynchronous read not waited for";
+    what = fmt::format("the thread {} {} that wgmma.mma_async or a bulk copy may still read", does,
+                       range);
+    break;
+  case SharedFault::BarrierObject:
+    check = "bad mbarrier";
+    what = fmt::format("the thread {} {}, which belong to an mbarrier", does, range);
     break;
   case SharedFault::ReadAfterWrite:
   case SharedFault::WriteAfterWrite:

@@ -12,21 +12,24 @@ using namespace netc::runtime::sim;
 
 void WarpClocks::reset() {
   std::memset(known, 0, sizeof known);
+  std::memset(fenced, 0, sizeof fenced);
   for (uint32_t &clock : own)
     clock = 1;
 }
 
-// A stamp: clock : 21, warp : 5, lane : 6. Lane 32 stands for several of the warp.
+// A stamp: clock : 20, agent : 6, lane : 6. Lane 32 stands for several of the warp.
 static constexpr unsigned several = 32;
 static uint32_t stamp(uint32_t clock, unsigned warp, unsigned lane) {
-  return clock << 11 | warp << 6 | lane;
+  return clock << 12 | warp << 6 | lane;
 }
 static unsigned laneOf(uint32_t stamp) { return stamp & 63; }
-static unsigned warpOf(uint32_t stamp) { return (stamp >> 6) & 31; }
-static uint32_t clockOf(uint32_t stamp) { return stamp >> 11; }
+static unsigned warpOf(uint32_t stamp) { return (stamp >> 6) & 63; }
+static uint32_t clockOf(uint32_t stamp) { return stamp >> 12; }
 
 static unsigned threadOf(uint32_t stamp) {
-  return laneOf(stamp) == several ? ~0u : warpOf(stamp) * lanes + laneOf(stamp);
+  if (warpOf(stamp) >= maximumWarps)
+    return bulkCopies;
+  return laneOf(stamp) == several ? severalThreads : warpOf(stamp) * lanes + laneOf(stamp);
 }
 
 /// No barrier lies between the access of that stamp and what the lane does now.
@@ -49,6 +52,8 @@ void SharedShadow::forgetStamps() {
 
 SharedVerdict SharedShadow::read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane,
                                  uint32_t bytes) {
+  if (word.object)
+    return {SharedFault::BarrierObject, 0};
   if (word.inFlight & bytes)
     return {SharedFault::InFlight, threadOf(word.write)};
   if ((word.written & bytes) != bytes)
@@ -77,8 +82,12 @@ SharedVerdict SharedShadow::read(Word &word, const WarpClocks &clocks, unsigned 
 
 SharedVerdict SharedShadow::write(Word &word, const WarpClocks &clocks, unsigned warp,
                                   unsigned lane, uint32_t bytes, bool atomic) {
+  if (word.object)
+    return {SharedFault::BarrierObject, 0};
   if (word.inFlight & bytes)
     return {SharedFault::InFlight, threadOf(word.write)};
+  if (word.asyncReads)
+    return {SharedFault::BeingRead, 0};
   if ((word.writeBytes & bytes) && !(atomic && word.atomic) &&
       concurrent(word.write, clocks, warp, lane))
     return {SharedFault::WriteAfterWrite, threadOf(word.write)};
@@ -134,6 +143,71 @@ void SharedShadow::land(const WarpClocks &clocks, unsigned warp, unsigned lane, 
     word.written |= part;
     word.write = stamp(clocks.own[warp], warp, lane);
     word.writeBytes |= part;
+    return SharedVerdict();
+  });
+}
+
+/// Whether what was written last was written by a thread that did not execute fence.proxy.async
+/// after it: the asynchronous proxy may not see it. The ISA lets the fence stand anywhere on the
+/// way from the write to the access; here it must follow the write in its own thread, as NVIDIA's
+/// guides have it.
+static bool unfenced(uint32_t write, const WarpClocks &clocks) {
+  return write && warpOf(write) < maximumWarps &&
+         clockOf(write) > clocks.fenced[warpOf(write)][laneOf(write)];
+}
+
+SharedVerdict SharedShadow::issueBulk(const WarpClocks &clocks, unsigned warp, unsigned lane,
+                                      uint64_t address, uint32_t bytes) {
+  return forWords(words, address, bytes, [&](Word &word, uint32_t part) {
+    if ((word.writeBytes & part) && !(word.inFlight & part) && unfenced(word.write, clocks) &&
+        !concurrent(word.write, clocks, warp, lane))
+      return SharedVerdict{SharedFault::Unfenced, threadOf(word.write)};
+    SharedVerdict verdict = write(word, clocks, warp, lane, part, false);
+    word.inFlight |= part;
+    return verdict;
+  });
+}
+
+void SharedShadow::landBulk(const WarpClocks &clocks, unsigned agent, uint64_t address,
+                            uint32_t bytes) {
+  land(clocks, agent, 0, address, bytes);
+}
+
+SharedVerdict SharedShadow::beginRead(const WarpClocks &clocks, unsigned warp, uint64_t address,
+                                      uint32_t bytes, unsigned lane) {
+  return forWords(words, address, bytes, [&](Word &word, uint32_t part) -> SharedVerdict {
+    if (word.object)
+      return {SharedFault::BarrierObject, 0};
+    if (word.inFlight & part)
+      return {SharedFault::InFlight, threadOf(word.write)};
+    if ((word.written & part) != part)
+      return {SharedFault::Unwritten, 0};
+    if (word.writeBytes & part) {
+      if (concurrent(word.write, clocks, warp, lane))
+        return {SharedFault::ReadAfterWrite, threadOf(word.write)};
+      if (unfenced(word.write, clocks))
+        return {SharedFault::Unfenced, threadOf(word.write)};
+    }
+    if (word.asyncReads < 255)
+      ++word.asyncReads;
+    return {};
+  });
+}
+
+void SharedShadow::endRead(const WarpClocks &clocks, unsigned warp, uint64_t address,
+                           uint32_t bytes, unsigned lane) {
+  forWords(words, address, bytes, [&](Word &word, uint32_t part) {
+    if (word.asyncReads)
+      --word.asyncReads;
+    read(word, clocks, warp, lane, part);
+    return SharedVerdict();
+  });
+}
+
+void SharedShadow::setObject(uint64_t address, bool isObject) {
+  forWords(words, address, 8, [&](Word &word, uint32_t part) {
+    word.object = isObject;
+    word.written = isObject ? word.written : word.written & ~part;
     return SharedVerdict();
   });
 }

@@ -17,11 +17,18 @@
 namespace netc::runtime::sim {
 
 constexpr unsigned maximumWarps = 32;
+/// What accesses memory: the warps, and behind them the mbarriers, each for the bulk copies that it
+/// counts.
+constexpr unsigned maximumAgents = 64;
+/// Clocks beyond which stamps have no bits left; see Block::limitClocks.
+constexpr uint32_t lastClock = (1u << 20) - 64;
 
-/// Clocks of the warps of a block.
+/// Clocks of the warps and mbarriers of a block.
 struct WarpClocks {
-  uint32_t own[maximumWarps];                 // advances at each barrier
-  uint32_t known[maximumWarps][maximumWarps]; // [w][v]: what v did up to this clock is before w
+  uint32_t own[maximumAgents];                 // advances at each barrier, fence or phase
+  uint32_t known[maximumWarps][maximumAgents]; // [w][v]: what v did up to this clock is before w
+  uint32_t fenced[maximumWarps][lanes];        // a lane's writes up to this clock are before a
+                                               // fence.proxy.async of its own
   void reset();
 };
 
@@ -33,12 +40,18 @@ enum class SharedFault : uint8_t {
   ReadAfterWrite,
   WriteAfterWrite,
   WriteAfterRead,
-  SameInstruction
+  SameInstruction,
+  Unfenced,     // written by ld/st's proxy, accessed by the asynchronous one
+  BeingRead,    // an asynchronous read may still read it
+  BarrierObject // belongs to an mbarrier
 };
+
+/// Threads of a SharedVerdict that are no single thread.
+constexpr unsigned severalThreads = ~0u, bulkCopies = ~1u;
 
 struct SharedVerdict {
   SharedFault fault = SharedFault::None;
-  unsigned otherThread = 0; // of the block; ~0u: several
+  unsigned otherThread = 0; // of the block; or severalThreads, bulkCopies
 };
 
 /// Of one block; 16 bytes for each 4 bytes of shared memory.
@@ -57,10 +70,29 @@ public:
   void land(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
             uint32_t bytes);
 
+  // The asynchronous proxy (PTX ISA 9.7.9.27 and 9.7.15): wgmma and bulk copies.
+
+  /// A bulk copy that `lane` starts writes the bytes: they are in flight from now on.
+  SharedVerdict issueBulk(const WarpClocks &clocks, unsigned warp, unsigned lane, uint64_t address,
+                          uint32_t bytes);
+  /// They have landed; who knows the clock of `agent` may read them.
+  void landBulk(const WarpClocks &clocks, unsigned agent, uint64_t address, uint32_t bytes);
+  /// An asynchronous read of the bytes begins, in the order of the lane's instructions; of a whole
+  /// warp's where there is none.
+  SharedVerdict beginRead(const WarpClocks &clocks, unsigned warp, uint64_t address, uint32_t bytes,
+                          unsigned lane = lanes);
+  /// It is complete, and counts as a read of the lane at this moment.
+  void endRead(const WarpClocks &clocks, unsigned warp, uint64_t address, uint32_t bytes,
+               unsigned lane = lanes);
+  /// The 8 bytes belong to an mbarrier from now on, or no longer.
+  void setObject(uint64_t address, bool isObject);
+
 private:
   struct Word {
     uint32_t write, firstRead, secondRead; // stamps; 0: none
     uint32_t written : 4, inFlight : 4, writeBytes : 4, firstBytes : 4, secondBytes : 4, atomic : 1;
+    uint32_t object : 1;     // part of an mbarrier
+    uint32_t asyncReads : 8; // asynchronous reads that are not complete
   };
   SharedVerdict read(Word &word, const WarpClocks &clocks, unsigned warp, unsigned lane,
                      uint32_t bytes);

@@ -329,6 +329,7 @@ static CudaDriver makeTable() {
   addDeviceCalls(table);
   addMemoryCalls(table);
   addStreamCalls(table);
+  addTensorCalls(table);
   return table;
 }
 

@@ -39,6 +39,30 @@ struct AsyncCopy {
   uint32_t copied[lanes]; // the rest is zeros
 };
 
+/// What wgmma.mma_async of a warp has under way (PTX ISA 9.7.15): see WarpgroupMatrix.h.
+struct MatrixState {
+  uint32_t open = 1; // the wgmma-group that is being collected
+  uint32_t done = 0; // groups up to this one are complete
+  uint64_t issued = 0;
+  bool fenced = false;            // wgmma.fence has been executed
+  std::vector<uint32_t> sums;     // [watched register]: the group that writes it last
+  std::vector<uint32_t> operands; // … and the one that reads it last as A
+  std::vector<uint32_t> columns;  // … and of how many columns the one that writes it is
+  std::vector<uint8_t> accessed;  // … accessed by others since the last wgmma.fence
+  struct Read {
+    uint32_t group;
+    std::vector<uint32_t> chunks; // addresses of 16 bytes
+  };
+  std::vector<Read> reads; // of shared memory, not complete, oldest first
+};
+
+/// What a bulk copy from shared memory reads, until its thread has waited for it.
+struct BulkRead {
+  unsigned lane = 0;
+  uint32_t group = 0;           // of the lane's bulk groups
+  std::vector<uint32_t> chunks; // addresses of 16 bytes
+};
+
 /// Registers lie as [slot][lane]; a lane of a predicate is a bit.
 struct Warp {
   char *base[2] = {nullptr, nullptr}; // registers, constants
@@ -63,6 +87,10 @@ struct Warp {
   uint64_t laneInstructions = 0;    // thread-instructions run
   uint32_t commitGroup[lanes] = {}; // cp.async groups that each lane has committed
   std::vector<AsyncCopy> copies;    // not yet waited for, oldest first
+  uint32_t bulkGroup[lanes] = {};   // bulk groups that each lane has committed
+  std::vector<BulkRead> bulkReads;  // not yet waited for
+  bool polled = false;              // the last Poll waits in vain
+  MatrixState matrix;
 };
 
 // What handlers call beyond the arithmetic; in Report.cpp and Control.cpp, compiled once.

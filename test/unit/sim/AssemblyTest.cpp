@@ -50,8 +50,10 @@ TEST(Assembly, EveryModuleThatLoaded) {
   unsigned number = 0;
   for (const std::string &text : loadedModules()) {
     std::ofstream(base + ".ptx") << text;
+    size_t target = text.find("sm_");
+    std::string chip = text.substr(target, text.find('\n', target) - target);
     std::string command =
-        ptxas + " -arch=sm_80 -o /dev/null " + base + ".ptx > " + base + ".log 2>&1";
+        ptxas + " -arch=" + chip + " -o /dev/null " + base + ".ptx > " + base + ".log 2>&1";
     if (std::system(command.c_str()) != 0) {
       std::ifstream log(base + ".log");
       ADD_FAILURE() << std::string(std::istreambuf_iterator<char>(log), {}) << "\n" << text;

@@ -5,7 +5,10 @@
 
 using namespace netc::test;
 
-static const char *head = ".version 8.0\n.target sm_80\n.address_size 64\n";
+static std::string headFor(const std::string &target) {
+  return ".version 8.0\n.target " + target + "\n.address_size 64\n";
+}
+static const std::string head = headFor("sm_80");
 
 static std::set<std::string> &loaded() {
   static std::set<std::string> texts;
@@ -16,10 +19,10 @@ static std::set<std::string> &evaluated() {
   return kernels;
 }
 
-std::string Gpu::load(const std::string &body) {
-  std::string why = loadText(head + body);
-  if (why.empty())
-    loaded().insert(head + body);
+std::string Gpu::load(const std::string &body, const std::string &target, bool assembles) {
+  std::string why = loadText(headFor(target) + body);
+  if (why.empty() && assembles)
+    loaded().insert(headFor(target) + body);
   return why;
 }
 

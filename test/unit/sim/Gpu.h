@@ -29,8 +29,10 @@ public:
 
   const CudaDriver &cu;
 
-  /// A module of PTX 8.0 for sm_80 around `body`; "" or why it does not load.
-  std::string load(const std::string &body);
+  /// A module of PTX 8.0 around `body`; "" or why it does not load. `assembles`: ptxas is to take it
+  /// too, which costs a process.
+  std::string load(const std::string &body, const std::string &target = "sm_80",
+                   bool assembles = true);
   std::string loadText(const std::string &text) {
     CUresult result = cu.moduleLoadDataEx(&module, text.c_str(), 0, nullptr, nullptr);
     return result == CUDA_SUCCESS ? "" : cu.lastReport();

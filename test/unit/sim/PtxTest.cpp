@@ -15,8 +15,8 @@ static std::string why(const std::string &body) {
 }
 
 TEST(Ptx, UnknownInstructionsAreNamedWithTheirLine) {
-  EXPECT_EQ(why("wgmma.fence.sync.aligned;"),
-            "PTX line 9: instruction 'wgmma.fence.sync.aligned' is not simulated");
+  EXPECT_EQ(why("tcgen05.fence.sync.aligned;"),
+            "PTX line 9: instruction 'tcgen05.fence.sync.aligned' is not simulated");
   EXPECT_EQ(why("add.rz.f32 %r0, %r1, %r2;"),
             "PTX line 9: instruction 'add.rz.f32' is not simulated: only rounding to nearest even");
   EXPECT_EQ(

@@ -176,6 +176,7 @@ Handler selectAtomic(Space, Op, Type, bool returns);
 Handler selectCopyAsync();
 Handler selectLoadMatrix(unsigned count, bool transposed);
 Handler selectMultiplyMatrix(unsigned k, Type);
+Handler selectMultiplyWarpgroup(Type);
 Handler selectShuffle(ShuffleMode);
 Handler selectVote(VoteMode);
 Handler selectMatch(Type, bool all);

@@ -42,6 +42,7 @@ struct HandlerTable {
   Handler (*loadMatrix)(unsigned count, bool transposed);
   /// k of m16n8k, type of a and b.
   Handler (*multiplyMatrix)(unsigned k, Type);
+  Handler (*multiplyWarpgroup)(Type);
   Handler (*shuffle)(ShuffleMode);
   Handler (*vote)(VoteMode);
   Handler (*match)(Type, bool all);
