@@ -16,6 +16,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "test" / "e2e"), str(ROOT / "test" / "harness")]
+import compiled
 import mpi
 from runs import files_of
 from small_networks import full_recipe
@@ -25,23 +26,18 @@ EPOCHS = ["--epochs", 9]
 SIZES = [1, 2, 4, 8]
 
 
-def start(model, out, processes, options):
-    return mpi.launch(processes, [model.executable, "train", *mpi.DATA, "--out", out, "--threads", 1, *EPOCHS, *options])
-
-
-def kill(model, out, processes, options, draw):
-    """Starts a run and kills one of its processes; seconds until all had ended."""
-    process = start(model, out, processes, options)
-    after = draw.randrange(0, 7)
-    mpi.wait_for(lambda: mpi.lines_of(out) >= after and len(mpi.ranks_of(process)) == processes, "epoch")
-    time.sleep(draw.random() * 0.1)
+def kill(processes, words, out, after, within, draw):
+    """Starts a run and kills one of its processes in the `within` seconds after that epoch; seconds until all had ended."""
+    process = mpi.launch(processes, words)
+    mpi.wait_for(lambda: process.poll() is not None or (mpi.lines_of(out) >= after and len(mpi.ranks_of(process)) == processes), "epoch")
+    time.sleep(draw.random() * within)
     begin = time.time()
     try:
         os.kill(mpi.ranks_of(process)[draw.randrange(processes)], signal.SIGKILL)
     except (KeyError, ProcessLookupError):
         pass  # it was through by then
     mpi.finish(process)
-    return after, time.time() - begin
+    return time.time() - begin
 
 
 def main():
@@ -51,7 +47,7 @@ def main():
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--shard-state", action="store_true", help="each point draws whether the optimizer's state is divided")
     options = parser.parse_args()
-    os.environ["NETC"] = str(options.netc)
+    compiled.NETC = str(options.netc)
     draw = random.Random(options.seed)
     models = {optimizer: mpi.compiled(full_recipe(optimizer, 8, 3)) for optimizer in OPTIMIZERS}
     whole = {optimizer: mpi.train(model, "whole", 0, *EPOCHS) for optimizer, model in models.items()}
@@ -60,7 +56,9 @@ def main():
         optimizer, first, then = draw.choice(OPTIMIZERS), draw.choice(SIZES), draw.choice(SIZES)
         out = pathlib.Path(models[optimizer].folder.name) / f"killed{point}"
         before, behind = (draw.choice([[], ["--shard-state"]]) if options.shard_state else [] for _ in range(2))
-        after, seconds = kill(models[optimizer], out, first, before, draw)
+        after = draw.randrange(0, 7)
+        words = [models[optimizer].executable, "train", *mpi.DATA, "--out", out, "--threads", 1, *EPOCHS, *before]
+        seconds = kill(first, words, out, after, 0.1, draw)
         mpi.train(models[optimizer], out.name, then, "--resume", *EPOCHS, *behind)
         same = files_of(whole[optimizer]) == files_of(out) and mpi.records(whole[optimizer]) == mpi.records(out)
         failed += not same

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/GpuKernels.h"
 
+#include "runtime/abi/UpdateBlock.h"
+
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
@@ -14,7 +16,7 @@ using namespace netc::cuda;
 
 void netc::cuda::emitUpdate(GpuEmitter &k, kern::UpdateOp op, const Launch &launch) {
   Block &formula = op.getBody().front();
-  int64_t size = op.getSize(), width = chunkWidth(size);
+  int64_t size = op.getSize(), width = chunkWidth(size, NETC_GPU_UPDATE_WIDTH);
   size_t arrays = op.getScalars().size(), outs = arrays + op.getInputs().size();
   forEachItem(k, launch, 0, size / width, [&](Value item) {
     Values scalars;

@@ -7,4 +7,8 @@
  */
 #define NETC_UPDATE_BLOCK 4096
 
+/* On a GPU a block has as many elements as its threads, or so many times more where the parameter's
+   size is a multiple of this. */
+#define NETC_GPU_UPDATE_WIDTH 4
+
 #endif /* NETC_RUNTIME_ABI_UPDATEBLOCK_H */

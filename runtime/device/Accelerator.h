@@ -7,6 +7,7 @@
 #ifndef NETC_RUNTIME_DEVICE_ACCELERATOR_H
 #define NETC_RUNTIME_DEVICE_ACCELERATOR_H
 
+#include "runtime/device/DeviceState.h"
 #include "runtime/device/DeviceSums.h"
 #include "runtime/device/Program.h"
 
@@ -68,6 +69,9 @@ public:
   /// As Device's.
   virtual bool makesSums(const Communicator &) const { return false; }
   virtual std::unique_ptr<DeviceSums> sums(const SumLayout &, Communicator &) { return nullptr; }
+  virtual std::unique_ptr<DeviceState> divideState(const StateLayout &, Communicator &) {
+    return nullptr;
+  }
 
   /// Waits for all that was started.
   virtual void wait() = 0;

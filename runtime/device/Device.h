@@ -8,6 +8,7 @@
 #ifndef NETC_RUNTIME_DEVICE_DEVICE_H
 #define NETC_RUNTIME_DEVICE_DEVICE_H
 
+#include "runtime/device/DeviceState.h"
 #include "runtime/device/DeviceSums.h"
 #include "runtime/device/Program.h"
 #include "runtime/device/Spaces.h"
@@ -86,6 +87,14 @@ public:
   virtual bool makesSums(const Communicator &) const { return false; }
   /// Makes them; every process calls it. They must not outlive the device.
   virtual std::unique_ptr<DeviceSums> sums(const SumLayout &, Communicator &) { return nullptr; }
+
+  /// From now on the device has no STATE of its own, but this process's part. Before `reserve`,
+  /// which counts it; every process calls it, and it must not outlive the device. Null: the device
+  /// computes in this machine's memory. Fails where the processes' devices cannot exchange
+  /// parameters.
+  virtual std::unique_ptr<DeviceState> divideState(const StateLayout &, Communicator &) {
+    return nullptr;
+  }
 
   //===--- Runs -----------------------------------------------------------===//
 

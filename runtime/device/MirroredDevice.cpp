@@ -39,8 +39,10 @@ static uint64_t largestArena(const Reservation &reservation) {
 
 MemoryUse MirroredDevice::need(const Reservation &reservation) const {
   uint64_t own = largestArena(reservation);
-  for (const SpaceSize &size : reservation.spaces)
-    own = saturatingAdd(own, size.bytes(reservation.batch));
+  for (int space = 0; space < NETC_SPACE_COUNT; ++space)
+    own = saturatingAdd(own, dividedBytes && space == NETC_SPACE_STATE
+                                 ? dividedBytes
+                                 : reservation.spaces[size_t(space)].bytes(reservation.batch));
   if (reservation.training) // the next batch lies ready
     for (NetcSpace space : {NETC_SPACE_INPUT, NETC_SPACE_LABELS, NETC_SPACE_TARGETS})
       own = saturatingAdd(own, reservation.spaces[space].bytes(reservation.batch));
@@ -62,6 +64,8 @@ void MirroredDevice::reserve(const Reservation &reservation) {
   spaces.reserve(reservation);
   for (int i = 0; i < NETC_SPACE_COUNT; ++i) {
     auto space = NetcSpace(i);
+    if (dividedBytes && space == NETC_SPACE_STATE)
+      continue;
     if (uint64_t bytes = sharedBytes(space, reservation.batch)) {
       accelerator->allocate(space, bytes);
       newest[space] = Newest::Host;
@@ -229,6 +233,41 @@ std::unique_ptr<DeviceSums> MirroredDevice::sums(const SumLayout &layout,
                                                  Communicator &communicator) {
   return std::make_unique<MirroredSums>(*this, layout.space,
                                         accelerator->sums(layout, communicator));
+}
+
+namespace {
+/// A part of the state, beside the host's spaces.
+class MirroredState final : public DeviceState {
+public:
+  MirroredState(MirroredDevice &device, std::unique_ptr<DeviceState> own)
+      : device(device), own(std::move(own)) {}
+
+  uint64_t bytes() const override { return own->bytes(); }
+  void begin(const char *state) override { own->begin(state); }
+  void update(int64_t n) override {
+    device.bring(NETC_SPACE_PARAMETERS, true);
+    device.bring(NETC_SPACE_GRADIENTS, true);
+    device.bring(NETC_SPACE_HYPER, false);
+    own->update(n);
+  }
+  void gather(uint64_t slot, float *values) override { own->gather(slot, values); }
+
+private:
+  MirroredDevice &device;
+  const std::unique_ptr<DeviceState> own;
+};
+} // namespace
+
+std::unique_ptr<DeviceState> MirroredDevice::divideState(const StateLayout &layout,
+                                                         Communicator &communicator) {
+  if (!accelerator->makesSums(communicator))
+    fail("--shard-state on {} is for executables of --comm nccl, whose GPUs exchange parameters; "
+         "this one was compiled with --comm mpi",
+         describe());
+  auto state =
+      std::make_unique<MirroredState>(*this, accelerator->divideState(layout, communicator));
+  dividedBytes = std::max<uint64_t>(state->bytes(), 1);
+  return state;
 }
 
 void MirroredDevice::runPart(const NetcProgram &, int64_t, std::span<const ItemRange>) {

@@ -51,6 +51,8 @@ public:
     return accelerator->makesSums(communicator);
   }
   std::unique_ptr<DeviceSums> sums(const SumLayout &layout, Communicator &communicator) override;
+  std::unique_ptr<DeviceState> divideState(const StateLayout &layout,
+                                           Communicator &communicator) override;
   /// The newest contents of a space that lasts lie on the accelerator afterwards; `isWritten`: they
   /// will change there.
   void bring(NetcSpace space, bool isWritten);
@@ -62,6 +64,7 @@ private:
 
   std::unique_ptr<Accelerator> accelerator;
   const NetcModel *tables = nullptr;
+  uint64_t dividedBytes = 0; // that a part of the state takes instead of all of it; 0: it is whole
   SpaceSizes sizes{};
   HostSpaces spaces;
   /// Where a space's newest contents lie.

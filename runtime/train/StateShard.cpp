@@ -15,12 +15,17 @@ namespace netc::runtime {
 static constexpr int64_t mostGathered = int64_t(1) << 16;
 
 StateShard::StateShard(Executor &executor, Communicator &communicator)
-    : executor(executor), communicator(communicator), owned(communicator.size()) {
-  if (!executor.device().usesMachineMemory())
-    fail("--shard-state divides the optimizer's state in this machine's memory, but training "
-         "computes on {}",
-         executor.device().describe());
+    : executor(executor), communicator(communicator) {
+  layout.owned.resize(communicator.size());
   assign();
+  onDevice = executor.device().divideState(layout, communicator);
+  const NetcProgram &update = executor.table(Program::Update);
+  for (uint64_t i = 0; i < update.command_count && !onDevice; ++i) {
+    const UpdatePart &part = layout.parts[i];
+    int64_t end = (part.own.end + NETC_UPDATE_BLOCK - 1) / NETC_UPDATE_BLOCK;
+    items.push_back(part.size ? ItemRange{part.own.begin / NETC_UPDATE_BLOCK, end}
+                              : ItemRange{0, gridItems(update.commands[i], 1)});
+  }
 }
 
 unsigned StateShard::ownerOf(int64_t at) const {
@@ -54,20 +59,7 @@ static std::optional<Target> targetOf(const NetcModel &model, const NetcCommand 
   return target;
 }
 
-/// Sorted, and neighbours joined.
-static void join(std::vector<ValueRange> &ranges) {
-  std::sort(ranges.begin(), ranges.end(),
-            [](ValueRange a, ValueRange b) { return a.begin < b.begin; });
-  std::vector<ValueRange> joined;
-  for (ValueRange range : ranges)
-    if (!joined.empty() && range.begin <= joined.back().end)
-      joined.back().end = std::max(joined.back().end, range.end);
-    else
-      joined.push_back(range);
-  ranges = std::move(joined);
-}
-
-/// Items go by where they begin. A parameter whose update goes through GRADIENTS to a norm of the
+/// Blocks go by where they begin. A parameter whose update goes through GRADIENTS to a norm of the
 /// whole (LAMB's direction) is not divided. Norms of what all have are computed by all.
 void StateShard::assign() {
   const NetcModel &model = executor.model();
@@ -77,68 +69,50 @@ void StateShard::assign() {
     if (auto target = targetOf(model, update.commands[i]); target && target->writesGradients)
       whole.insert(target->begin);
   for (uint64_t i = 0; i < update.command_count; ++i) {
-    int64_t count = gridItems(update.commands[i], 1);
+    UpdatePart &part = layout.parts.emplace_back();
     std::optional<Target> target = targetOf(model, update.commands[i]);
-    if (!target) {
-      items.push_back({0, count});
+    if (!target)
       continue;
+    part = {target->begin, target->size, {}};
+    for (int64_t begin = 0; begin < part.size; begin += NETC_UPDATE_BLOCK) {
+      int64_t end = std::min(part.size, begin + NETC_UPDATE_BLOCK);
+      unsigned owner = ownerOf(part.at + (whole.count(part.at) ? 0 : begin));
+      layout.owned[owner].push_back({part.at + begin, part.at + end});
+      if (owner == communicator.rank())
+        part.own = {part.own.begin == part.own.end ? begin : part.own.begin, end};
     }
-    ItemRange own;
-    for (int64_t item = 0; item < count; ++item) {
-      int64_t begin = target->begin + item * NETC_UPDATE_BLOCK,
-              end = target->begin + std::min(target->size, (item + 1) * NETC_UPDATE_BLOCK);
-      unsigned owner = ownerOf(whole.count(target->begin) ? target->begin : begin);
-      owned[owner].push_back({begin, end});
-      if (owner != communicator.rank())
-        continue;
-      if (own.begin == own.end)
-        own.begin = item;
-      own.end = item + 1;
-    }
-    items.push_back(own);
   }
-  for (std::vector<ValueRange> &ranges : owned)
-    join(ranges);
+  for (std::vector<ValueRange> &ranges : layout.owned)
+    joinRanges(ranges);
+}
+
+void StateShard::begin() {
+  if (onDevice)
+    onDevice->begin(executor.at<char>(NETC_SPACE_STATE));
+  drop();
 }
 
 void StateShard::update(int64_t n) {
+  if (onDevice)
+    return onDevice->update(n);
   executor.runPart(Program::Update, n, items);
   gather(executor.at<float>(NETC_SPACE_PARAMETERS), /*keep=*/true);
 }
 
-/// Ranges of `owned` in pieces: values [from, from + count) of them, one after the other.
-template <typename Visit>
-static void forValues(const std::vector<ValueRange> &owned, int64_t from, int64_t count,
-                      Visit visit) {
-  int64_t at = 0, to = from + count;
-  for (const ValueRange &range : owned) {
-    int64_t begin = std::max(from, at), end = std::min(to, at + range.size());
-    if (begin < end)
-      visit(range.begin + begin - at, begin - from, end - begin);
-    at += range.size();
-  }
-}
-
 void StateShard::gather(float *values, bool keep) {
-  int64_t most = 0;
-  for (const std::vector<ValueRange> &ranges : owned) {
-    int64_t size = 0;
-    for (const ValueRange &range : ranges)
-      size += range.size();
-    most = std::max(most, size);
-  }
+  int64_t most = layout.most();
   for (int64_t from = 0; from < most; from += mostGathered) {
     int64_t count = std::min(mostGathered, most - from);
     part.resize(size_t(count));
     all.resize(size_t(count) * communicator.size());
-    forValues(owned[communicator.rank()], from, count,
+    forValues(layout.owned[communicator.rank()], from, count,
               [&](int64_t at, int64_t place, int64_t size) {
                 std::copy_n(values + at, size, part.data() + place);
               });
     communicator.gatherValues(part, all.data());
     for (unsigned rank = 0; keep && rank < communicator.size(); ++rank)
       if (rank != communicator.rank())
-        forValues(owned[rank], from, count, [&](int64_t at, int64_t place, int64_t size) {
+        forValues(layout.owned[rank], from, count, [&](int64_t at, int64_t place, int64_t size) {
           std::copy_n(all.data() + int64_t(rank) * count + place, size, values + at);
         });
   }
@@ -146,21 +120,28 @@ void StateShard::gather(float *values, bool keep) {
 
 void StateShard::gatherState(uint64_t firstSlot, bool keep) {
   const NetcModel &model = executor.model();
-  for (uint64_t at = firstSlot * model.parameter_bytes; at < model.state_bytes;
-       at += model.parameter_bytes)
-    gather(reinterpret_cast<float *>(executor.at<char>(NETC_SPACE_STATE) + at), keep);
+  for (uint64_t slot = firstSlot; slot * model.parameter_bytes < model.state_bytes; ++slot) {
+    auto *values = reinterpret_cast<float *>(executor.at<char>(NETC_SPACE_STATE) +
+                                             slot * model.parameter_bytes);
+    if (onDevice)
+      onDevice->gather(slot, keep ? values : nullptr);
+    else
+      gather(values, keep);
+  }
 }
 
+/// Of what lies on a device none is needed here.
 void StateShard::drop() {
   const NetcModel &model = executor.model();
-  const std::vector<ValueRange> &own = owned[communicator.rank()];
+  static const std::vector<ValueRange> none;
+  const std::vector<ValueRange> &own = onDevice ? none : layout.owned[communicator.rank()];
   for (uint64_t slot = 0; slot < model.state_bytes; slot += model.parameter_bytes) {
     char *base = executor.at<char>(NETC_SPACE_STATE) + slot, *free = base;
     for (const ValueRange &range : own) {
       releasePages(free, base + uint64_t(range.begin) * sizeof(float));
       free = base + uint64_t(range.end) * sizeof(float);
     }
-    releasePages(free, base + std::min(model.parameter_bytes, model.state_bytes - slot));
+    releasePages(free, base + model.parameter_bytes);
   }
 }
 

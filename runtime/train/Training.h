@@ -40,7 +40,6 @@ private:
   void requireSameRun();
   void startWeights();
   void agreeOnStart();
-  void divideState();
   void describeRun();
 
   // TrainingResume.cpp

@@ -46,6 +46,8 @@ Training::Training(const NetcModel &model, const TrainOptions &options, Communic
     stored = WeightsMetadata::decode(Safetensors::read(begun->weightsFile));
   }
   checkBatches();
+  if (options.shardState && communicator.size() > 1)
+    stateShard.emplace(executor, communicator);
   fitMemory();
   shards.allocate();
   executor.reserve(shardImages(), true, Loader::copies + 1);
@@ -125,6 +127,8 @@ void Training::requireSameRun() {
            ? fmt::format("{} of {} images, fingerprint {:016x}", data.validation->kind(),
                          data.validation->size(), data.validation->fingerprint())
            : "none"},
+      {"exchange", fmt::format("gradients in {}, optimizer state {}", options.reduce,
+                               options.shardState ? "divided" : "whole")},
       {"checkpoint to go on from",
        begun ? fmt::format("of step {}", begun->position.step) : "none"},
   };
@@ -163,16 +167,10 @@ void Training::agreeOnStart() {
   // A fresh state is zero everywhere: to write it would only take memory.
   if (begun || recipe.average > 0)
     communicator.broadcast(executor.at<char>(NETC_SPACE_STATE), executor.model().state_bytes);
-  divideState();
-}
-
-/// Keeps this process's part of the state, if that is wanted.
-void Training::divideState() {
-  if (!options.shardState || communicator.size() == 1)
-    return;
-  stateShard.emplace(executor, communicator);
-  optimizer.divide(*stateShard);
-  stateShard->drop();
+  if (stateShard) {
+    optimizer.divide(*stateShard);
+    stateShard->begin();
+  }
 }
 
 void Training::describeRun() {

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """`--comm mpi`: the files of a run are the same bytes for 1, 2 and 4 processes; a rank that fails ends all; a run goes on with other processes."""
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -7,6 +8,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -363,6 +365,23 @@ def not_finite():
             (f"no word of rank and host: {err}", int(not re.search(r"error: rank \d on \S+: .*nan", err)), 0.5)]
 
 
+def out_of_memory():
+    """One rank gets no more memory while it trains: all end, and the run goes on."""
+    model = Full()
+    words = ["--epochs", 30]
+    out = pathlib.Path(model.folder.name) / "exhausted"
+    process = launch(2, [model.executable, "train", *DATA, "--out", out, "--threads", 1, *words])
+    wait_for(lambda: lines_of(out) >= 2, "epoch")
+    victim = ranks_of(process)[1]
+    start = time.time()
+    resource.prlimit(victim, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+    code, _, err = finish(process)
+    claims = [("exit code 0", int(code == 0), 0.5), ("seconds until all had ended", time.time() - start, 10),
+              (f"messages, off one: {err}", abs(err.count("error: ") - 1), 0.5),
+              (f"no word of rank, host and memory: {err}", int(not re.search(r"error: rank 1 on \S+: .*memory", err)), 0.5)]
+    return claims + same_run(train(model, "whole", 0, *words), train(model, "exhausted", 0, "--resume", *words))
+
+
 def ranks_of(process):
     """Process ids of the ranks below a launcher, by rank."""
     found = {}
@@ -455,33 +474,40 @@ def refusals():
     plain = folder / "plain"
     (folder / "full.net").write_text(full_recipe("sgd(lr=0.1)", 8, 3))
     call([NETC, folder / "full.net", "-o", plain])
-    out = ["--out", folder / "refused"]
     host = socket.gethostname()
     cases = {
         "rank 1 on " + host + " has another executable than rank 0":
-            [wrapper(folder, "one", f'"{other.executable}" "$@"', f'"{model.executable}" "$@"'), "train", *DATA, *out],
+            [wrapper(folder, "one", f'"{other.executable}" "$@"', f'"{model.executable}" "$@"'), "train", *DATA],
         "rank 1 on " + host + " has another recipe than rank 0 on " + host + ": shards was 8, is 4":
-            [wrapper(folder, "two", '"$@" --shards 4'), model.executable, "train", *DATA, *out],
+            [wrapper(folder, "two", '"$@" --shards 4'), model.executable, "train", *DATA],
         "rank 1 on " + host + " has another training data":
-            [wrapper(folder, "three", '"$@" --data synthetic:90', '"$@" --data synthetic:150'), model.executable, "train", *DATA[2:], *out],
+            [wrapper(folder, "three", '"$@" --data synthetic:90', '"$@" --data synthetic:150'), model.executable, "train", *DATA[2:]],
+        "rank 1 on " + host + " has another exchange than rank 0 on " + host + ": gradients in f32, optimizer state divided; rank 0: gradients in f32, optimizer state whole":
+            [wrapper(folder, "state", '"$@" --shard-state'), model.executable, "train", *DATA],
+        "rank 1 on " + host + ": batch 16384 needs ":
+            [wrapper(folder, "scarce", "sh -c 'ulimit -v 700000; exec \"$@\"' sh \"$@\""), model.executable, "train", "--data", "synthetic:150000", "--batch", 131072],
         "rank 1 on " + host + ": /dev/null":
-            [wrapper(folder, "four", '"$@" --weights /dev/null'), model.executable, "train", *DATA, *out],
-        "compiled without --comm mpi": [plain, "train", *DATA, *out],
-        "2 processes cannot share the 1 shard of a batch": [model.executable, "train", *DATA, *out, "--shards", 1],
-        "is no number from 0 on": [model.executable, "train", *DATA, *out, "--lr", "nonsense"],
-        "stopped; ": [model.executable, "train", *DATA, *out, "--lr", "1e30", "--clip-norm", 0],
+            [wrapper(folder, "four", '"$@" --weights /dev/null'), model.executable, "train", *DATA],
+        "compiled without --comm mpi": [plain, "train", *DATA],
+        "2 processes cannot share the 1 shard of a batch": [model.executable, "train", *DATA, "--shards", 1],
+        "is no number from 0 on": [model.executable, "train", *DATA, "--lr", "nonsense"],
+        "stopped; ": [model.executable, "train", *DATA, "--lr", "1e30", "--clip-norm", 0],
     }
-    claims = []
-    for message, words in cases.items():
-        start = time.time()
-        code, _, err = finish(launch(2, words))
+
+    def check(case):
+        number, (message, words) = case
+        claims, start = [], time.time()
+        code, _, err = finish(launch(2, [*words, "--out", folder / f"refused{number}"]))
         if message not in err:
             claims.append((f"no word of '{message}': {err}", 1, 0.5))
         errors = err.count("error: ")
         claims += [("exit code 0", int(code == 0), 0.5), ("seconds until all had ended", time.time() - start, 10)]
         if words[0] != plain:
             claims.append((f"messages, off one: {err}", abs(errors - 1), 0.5))
-    return claims
+        return claims
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:  # most of the time nothing happens
+        return [claim for claims in pool.map(check, enumerate(cases.items())) for claim in claims]
 
 
 def missing():
@@ -510,6 +536,7 @@ def main():
     report.case("memory_of_state", memory_of_state)
     report.case("unreadable", unreadable)
     report.case("not_finite", not_finite)
+    report.case("out_of_memory", out_of_memory)
     report.case("killed", killed)
     report.case("interrupted", interrupted)
     report.case("refusals", refusals)

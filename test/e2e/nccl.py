@@ -27,7 +27,8 @@ MODEL = """net 1
 model small {
   input image: [3, 8, 8]
   x = image | conv(8, k=3, pad=1) | bn | relu | maxpool(k=2)
-  return x | conv(8, k=3, pad=1) | bn | relu | avgpool(global) | flatten | dropout(0.5) | linear(10)
+  x = x | conv(7, k=3, pad=1) | bn | relu | avgpool(global) | flatten
+  return x | linear(603) | relu | dropout(0.5) | linear(8) | relu | linear(10)
 }
 
 train small {
@@ -77,6 +78,14 @@ class Machine:
             found.append(subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=own))
         return found
 
+    def need(self, executable, *options):
+        """Bytes of a GPU of four that training needs, by its own word."""
+        started = self.start(4, [executable, "train", "--data", "synthetic:4", "--out", self.folder / "none", "--memory", 1, *options])
+        _, err = ended(started)
+        if not (found := re.search(r"takes (\d+) bytes", err)):
+            raise Failed(err)
+        return int(found[1])
+
     def train_alone(self, name, *options):
         """Without a launcher."""
         out = self.folder / name
@@ -123,6 +132,20 @@ def same_bytes(machine):
     return claims
 
 
+def divided(machine):
+    """--shard-state changes memory alone: with a moving average, and where one run goes on as the other, with other processes."""
+    last, divides = ["--keep", 1], ["--shard-state"]  # an earlier checkpoint would tell of fewer epochs
+    alone = machine.train_alone("undivided", *last)
+    claims = same_files(alone, machine.train("parts", 4, *last, *divides, NETC_SIM_CHECKS="1"))
+    claims.append(("records that differ", int(mpi.records(alone) != mpi.records(machine.folder / "parts")), 0.5))
+    for name, first, before, then, after in (("parted", 4, divides, 2, []), ("rejoined", 2, [], 4, divides)):
+        machine.train(name, first, "--epochs", 1, *last, *before)
+        claims += same_files(alone, machine.train(name, then, "--resume", *last, *after))
+    wide = Compiled.from_text(mpi.WIDE, options=["--target", "sim", "--comm", "nccl"])
+    saved = machine.need(wide.executable) - machine.need(wide.executable, *divides)
+    return [*claims, ("share of the state that a GPU of four has", 1 - saved / wide.info()["memory"]["state_bytes"], 0.3)]
+
+
 def in_bf16(machine):
     """Gradients in bf16: the same bytes for any number of processes, near those of f32; refused where no GPU adds them."""
     words = ["--reduce", "bf16"]
@@ -142,6 +165,9 @@ def over_mpi(machine):
     alone = machine.folder / "alone"
     claims = []
     other = Compiled.from_text(MODEL, options=["--target", "sim", "--comm", "mpi"])
+    done = subprocess.run(["mpirun", "-np", "2", other.executable, "train", *map(str, DATA), "--shard-state", "--out", machine.folder / "host"],
+                          capture_output=True, text=True, env=machine.environment(), timeout=LIMIT)
+    claims.append((f"no word of --comm nccl: {done.stderr}", int("is for executables of --comm nccl" not in done.stderr), 0.5))
     for name, executable in (("mpirun", machine.model.executable), ("host", other.executable)):
         out = machine.folder / name
         words = ["mpirun", "-np", 2, executable, "train", *DATA, "--out", out]
@@ -245,6 +271,7 @@ def main():
         report.line("FAIL", "compiling", str(error))
         report.close()
     report.case("same_bytes", same_bytes, machine)
+    report.case("divided", divided, machine)
     report.case("in_bf16", in_bf16, machine)
     report.case("over_mpi", over_mpi, machine)
     report.case("resumed", resumed, machine)

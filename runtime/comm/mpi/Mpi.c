@@ -7,6 +7,7 @@
 #include "runtime/comm/Transport.h"
 
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,11 @@ static void exchange(const void *send, const uint64_t *send_bytes, void *receive
   MPI_Alltoallv(send, sent, sent_at, MPI_BYTE, receive, got, got_at, MPI_BYTE, MPI_COMM_WORLD);
 }
 
+static void end_all(int code) {
+  MPI_Abort(MPI_COMM_WORLD, code);
+  _Exit(code);
+}
+
 /* A call that goes on, with what it reads until its end. */
 typedef struct Request {
   MPI_Request handle;
@@ -61,6 +67,10 @@ typedef struct Request {
 
 static Request *new_request(size_t counts_of) {
   Request *request = calloc(1, sizeof(Request) + counts_of * sizeof(int));
+  if (!request) {
+    fprintf(stderr, "error: rank %u on %s: out of memory\n", (unsigned)transport.rank, host);
+    end_all(1);
+  }
   request->item = MPI_DATATYPE_NULL;
   return request;
 }
@@ -103,11 +113,6 @@ static int complete(void *of, int wait) {
 }
 
 static void barrier(void) { MPI_Barrier(MPI_COMM_WORLD); }
-
-static void end_all(int code) {
-  MPI_Abort(MPI_COMM_WORLD, code);
-  _Exit(code);
-}
 
 static void finish(void) { MPI_Finalize(); }
 

@@ -1,9 +1,11 @@
 //===- GpuDevice.cpp - runs a model's programs on a GPU -------------------===//
 #include "runtime/device/cuda/GpuDevice.h"
 
+#include "runtime/abi/UpdateBlock.h"
 #include "runtime/base/Error.h"
 #include "runtime/comm/Launch.h"
 #include "runtime/device/MirroredDevice.h"
+#include "runtime/device/cuda/GpuState.h"
 #include "runtime/device/cuda/GpuSums.h"
 #include "runtime/system/Memory.h"
 
@@ -334,12 +336,17 @@ void GpuDevice::launch(const NetcProgram &program, const NetcCommand &command, i
   if (blocks > mostItems || n > mostItems / std::max<int64_t>(command.rows_per_image, 1))
     fail("batch {} is too large for kernel {}: {} items an image must stay below 2^31 in all", n,
          model->kernels[command.kernel].name, command.rows_per_image);
-  std::vector<CUdeviceptr> pointers(command.buffer_count);
+  std::vector<CUdeviceptr> operands(command.buffer_count);
+  for (uint32_t i = 0; i < command.buffer_count; ++i)
+    operands[i] = address(program, model->buffers[command.first_buffer + i], n);
+  launch(command, blocks, operands, n);
+}
+
+void GpuDevice::launch(const NetcCommand &command, int64_t blocks,
+                       std::vector<CUdeviceptr> &operands, int64_t n) {
   std::vector<void *> parameters;
-  for (uint32_t i = 0; i < command.buffer_count; ++i) {
-    pointers[i] = address(program, model->buffers[command.first_buffer + i], n);
-    parameters.push_back(&pointers[i]);
-  }
+  for (CUdeviceptr &operand : operands)
+    parameters.push_back(&operand);
   int32_t images = int32_t(n);
   parameters.push_back(&images);
   const NetcGpuKernel &kernel = image->kernels[command.kernel];
@@ -458,12 +465,32 @@ bool GpuDevice::makesSums(const Communicator &communicator) const {
 }
 
 std::unique_ptr<DeviceSums> GpuDevice::sums(const SumLayout &layout, Communicator &communicator) {
+  return std::make_unique<GpuSums>(*this, layout,
+                                   communicator.size() > 1 ? join(communicator) : nullptr);
+}
+
+std::shared_ptr<NcclGroup> GpuDevice::join(Communicator &communicator) {
   std::shared_ptr<NcclGroup> joined = group.lock();
-  if (!joined && communicator.size() > 1) {
+  if (!joined) {
     joined = std::make_shared<NcclGroup>(communicator, driver);
     group = joined;
   }
-  return std::make_unique<GpuSums>(*this, layout, joined);
+  return joined;
+}
+
+std::unique_ptr<DeviceState> GpuDevice::divideState(const StateLayout &layout,
+                                                    Communicator &communicator) {
+  return std::make_unique<GpuState>(*this, *model, layout, communicator);
+}
+
+/// A thread has NETC_GPU_UPDATE_WIDTH values where the array divides into so many, else one.
+int64_t GpuDevice::updateBlock(const NetcCommand &command, int64_t size) const {
+  int64_t width = size % NETC_GPU_UPDATE_WIDTH == 0 ? NETC_GPU_UPDATE_WIDTH : 1;
+  int64_t block = int64_t(image->kernels[command.kernel].threads) * width;
+  if ((size + block - 1) / block != gridItems(command, 1))
+    fail("executable is damaged: {} has {} blocks for {} values",
+         model->kernels[command.kernel].name, gridItems(command, 1), size);
+  return block;
 }
 
 void GpuDevice::forgetGraphs() noexcept {

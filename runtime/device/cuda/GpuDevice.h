@@ -7,7 +7,9 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <tuple>
+#include <vector>
 
 namespace netc::runtime::cuda {
 
@@ -43,8 +45,10 @@ public:
   void wait() override;
   bool makesSums(const Communicator &communicator) const override;
   std::unique_ptr<DeviceSums> sums(const SumLayout &layout, Communicator &communicator) override;
+  std::unique_ptr<DeviceState> divideState(const StateLayout &layout,
+                                           Communicator &communicator) override;
 
-  // For GpuSums.
+  // For GpuSums and GpuState.
   const CudaDriver &calls() const { return driver; }
   /// Where programs run.
   CUstream computing() const { return stream; }
@@ -53,6 +57,15 @@ public:
   void runBeside(GpuSums *sums) { beside = sums; }
   /// Drops captured programs; errors are ignored.
   void forgetGraphs() noexcept;
+  /// The GPUs of all processes; the first call joins them.
+  std::shared_ptr<NcclGroup> join(Communicator &communicator);
+  /// Values that a block of a command of `update` computes, of an array of `size`.
+  int64_t updateBlock(const NetcCommand &command, int64_t size) const;
+  CUdeviceptr address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const;
+  void launch(const NetcProgram &program, const NetcCommand &command, int64_t n);
+  /// The first `blocks` of its grid, on these operands.
+  void launch(const NetcCommand &command, int64_t blocks, std::vector<CUdeviceptr> &operands,
+              int64_t n);
 
 private:
   struct Memory {
@@ -65,8 +78,6 @@ private:
   void check(CUresult result, const char *action) const { checkCuda(driver, result, action); }
   const NetcGpuImage *chooseImage(const NetcModel &model, bool assembled) const;
   bool tryLoad(const NetcGpuImage &image, bool mayFail);
-  CUdeviceptr address(const NetcProgram &program, const NetcBuffer &buffer, int64_t n) const;
-  void launch(const NetcProgram &program, const NetcCommand &command, int64_t n);
   void launchAll(const NetcProgram &program, int64_t n, const std::function<bool(uint64_t)> &after);
   void launchBeside(const NetcProgram &program, int64_t n, GpuSums &sums);
   void runWatched(const NetcProgram &program, int64_t n, const Watch &watch);
