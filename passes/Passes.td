@@ -280,7 +280,8 @@ def LowerToKern : Pass<"net-lower-to-kern", "mlir::ModuleOp"> {
   }];
   let options = [Option<"lanes", "lanes", "int64_t", "8", "f32 lanes of a vector register">,
                  Option<"registers", "registers", "int64_t", "16", "vector registers">,
-                 Option<"gpu", "gpu", "bool", "false", "schedules for CUDA kernels">];
+                 Option<"gpu", "gpu", "bool", "false", "schedules for CUDA kernels">,
+                 Option<"matrixTiles", "matrix-tiles", "bool", "false", "bf16 and i8 are multiplied by AMX">];
   let dependentDialects = ["::netc::kern::KernDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
   let statistics = [Statistic<"numLaunches", "launches", "kern ops made">];
 }

@@ -69,6 +69,7 @@ static void buildKernStage(OpPassManager &pm, const PipelineOptions &options) {
   lower.lanes = options.lanes;
   lower.registers = options.registers;
   lower.gpu = options.gpu;
+  lower.matrixTiles = options.matrixTiles;
   pm.addPass(createLowerToKern(lower));
   // Still on tensors, where the operands of a launch show its dependences.
   if (!options.gpu)

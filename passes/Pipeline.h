@@ -23,6 +23,7 @@ struct PipelineOptions {
   std::string precision = "f32";    ///< see net-assign-precision
   bool bf16Products = false;        ///< the target multiplies bf16
   bool int8Products = false;        ///< the target multiplies i8 by u8
+  bool matrixTiles = false;         ///< the target multiplies tiles of either (AMX)
   std::vector<std::string> keepF32; ///< of int8: patterns of layers that stay f32
 };
 

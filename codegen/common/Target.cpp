@@ -38,7 +38,8 @@ static CpuTarget extended(CpuTarget target,
       continue;
     target.name += "+" + extension.name.str();
     for (llvm::StringRef feature : extension.features)
-      target.features.push_back(feature.str());
+      if (!target.has(feature))
+        target.features.push_back(feature.str());
   }
   return target;
 }
@@ -50,7 +51,7 @@ static CpuTarget nativeTarget(llvm::StringRef precision) {
       return extended(target, [&](const target::CpuExtension &extension) {
         CpuTarget one = target;
         one.features.assign(extension.features.begin(), extension.features.end());
-        return extension.precision == precision && hostRuns(one);
+        return llvm::is_contained(extension.precisions, precision) && hostRuns(one);
       });
   return targetOf(target::cpuLevels().front());
 }

@@ -22,9 +22,15 @@ struct CpuTarget {
   /// "+avx2,+fma,…"
   std::string featureString() const;
   bool has(llvm::StringRef feature) const;
+  /// Whether it multiplies bytes, in vectors.
+  bool hasVnni() const { return has("avx512vnni") || has("avxvnni"); }
+  /// Whether it multiplies bf16, in vectors.
+  bool hasBf16() const { return has("avx512bf16"); }
+  /// Whether it multiplies tiles of both.
+  bool hasAmx() const { return has("amx-tile"); }
 };
 
-/// The level named by `--cpu`: x86-64-v2, -v3, -v4, the last maybe with extensions
+/// The level named by `--cpu`: x86-64-v2, -v3, -v4, the last two maybe with extensions
 /// (x86-64-v4+bf16), or native: the best that this machine supports, with those extensions that
 /// kernels of `precision` use. LLVM gets the features, not the name of the CPU, which may imply
 /// fewer.

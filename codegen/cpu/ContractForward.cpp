@@ -26,7 +26,7 @@ using namespace netc::cpu;
 ForwardEmitter::ForwardEmitter(KernelEmitter &k, kern::ContractOp op, const Launch &launch)
     : k(k), op(op), launch(launch), g(op.getGeometry()), s(op.getSchedule()),
       lhs(ArrayRef(launch.buffers).take_front(op.getLhs().size())),
-      weights(launch.buffers[op.getLhs().size()]), shape(op, lhs[0], weights),
+      weights(launch.buffers[op.getLhs().size()]), shape(op, lhs[0], weights, k.target),
       pieces(choosePieces(shape, weights)),
       prefetches(choosePrefetches(op, shape, pieces, lhs[0], weights)), epilogue(op, launch),
       strips{launch.scratch.address, shape.strip},
@@ -67,11 +67,17 @@ void ForwardEmitter::emit() {
     int64_t elements = stripRows * (shape.flat ? 1 : shape.columns) * shape.pitch;
     stripFloats = (elements * strips.bytes() / launch.scratch.bytes() + 31) / 16 * 16;
   }
-  int64_t partialFloats =
-      pieces ? s.getStripRows() * (shape.flat ? 1 : shape.outW) * shape.tile : 0;
+  int64_t partialFloats = pieces ? s.getStripRows() * (shape.flat ? 1 : shape.outW) * shape.tile
+                          : shape.inMatrices ? s.getTilePixels() * shape.tile
+                                             : 0;
   partials = k.at(launch.scratch, stripFloats);
-  k.reserveScratch(stripFloats + partialFloats);
+  int64_t configFloats = shape.inMatrices ? ForwardTile::kConfigFloats : 0;
+  k.reserveScratch(stripFloats + partialFloats + configFloats);
+  if (shape.inMatrices)
+    tileKernels.beginMatrices(k, k.at(partials, partialFloats));
   k.loop(launch.begin, launch.end, 1, [&](Value item) { emitItem(item, rows); });
+  if (shape.inMatrices)
+    tileKernels.endMatrices(k);
 }
 
 void ForwardEmitter::emitItem(Value item, Value rowsOfGrid) {
@@ -291,6 +297,8 @@ void ForwardEmitter::callTile(TileShape tile, TypedPointer source, Value pixel, 
   if (pieces) {
     arguments.partials = k.at(partials, k.mul(index, shape.tile));
     arguments.piece = current.index;
+  } else if (shape.inMatrices) {
+    arguments.partials = partials;
   }
   if (!prefetches.inputs.empty())
     arguments.inputs = nextInputsOf(channelTile, index);

@@ -10,7 +10,8 @@ using namespace netc::cpu;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights)
+ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights,
+                           const Instructions &target)
     : g(op.getGeometry()), s(op.getSchedule()) {
   forward = op.getKind() == kern::ContractKind::Forward;
   flat = s.getFlat();
@@ -28,6 +29,8 @@ ForwardShape::ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer
   lanewise = kern::isLanewise(g, s.getLanes());
   if (lanewise)
     groupOut = outC; // one run of tiles over all groups; groupIn stays the depth
+  inMatrices =
+      target.amx && !lanewise && (weights.element.isBF16() || weights.element.isSignlessInteger(8));
   tile = s.getLanes() * s.getTileVectors(), tiles = ceilDiv(groupOut, tile);
   compact = forward && g.getKh() == 1 && g.getKw() == 1;
   stride = forward && !compact ? g.getSh() : 1, strideW = forward && !compact ? g.getSw() : 1;
@@ -81,6 +84,8 @@ TilePrefetches netc::cpu::choosePrefetches(kern::ContractOp op, const ForwardSha
                                            const ReductionPieces &pieces, TypedPointer input,
                                            TypedPointer weights) {
   TilePrefetches result;
+  if (shape.inMatrices) // no machine has shown yet what pays
+    return result;
   kern::ScheduleAttr s = shape.s;
   int64_t steps = pieces ? pieces.steps : shape.groupDepth,
           iterations = shape.stepsOf(steps) / unrollOf(shape.stepsOf(steps));

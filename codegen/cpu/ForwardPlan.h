@@ -20,7 +20,8 @@ struct TileShape {
 struct ForwardShape {
   /// `input`: the first operand; `weights`: of a narrower type where several steps are multiplied
   /// at once.
-  ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights);
+  ForwardShape(kern::ContractOp op, TypedPointer input, TypedPointer weights,
+               const Instructions &target);
 
   /// Whether columns of the window and channels are contiguous, in the source and in the packed
   /// weights.
@@ -46,6 +47,7 @@ struct ForwardShape {
   bool contiguous; ///< 1x1: pixels lie side by side, across rows too
   bool byResidue;  ///< a strided input gradient, by outputs of equal residue
   bool packed;     ///< the input goes through scratch
+  bool inMatrices; ///< AMX multiplies
   int64_t wide;    ///< channels that a lane multiplies at once
   Type strip;      ///< what strips are packed as
   int64_t inH, inW, inC, outH, outW, outC;

@@ -18,7 +18,11 @@ Values TileArguments::all() const {
   if (nextWeights)
     values.push_back(nextWeights);
   if (partials)
-    llvm::append_range(values, Values{partials, piece});
+    values.push_back(partials);
+  if (piece)
+    values.push_back(piece);
+  if (configurations)
+    values.push_back(configurations);
   for (TypedPointer input : inputs)
     values.push_back(input);
   llvm::append_range(values, epilogue);
@@ -49,10 +53,12 @@ TileArguments ForwardTile::named(KernelEmitter &t, ValueRange arguments) const {
     result.start = {take(), t.b.getI32Type()};
   if (prefetches.weightLines)
     result.nextWeights = {take(), weightElement};
-  if (pieces) {
+  if (pieces || shape.inMatrices)
     result.partials = {take(), shape.isOfIntegers() ? Type(t.b.getI32Type()) : t.f32()};
+  if (pieces)
     result.piece = take();
-  }
+  if (shape.inMatrices)
+    result.configurations = take();
   for (Type element : inputElements)
     result.inputs.push_back({take(), element});
   result.epilogue = arguments;
@@ -62,8 +68,12 @@ TileArguments ForwardTile::named(KernelEmitter &t, ValueRange arguments) const {
 func::FuncOp ForwardTile::functionOf(KernelEmitter &k, TileShape tile) {
   SmallVector<Type> types(2 + (hasStart ? 1 : 0) + (prefetches.weightLines ? 1 : 0),
                           k.pointerType());
+  if (pieces || shape.inMatrices)
+    types.push_back(k.pointerType());
   if (pieces)
-    llvm::append_range(types, std::initializer_list<Type>{k.pointerType(), k.i64()});
+    types.push_back(k.i64());
+  if (shape.inMatrices)
+    types.push_back(k.pointerType());
   types.append(inputElements.size(), k.pointerType());
   llvm::append_range(types, epilogue.argumentTypes(k));
   // The destination may share memory with an operand of the epilogue: no noalias there.
@@ -73,13 +83,16 @@ func::FuncOp ForwardTile::functionOf(KernelEmitter &k, TileShape tile) {
   if (shape.byResidue)
     suffix += "_taps_" + std::to_string(tile.tapsH) + "x" + std::to_string(tile.tapsW);
   return k.helper(suffix, types, noalias, [&](KernelEmitter &t, ValueRange arguments) {
-    shape.lanewise ? emitLanewise(t, tile, named(t, arguments))
-                   : emit(t, tile, named(t, arguments));
+    shape.lanewise     ? emitLanewise(t, tile, named(t, arguments))
+    : shape.inMatrices ? emitInMatrices(t, tile, named(t, arguments))
+                       : emit(t, tile, named(t, arguments));
   });
 }
 
 void ForwardTile::call(KernelEmitter &k, TileShape tile, const TileArguments &arguments) {
-  k.call(functionOf(k, tile), arguments.all());
+  TileArguments all = arguments;
+  all.configurations = configurations;
+  k.call(functionOf(k, tile), all.all());
 }
 
 /// Small groups: each lane multiplies its own inputs, brought there by a shuffle within its group.
@@ -202,17 +215,41 @@ TypedPointer ForwardTile::waiting(KernelEmitter &t, TileShape tile, size_t accum
   return t.at(arguments.partials, p * shape.tile + u * t.lanes);
 }
 
+ForwardTile::Run ForwardTile::runOf(TileShape tile) const {
+  if (pieces)
+    return {pieces.steps, 1, 1};
+  if (shape.isMerged())
+    return {tile.tapsW * shape.groupDepth, 1, tile.tapsH};
+  return {shape.groupDepth, tile.tapsW, tile.tapsH};
+}
+
+Values ForwardTile::overRuns(
+    KernelEmitter &t, Run run, const TileArguments &arguments, ValueRange init,
+    llvm::function_ref<Values(TypedPointer, TypedPointer, ValueRange)> body) const {
+  kern::GeometryAttr g = shape.g;
+  auto columns = [&](TypedPointer source, TypedPointer weights, ValueRange sums) -> Values {
+    if (run.count == 1)
+      return body(source, weights, sums);
+    return t.reduce(t.c(0), t.c(run.count), 1, sums, [&](Value kw, ValueRange acc) {
+      return body(t.at(source, t.mul(kw, g.getDw() * shape.pitch)),
+                  t.at(weights, t.mul(kw, shape.tapStepW * run.elements * shape.tile)), acc);
+    });
+  };
+  if (run.rows == 1)
+    return columns(arguments.source, arguments.weights, init);
+  return t.reduce(t.c(0), t.c(run.rows), 1, init, [&](Value kh, ValueRange acc) {
+    int64_t weightsOfRow = shape.tapStepH * g.getKw() * shape.groupDepth * shape.tile;
+    return columns(t.at(arguments.source, t.mul(kh, g.getDh() * shape.columns * shape.pitch)),
+                   t.at(arguments.weights, t.mul(kh, weightsOfRow)), acc);
+  });
+}
+
 /// The micro-kernel: accumulators[p][u] over window rows and the run of (column, channel).
 void ForwardTile::emit(KernelEmitter &t, TileShape tile, const TileArguments &arguments) {
-  kern::GeometryAttr g = shape.g;
-  int64_t depth = shape.groupDepth, pitch = shape.pitch;
-  bool merged = shape.isMerged();
-  int64_t run = merged ? tile.tapsW * depth : depth, runs = merged ? 1 : tile.tapsW;
-  if (pieces)
-    run = pieces.steps, runs = tile.tapsH = 1;
+  Run run = runOf(tile);
   Values accumulators = beginSums(t, tile, arguments);
-  prefetchEpilogue(t, tile, tile.tapsH * runs * shape.stepsOf(run) * tile.pixels * tile.vectors / 2,
-                   arguments);
+  int64_t steps = run.rows * run.count * shape.stepsOf(run.elements);
+  prefetchEpilogue(t, tile, steps * tile.pixels * tile.vectors / 2, arguments);
   if (!prefetches.inputSteps)
     prefetchInput(t, arguments, {});
   if (pieces)
@@ -225,24 +262,10 @@ void ForwardTile::emit(KernelEmitter &t, TileShape tile, const TileArguments &ar
           return loaded;
         },
         [&] { return accumulators; });
-  auto windowColumns = [&](TypedPointer src, TypedPointer wei, ValueRange init) -> Values {
-    if (runs == 1)
-      return products(t, tile, run, src, wei, init, arguments);
-    return t.reduce(t.c(0), t.c(runs), 1, init, [&](Value kw, ValueRange acc) {
-      return products(t, tile, run, t.at(src, t.mul(kw, g.getDw() * pitch)),
-                      t.at(wei, t.mul(kw, shape.tapStepW * run * shape.tile)), acc, arguments);
-    });
-  };
-  TypedPointer source = arguments.source, weight = arguments.weights;
-  if (tile.tapsH == 1)
-    accumulators = windowColumns(source, weight, accumulators);
-  else
-    accumulators =
-        t.reduce(t.c(0), t.c(tile.tapsH), 1, accumulators, [&](Value kh, ValueRange acc) {
-          return windowColumns(
-              t.at(source, t.mul(kh, g.getDh() * shape.columns * pitch)),
-              t.at(weight, t.mul(kh, shape.tapStepH * g.getKw() * depth * shape.tile)), acc);
-        });
+  accumulators = overRuns(t, run, arguments, accumulators,
+                          [&](TypedPointer source, TypedPointer weights, ValueRange acc) {
+                            return products(t, tile, run.elements, source, weights, acc, arguments);
+                          });
   if (!pieces)
     return emitEpilogue(t, tile, accumulators, arguments);
   t.choose(
@@ -262,8 +285,7 @@ SmallVector<int64_t> ForwardTile::pixelOffsets(TileShape tile) const {
   return offsets;
 }
 
-/// Sums of integers as the epilogue takes them.
-static Value inF32(KernelEmitter &t, Value sums) {
+Value ForwardTile::inF32(KernelEmitter &t, Value sums) {
   return getElementTypeOrSelf(sums).isInteger()
              ? Value(arith::SIToFPOp::create(t.b, t.loc, t.vec(), sums))
              : sums;

@@ -86,9 +86,10 @@ Value KernelEmitter::addProducts(Value sum, Value weights, Value pixels) {
     return intrinsic(*this, "llvm.x86.avx512bf16.dpbf16ps.512", vec(), {sum, weights, pixels});
   }
   if (element.isInteger(8)) {
-    assert(target.vnni && lanes == 16);
-    return intrinsic(*this, "llvm.x86.avx512.vpdpbusd.512", sumsType(*this),
-                     {sum, pixels, weights});
+    assert(target.vnni && lanes >= 8);
+    StringRef name =
+        lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256"; // or VEX
+    return intrinsic(*this, name, sumsType(*this), {sum, pixels, weights});
   }
   StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
                    : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"

@@ -39,7 +39,8 @@ constexpr llvm::StringLiteral kPartAttr = "netc.part";
 struct Instructions {
   int64_t lanes;     ///< f32 lanes of a vector
   bool bf16 = false; ///< AVX512_BF16: products of bf16, and rounding to it
-  bool vnni = false; ///< AVX512_VNNI: products of i8
+  bool vnni = false; ///< AVX512_VNNI, AVX-VNNI: products of i8
+  bool amx = false;  ///< AMX: tiles of both
 };
 
 /// The grid item loop's view of a launch.

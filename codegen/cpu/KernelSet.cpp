@@ -39,7 +39,7 @@ KernelInfo netc::cpu::emitKernel(ModuleOp code, kern::KernelOpInterface launch, 
       func::FuncOp::create(b, loc, name, b.getFunctionType({pointer, pointer, i64, i64, i64}, {}));
   Block *entry = function.addEntryBlock();
   KernelEmitter k(OpBuilder::atBlockEnd(entry), loc, code, name,
-                  {target.lanes, target.has("avx512bf16"), target.has("avx512vnni")});
+                  {target.lanes, target.hasBf16(), target.hasVnni(), target.hasAmx()});
   Launch view;
   SmallVector<Type> elements;
   for (Value operand : launch->getOperands())

@@ -34,7 +34,7 @@ TrialKernels::~TrialKernels() = default;
 //===----------------------------------------------------------------------===//
 
 bool tune::multipliesBf16(kern::ContractOp op, const CpuTarget &target) {
-  return op.getKind() != kern::ContractKind::FilterGrad && target.has("avx512bf16") &&
+  return op.getKind() != kern::ContractKind::FilterGrad && target.hasBf16() &&
          kern::shapedType(op.getLhs()[0]).getElementType().isBF16();
 }
 

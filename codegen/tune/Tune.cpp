@@ -50,6 +50,7 @@ static std::vector<Case> casesOf(ModuleOp planned, const CpuTarget &cpu, ChoiceC
         return;
       kern::TargetFacts facts = target;
       facts.elementBytes = multipliesBf16(op, cpu) ? 2 : facts.elementBytes;
+      facts.matrixTiles = cpu.hasAmx() && facts.elementBytes == 2;
       auto candidates = kern::scheduleCandidates(op.getKind(), op.getGeometry(), facts);
       if (llvm::is_contained(candidates, known.lookup(key)))
         return;

@@ -24,11 +24,17 @@ static constexpr CpuLevel levels[] = {
 
 static constexpr Feature featuresBf16[] = {"avx512bf16"};
 static constexpr Feature featuresVnni[] = {"avx512vnni"};
-static constexpr Feature featuresAmx[] = {"amx-tile", "amx-bf16", "amx-int8"};
+static constexpr Feature featuresAvxVnni[] = {"avxvnni"};
+// Every CPU with AMX has the products of vectors too: what is no matter of tiles uses them.
+static constexpr Feature featuresAmx[] = {"avx512bf16", "avx512vnni", "amx-tile", "amx-bf16",
+                                          "amx-int8"};
+static constexpr llvm::StringLiteral ofBf16[] = {"bf16"}, ofInt8[] = {"int8"},
+                                     ofBoth[] = {"bf16", "int8"};
 static constexpr CpuExtension extensions[] = {
-    {"bf16", "x86-64-v4", featuresBf16, "bf16"},
-    {"vnni", "x86-64-v4", featuresVnni, "int8"},
-    {"amx", "x86-64-v4", featuresAmx, ""},
+    {"vnni", "x86-64-v3", featuresAvxVnni, ofInt8},
+    {"bf16", "x86-64-v4", featuresBf16, ofBf16},
+    {"vnni", "x86-64-v4", featuresVnni, ofInt8},
+    {"amx", "x86-64-v4", featuresAmx, ofBoth},
 };
 
 static constexpr GpuChip chips[] = {

@@ -28,14 +28,15 @@ struct CpuLevel {
 
 /// Instructions beside a level: `--cpu x86-64-v4+bf16`.
 struct CpuExtension {
-  llvm::StringLiteral name, level;              ///< the level that it extends
-  llvm::ArrayRef<llvm::StringLiteral> features; ///< LLVM names
-  llvm::StringLiteral precision;                ///< whose kernels use it; empty: none do
+  llvm::StringLiteral name, level;                ///< the level that it extends
+  llvm::ArrayRef<llvm::StringLiteral> features;   ///< LLVM names
+  llvm::ArrayRef<llvm::StringLiteral> precisions; ///< whose kernels use it
 };
 
-/// What Intel and AMD have had beside x86-64-v4: products of bf16 (Cooper Lake, Sapphire Rapids,
-/// Zen 4), products of int8 (Cascade Lake, Zen 4), tiles of both (Sapphire Rapids). Features as
-/// CPUID states them: Intel, Architecture Instruction Set Extensions Programming Reference, 1.5.
+/// What Intel and AMD have had beside x86-64-v3: products of int8 (AVX-VNNI: Alder Lake, Zen 5);
+/// beside x86-64-v4: products of bf16 (Cooper Lake, Sapphire Rapids, Zen 4), products of int8
+/// (Cascade Lake, Zen 4), tiles of both (Sapphire Rapids). Features as CPUID states them: Intel,
+/// Architecture Instruction Set Extensions Programming Reference, 1.5.
 llvm::ArrayRef<CpuExtension> cpuExtensions();
 
 /// Ascending. Features, lanes and registers: System V ABI for x86-64, section 3.1.1 (micro-
@@ -53,6 +54,12 @@ struct CpuCosts {
   /// latency 4, Haswell's 5); AMD, Software Optimization Guides for families 17h and 19h (the same
   /// throughputs, latency 4 to 5).
   double fmasPerCycle = 2, loadsPerCycle = 2, fmaLatency = 4;
+  /// Of AMX: tiles of sums in registers beside their operands, and the pixels of two of them;
+  /// cycles of a product of tiles per pixel and of a load per row of 64 bytes (16 and 8 for whole
+  /// tiles: Intel, Optimization Reference Manual, chapter 20). Products per cycle for each of
+  /// vectors': 16 x 16 x 16 steps in 16 cycles for 2 x 16.
+  int64_t matrixSums = 4, matrixPixels = 16, mostMatrixPixels = 32;
+  double matrixLoad = 0.5, matrixSpeedup = 8;
   /// Bytes per cycle that one core reads sequentially from memory (weights that no cache holds) and
   /// from the last-level cache. Measured on the AVX-512 server that this project was tuned on: some
   /// 15 and 30 GB/s at 3 GHz.

@@ -40,6 +40,7 @@ static kern::TargetFacts factsFor(Operation *contraction, const kern::TargetFact
     facts.elementBytes = kern::elementBytes(integers);
     facts.integers = true;
   }
+  facts.matrixTiles &= facts.elementBytes < kern::kSumBytes;
   return facts;
 }
 

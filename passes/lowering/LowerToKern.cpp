@@ -102,6 +102,7 @@ static void setPorts(ModuleOp module, llvm::SetVector<Attribute> ports, bool sof
 kern::TargetFacts LowerToKern::targetFacts() const {
   kern::TargetFacts target = kern::cpuFacts(lanes, registers);
   target.gpu = gpu;
+  target.matrixTiles = matrixTiles;
   if (gpu)
     target.lanes = 1;
   return target;

@@ -55,35 +55,42 @@ static uint64_t savedState() {
   return (uint64_t(high) << 32) | low;
 }
 
+/// Linux saves AMX's registers for processes that ask (since 5.16; arch_prctl(2)): until then the
+/// first tile instruction of any thread is SIGILL. Once granted, all threads have it.
+static bool tilesArePermitted() {
+  static constexpr int requestPermission = 0x1023, tileData = 18;
+  static const bool granted = syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+  return granted;
+}
+
+/// Whether the processor has it; the operating system may not.
+static bool processorHas(const Feature &feature) {
+  uint32_t registers[4];
+  return __get_cpuid_count(feature.leaf, feature.subleaf, &registers[EAX], &registers[EBX],
+                           &registers[ECX], &registers[EDX]) &&
+         (registers[feature.where] >> feature.bit & 1);
+}
+
 bool hasCpuFeature(const std::string &name) {
   for (const Feature &feature : features) {
     if (name != feature.name)
       continue;
-    uint32_t registers[4];
-    if (!__get_cpuid_count(feature.leaf, feature.subleaf, &registers[EAX], &registers[EBX],
-                           &registers[ECX], &registers[EDX]))
-      return false;
-    return (registers[feature.where] >> feature.bit & 1) &&
-           (savedState() & feature.state) == feature.state;
+    return processorHas(feature) && (savedState() & feature.state) == feature.state &&
+           (feature.state != Tile || tilesArePermitted());
   }
   return true;
 }
 
 void requireCpuFeatures(const std::string &model, const std::vector<std::string> &wanted) {
   std::string missing;
-  bool tiles = false;
-  for (const std::string &name : wanted) {
-    tiles |= name == "amx-tile";
+  for (const std::string &name : wanted)
     if (!hasCpuFeature(name))
       missing += (missing.empty() ? "" : ", ") + name;
-  }
   if (!missing.empty())
     fail("{} was compiled for a processor with {}, which this one lacks: compile it here, or with "
-         "another --cpu",
-         model, missing);
-  static constexpr int requestPermission = 0x1023, tileData = 18;
-  if (tiles && syscall(SYS_arch_prctl, requestPermission, tileData) != 0)
-    fail("{} uses AMX, for which the kernel gives no permission", model);
+         "another --cpu{}",
+         model, missing,
+         missing.find("amx") == std::string::npos ? "" : " (or Linux does not let it use AMX)");
 }
 
 } // namespace netc::runtime

@@ -8,11 +8,11 @@
 namespace netc::runtime {
 
 /// Whether the processor and the operating system offer `feature` (an LLVM
-/// name). A name that is not in this table is taken as offered.
+/// name). A name that is not in this table is taken as offered. Of AMX's, the first question asks
+/// Linux for the permission to use its registers.
 bool hasCpuFeature(const std::string &feature);
 
-/// Fails with an Error that names what is missing. Asks the kernel for AMX
-/// state where the kernels use it: their first tile instruction would be SIGILL.
+/// Fails with an Error that names what is missing.
 void requireCpuFeatures(const std::string &model, const std::vector<std::string> &features);
 
 } // namespace netc::runtime

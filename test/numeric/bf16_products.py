@@ -47,7 +47,7 @@ def layer(arguments):
     return apply
 
 
-def check(inputs, arguments, height, width, seed, options):
+def check(inputs, arguments, height, width, seed, options, compiled=Compiled.from_text):
     apply = layer(arguments)
     words = ", ".join(f"{key}={str(value)}" for key, value in {**arguments, "bias": "false"}.items())
     text = f"""net 1
@@ -72,7 +72,7 @@ train test {{ loss l1 }}
     y.backward(-targets.sign().double() * constant)
     weights = {"a.weight": numpy.eye(inputs, dtype=numpy.float32).reshape(inputs, inputs, 1, 1), "a.bias": numpy.zeros(inputs, numpy.float32),
                "c.weight": filters}
-    executable = Compiled.from_text(text, options=options)
+    executable = compiled(text, options=options)
     given = {"input": image.float().numpy(), "targets": targets.float().numpy()}
     found = executable.run(weights, given, train=True)
     sums = x.grad.sum((0, 2, 3))

@@ -76,7 +76,8 @@ def network(image, weights, scales, apply, fused):
     return contraction(hidden, scales["r"], weights["c.weight"], weights["c.bias"], apply, fused)
 
 
-def check(inputs, arguments, height, width, seed):
+def model_of(inputs, arguments, height, width, seed):
+    """A model's text, its weights with scales, an input, and the output: `wanted[whether scale and bias are added with one rounding]`."""
     words = ", ".join(f"{key}={value}" for key, value in {**arguments, "bias": "true"}.items())
     text = f"""net 1
 model test {{
@@ -93,6 +94,11 @@ train test {{ loss l1 }}
     scales = {"image": F32(0.02), "r": F32(0.03)}  # some values lie beyond the largest integers
     wanted = {fused: network(image, weights, scales, layer(arguments), fused) for fused in (False, True)}
     given = {**weights, **{f"{name}.activation_scale": numpy.array([scale], F32) for name, scale in scales.items()}}
+    return text, given, image, wanted
+
+
+def check(inputs, arguments, height, width, seed):
+    text, given, image, wanted = model_of(inputs, arguments, height, width, seed)
     executable = Compiled.from_text(text, options=["--precision", "int8", "--mode", "infer", "--cpu", ",".join(levels())])
     rows = []
     for level in levels():

@@ -102,9 +102,10 @@ static bool runPasses(ModuleOp module, Stage stage, const Options &options, cons
   pipeline.registers = target.cpu.registers;
   pipeline.gpu = target.gpu.has_value();
   pipeline.precision = options.precision;
-  pipeline.int8Products = target.cpu.has("avx512vnni");
+  pipeline.int8Products = target.cpu.hasVnni();
   pipeline.keepF32 = options.keepF32;
-  pipeline.bf16Products = target.cpu.has("avx512bf16") && !target.gpu;
+  pipeline.bf16Products = target.cpu.hasBf16() && !target.gpu;
+  pipeline.matrixTiles = target.cpu.hasAmx() && !target.gpu;
   buildPipeline(pm, stage, pipeline);
   return succeeded(pm.run(module)) && !(dump && dump->status());
 }

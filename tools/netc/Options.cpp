@@ -57,10 +57,10 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
       ->allow_extra_args(false);
   app.add_option("--target", options.target, "cpu, cuda or sim")
       ->check(CLI::IsMember({"cpu", "cuda", "sim"}));
-  app.add_option(
-         "--cpu", options.cpu,
-         "native, x86-64-v2, x86-64-v3 or x86-64-v4, the last maybe with +bf16, +vnni, +amx; "
-         "several, separated by commas, make an executable that chooses at start")
+  app.add_option("--cpu", options.cpu,
+                 "native, x86-64-v2, x86-64-v3 or x86-64-v4, the last maybe with +bf16, +vnni, "
+                 "+amx, x86-64-v3 with +vnni; "
+                 "several, separated by commas, make an executable that chooses at start")
       ->type_name("LEVEL");
   app.add_option("--chip", options.chip,
                  "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for "

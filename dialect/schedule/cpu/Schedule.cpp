@@ -31,16 +31,34 @@ struct Tile {
 
 /// Rough cycles of a rows x vectors micro-kernel for one step of the reduction. As many
 /// accumulators as products are begun within a product's latency just hide it, a few more surely.
-static double stepCost(int64_t rows, int64_t vectors, const target::CpuCosts &costs) {
+/// In AMX's tiles, of 16 steps: products, as long for few pixels as for 16, and the loads of pixels
+/// and weights side by side.
+static double stepCost(int64_t rows, int64_t vectors, const TargetFacts &target) {
+  const target::CpuCosts &costs = target.costs;
+  if (target.matrixTiles) {
+    auto products =
+        static_cast<double>(ceilDiv(rows, costs.matrixPixels) * costs.matrixPixels * vectors);
+    double loads = costs.matrixLoad * static_cast<double>(rows + costs.matrixPixels * vectors);
+    return std::max(products, loads) + 0.2 * std::min(products, loads);
+  }
   double hiding = 1.1 * costs.fmasPerCycle * costs.fmaLatency;
   double fma = std::max<double>(rows * vectors, hiding) / costs.fmasPerCycle;
   double load = (rows + vectors) / costs.loadsPerCycle;
   return std::max(fma, load);
 }
 
-/// The tile of least cost for `count` rows and `channels` channels. Accumulators, one row of
-/// weights and a broadcast stay in registers, and one is spare: without it LLVM's scheduler spills
-/// (half of the speed). `except`: a number of vectors that is not wanted, 0: any.
+/// Whether a tile's accumulators, one row of weights and a broadcast stay in registers, and one is
+/// spare: without it LLVM's scheduler spills (half of the speed).
+static bool fitsRegisters(int64_t rows, int64_t vectors, const TargetFacts &target) {
+  const target::CpuCosts &costs = target.costs;
+  if (target.matrixTiles)
+    return rows <= costs.mostMatrixPixels &&
+           ceilDiv(rows, costs.matrixPixels) * vectors <= costs.matrixSums;
+  return rows * vectors + vectors + 2 <= target.registers;
+}
+
+/// The tile of least cost for `count` rows and `channels` channels. `except`: a number of vectors
+/// that is not wanted, 0: any.
 static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &target,
                        int64_t except = 0, int64_t mostRows = std::numeric_limits<int64_t>::max()) {
   Tile best;
@@ -49,12 +67,12 @@ static Tile chooseTile(int64_t count, int64_t channels, const TargetFacts &targe
   for (int64_t v = 1; v <= std::min<int64_t>(vectors, target.registers > 16 ? 4 : 3); ++v) {
     if (v == except && vectors > 1)
       continue;
-    for (int64_t r = 1; r * v + v + 2 <= target.registers && r <= mostRows; ++r) {
+    for (int64_t r = 1; fitsRegisters(r, v, target) && r <= mostRows; ++r) {
       if (r > count && r > 1)
         break;
       auto alongRows = [&](int64_t vs) {
-        double rest = count % r ? stepCost(count % r, vs, target.costs) : 0;
-        return (count / r) * stepCost(r, vs, target.costs) + rest;
+        double rest = count % r ? stepCost(count % r, vs, target) : 0;
+        return (count / r) * stepCost(r, vs, target) + rest;
       };
       double cost = (vectors / v) * alongRows(v) + (vectors % v ? alongRows(vectors % v) : 0);
       // Larger tiles at equal cost: weights are read less often. One vector: each product loads its
@@ -202,6 +220,8 @@ static double directCost(GeometryAttr g, int64_t depth, int64_t channels, int64_
                          const TargetFacts &target) {
   double products = 9.0 * pixels * depth * std::ceil(channels / static_cast<double>(target.lanes)) /
                     target.costs.fmasPerCycle * target.elementBytes / kSumBytes;
+  if (target.matrixTiles)
+    products /= target.costs.matrixSpeedup;
   double stream = streamCost(9.0 * target.elementBytes * depth * channels, target);
   return 1.1 * (std::max(products, stream) + 0.2 * std::min(products, stream));
 }
@@ -256,7 +276,9 @@ static ScheduleAttr scheduleWinograd(ContractKind kind, GeometryAttr g, int64_t 
   } else {
     chunk = chunk / tiles * tiles;
   }
-  Tile tile = chooseTile(std::min(chunk, std::max<int64_t>(tiles, 1)), channels, target);
+  TargetFacts vectors = target;
+  vectors.matrixTiles = false;
+  Tile tile = chooseTile(std::min(chunk, std::max<int64_t>(tiles, 1)), channels, vectors);
   // One image keeps several threads busy, at the price of transforming the input once for each
   // block.
   int64_t block = channels, lanesOfTile = target.lanes * tile.vectors;
@@ -312,19 +334,19 @@ static int64_t balancedStrip(int64_t rows, int64_t limit, int64_t blocks, double
 /// have fewer, so that what is left of a strip is no tile of few rows, whose products wait for each
 /// other. Sets `tile.rows`.
 static int64_t balancedPixels(int64_t pixels, int64_t limit, int64_t blocks, double each,
-                              Tile &tile, const target::CpuCosts &costs) {
+                              Tile &tile, const TargetFacts &target) {
   int64_t best = std::min(limit, pixels), most = tile.rows, vectors = tile.vectors,
           longest = std::max(limit * 7 / 4, most);
   double least = std::numeric_limits<double>::max();
   auto consider = [&](int64_t rows, int64_t strip) {
-    double step = stepCost(rows, vectors, costs);
+    double step = stepCost(rows, vectors, target);
     auto costOf = [&](int64_t count) {
-      double rest = count % rows ? stepCost(count % rows, vectors, costs) : 0;
+      double rest = count % rows ? stepCost(count % rows, vectors, target) : 0;
       return step * (static_cast<double>(count / rows) + each / static_cast<double>(rows)) + rest;
     };
     // Larger tiles at equal cost: weights are read less often.
-    double cost =
-        busyTime(pixels, strip, blocks, costs, costOf) * (1 + 0.1 / static_cast<double>(rows));
+    double cost = busyTime(pixels, strip, blocks, target.costs, costOf) *
+                  (1 + 0.1 / static_cast<double>(rows));
     if (cost < least * 0.999)
       least = cost, best = strip, tile.rows = rows;
   };
@@ -338,9 +360,21 @@ static int64_t balancedPixels(int64_t pixels, int64_t limit, int64_t blocks, dou
   return best;
 }
 
+/// `wanted` with matrixTiles where the direct kernel of these operands multiplies several steps at
+/// once.
+static TargetFacts directFacts(ContractKind kind, GeometryAttr g, const TargetFacts &wanted) {
+  TargetFacts target = wanted;
+  MLIRContext *context = g.getContext();
+  auto direct = ScheduleAttr::get(context, target.lanes, 1, 1, 1, 1, 1, false, 0);
+  Type operand = target.integers ? Type(IntegerType::get(context, 8)) : BFloat16Type::get(context);
+  target.matrixTiles &= stepsPerProduct(kind, g, direct, operand) > 1;
+  return target;
+}
+
 /// The direct algorithm for a forward contraction or an input gradient; `except`: as in chooseTile.
-static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const TargetFacts &target,
+static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const TargetFacts &wanted,
                                    int64_t except = 0) {
+  TargetFacts target = directFacts(kind, g, wanted);
   bool forward = kind == ContractKind::Forward, flat = isFlatProduct(g);
   auto [channels, depth, rows, columns] = Direction(kind, g);
   bool byResidue = isByResidue(kind, g, target.lanes);
@@ -350,7 +384,8 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
                   : run       ? rows * columns
                   : byResidue ? ceilDiv(columns, g.getSw())
                               : columns;
-  int64_t mostRows = flat && lieOnPages(depth * target.elementBytes) ? kRowsOnPages : count;
+  bool inPlace = flat && lieOnPages(depth * target.elementBytes) && !target.matrixTiles;
+  int64_t mostRows = inPlace ? kRowsOnPages : count;
   Tile tile = chooseTile(count, channels / g.getGroups(), target, except, mostRows);
   if (isLanewise(g, target.lanes))
     tile = {std::min<int64_t>(columns, 8), 1};
@@ -374,7 +409,7 @@ static ScheduleAttr scheduleDirect(ContractKind kind, GeometryAttr g, const Targ
     bool far = target.elementBytes * depth * block > target.l2Bytes / 2;
     if (target.batch == 1 && rows * columns > 1)
       pixels = balancedPixels(rows * columns, pixels, ceilDiv(channels, block), far ? 1.1 : 0.03,
-                              tile, target.costs);
+                              tile, target);
     return ScheduleAttr::get(g.getContext(), target.lanes, tile.rows, tile.vectors, pixels, block,
                              1, true, 0);
   }

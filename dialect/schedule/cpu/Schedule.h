@@ -26,6 +26,8 @@ struct TargetFacts {
   target::GpuFacts device;
   int64_t elementBytes = 4; ///< of operands of direct algorithms, as they are multiplied
   bool integers = false;    ///< operands are integers: products are exact by no other algorithm
+  bool matrixTiles = false; ///< operands below f32 are multiplied by AMX where direct kernels
+                            ///< multiply several steps at once
 };
 
 /// Sums of products are f32, whatever their operands are stored as.

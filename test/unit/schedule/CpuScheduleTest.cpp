@@ -56,6 +56,35 @@ TEST(CpuSchedule, TilesFitTheRegisters) {
   });
 }
 
+static TargetFacts amx(bool integers, int64_t batch = 1) {
+  TargetFacts facts = cpuFacts(16, 32);
+  facts.batch = batch;
+  facts.matrixTiles = true;
+  facts.integers = integers;
+  facts.elementBytes = integers ? 1 : 2;
+  return facts;
+}
+
+// Four registers of AMX are sums, 16 pixels by a vector each; tiles of vectors fit those too.
+TEST(CpuSchedule, MatrixTilesFitTheirRegisters) {
+  for (bool integers : {false, true})
+    for (int64_t batch : {1, 8})
+      for (const Shape &shape : layers())
+        for (ContractKind kind : {ContractKind::Forward, ContractKind::InputGrad})
+          for (ScheduleAttr s : scheduleCandidates(kind, geometry(shape), amx(integers, batch))) {
+            if (s.getWinograd() || isLanewise(geometry(shape), 16))
+              continue;
+            SCOPED_TRACE(describe(kind, shape));
+            EXPECT_LE(s.getTilePixels(), 32);
+            EXPECT_LE(ceilDiv(s.getTilePixels(), 16) * s.getTileVectors(), 4);
+          }
+  ScheduleAttr large = direct(ContractKind::Forward, {56, 64, 256, 1}, amx(false, 8));
+  EXPECT_EQ(large.getTilePixels(), 32);
+  EXPECT_EQ(large.getTileVectors(), 2);
+  // Vectors of f32 would be slower.
+  EXPECT_EQ(direct(ContractKind::Forward, {56, 64, 64}, amx(false, 8)).getWinograd(), 0);
+}
+
 TEST(CpuSchedule, BlocksAndStripsCoverTheResult) {
   forEachCase([](ContractKind kind, GeometryAttr g, const TargetFacts &facts) {
     for (ScheduleAttr s : scheduleCandidates(kind, g, facts)) {
