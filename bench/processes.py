@@ -26,7 +26,7 @@ from runs import files_of
 # file, pixels, epochs, data: the last batch is ragged
 NETWORKS = {"resnet20": ("resnet_cifar.net", 32, 6, ["--data", "synthetic:90", "--val", "synthetic:20"]),
             "mobilenet_v2": ("mobilenet_v2.net", 64, 4, ["--data", "synthetic:72", "--val", "synthetic:20"]),
-            "alexnet2012": ("alexnet.net", 227, 3, ["--data", "synthetic:40", "--val", "synthetic:10"])}
+            "alexnet2012": ("alexnet.net", 227, 2, ["--data", "synthetic:24", "--val", "synthetic:8"])}
 OPTIMIZERS = ["lars(lr=0.5)", "lamb(lr=0.01)"]
 SIZES = [1, 2, 4, 8]
 RECIPE = """
@@ -91,7 +91,7 @@ def every_number(network, state):
 
 def killed(network, state, draw):
     first, then, threads = draw.choice(SIZES), draw.choice(SIZES), draw.choice([1, 2])
-    out, after = network.folder / "killed", draw.randrange(network.epochs - 1)
+    out, after = network.folder / "killed", draw.randrange(network.epochs)
     seconds = kill(first, network.words(out, 1, state), out, after, network.seconds, draw)
     network.train("killed", then, threads, "--resume", *state)
     return network.report(f"{first} processes, one killed after epoch {after}, all ended in {seconds:.1f} s, {then} of {threads} threads went on", out)
