@@ -18,14 +18,22 @@ function start() {
   return client.start();
 }
 
+async function stop() {
+  try {
+    await client.stop();
+  } catch {
+    // It did not start, or has ended: another start is wanted all the same.
+  }
+}
+
 exports.activate = (context) => {
   context.subscriptions.push(
     commands.registerCommand("netc.restart", async () => {
-      await client.stop();
+      await stop();
       await start();
     })
   );
   return start();
 };
 
-exports.deactivate = () => client && client.stop();
+exports.deactivate = () => client && stop();

@@ -15,11 +15,23 @@ struct ImportedTensor {
   std::vector<float> values;
 };
 
+/// The scale of a value in 8 bits. The variable has a statement of its own, or is an input.
+struct ImportedScale {
+  std::string variable;
+  float scale = 1;
+};
+
 /// A model file and the weights to it.
 struct Imported {
   std::string text; ///< of the .net file
   std::vector<ImportedTensor> tensors;
+  std::vector<ImportedScale> scales;
 };
+
+struct Network;
+/// The scales as tensors under the names that an executable of --precision int8 reads them by;
+/// `network`: the elaborated text.
+std::vector<ImportedTensor> scaleTensors(const Imported &imported, const Network &network);
 
 /// The bytes of a safetensors file.
 std::string safetensorsBytes(const std::vector<ImportedTensor> &tensors);

@@ -107,6 +107,24 @@ def _build(file: pathlib.Path, options: list) -> pathlib.Path:
     return folder
 
 
+def restore_library(path: str, code: bytes) -> str:
+    """A file with these bytes: `path`, or one in the cache."""
+    try:
+        if pathlib.Path(path).read_bytes() == code:
+            return path
+    except OSError:
+        pass
+    folder = _cache() / "libraries" / f"pickled-{hashlib.sha256(code).hexdigest()[:32]}"
+    file = folder / "libmodel.so"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f"{os.getpid()}.partial"
+        partial.write_bytes(code)
+        partial.replace(file)
+    os.utime(folder)
+    return str(file)
+
+
 def load(folder: Union[str, os.PathLike], weights: Union[str, os.PathLike, Mapping, None] = None, threads: int = 0, seed: int = 0) -> Model:
     """Opens a library that `netc --emit lib --library FOLDER` wrote.
 

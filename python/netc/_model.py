@@ -206,12 +206,15 @@ class Model:
     # ------------------------------------------------------------------ the rest
 
     def __reduce__(self):
-        """Pickles the library's place and the weights, with what the weights' file stores beside them."""
+        """Pickles the library and the weights, with what the weights' file stores beside them."""
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "weights.safetensors")
             self.save(path)
             with open(path, "rb") as file:
-                return _restore, (str(self._library.path), self._library.prefix, file.read(), self._threads, self._seed)
+                weights = file.read()
+        with open(self._library.path, "rb") as file:
+            code = file.read()
+        return _restore, (str(self._library.path), self._library.prefix, code, weights, self._threads, self._seed)
 
     def __repr__(self) -> str:
         info = self.description
@@ -232,9 +235,11 @@ class Model:
         return draw_layers(self.description.get("graph", {}).get("nodes", []))
 
 
-def _restore(path: str, prefix: str, weights: bytes, threads: int, seed: int) -> Model:
+def _restore(path: str, prefix: str, code: bytes, weights: bytes, threads: int, seed: int) -> Model:
+    """Opens the library where it was; it is written to the cache where that place no longer has the same."""
+    from netc._compile import restore_library
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "weights.safetensors")
         with open(file, "wb") as out:
             out.write(weights)
-        return Model(Library(path, prefix), file, threads, seed)
+        return Model(Library(restore_library(path, code), prefix), file, threads, seed)

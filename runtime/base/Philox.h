@@ -64,6 +64,13 @@ public:
     key = {uint32_t(mixed), uint32_t(mixed >> 32)};
   }
 
+  /// Goes on with draw `index`, a multiple of 4, counted from the first.
+  void seek(uint64_t index) {
+    counter[0] = uint32_t(index / 4);
+    used = 4;
+    haveSpare = false;
+  }
+
   uint32_t next() {
     if (used == 4) {
       block = philox4x32(counter, key);

@@ -54,7 +54,7 @@ void Context::draw(uint64_t number) {
 
 void Context::load(const Safetensors &file) {
   withStatus(netc_model_error_weights, [&] {
-    initializeParameters(executor, seed); // auxiliary heads, which a file may lack
+    initializeParameters(executor, seed, Initialized::Auxiliary);
     loadWeights(file, executor, false);
     metadata = WeightsMetadata::decode(file);
     metadata.model = description.name;

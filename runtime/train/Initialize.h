@@ -10,8 +10,13 @@ namespace netc::runtime {
 /// the parameter's name alone.
 void initializeParameter(const ParameterInfo &parameter, uint64_t seed, float *values);
 
-/// Fills all parameters and running statistics.
-void initializeParameters(const Executor &executor, uint64_t seed);
+enum class Initialized {
+  All,       ///< parameters and running statistics
+  Auxiliary, ///< those of auxiliary heads, which files for inference may lack
+};
+/// Fills parameters by all threads; the values are those of initializeParameter.
+void initializeParameters(const Executor &executor, uint64_t seed,
+                          Initialized which = Initialized::All);
 
 } // namespace netc::runtime
 

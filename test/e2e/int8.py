@@ -8,7 +8,8 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
-from compiled import MODELS, Compiled, Failed, call
+from compiled import MODELS, NETC, Compiled, Failed, call
+from onnx_package import checked, evaluated
 from report import Report
 
 INT8 = ["--precision", "int8", "--mode", "infer"]
@@ -133,6 +134,60 @@ def refuses(small):
             + refusal([small.int8.executable, "calibrate", "--data", "synthetic:8", "--weights", weights, "--out", small.int8.path / "none/q"], "none/q"))
 
 
+def noise(found, wanted):
+    """Of `found` against the signal, in decibels; the more, the better."""
+    return float(10 * numpy.log10((wanted ** 2).sum() / max(1e-30, ((found - wanted) ** 2).sum())))
+
+
+def ranges(model, calibrated):
+    """What an exported model says of its bytes against the file of scales: claims."""
+    from onnx import numpy_helper
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    scales, weights = scales_of(calibrated), safetensors.load(calibrated)
+    layers = {node.name.removesuffix("/quantized"): node for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    differ = [name for name, node in layers.items() if held[node.input[1]] != scales[name + ".activation_scale"][0] or held[node.input[2]] != 0]
+    types = {name: held[node.input[2]].dtype for name, node in layers.items()}
+    claims = [(f"scales that no value has {set(scales) - {name + '.activation_scale' for name in layers}}", abs(len(scales) - len(layers)), 0.5),
+              (f"scales that differ {differ}", len(differ), 0.5), ("opset", abs(model.opset_import[0].version - 18), 0.5)]
+    claims += [(f"type of {name}", int(types[name] != wanted), 0.5) for name, wanted in (("image", "int8"), ("first", "uint8")) if name in types]
+    found = 0
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in held:
+            continue
+        integers, scale, wanted = held[node.input[0]], held[node.input[1]], weights[node.input[0]]
+        largest = abs(wanted).reshape(len(wanted), -1).max(1)
+        error = abs(integers * scale.reshape(-1, *[1] * (integers.ndim - 1)) - wanted).max() / largest.max()
+        claims += [(f"{node.input[0]}: a scale for each channel", abs(len(scale) - len(wanted)) + int(integers.dtype != "int8"), 0.5),
+                   (f"{node.input[0]}: scale", float(abs(scale * 127 - largest).max() / largest.max()), 1e-6), (f"{node.input[0]}: rounding", error, 0.5 / 126)]
+        found += 1
+    return claims + [("no weights in bytes", int(found == 0), 0.5)]
+
+
+def exports(small):
+    """As QuantizeLinear and DequantizeLinear: what ONNX says and computes, and the way back, in bytes and as the file says."""
+    folder = small.int8.path
+    source = folder / "small.net"
+    source.write_text(TEXT)
+    call([NETC, "export", source, "--weights", small.calibrated, "-o", folder / "small.onnx"])
+    model = checked(folder / "small.onnx")
+    image = numpy.random.default_rng(2).standard_normal((6, 3, 16, 16)).astype(numpy.float32)
+    wanted = small.int8.run(safetensors.load(small.calibrated), {"input": image})["output"]
+    rounded = evaluated(model, {"image": image})["output"]
+    claims = ranges(model, small.calibrated) + [("dB below 25 against the executable", 25 - noise(rounded, wanted), 0.5)]
+    safetensors.save(folder / "in", {"image": image})
+    found = {}
+    for name, options in (("bytes", INT8), ("f32", ["--mode", "infer"])):
+        back = folder / f"back_{name}"
+        call([NETC, folder / "small.onnx", "-o", back, *options])
+        call([back, "run", "--weights", f"{back}.safetensors", "--in", folder / "in", "--out", folder / "out"])
+        found[name] = safetensors.load(folder / "out")["output"]
+    # In bytes a value half way between two integers may go to the other one; in f32 the rounding is the file's.
+    claims += [("dB below 35 of the imported model in bytes", 35 - noise(found["bytes"], wanted), 0.5),
+               ("imported, as the file says", float(abs(found["f32"] - rounded).max() / abs(rounded).max()), 1e-5)]
+    names = set(scales_of(folder / "back_bytes.safetensors"))
+    return claims + [(f"{len(names)} scales come back", abs(len(names) - len(scales_of(small.calibrated))), 0.5)]
+
+
 def resnet20():
     """Accuracy after calibration on 512 images of the training set."""
     arguments = {"model": "resnet20", "sets": ["image=[1,28,28]"]}
@@ -143,13 +198,18 @@ def resnet20():
 
     def top1(model, weights):
         return json.loads(call([model.executable, "eval", "--data", "fashion-mnist", "--weights", weights, "--json"]))["top1"]
-    return [("points of top-1 lost", 100 * (top1(f32, f32.path / "run") - top1(int8, q)), BELOW_F32)]
+    claims = [("points of top-1 lost", 100 * (top1(f32, f32.path / "run") - top1(int8, q)), BELOW_F32)]
+    call([NETC, "export", MODELS / "resnet_cifar.net", "--model", "resnet20", "--set", "image=[1,28,28]", "--weights", q, "-o", f32.path / "model.onnx"])
+    model = checked(f32.path / "model.onnx")
+    image = numpy.random.default_rng(3).random((4, 1, 28, 28)).astype(numpy.float32)
+    wanted = int8.run(safetensors.load(q), {"input": image})["output"]
+    return claims + ranges(model, q) + [("dB below 25 of the exported model", 25 - noise(evaluated(model, {"image": image})["output"], wanted), 0.5)]
 
 
 def main():
     report = Report("int8_inference")
     small = Small()
-    for case in (calibrates, evaluates, compares, keeps_f32, informs, same_bits, refuses):
+    for case in (calibrates, evaluates, compares, keeps_f32, informs, same_bits, exports, refuses):
         report.case(case.__name__, case, small)
     report.case("resnet20", resnet20)
     report.close()

@@ -13,38 +13,24 @@ import argparse
 import collections
 import concurrent.futures
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
-import warnings
 
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import safetensors
 from compiled import NETC
+from onnx_package import PACKAGE, load_package
 from report import Report
 
-PACKAGE = pathlib.Path(os.environ.get("NETC_BUILD", pathlib.Path(NETC).parents[1])) / "onnx-package"
 KINDS = ("simple", "pytorch-converted", "pytorch-operator", "node")
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}
 NUMBERS = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13}  # element types that are taken: 16 bits and more, whole numbers, truth values
 TOGETHER = 24  # cases in one model
-
-
-def load_package():
-    sys.path.insert(0, str(PACKAGE))
-    warnings.simplefilter("ignore")
-    try:
-        import onnx
-        import onnx.compose
-        import onnx.numpy_helper
-        return onnx
-    except ImportError:
-        return None
 
 
 class Case:

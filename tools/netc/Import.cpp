@@ -8,6 +8,7 @@
 #include "frontend/layers/LayerTable.h"
 #include "tools/netc/Output.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
@@ -73,7 +74,7 @@ static bool isWord(const std::string &name) {
 
 /// Writes BASE.net and BASE.safetensors.
 static int importModel(const std::string &file, const std::string &weights, const std::string &base,
-                       frontend::onnx::Batch batch = frontend::onnx::Batch::First) {
+                       const frontend::onnx::ImportSettings &settings) {
   llvm::StringRef name(file);
   if (!isImportable(name))
     return fail("cannot import " + file + ": expected an ONNX model (FILE.onnx), a network of " +
@@ -100,7 +101,7 @@ static int importModel(const std::string &file, const std::string &weights, cons
   if (source.graph)
     imported = frontend::onnx::importGraph(
         std::move(*source.graph), frontend::onnx::identifier(llvm::sys::path::filename(base).str()),
-        llvm::sys::path::filename(file).str(), batch, isWord, errors);
+        llvm::sys::path::filename(file).str(), settings, isWord, errors);
   if (!imported) {
     for (const std::string &each : errors)
       fail(file + ": " + each);
@@ -111,13 +112,16 @@ static int importModel(const std::string &file, const std::string &weights, cons
     return code;
   if (int code = writeFile(model, imported->text))
     return code;
+  std::string diagnostics;
+  std::optional<frontend::Network> network = frontend::elaborateFile(model, {}, diagnostics);
+  if (network)
+    llvm::append_range(imported->tensors, frontend::scaleTensors(*imported, *network));
   if (!source.hasWeights)
     llvm::errs() << "netc: note: " << model << " is written without weights: there is no "
                  << source.weights << "; name another file with netc import --weights\n";
   else if (int code = writeFile(base + ".safetensors", safetensorsBytes(imported->tensors)))
     return code;
-  std::string diagnostics;
-  if (frontend::elaborateFile(model, {}, diagnostics))
+  if (network)
     return kDone;
   llvm::errs() << diagnostics;
   return fail(model + " was imported, but it is no model that netc takes; the import needs a "
@@ -133,7 +137,8 @@ int netc::runImporter(const ImportOptions &options) {
     base.resize(base.size() - 4);
   using frontend::onnx::Batch;
   return importModel(options.file, options.weights, base,
-                     options.noBatch ? Batch::None : Batch::First);
+                     {.batch = options.noBatch ? Batch::None : Batch::First,
+                      .keepsScales = options.precision == "int8"});
 }
 
 int netc::importFirst(Options &options) {
@@ -147,7 +152,8 @@ int netc::importFirst(Options &options) {
     llvm::sys::path::append(path, stem(options.file));
     base = std::string(path);
   }
-  if (int code = importModel(options.file, /*weights=*/"", base))
+  if (int code = importModel(options.file, /*weights=*/"", base,
+                             {.keepsScales = options.precision == "int8"}))
     return code;
   options.file = base + ".net";
   return -1;

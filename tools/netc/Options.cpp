@@ -167,6 +167,11 @@ int netc::parseImportOptions(int argc, char **argv, ImportOptions &options) {
       ->type_name("NAME");
   app.add_flag("--no-batch", options.noBatch,
                "the first size of the inputs is no batch: all sizes are those of one value");
+  app.add_option("--precision", options.precision,
+                 "f32 (default): values that pass 8 bits are rounded as the file says; int8: their "
+                 "scales are kept for an executable of --precision int8")
+      ->type_name("P")
+      ->check(CLI::IsMember({"f32", "int8"}));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

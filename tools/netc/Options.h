@@ -44,6 +44,7 @@ struct ImportOptions {
   std::string weights; ///< empty: beside the file, if any
   std::string output;  ///< without an ending; empty: the file's own name
   bool noBatch = false;
+  std::string precision = "f32"; ///< int8: scales of the file are kept, else it is computed as is
 };
 
 /// What `netc export …` was asked to do.

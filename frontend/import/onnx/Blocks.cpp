@@ -398,8 +398,12 @@ std::string Recovery::run(std::string &definitions) {
     i = call == calls.end() ? i + 1 : call->second.first;
   }
   joinChains(statements, called);
+  return flatText({std::move(statements), {}, {}});
+}
+
+std::string flatText(const Body &body) {
   std::string text;
-  for (const Statement &statement : statements)
+  for (const Statement &statement : body.statements)
     text += textOf(statement);
   return text;
 }

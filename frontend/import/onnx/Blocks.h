@@ -28,6 +28,9 @@ struct Body {
 /// Over as many lines as it needs, indented by two blanks.
 std::string textOf(const Statement &statement);
 
+/// The text of the model's statements as they are.
+std::string flatText(const Body &body);
+
 /// The text of the model's statements, and before it, in `definitions`, that of blocks: runs of
 /// statements whose layers have a common prefix, as exporters name the modules of a list
 /// (`layer1.0.conv1`), become a call of a block where two or more differ only in numbers. These are

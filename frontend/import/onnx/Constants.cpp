@@ -417,6 +417,10 @@ std::optional<Tensor> netc::frontend::onnx::foldNode(const Node &node, const Fin
     return foldUnary(op, *first);
   if (!second)
     return std::nullopt;
+  if (op == "DequantizeLinear")
+    return foldDequantize(node, find);
+  if (op == "QuantizeLinear")
+    return foldQuantize(node, find);
   if (op == "Gather")
     return foldGather(*first, *second);
   if (op == "Reshape")

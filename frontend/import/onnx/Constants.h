@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 
 namespace netc::frontend::onnx {
 
@@ -25,6 +26,13 @@ using FindConstant = std::function<const Tensor *(const std::string &)>;
 /// The result of a node all of whose inputs are constants, if it is arithmetic on sizes or a
 /// rearrangement of weights. Nothing: it is not.
 std::optional<Tensor> foldNode(const Node &node, const FindConstant &find);
+
+/// The same of DequantizeLinear and QuantizeLinear (FoldQuantized.cpp): weights as whole numbers
+/// with a scale, or one for each index of an axis.
+std::optional<Tensor> foldDequantize(const Node &node, const FindConstant &find);
+std::optional<Tensor> foldQuantize(const Node &node, const FindConstant &find);
+/// The smallest and largest number of an element type of 8 or 16 bits; nothing of others.
+std::optional<std::pair<double, double>> rangeOf(int32_t type);
 
 } // namespace netc::frontend::onnx
 

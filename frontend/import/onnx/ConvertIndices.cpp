@@ -158,7 +158,12 @@ void Converter::generalExpand(const Node &node) {
   std::optional<Term> x = term(node);
   if (!x)
     return;
-  bool isSound = sizes && !x->batched && sizes->size() <= 4;
+  if (sizes && x->batched && sizes->size() == x->rank() &&
+      (sizes->front() == 1 || sizes->front() == kBatch))
+    sizes->erase(sizes->begin()); // the batch stays
+  else if (x->batched)
+    sizes.reset();
+  bool isSound = sizes && sizes->size() <= 4;
   for (int64_t size : sizes.value_or(Shape()))
     isSound &= size >= 1 && size < (int64_t(1) << 32);
   if (!isSound)
@@ -173,7 +178,8 @@ void Converter::generalExpand(const Node &node) {
       return fail(node, "sizes that do not fit its input");
     (*sizes)[i] = std::max(own[i], (*sizes)[i]);
   }
-  defineTerm(node, expanded(reshaped(*x, own), *sizes));
+  Term result = expanded(reshaped(*x, own), *sizes);
+  defineTerm(node, result);
 }
 
 /// Sizes that cut across those of the input; Flatten too.

@@ -12,6 +12,11 @@ void Converter::generalMatmul(const Node &node) {
   std::optional<Term> a = term(node, 0), b = a ? term(node, 1) : std::nullopt;
   if (!b)
     return;
+  // A constant's size of one beside the batch.
+  for (auto [own, other] : {std::pair(&*a, &*b), std::pair(&*b, &*a)})
+    if (!own->batched && other->batched && own->sizes.size() == other->rank() &&
+        own->sizes.size() > 2 && own->sizes.front() == 1)
+      *own = reshaped(*own, {own->sizes.begin() + 1, own->sizes.end()});
   bool isRow = a->sizes.size() == 1 && !a->batched, isColumn = b->sizes.size() == 1 && !b->batched;
   if (isRow)
     a = reshaped(*a, {1, a->sizes[0]});

@@ -1,23 +1,9 @@
 //===- ConvertQuantize.cpp - whole numbers with a scale -------------------===//
 #include "frontend/import/onnx/Converter.h"
 
-namespace netc::frontend::onnx {
+#include <algorithm>
 
-/// The smallest and largest number of an element type of 8 or 16 bits.
-static std::optional<std::pair<double, double>> rangeOf(int32_t type) {
-  switch (type) {
-  case kUint8:
-    return std::pair(0.0, 255.0);
-  case kInt8:
-    return std::pair(-128.0, 127.0);
-  case kUint16:
-    return std::pair(0.0, 65535.0);
-  case kInt16:
-    return std::pair(-32768.0, 32767.0);
-  default:
-    return std::nullopt;
-  }
-}
+namespace netc::frontend::onnx {
 
 bool Converter::spreadScale(const Node &node, Term &x, std::optional<Term> &scale) {
   if (!scale)
@@ -46,7 +32,59 @@ Term Converter::bounded(const Node &node, const Term &x, double low, double high
   return binary("minimum", binary("maximum", x, filled(node, x, low)), filled(node, x, high));
 }
 
+/// The range of a value that passes bytes with one scale and comes back from them: nothing where
+/// this is not all that is done with them.
+std::optional<std::pair<double, double>> Converter::passedBytes(const Node &node) const {
+  auto found = readers.find(node.outputs.front());
+  const Tensor *scale = constant(node, 1), *zero = constant(node, 2);
+  bool hasZero = node.inputs.size() > 2 && !node.inputs[2].empty();
+  int32_t type = zero ? zero->type : int32_t(number(node, "output_dtype", kUint8));
+  auto same = [&](const Node &reader, size_t index, const Tensor *with) {
+    const Tensor *own = constant(reader, index);
+    return own ? own->elements() == 1 && own->at(0) == (with ? with->at(0) : 0)
+               : !with || with->at(0) == 0;
+  };
+  bool passes = scale && scale->elements() == 1 && scale->at(0) > 0 && (!hasZero || zero) &&
+                (!zero || zero->elements() == 1) && (type == kUint8 || type == kInt8) &&
+                found != readers.end() && !outputNames.count(node.outputs.front());
+  for (const Node *reader : passes ? found->second : std::vector<const Node *>())
+    passes &= reader->op == "DequantizeLinear" && reader->inputs.size() > 1 &&
+              reader->inputs[0] == node.outputs.front() && constant(*reader, 1) &&
+              same(*reader, 1, scale) && same(*reader, 2, zero);
+  if (!passes)
+    return std::nullopt;
+  auto range = *rangeOf(type);
+  double offset = zero ? zero->at(0) : 0;
+  return std::pair((range.first - offset) * scale->at(0), (range.second - offset) * scale->at(0));
+}
+
+/// The value stays as it is, with a variable of its own; the executable of --precision int8 stores
+/// it in bytes of this scale. What bytes cut off below 0 is a ReLU, which runtimes leave to them.
+bool Converter::keepScale(const Node &node) {
+  auto range = passedBytes(node);
+  Value *value = range ? viewed(node) : nullptr;
+  if (!value)
+    return false;
+  std::vector<std::string> chain = value->chain;
+  static const std::set<std::string> positive{"relu", "relu6", "sigmoid", "hardsigmoid"};
+  bool cuts = range->first >= 0 && !positive.count(chain.back());
+  if (cuts)
+    chain.push_back("relu");
+  if (chain.size() > 1 || !body.variables.count(chain.front()))
+    chain = {bind(chain, value->shape)};
+  double scale =
+      range->first >= 0 ? range->second / 255 : std::max(-range->first, range->second) / 127;
+  result.scales.push_back({chain.front(), float(scale)});
+  if (!cuts)
+    value->chain = chain;
+  define(node, chain, value->shape, value->view);
+  kept.insert(node.outputs.front());
+  return true;
+}
+
 void Converter::quantize(const Node &node) {
+  if (keepsScales && keepScale(node))
+    return;
   bool failed = false;
   std::optional<Term> x = term(node), scale = x ? term(node, 1) : std::nullopt;
   std::optional<Term> zero = scale ? optionalTerm(node, 2, failed) : std::nullopt;
@@ -66,6 +104,11 @@ void Converter::quantize(const Node &node) {
 }
 
 void Converter::dequantize(const Node &node) {
+  if (kept.count(node.inputs.front())) {
+    if (const Value *value = viewed(node))
+      define(node, value->chain, value->shape, value->view);
+    return;
+  }
   bool failed = false;
   std::optional<Term> x = term(node), scale = x ? term(node, 1) : std::nullopt;
   std::optional<Term> zero = scale ? optionalTerm(node, 2, failed) : std::nullopt;

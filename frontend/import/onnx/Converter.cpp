@@ -10,6 +10,7 @@ namespace netc::frontend::onnx {
 
 static constexpr size_t kLongChain = 8; // calls; then the value gets a variable, and a comment
 static constexpr size_t kMostErrors = 20;
+static constexpr const char *kQuantizedEnding = "_quantized";
 static constexpr int64_t kMostSize = 65536; // of an input
 
 std::string pairText(const std::vector<int64_t> &values) {
@@ -87,9 +88,26 @@ static std::string modulePath(const std::string &node) {
   return fmt::format("{}", fmt::join(parts, "."));
 }
 
+/// Whether a layer without a label may be called so: "relu61" is a kind and a number.
+static bool isNumberedKind(const std::string &name, const IsWord &isWord) {
+  static const std::set<std::string> labelled{
+      "conv", "conv_transpose", "linear", "bn", "layer_norm", "group_norm", "prelu", "parameter"};
+  for (size_t end = name.size(); end > 1 && isDigit(name[end - 1]); --end) {
+    std::string kind = name.substr(0, end - 1);
+    if (kind == "add" || kind == "mul" || (isWord(kind) && !labelled.count(kind)))
+      return true;
+  }
+  return false;
+}
+
 std::string Converter::label(const Node &node, const char *kind, size_t index) {
   static const std::string none;
-  const std::string &parameter = index < node.inputs.size() ? node.inputs[index] : none;
+  std::string parameter = index < node.inputs.size() ? node.inputs[index] : none;
+  for (auto from = dequantized.find(parameter); from != dequantized.end();
+       from = dequantized.find(parameter))
+    parameter = from->second;
+  if (parameter.ends_with(kQuantizedEnding)) // as ONNX Runtime calls them
+    parameter.resize(parameter.size() - std::string_view(kQuantizedEnding).size());
   std::string name = labelText(parameter);
   for (const char *ending : {".weight", ".kernel", ".gamma", ".scale", "_weight", "_W", "_scale"})
     if (name.size() > std::string(ending).size() && name.ends_with(ending)) {
@@ -104,7 +122,7 @@ std::string Converter::label(const Node &node, const char *kind, size_t index) {
   // A parameter by itself may be called as another layer's is.
   auto isTaken = [&](const std::string &each) {
     return labels.count(each) || tensorNames.count(each) || tensorNames.count(each + ".weight") ||
-           tensorNames.count(each + ".bias");
+           tensorNames.count(each + ".bias") || isNumberedKind(each, isWord);
   };
   std::string unique = base;
   for (int i = 2; isTaken(unique); ++i)
@@ -320,6 +338,7 @@ bool Converter::readWhole(const Port &port) {
   View view = wholeView(sizes);
   inputLines += fmt::format("  input {}: [{}]\n", name, fmt::join(view.axes, ", "));
   inputVariables[port.name] = name;
+  labels.insert(name);
   values[port.name] = {{name}, view.axes, view};
   return true;
 }
@@ -371,6 +390,7 @@ bool Converter::readInputs() {
     }
     batch = std::max(batch, fixed);
     inputVariables[port.name] = name;
+    labels.insert(name);
     values[port.name] = {{name}, shape};
   }
   if (graph.inputs.empty())
@@ -393,6 +413,8 @@ void Converter::convert(const Node &node) {
     }
   }
   if (std::optional<Tensor> value = foldNode(node, find)) {
+    if (node.op == "DequantizeLinear" || node.op == "QuantizeLinear")
+      dequantized[node.outputs.front()] = node.inputs.front();
     folded[node.outputs.front()] = std::move(*value);
     return;
   }
@@ -494,7 +516,8 @@ std::optional<Imported> Converter::run(const std::string &name, const std::strin
   std::string origin = graph.producer.empty() ? "" : " (" + graph.producer + ")";
   origin += graph.format.empty() ? fmt::format(", opset {}", graph.opset) : ", " + graph.format;
   origin += whole ? ", without a batch" : "";
-  std::string blocks, text = writeBody(body, blocks);
+  // Names of layers inside of blocks are not those of the statements with scales.
+  std::string blocks, text = result.scales.empty() ? writeBody(body, blocks) : flatText(body);
   result.text =
       fmt::format("net 1\n\n# Imported from {}{}.\n{}model {} {{\n{}{}}}\n{}", source, origin,
                   blocks.empty() ? "" : "\n" + blocks, name, inputLines, text, recipe(name));
@@ -502,10 +525,10 @@ std::optional<Imported> Converter::run(const std::string &name, const std::strin
 }
 
 std::optional<Imported> importGraph(Graph graph, const std::string &name, const std::string &source,
-                                    Batch batch, const IsWord &isWord,
+                                    const ImportSettings &settings, const IsWord &isWord,
                                     std::vector<std::string> &errors) {
   Graph fused = fusePatterns(std::move(graph));
-  return Converter(fused, batch, isWord, errors).run(isWord(name) ? "_" + name : name, source);
+  return Converter(fused, settings, isWord, errors).run(isWord(name) ? "_" + name : name, source);
 }
 
 } // namespace netc::frontend::onnx

@@ -49,8 +49,10 @@ struct WindowAxis {
 /// nodes read gets a variable.
 class Converter {
 public:
-  Converter(const Graph &graph, Batch batch, const IsWord &isWord, std::vector<std::string> &errors)
-      : graph(graph), errors(errors), isWord(isWord), whole(batch == Batch::None) {}
+  Converter(const Graph &graph, const ImportSettings &settings, const IsWord &isWord,
+            std::vector<std::string> &errors)
+      : graph(graph), errors(errors), isWord(isWord), whole(settings.batch == Batch::None),
+        keepsScales(settings.keepsScales) {}
 
   std::optional<Imported> run(const std::string &name, const std::string &source);
 
@@ -125,6 +127,8 @@ private:
   void attention(const Node &node);
   void rotary(const Node &node);
   void einsum(const Node &node);
+  std::optional<std::pair<double, double>> passedBytes(const Node &node) const;
+  bool keepScale(const Node &node);
   void quantize(const Node &node);
   void dequantize(const Node &node);
   void generalNorm(const Node &node);
@@ -293,8 +297,11 @@ private:
   const Graph &graph;
   std::vector<std::string> &errors;
   const IsWord &isWord;
-  bool whole;                           ///< no size is the batch
-  std::map<std::string, int32_t> types; ///< element types of tensors
+  bool whole;                                     ///< no size is the batch
+  bool keepsScales;                               ///< of values that pass bytes
+  std::set<std::string> kept;                     ///< these values, as whole numbers
+  std::map<std::string, std::string> dequantized; ///< weights: by name what they were computed of
+  std::map<std::string, int32_t> types;           ///< element types of tensors
   std::map<std::string, Term> constantTerms;
   std::map<std::string, std::string> inputVariables;
   std::map<std::string, Value> values;

@@ -48,3 +48,13 @@ TEST(Philox, NormalHasUnitMoments) {
   EXPECT_NEAR(sum / count, 0, 0.01);
   EXPECT_NEAR(squares / count, 1, 0.01);
 }
+
+TEST(Philox, SeekGoesOnWhereDrawsWouldBe) {
+  Philox whole(3, Stream::Initialize, 9), part(3, Stream::Initialize, 9);
+  for (int i = 0; i < 8; ++i)
+    whole.normal();
+  part.normal(); // half of a pair
+  part.seek(8);
+  for (int i = 0; i < 6; ++i)
+    EXPECT_EQ(part.normal(), whole.normal());
+}
