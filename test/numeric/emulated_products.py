@@ -6,8 +6,11 @@ import pathlib
 import subprocess
 import sys
 
+import numpy
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import emulation
+from agreement import difference
 from compiled import THREADS, Compiled
 from report import Report, Unsupported
 
@@ -51,6 +54,38 @@ def check_bf16(emulator, height, width, inputs, arguments, seed):
     return claims + models[0].executed("ldtilecfg", "tdpbf16ps", "tilerelease")
 
 
+NETWORK = """net 1
+model test(classes=4) {
+  input image: [5, 9, 11]
+  x = image | a: conv(40, k=3, pad=1) | b: bn | r: relu
+  y = x | c: conv(40, k=3, pad=1) | g: bn
+  return x + y | s: relu | d: conv(72, k=1, bias=true) | t: relu | e: conv(24, k=3, stride=2, bias=true) | flatten | f: linear(classes)
+}
+train test { loss cross_entropy }
+"""
+
+
+def check_network(emulator, precision):
+    """Epilogues: skip-adds, batch norm's sums, gradients by residue. Bytes are those of vectors, to the bit; a step in bf16 rounds sums of another order."""
+    options = ["--precision", precision] + (["--mode", "infer"] if precision == "int8" else [])
+    model = emulated(emulator, "x86-64-v4+amx")(NETWORK, options)
+    vectors = Compiled.from_text(NETWORK, options=[*options, "--cpu", "x86-64-v4+vnni" if precision == "int8" else "x86-64-v4+bf16"])
+    random = numpy.random.default_rng(1)
+    shapes = {"a.weight": (40, 5, 3, 3), "c.weight": (40, 40, 3, 3), "d.weight": (72, 40, 1, 1), "d.bias": (72,), "e.weight": (24, 72, 3, 3),
+              "e.bias": (24,), "f.weight": (4, 24 * 4 * 5), "f.bias": (4,)}
+    weights = {name: 0.2 * random.standard_normal(shape, numpy.float32) for name, shape in shapes.items()}
+    for norm in "bg":
+        weights |= {f"{norm}.{name}": numpy.full(40, value, numpy.float32)
+                    for name, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1))}
+    weights |= {f"{name}.activation_scale": numpy.array([0.02], numpy.float32) for name in ("image", "r", "s", "t", "e")}
+    given, train = {"input": random.standard_normal((3, 5, 9, 11), numpy.float32), "labels": numpy.arange(3)}, precision == "bf16"
+    if not train:
+        del given["labels"]
+    wanted, found = vectors.run(weights, given, train=train), model.run(weights, given, train=train)
+    bound = 1e-3 if train else 1e-12
+    return [(name, difference(found[name], value), bound) for name, value in wanted.items() if numpy.linalg.norm(value)]
+
+
 def check_choice():
     """Where the CPU lacks AMX, no instruction of it is executed: the level below runs, and the level by itself is refused with a sentence."""
     if emulation.FLAGS["amx-tile"] in emulation.cpu.flags():
@@ -73,6 +108,8 @@ def main():
     torch.set_num_threads(THREADS)
     emulator = emulation.Emulator()
     report.case("choice", check_choice)
+    for precision in ("int8", "bf16"):
+        report.case(f"amx_network_{precision}", check_network, emulator, precision)
     for seed, case in enumerate(BYTES):
         report.case(f"amx_bytes_{seed}", check_bytes, emulator, "x86-64-v4+amx", ("ldtilecfg", "tdpbusd", "tilerelease"), *case, seed)
         if seed < 2:  # an emulated instruction for 32 products takes its time
