@@ -85,10 +85,12 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def draw_images(options, model, torch):
-    """Soft patches of colour with grain: a folder of pictures for netc, whose middle is what it makes of them, and the same as tensors."""
+    """Soft patches of colour with grain: a folder of pictures for netc, whose middle is what it makes of them, and the same as tensors.
+    Those to compare on have the patches of those to calibrate with under other grain, and the last layer tells the patches apart: like a
+    trained network's, its logits have margins. Those of drawn weights have none, and any rounding changes their order."""
     from PIL import Image
     side, crop = 256, 224  # the zoo's resize and center_crop
-    patches = torch.nn.functional.interpolate(torch.rand(2 * IMAGES, 3, 7, 7), size=(side, side), mode="bicubic")
+    patches = torch.nn.functional.interpolate(torch.rand(IMAGES, 3, 7, 7), size=(side, side), mode="bicubic").repeat(2, 1, 1, 1)
     pixels = ((patches + 0.05 * torch.randn(patches.shape)).clamp(0, 1) * 255).round().to(torch.uint8)
     for number in range(CLASSES.get(options.model, 1000)):
         (options.folder / f"images/train/{number:03}").mkdir(parents=True)
@@ -97,12 +99,26 @@ def draw_images(options, model, torch):
     first = (side - crop) // 2
     x = pixels[:, :, first:first + crop, first:first + crop] / 255
     x = ((x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)).contiguous()
+    # Batch norms with these images' own statistics keep the images apart up to the last layer, as training does.
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+            module.reset_running_stats()
+    last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    features = []
+    hook = last.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
     with torch.no_grad():
+        model.train()(x[:IMAGES])
+        model.eval()(x[:IMAGES])
+        hook.remove()
+        # The class of the nearest picture: -|f - f_i|^2 / 2 but for what all classes share.
+        apart = features[-1] - features[-1].mean(0)
+        scale = apart.square().sum(1).mean()
+        last.weight.zero_()
+        last.bias.fill_(-1)
+        last.weight[:IMAGES] = apart / scale
+        last.bias[:IMAGES] = -(apart * (features[-1].mean(0) + apart / 2)).sum(1) / scale
         logits = model(x[IMAGES:])
-        # Drawn weights prefer one class whatever the image: without the mean, the image decides.
-        last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
-        last.bias -= logits.mean(0)
-        logits -= logits.mean(0)
     safetensors.save(options.folder / "calibration.safetensors", {"input": x[:IMAGES].numpy()})
     safetensors.save(options.folder / "images.safetensors", {"input": x[IMAGES:].numpy(), "logits": logits.numpy()})
 

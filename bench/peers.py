@@ -8,7 +8,7 @@
     bench/peers.py --precision int8 --model resnet50          # or bf16: each contestant in its best setting of that precision
 
 All run on the same threads with the same weights and input, and inference in f32 must give the same logits. In other precisions the table
-has the share of 32 drawn images on which the top-1 is that of f32, and the largest error of a logit; int8 is calibrated on 32 others. Each peer is a warm process in
+has the share of 32 drawn images on which the top-1 is that of f32, and the largest error of a logit; int8 is calibrated on the same pictures with other grain. Each peer is a warm process in
 an environment of its own; rounds alternate between the contestants, so that a drifting clock or a neighbour meets all of
 them. A contestant's figures are the median and the least over the rounds' medians. A peer that cannot be had is named.
 """

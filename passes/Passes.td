@@ -81,6 +81,23 @@ def FuseAttention : Pass<"net-fuse-attention", "mlir::ModuleOp"> {
   let statistics = [Statistic<"numFused", "fused", "attentions">];
 }
 
+def ComposePermutes : Pass<"net-compose-permutes", "mlir::ModuleOp"> {
+  let summary = "a permutation of a reshaped permutation becomes one permutation";
+  let description = [{
+    Input: any function in net, before autodiff. Axes are divided so far that both permutations can be expressed. Preconditions: nothing
+    else reads what lies between; the axes of the two do not overlap.
+    ```mlir
+    %a = net.permute %x {order = [0, 1, 3, 2, 4]}   // to windows
+    %b = net.unflatten (net.flatten %a)             // a pixel's features as heads
+    %y = net.permute %b {order = [0, 1, 3, 2, 4]}
+    // becomes
+    %b = net.unflatten (net.flatten %x)
+    %y = net.permute %b {order = [0, 1, 3, 5, 2, 4, 6]}
+    ```
+  }];
+  let statistics = [Statistic<"numComposed", "composed", "pairs of permutations">];
+}
+
 def ExpandBatchNormInference : Pass<"net-expand-batch-norm-inference", "mlir::ModuleOp"> {
   let summary = "in @infer, batch norm becomes coefficients and a scale_shift";
   let description = [{

@@ -20,6 +20,8 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
   // Before autodiff: the gradient is that of the whole. The kernels are f32 on CPUs so far.
   if (!options.gpu && options.precision == "f32")
     pm.addPass(createFuseAttention());
+  // Before autodiff, too: the adjoint of one permutation is one.
+  pm.addPass(createComposePermutes());
   // Inference first: there, coefficients are constants, so they may be folded into weights.
   pm.addPass(createExpandBatchNormInference());
   pm.addPass(createFoldBatchNorm());
