@@ -22,7 +22,8 @@ def sentence(machine):
 
 
 def peaks(threads):
-    """What `threads` threads reach: {"gflops": f32 multiply-adds in registers, "gb_per_s": reading memory}, or None without a compiler."""
+    """What `threads` threads reach: {"gflops": f32 multiply-adds in registers, "gb_per_s": reading memory, "bf16" and "int8": GFLOP/s
+    of products of these types by AVX-512's instructions, 0 where the machine lacks them}, or None without a compiler."""
     size, count = (64, 24) if describe()["vectors"] == "AVX-512" else (32, 12)
     source = pathlib.Path(__file__).with_name("peak.cpp")
     with tempfile.TemporaryDirectory(prefix="peak-") as name:
@@ -32,7 +33,7 @@ def peaks(threads):
                 subprocess.run([compiler, "-std=c++20", "-O2", "-march=native", "-mprefer-vector-width=512", "-ffp-contract=fast", "-pthread",
                                 f"-DBYTES={size}", f"-DACCUMULATORS={count}", source, "-o", program], check=True, capture_output=True)
                 words = subprocess.run([program, str(threads)], check=True, capture_output=True, text=True).stdout.split()
-                return {"gflops": float(words[0]), "gb_per_s": float(words[1])}
+                return dict(zip(("gflops", "gb_per_s", "bf16", "int8"), map(float, words)))
             except (OSError, subprocess.CalledProcessError):
                 continue
     return None

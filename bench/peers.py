@@ -213,6 +213,11 @@ def report(options, about, contestants, missing, rounds):
         result.update(peaks=options.peaks, roofline_ms=least, of_roofline=least / ours)
         lines += ["", f"netc reaches {100 * least / ours:.0f}% of the roofline, {least:.2f} ms at {options.peaks['gflops']:.0f} GFLOP/s and "
                   f"{options.peaks['gb_per_s']:.1f} GB/s, each launch by itself (Winograd's multiply less, caches spare bytes: more than 100% is possible)."]
+    if options.peaks and options.peaks.get(options.precision):
+        peak = options.peaks[options.precision]
+        lines += ["", f"netc computes {netc.gflops:.0f} GFLOP/s of a direct algorithm's, {100 * netc.gflops / peak:.0f}% of the {peak:.0f} that the machine has in "
+                  f"{options.precision} products."]
+        result.update(peaks=options.peaks, of_peak=netc.gflops / peak)
     lines += ["", *(f"Not to be had: {title}: {why}" for title, why in missing.items())]
     return "\n".join(lines).strip() + "\n", result
 
