@@ -56,7 +56,7 @@ def compile_models(folder, file, rate, model):
 def train(compiled, seed):
     """(each step's loss, peak of resident bytes)."""
     out = compiled.path / "run"
-    words = [compiled.executable, "train", "--data", "fashion-mnist", "--val", f"synthetic:{BATCH}", "--limit", BATCH,
+    words = [compiled.executable, "train", "--data", "fashion-mnist", "--val", "synthetic:1", "--limit", BATCH,
              "--threads", THREADS, "--seed", seed, "--out", out]
     done = call_measured(words)
     if done.code:
