@@ -28,11 +28,6 @@ struct Imported {
   std::vector<ImportedScale> scales;
 };
 
-struct Network;
-/// The scales as tensors under the names that an executable of --precision int8 reads them by;
-/// `network`: the elaborated text.
-std::vector<ImportedTensor> scaleTensors(const Imported &imported, const Network &network);
-
 /// The bytes of a safetensors file.
 std::string safetensorsBytes(const std::vector<ImportedTensor> &tensors);
 

@@ -6,6 +6,7 @@
 #include "frontend/import/darknet/Network.h"
 #include "frontend/import/onnx/Import.h"
 #include "frontend/layers/LayerTable.h"
+#include "tools/netc/ImportedScales.h"
 #include "tools/netc/Output.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -115,7 +116,7 @@ static int importModel(const std::string &file, const std::string &weights, cons
   std::string diagnostics;
   std::optional<frontend::Network> network = frontend::elaborateFile(model, {}, diagnostics);
   if (network)
-    llvm::append_range(imported->tensors, frontend::scaleTensors(*imported, *network));
+    llvm::append_range(imported->tensors, scaleTensors(*imported, *network));
   if (!source.hasWeights)
     llvm::errs() << "netc: note: " << model << " is written without weights: there is no "
                  << source.weights << "; name another file with netc import --weights\n";

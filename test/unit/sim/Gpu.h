@@ -29,8 +29,8 @@ public:
 
   const CudaDriver &cu;
 
-  /// A module of PTX 8.0 around `body`; "" or why it does not load. `assembles`: ptxas is to take it
-  /// too, which costs a process.
+  /// A module of PTX 8.0 around `body`; "" or why it does not load. `assembles`: ptxas is to take
+  /// it too, which costs a process.
   std::string load(const std::string &body, const std::string &target = "sm_80",
                    bool assembles = true);
   std::string loadText(const std::string &text) {

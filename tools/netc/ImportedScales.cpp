@@ -1,13 +1,12 @@
-//===- Scales.cpp - scales of an imported model under layers' names -------===//
-#include "frontend/import/Imported.h"
-
-#include "frontend/network/Network.h"
+//===- ImportedScales.cpp - scales of an imported model by layers' names --===//
+#include "tools/netc/ImportedScales.h"
 
 #include <algorithm>
 #include <map>
 #include <set>
 
-namespace netc::frontend {
+using namespace netc;
+using namespace netc::frontend;
 
 /// The variable that the statement on each line binds; a statement may have several lines.
 static std::map<int, std::string> variablesByLine(const std::string &text) {
@@ -29,7 +28,7 @@ static std::map<int, std::string> variablesByLine(const std::string &text) {
   return variables;
 }
 
-std::vector<ImportedTensor> scaleTensors(const Imported &imported, const Network &network) {
+std::vector<ImportedTensor> netc::scaleTensors(const Imported &imported, const Network &network) {
   std::map<int, std::string> variables = variablesByLine(imported.text);
   std::map<std::string, std::string> layers; // by variable: the last one of its statement
   for (const Layer &layer : network.layers) {
@@ -47,5 +46,3 @@ std::vector<ImportedTensor> scaleTensors(const Imported &imported, const Network
       tensors.push_back({layer->second + ".activation_scale", {1}, {scale.scale}});
   return tensors;
 }
-
-} // namespace netc::frontend
