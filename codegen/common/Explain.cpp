@@ -261,7 +261,8 @@ namespace {
 /// What the tables share: lines are told without their file where there is only one.
 class Tables {
 public:
-  explicit Tables(ModuleOp module) : module(module), places(placesOf(module)) {}
+  Tables(ModuleOp module, const std::function<std::string(Operation *)> &more)
+      : module(module), more(more), places(placesOf(module)) {}
   std::string run();
 
 private:
@@ -276,6 +277,7 @@ private:
   size_t lineWidth() const;
 
   ModuleOp module;
+  const std::function<std::string(Operation *)> &more;
   const Places places;
   bool severalFiles = false;
 };
@@ -414,8 +416,10 @@ std::string Tables::run() {
   for (net::Role role : {net::Role::Prepare, net::Role::Infer, net::Role::Step})
     if (auto function = net::functionOf(module, role)) {
       Program &program = programs.emplace_back(Program{function, {}, 0});
-      for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>())
-        program.rows.push_back(rowOf(launch, places));
+      for (auto launch : function.getBody().front().getOps<kern::KernelOpInterface>()) {
+        Row &row = program.rows.emplace_back(rowOf(launch, places));
+        row.how += more(launch);
+      }
       if (role != net::Role::Step)
         continue;
       program.forward = countForward(function);
@@ -454,4 +458,7 @@ std::string Tables::run() {
   return text;
 }
 
-std::string netc::explain(ModuleOp module) { return Tables(module).run(); }
+std::string netc::explain(ModuleOp module, const std::function<std::string(Operation *)> &more) {
+  std::function<std::string(Operation *)> nothing = [](Operation *) { return std::string(); };
+  return Tables(module, more ? more : nothing).run();
+}

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/cuda/GpuContractEmitter.h"
+#include "codegen/cuda/GpuWarpgroup.h"
 #include "dialect/schedule/gpu/GpuSchedule.h"
 
 using namespace mlir;
@@ -266,8 +267,28 @@ StagedOperand ContractEmitter::stageWeights(GpuTile &product) {
   return b;
 }
 
+/// The rows and columns of a block are those of the other chips' kernels, and so is its grid.
+void ContractEmitter::emitWarpgroups() {
+  k.threads = GpuWarpgroup::threads;
+  k.maps.push_back({0, groupIn, inH * inW, 0, GpuWarpgroup::depth, GpuWarpgroup::rows});
+  k.maps.push_back({1, tile, 0, groupIn, GpuWarpgroup::boxColumns, GpuWarpgroup::depth});
+  GpuWarpgroup product(k, s.getColumns());
+  Value iterations = k.c((groupIn + GpuWarpgroup::depth - 1) / GpuWarpgroup::depth);
+  k.when(product.isProducer(), [&] {
+    product.produce(launch.maps[0], launch.maps[1], firstRow, firstColumn, iterations);
+  });
+  k.when(product.isConsumer(), [&] {
+    Values accumulators = product.consume(iterations);
+    k.barrier(); // all stages have been read: the epilogue may use their memory
+    emitEpilogue(product.fragments(accumulators), product.columnsOfThread(), product.rowGroups(),
+                 product.rowGroup());
+  });
+}
+
 void ContractEmitter::emit() {
   placeBlock();
+  if (k.features.warpgroups && usesWarpgroups(op))
+    return emitWarpgroups();
   if (direct) {
     SmallVector<Fragment> fragments;
     emitDirect(fragments);

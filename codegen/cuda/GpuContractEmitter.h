@@ -39,6 +39,7 @@ private:
   Value sourceAt(Value image, Value h, Value w);
   /// Whether source pixel of `row` at `depth` exists, and its index.
   std::pair<Value, Value> source(const ContractRow &row, const ContractDepth &depth);
+  void emitWarpgroups();
   Values emitDirect(llvm::SmallVectorImpl<Fragment> &fragments);
   StagedOperand stagePixels(GpuTile &product);
   StagedOperand stageWeights(GpuTile &product);

@@ -172,7 +172,32 @@ Values GpuEmitter::loadGuarded(Value p, TypedPointer base, Value offset, int64_t
 
 Value GpuEmitter::thread() { return NVVM::ThreadIdXOp::create(b, loc, i32()); }
 Value GpuEmitter::block() { return NVVM::BlockIdXOp::create(b, loc, i32()); }
-void GpuEmitter::barrier() { NVVM::Barrier0Op::create(b, loc); }
+void GpuEmitter::barrier() {
+  if (!barrierThreads) {
+    NVVM::Barrier0Op::create(b, loc);
+    return;
+  }
+  NVVM::BarrierOp::create(b, loc, Type(), c(1), c(barrierThreads), nullptr, Value());
+}
+
+Value GpuEmitter::sharedAddress(TypedPointer place) {
+  return LLVM::PtrToIntOp::create(b, loc, i32(), place.address);
+}
+
+Values GpuEmitter::assembly(StringRef text, const std::string &constraints, ValueRange operands,
+                            size_t results) {
+  SmallVector<Type> types(results, f32());
+  Type type = results ? LLVM::LLVMStructType::getLiteral(b.getContext(), types) : Type();
+  std::string clobbers = constraints + (constraints.empty() ? "~{memory}" : ",~{memory}");
+  auto op = LLVM::InlineAsmOp::create(b, loc, type, operands, text, clobbers,
+                                      /*has_side_effects=*/true, /*is_align_stack=*/false,
+                                      LLVM::tailcallkind::TailCallKind::None,
+                                      LLVM::AsmDialectAttr(), ArrayAttr());
+  Values parts;
+  for (size_t part = 0; part < results; ++part)
+    parts.push_back(LLVM::ExtractValueOp::create(b, loc, op.getRes(), static_cast<int64_t>(part)));
+  return parts;
+}
 
 TypedPointer GpuEmitter::shared(int64_t count, Type element) {
   element = element ? element : f32();
@@ -185,7 +210,7 @@ TypedPointer GpuEmitter::shared(int64_t count, Type element) {
   sharedPeak = std::max(sharedPeak, sharedBytes);
   return {place.address, element};
 }
-void GpuEmitter::reuseShared() { sharedBytes = 0; }
+void GpuEmitter::reuseShared() { sharedBytes = sharedKept; }
 
 void GpuEmitter::finish(ModuleOp module) {
   if (sharedUses.empty())
@@ -201,7 +226,8 @@ void GpuEmitter::finish(ModuleOp module) {
       f32(), dynamic ? 0 : static_cast<unsigned>(sharedPeak / kern::elementBytes(f32())));
   LLVM::GlobalOp::create(top, loc, type, /*isConstant=*/false,
                          dynamic ? LLVM::Linkage::External : LLVM::Linkage::Internal,
-                         name + "_shared", Attribute(), /*alignment=*/16, /*addrSpace=*/3);
+                         name + "_shared", Attribute(), static_cast<uint64_t>(sharedAlign),
+                         /*addrSpace=*/3);
 }
 
 Values GpuEmitter::where(Value p, int64_t count, function_ref<Values()> body) {

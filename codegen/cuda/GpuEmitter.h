@@ -30,13 +30,24 @@ using Values = llvm::SmallVector<mlir::Value>;
 struct GpuFeatures {
   bool asyncCopy = true;   ///< cp.async: sm_80 and newer
   bool tensorCores = true; ///< mma.sync on tf32 and bf16, cvt to bf16: sm_80 and newer
+  bool warpgroups = false; ///< wgmma and TMA: sm_90a alone
+};
+
+/// A tensor map that a kernel has as parameter: a matrix [rows, columns] of bf16 in one of its
+/// operands, and the box of it that a copy moves, whose rows of 128 bytes are swizzled.
+struct GpuTensorMap {
+  int64_t buffer = 0;                 ///< which operand
+  int64_t columns = 0;                ///< side by side in memory
+  int64_t rowsPerImage = 0, rows = 0; ///< of the batch: n * rowsPerImage + rows
+  int64_t boxColumns = 0, boxRows = 0;
 };
 
 /// One kernel's parameters: one pointer per operand of the kern op, then the hyper block if it is
 /// read.
 struct Launch {
   llvm::SmallVector<TypedPointer> buffers;
-  Value images; ///< i32
+  Value images;                  ///< i32
+  llvm::SmallVector<Value> maps; ///< tensor maps, where the kernel has any
 };
 
 class GpuEmitter {
@@ -110,6 +121,15 @@ public:
   TypedPointer shared(int64_t count, Type element = {});
   /// Frees all places again: what follows shares memory with what was there.
   void reuseShared();
+  /// What has been placed so far stays when places are freed.
+  void keepShared() { sharedKept = sharedBytes; }
+  /// Shared memory begins at a multiple of so many bytes.
+  void alignShared(int64_t bytes) { sharedAlign = bytes; }
+  /// The 32-bit address of a place.
+  Value sharedAddress(TypedPointer place);
+  /// PTX as it stands, which may have any effect; operands $0… after the results, which are f32.
+  Values assembly(llvm::StringRef text, const std::string &constraints, ValueRange operands,
+                  size_t results = 0);
 
   // Control.
   void loop(Value low, Value high, Value step, llvm::function_ref<void(Value)> body);
@@ -141,6 +161,8 @@ public:
   int64_t threads = 256;          ///< a block
   int64_t blocksPerProcessor = 0; ///< that registers must leave room for; 0: ptxas chooses
   int64_t dynamicBytes = 0;       ///< of shared memory, where it is more than a kernel may state
+  int64_t barrierThreads = 0;     ///< that barrier() waits for from now on; 0: all
+  llvm::SmallVector<GpuTensorMap> maps; ///< of Launch::maps, in order
   kern::Grid grid;
 
 private:
@@ -149,7 +171,7 @@ private:
   Values loadPairs(TypedPointer pointer, int64_t width);
   void storePairs(ValueRange scalars, TypedPointer pointer);
   Value like(Value x, int64_t y);
-  int64_t sharedBytes = 0, sharedPeak = 0;
+  int64_t sharedBytes = 0, sharedPeak = 0, sharedKept = 0, sharedAlign = 16;
   llvm::SmallVector<mlir::LLVM::AddressOfOp> sharedUses;
 };
 

@@ -1,6 +1,7 @@
 //===- GpuKernelSet.cpp - one CUDA kernel a signature ---------------------===//
 #include "codegen/cuda/GpuKernelSet.h"
 #include "codegen/cuda/GpuKernels.h"
+#include "codegen/cuda/GpuWarpgroup.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -39,7 +40,41 @@ static Location placeOf(Location loc) {
   return place;
 }
 
-/// void kernel(ptr<global> operands…, i32 images)
+/// Tensor maps that a launch's kernel has as parameters: A's and B's.
+static size_t mapsOf(Operation *launch, const GpuFeatures &features) {
+  auto contract = dyn_cast<kern::ContractOp>(launch);
+  return features.warpgroups && contract && usesWarpgroups(contract) ? 2 : 0;
+}
+
+/// A parameter of 128 bytes that the kernel has the address of (`__grid_constant__`).
+static void passByValue(LLVM::LLVMFuncOp function, unsigned index) {
+  MLIRContext *context = function.getContext();
+  auto bytes = LLVM::LLVMArrayType::get(IntegerType::get(context, 8), 128);
+  function.setArgAttr(index, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(bytes));
+  function.setArgAttr(index, LLVM::LLVMDialect::getAlignAttrName(),
+                      IntegerAttr::get(IntegerType::get(context, 64), 64));
+  function.setArgAttr(index, NVVM::NVVMDialect::getGridConstantAttrName(), UnitAttr::get(context));
+}
+
+/// What the runtime encodes tensor maps from, in the order of the parameters: a variable of the
+/// module, NAME_maps, of six numbers each (runtime/device/cuda/GpuDevice.h, MatrixMap).
+static void placeMaps(ModuleOp module, StringRef kernel, ArrayRef<GpuTensorMap> maps) {
+  if (maps.empty())
+    return;
+  OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
+  SmallVector<int64_t> numbers;
+  for (const GpuTensorMap &map : maps)
+    numbers.append(
+        {map.buffer, map.columns, map.rowsPerImage, map.rows, map.boxColumns, map.boxRows});
+  auto count = static_cast<int64_t>(numbers.size());
+  auto values = DenseElementsAttr::get(RankedTensorType::get({count}, b.getI64Type()),
+                                       ArrayRef<int64_t>(numbers));
+  LLVM::GlobalOp::create(b, module.getLoc(), LLVM::LLVMArrayType::get(b.getI64Type(), count),
+                         /*isConstant=*/false, LLVM::Linkage::External, (kernel + "_maps").str(),
+                         values, /*alignment=*/8, /*addrSpace=*/1);
+}
+
+/// void kernel(ptr<global> operands…, i32 images, tensor maps…)
 LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &info) {
   OpBuilder b = OpBuilder::atBlockEnd(code->getBody());
   // Launches that share a kernel share the first one's place.
@@ -47,6 +82,7 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
   size_t buffers = launch->getNumOperands() + (readsHyper(launch) ? 1 : 0);
   SmallVector<Type> types(buffers, LLVM::LLVMPointerType::get(b.getContext(), 1));
   types.push_back(b.getI32Type());
+  types.append(mapsOf(launch, features), LLVM::LLVMPointerType::get(b.getContext()));
   auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), types);
   auto function = LLVM::LLVMFuncOp::create(b, loc, info.name, type);
   Block *entry = function.addEntryBlock(b);
@@ -60,6 +96,10 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
     view.buffers.push_back({argument, element});
   }
   view.images = entry->getArgument(static_cast<unsigned>(buffers));
+  for (BlockArgument argument : entry->getArguments().drop_front(buffers + 1)) {
+    passByValue(function, argument.getArgNumber());
+    view.maps.push_back(argument);
+  }
   LogicalResult done =
       llvm::TypeSwitch<Operation *, LogicalResult>(launch)
           .Case([&](kern::ContractOp op) {
@@ -98,5 +138,6 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
   info.threads = k.threads;
   info.sharedBytes = k.dynamicBytes;
   info.grid = k.grid;
+  placeMaps(*code, info.name, k.maps);
   return success();
 }

@@ -14,7 +14,7 @@ static std::string chipNames() {
   std::string text;
   for (const target::GpuChip &chip : target::gpuChips())
     text += (text.empty() ? "sm_" : ", sm_") + std::to_string(chip.number);
-  return text;
+  return text + ", sm_90a";
 }
 
 bool netc::cuda::parseChips(llvm::StringRef list, llvm::StringRef precision, bool simulated,
@@ -31,6 +31,10 @@ bool netc::cuda::parseChips(llvm::StringRef list, llvm::StringRef precision, boo
   llvm::SmallVector<llvm::StringRef> names;
   list.split(names, ',');
   for (llvm::StringRef name : names) {
+    if (name == "sm_90a") {
+      target.hopper = true;
+      continue;
+    }
     unsigned chip = 0;
     if (!name.consume_front("sm_") || name.getAsInteger(10, chip) ||
         llvm::none_of(target::gpuChips(),
@@ -46,6 +50,10 @@ bool netc::cuda::parseChips(llvm::StringRef list, llvm::StringRef precision, boo
       return false;
     }
     target.chips.push_back(chip);
+  }
+  if (target.hopper && precision != "bf16") {
+    error = "--chip sm_90a: its kernels multiply bf16; expected --precision bf16";
+    return false;
   }
   llvm::sort(target.chips);
   target.chips.erase(llvm::unique(target.chips), target.chips.end());

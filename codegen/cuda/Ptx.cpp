@@ -39,7 +39,13 @@ void LLVMInitializeNVPTXAsmPrinter();
 
 GpuFeatures netc::cuda::featuresOf(unsigned chip) {
   target::GpuChip facts = target::gpuChipFrom(chip);
-  return {facts.asyncCopy, facts.tensorCores};
+  return {facts.asyncCopy, facts.tensorCores, /*warpgroups=*/false};
+}
+
+GpuFeatures netc::cuda::featuresOf(const GpuLevel &level) {
+  GpuFeatures features = featuresOf(level.number);
+  features.warpgroups = level.exact;
+  return features;
 }
 
 /// The same polynomials as on the CPU: no libdevice.
@@ -79,7 +85,7 @@ static LogicalResult lowerToLlvm(ModuleOp kernels) {
   return pm.run(kernels);
 }
 
-static std::unique_ptr<llvm::TargetMachine> makeMachine(unsigned chip, std::string &error) {
+static std::unique_ptr<llvm::TargetMachine> makeMachine(const GpuLevel &level, std::string &error) {
   LLVMInitializeNVPTXTargetInfo();
   LLVMInitializeNVPTXTarget();
   LLVMInitializeNVPTXTargetMC();
@@ -93,11 +99,15 @@ static std::unique_ptr<llvm::TargetMachine> makeMachine(unsigned chip, std::stri
   // simulator.
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
-      triple, "sm_" + std::to_string(chip), chip >= 80 ? "+ptx70" : "+ptx63", options, std::nullopt,
-      std::nullopt, llvm::CodeGenOptLevel::Default));
+      triple, level.name(),
+      level.exact          ? "+ptx80"
+      : level.number >= 80 ? "+ptx70"
+                           : "+ptx63",
+      options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Default));
 }
 
-FailureOr<std::string> netc::cuda::emitPtx(ModuleOp source, GpuKernelSet &kernels, unsigned chip) {
+FailureOr<std::string> netc::cuda::emitPtx(ModuleOp source, GpuKernelSet &kernels,
+                                           const GpuLevel &level) {
   if (failed(lowerToLlvm(kernels.module())))
     return failure();
   MLIRContext &mlirContext = *source.getContext();
@@ -109,7 +119,7 @@ FailureOr<std::string> netc::cuda::emitPtx(ModuleOp source, GpuKernelSet &kernel
   if (!code)
     return source.emitError("kernels do not translate to LLVM IR"), failure();
   std::string error;
-  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(chip, error);
+  std::unique_ptr<llvm::TargetMachine> machine = makeMachine(level, error);
   if (!machine)
     return source.emitError() << "this LLVM cannot generate PTX: " << error, failure();
   code->setTargetTriple(machine->getTargetTriple());
@@ -152,7 +162,7 @@ struct TemporaryFile {
 } // namespace
 
 FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, StringRef ptx,
-                                            unsigned chip) {
+                                            StringRef chip) {
   TemporaryFile input, output, log;
   std::error_code error;
   if ((error = input.open("ptx")) || (error = output.open("cubin")) || (error = log.open("log")))
@@ -166,13 +176,12 @@ FailureOr<std::string> netc::cuda::assemble(ModuleOp source, StringRef ptxas, St
       return source.emitError() << "cannot write " << input.path << " for ptxas", failure();
     }
   }
-  std::string arch = "-arch=sm_" + std::to_string(chip);
+  std::string arch = ("-arch=" + chip).str();
   // Without .loc's tables, which hold the PTX once more: they double machine code's size.
   StringRef arguments[] = {ptxas, arch,        "-O3",     "--suppress-debug-info",
                            "-o",  output.path, input.path};
   std::optional<StringRef> redirects[] = {StringRef(""), log.path.str(), log.path.str()};
   if (llvm::sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects) != 0)
-    return source.emitError() << "ptxas failed for sm_" << chip << ": " << log.contents(),
-           failure();
+    return source.emitError() << "ptxas failed for " << chip << ": " << log.contents(), failure();
   return output.contents();
 }

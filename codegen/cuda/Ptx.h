@@ -17,18 +17,29 @@ struct GpuImage {
   std::vector<GpuKernelInfo> kernels;
 };
 
+/// What PTX is written for: `number` and newer chips, or that chip alone, with its own
+/// instructions.
+struct GpuLevel {
+  unsigned number = 80;
+  bool exact = false;
+  std::string name() const { return "sm_" + std::to_string(number) + (exact ? "a" : ""); }
+};
+
 /// What chips from `chip` on have in common, and the oldest PTX that says it.
 GpuFeatures featuresOf(unsigned chip);
+/// With the instructions of one chip alone, where the level has them.
+GpuFeatures featuresOf(const GpuLevel &level);
 
-/// Lowers the kernels and writes PTX for `chip` and newer. The set's module is consumed.
-mlir::FailureOr<std::string> emitPtx(mlir::ModuleOp source, GpuKernelSet &kernels, unsigned chip);
+/// Lowers the kernels and writes PTX for a level. The set's module is consumed.
+mlir::FailureOr<std::string> emitPtx(mlir::ModuleOp source, GpuKernelSet &kernels,
+                                     const GpuLevel &level);
 
 /// ptxas from $NETC_PTXAS, PATH or /usr/local/cuda; none: nullopt.
 std::optional<std::string> findPtxas();
 
-/// Assembles `ptx` for `chip`. Reports through the module's diagnostics.
+/// Assembles `ptx` for `chip` ("sm_90"). Reports through the module's diagnostics.
 mlir::FailureOr<std::string> assemble(mlir::ModuleOp source, llvm::StringRef ptxas,
-                                      llvm::StringRef ptx, unsigned chip);
+                                      llvm::StringRef ptx, llvm::StringRef chip);
 
 } // namespace netc::cuda
 

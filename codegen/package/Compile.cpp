@@ -117,15 +117,33 @@ LogicalResult netc::compileForLinking(ModuleOp module, const CpuTarget &target,
   return writeCode(module, code, target, CodeKind::Object, out);
 }
 
-/// The oldest PTX that serves each chip: chips with the same features share one.
-static std::vector<unsigned> ptxLevels(const cuda::GpuTarget &gpu) {
-  std::vector<unsigned> levels;
+/// The oldest PTX that serves each chip: chips with the same features share one. That of sm_90a
+/// comes last, and beside it one that all other chips load.
+static std::vector<cuda::GpuLevel> ptxLevels(const cuda::GpuTarget &gpu) {
+  std::vector<cuda::GpuLevel> levels;
   for (unsigned chip : gpu.chips) {
     unsigned level = cuda::featuresOf(chip).asyncCopy ? 80 : 75;
-    if (levels.empty() || levels.back() != level)
-      levels.push_back(level);
+    if (levels.empty() || levels.back().number != level)
+      levels.push_back({level, false});
+  }
+  if (gpu.hopper) {
+    if (levels.empty())
+      levels.push_back({80, false});
+    levels.push_back({90, true});
   }
   return levels;
+}
+
+/// The chips of `--chip` that run code of a level.
+static std::vector<cuda::GpuLevel> chipsOf(const cuda::GpuTarget &gpu,
+                                           const cuda::GpuLevel &level) {
+  if (level.exact)
+    return {level};
+  std::vector<cuda::GpuLevel> chips;
+  for (unsigned chip : gpu.chips)
+    if (cuda::featuresOf(chip).asyncCopy == cuda::featuresOf(level).asyncCopy)
+      chips.push_back({chip, false});
+  return chips;
 }
 
 LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &gpu,
@@ -134,7 +152,10 @@ LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &g
   GpuCode images;
   images.simulated = gpu.simulated;
   std::optional<std::string> ptxas = gpu.assembled ? cuda::findPtxas() : std::nullopt;
-  std::vector<unsigned> levels = ptxLevels(gpu);
+  std::vector<cuda::GpuLevel> levels = ptxLevels(gpu);
+  // The text of what was named: of sm_90a alone not that of others beside it.
+  if (kind == CodeKind::Ptx && gpu.hopper && gpu.chips.empty())
+    levels.erase(levels.begin());
   llvm::LLVMContext context;
   llvm::Module code("netc", context);
   for (auto [index, level] : llvm::enumerate(levels)) {
@@ -147,19 +168,17 @@ LogicalResult netc::compileModelForGpu(ModuleOp module, const cuda::GpuTarget &g
     if (failed(ptx))
       return failure();
     if (watch)
-      watch("sm_" + std::to_string(level), "ptx", *ptx);
+      watch(level.name(), "ptx", *ptx);
     if (kind == CodeKind::Ptx) {
       out << *ptx;
       return success();
     }
-    images.images.push_back({level, false, *ptx, kernels.kernels()});
-    for (unsigned chip : gpu.chips) {
-      if (!ptxas || cuda::featuresOf(chip).asyncCopy != cuda::featuresOf(level).asyncCopy)
-        continue;
-      FailureOr<std::string> assembled = cuda::assemble(module, *ptxas, *ptx, chip);
+    images.images.push_back({level.number, false, *ptx, kernels.kernels()});
+    for (const cuda::GpuLevel &chip : ptxas ? chipsOf(gpu, level) : std::vector<cuda::GpuLevel>()) {
+      FailureOr<std::string> assembled = cuda::assemble(module, *ptxas, *ptx, chip.name());
       if (failed(assembled))
         return failure();
-      images.images.push_back({chip, true, *assembled, kernels.kernels()});
+      images.images.push_back({chip.number, true, *assembled, kernels.kernels()});
     }
     if (index + 1 == levels.size())
       table.emit(code, symbolsOf(module), &images);

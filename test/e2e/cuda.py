@@ -118,6 +118,41 @@ model planted() {
 """
 
 
+# The same in PTX for sm_90a.
+PLANTED_IN_HOPPER = """net 1
+model planted() {
+  input image: [4, 17, 17]
+  x = image | conv(72, k=1)
+            | conv(136, k=1)
+  return x | maxpool(k=2) | avgpool(global) | flatten | linear(10)
+}
+"""
+HOPPER = {
+    "wgmma_fence": (rb"wgmma\.fence\.sync\.aligned;", lambda m: b" " * len(m.group()), ["wgmma.fence missing"]),
+    "wgmma_wait": (rb"wgmma\.wait_group\.sync\.aligned 0;", lambda m: b" " * len(m.group()), ["wgmma not waited for"]),
+    "mbarrier_wait": (rb"@!p bra WAIT;", lambda m: b" " * len(m.group()), ["race", "cp.async not waited for", "mbarrier", "unwritten"]),
+    "mbarrier_init": (rb"fence\.mbarrier_init\.release\.cluster;", lambda m: b" " * len(m.group()), ["race on an mbarrier"]),
+    "bytes": (rb"32768;", lambda m: b"32752;", ["mbarrier deadlock"]),
+}
+
+
+def planted_in_hopper():
+    """Faults in one executable's wgmma kernels, one after the other."""
+    executable = compiled(PLANTED_IN_HOPPER, "sim", "--precision", "bf16", "--chip", "sm_90a")
+    words = ("bench", "--train", "--batch", "2", "--iterations", "1")
+    done = subprocess.run([str(executable.executable), *words], capture_output=True, text=True, env={**os.environ, "NETC_SIM_CHIP": "90"})
+    claims = [(f"exit code {done.returncode}: {done.stderr}", done.returncode, 0.5),
+              (f"does not say what it runs: {done.stdout}", float("kernels of sm_90a" not in done.stdout), 0.5)]
+    program = executable.executable.read_bytes()
+    for name, (pattern, replacement, wanted) in HOPPER.items():
+        changed, count = re.subn(pattern, replacement, program)
+        executable.executable.write_bytes(changed)
+        code, said = fails(executable.executable, *words, NETC_SIM_CHIP="90")
+        claims += [(f"{name}: {count} places changed", float(count == 0), 0.5), (f"{name}: exit code {code}", abs(code - 1), 0.5),
+                   (f"{name}: says {said!r}", float(not any(kind in said for kind in wanted)), 0.5)]
+    return claims
+
+
 def planted(name):
     """A fault in the PTX that netc made is found and named down to the line of the model file."""
     pattern, replacement, wanted = PLANTED[name]
@@ -185,6 +220,7 @@ def main():
     report.case("leaner", leaner)
     for name in PLANTED:
         report.case(f"planted/{name}", planted, name)
+    report.case("planted/hopper", planted_in_hopper)
     report.case("resume", resumed)
     report.case("no_driver", no_driver)
     report.case("limits", limits)

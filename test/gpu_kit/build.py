@@ -94,7 +94,9 @@ class Builder:
         if kind == "cpu":
             return ["--cpu", CPU]
         chips = ["--chip", ",".join(f"sm_{chip}" for chip in CHIPS)] if kind == "cuda" and not precision.endswith("-ptx") else []
-        return ["--target", kind, *chips, "--precision", precision.removesuffix("-ptx")]
+        if precision.endswith("-hopper"):
+            chips = ["--chip", "sm_90a"]
+        return ["--target", kind, *chips, "--precision", precision.removesuffix("-ptx").removesuffix("-hopper")]
 
     def forms_of(self, network):
         forms = ["cpu"] if network.cpu else []

@@ -87,7 +87,8 @@ train steady20 {
 
 @dataclasses.dataclass
 class Network:
-    """`source` is a file or a text; `forms` the executables besides the CPU's: precisions, and `f32-ptx`, without machine code."""
+    """`source` is a file or a text; `forms` the executables besides the CPU's: precisions, `f32-ptx`, without machine code, and
+    `bf16-hopper`, for sm_90a."""
     source: object
     options: tuple = ()
     group: str = "small"
@@ -108,6 +109,10 @@ def of_kernels():
         for name in tensor_cores.CASES:
             yield (f"kernels/{precision}_{name}",
                    Network(tensor_cores.text(name), group="kernels", forms=(precision,), cpu=False, sim=name == "k3"), None)
+
+
+    # What sm_90a alone has: wgmma and TMA. Other chips run the code of sm_80 that lies beside it.
+    yield "kernels/hopper_wide", Network(tensor_cores.text("wide"), group="kernels", forms=("bf16-hopper",), cpu=False), None
 
 
 def of_whole_steps():

@@ -108,6 +108,21 @@ def on_tensor_cores(name, precision):
     return tensor_cores.claims(name, weights, inputs, executable.run(weights, inputs, train=True), precision)
 
 
+def on_hopper():
+    """wgmma and TMA: forward and backward of a 1x1 convolution with odd edges, in two orders of warps."""
+    name, precision = "wide", "bf16"
+    os.environ["NETC_SIM_CHIP"] = "90"
+    try:
+        executable = Compiled.from_text(tensor_cores.text(name), options=SIM + ["--precision", precision, "--chip", "sm_90a"])
+        weights, inputs = tensor_cores.draw(name)
+        claims = tensor_cores.claims(name, weights, inputs, executable.run(weights, inputs, train=True), precision)
+        claims += same_bits(executable, inputs)
+        used = executable.executable.read_bytes().count(b"wgmma.mma_async")
+    finally:
+        del os.environ["NETC_SIM_CHIP"]
+    return claims + [(f"{used} wgmma.mma_async in the PTX", float(used < 8), 0.5)]
+
+
 def main():
     report = Report("cuda_kernels")
     if not torch:
@@ -122,6 +137,7 @@ def main():
         for name in tensor_cores.CASES:
             case = precision + "_" + name
             tasks.append((case, lambda a=(case, on_tensor_cores, name, precision): report.case(*a)))
+    tasks.append(("bf16_hopper", lambda: report.case("bf16_hopper", on_hopper)))
     for name, task in report.share(tasks):
         if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
             continue

@@ -292,7 +292,9 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
   if (!runPasses(*module, stage, options, target, &dump))
     return kFailed;
   if (options.explain && stage == Stage::Kern)
-    if (int code = writeStdout(explain(*module)))
+    if (int code = writeStdout(explain(*module, [&](Operation *launch) {
+          return target.gpu ? cuda::explainHopper(*target.gpu, launch) : std::string();
+        })))
       return code;
   if (options.emit == "json")
     return writeText(options,

@@ -63,8 +63,8 @@ int netc::parseOptions(int argc, char **argv, Options &options) {
                  "several, separated by commas, make an executable that chooses at start")
       ->type_name("LEVEL");
   app.add_option("--chip", options.chip,
-                 "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_100,sm_120; machine code for "
-                 "each where ptxas is found")
+                 "for --target cuda: sm_75,sm_80,sm_86,sm_89,sm_90,sm_90a,sm_100,sm_120; machine "
+                 "code for each where ptxas is found")
       ->type_name("CHIP");
   app.add_option(
          "--precision", options.precision,

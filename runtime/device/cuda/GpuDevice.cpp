@@ -121,20 +121,31 @@ void GpuDevice::close() noexcept {
     driver.devicePrimaryCtxRelease(device);
 }
 
-std::string GpuDevice::describe() const { return fmt::format("{} (sm_{})", name, chip); }
+/// PTX with the instructions of one chip alone says so.
+static bool isExact(const NetcGpuImage &image) {
+  std::string_view head(static_cast<const char *>(image.bytes),
+                        std::min<size_t>(image.size, image.is_assembled ? 0 : 1000));
+  return head.find(".target sm_90a") != std::string_view::npos;
+}
+
+std::string GpuDevice::describe() const {
+  return fmt::format("{} (sm_{}{})", name, chip, hasMaps ? "; kernels of sm_90a" : "");
+}
 
 //===----------------------------------------------------------------------===//
 // Kernels
 //===----------------------------------------------------------------------===//
 
 /// Machine code runs on its own chip and on later minor versions of it; PTX on its chip and all
-/// later ones.
+/// later ones, with instructions of one chip alone only there.
 const NetcGpuImage *GpuDevice::chooseImage(const NetcModel &model, bool assembled) const {
   const NetcGpuImage *best = nullptr;
   for (uint64_t i = 0; i < model.gpu->image_count; ++i) {
     const NetcGpuImage &candidate = model.gpu->images[i];
     bool runs =
         int(candidate.chip) <= chip && (!assembled || int(candidate.chip / 10) == chip / 10);
+    if (isExact(candidate))
+      runs = int(candidate.chip) == chip;
     if (bool(candidate.is_assembled) == assembled && runs && (!best || candidate.chip > best->chip))
       best = &candidate;
   }
@@ -185,7 +196,27 @@ void GpuDevice::load(const NetcModel &tables) {
             action.c_str());
     }
     functions.push_back(function);
+    maps.push_back(readMaps(tables.kernels[i].name));
+    hasMaps |= !maps.back().empty();
   }
+}
+
+/// The tensor maps that a kernel has as parameters: the variable NAME_maps of its module, six
+/// numbers each (codegen/cuda/GpuKernelSet.cpp). Most kernels have none.
+std::vector<GpuDevice::MatrixMap> GpuDevice::readMaps(const std::string &kernel) const {
+  CUdeviceptr address = 0;
+  size_t bytes = 0;
+  CUresult found = driver.moduleGetGlobal(&address, &bytes, code, (kernel + "_maps").c_str());
+  if (found == CUDA_ERROR_NOT_FOUND || (found == CUDA_SUCCESS && bytes == 0))
+    return {};
+  check(found, "looking up a kernel's tensor maps");
+  if (!driver.tensorMapEncodeTiled)
+    fail("the NVIDIA driver is too old for kernels of sm_90a: it has no cuTensorMapEncodeTiled; "
+         "install a driver of CUDA 12.0 or newer, or compile without --chip sm_90a");
+  std::vector<MatrixMap> result(bytes / sizeof(MatrixMap));
+  check(driver.memcpyDtoH(result.data(), address, result.size() * sizeof(MatrixMap)),
+        "reading a kernel's tensor maps");
+  return result;
 }
 
 //===----------------------------------------------------------------------===//
@@ -331,6 +362,22 @@ CUdeviceptr GpuDevice::address(const NetcProgram &program, const NetcBuffer &buf
   return spaces[buffer.space].base + (isPerImage(buffer.space) ? uint64_t(n) : 1) * buffer.offset;
 }
 
+/// The matrix that `map` describes in memory from `address` on, for a batch of n.
+CUtensorMap GpuDevice::encode(const MatrixMap &map, CUdeviceptr address, int64_t n) const {
+  constexpr uint64_t elementBytes = 2; // bf16
+  CUtensorMap result = {};
+  uint64_t columns = uint64_t(map.columns);
+  uint64_t sizes[] = {columns, uint64_t(n * map.rowsPerImage + map.rows)};
+  uint64_t rowBytes[] = {columns * elementBytes};
+  uint32_t box[] = {uint32_t(map.boxColumns), uint32_t(map.boxRows)}, steps[] = {1, 1};
+  check(driver.tensorMapEncodeTiled(
+            &result, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, reinterpret_cast<void *>(address), sizes,
+            rowBytes, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+            CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+        "describing a matrix for bulk copies");
+  return result;
+}
+
 void GpuDevice::launch(const NetcProgram &program, const NetcCommand &command, int64_t n) {
   int64_t blocks = gridItems(command, n);
   if (blocks > mostItems || n > mostItems / std::max<int64_t>(command.rows_per_image, 1))
@@ -350,6 +397,13 @@ void GpuDevice::launch(const NetcCommand &command, int64_t blocks,
   int32_t images = int32_t(n);
   parameters.push_back(&images);
   const NetcGpuKernel &kernel = image->kernels[command.kernel];
+  const std::vector<MatrixMap> &matrices = maps[command.kernel];
+  std::vector<CUtensorMap> encoded;
+  encoded.reserve(matrices.size());
+  for (const MatrixMap &matrix : matrices) {
+    encoded.push_back(encode(matrix, operands[size_t(matrix.buffer)], n));
+    parameters.push_back(&encoded.back());
+  }
   CUresult result =
       driver.launchKernel(functions[command.kernel], unsigned(blocks), 1, 1, kernel.threads, 1, 1,
                           kernel.shared_bytes, stream, parameters.data(), nullptr);

@@ -78,6 +78,15 @@ private:
   void check(CUresult result, const char *action) const { checkCuda(driver, result, action); }
   const NetcGpuImage *chooseImage(const NetcModel &model, bool assembled) const;
   bool tryLoad(const NetcGpuImage &image, bool mayFail);
+  /// A matrix of bf16 in one of a launch's buffers, row after row, and the box of it that a bulk
+  /// copy moves; as it lies in the kernels' module.
+  struct MatrixMap {
+    int64_t buffer, columns;
+    int64_t rowsPerImage, rows; // of a batch of n: n * rowsPerImage + rows
+    int64_t boxColumns, boxRows;
+  };
+  std::vector<MatrixMap> readMaps(const std::string &kernel) const;
+  CUtensorMap encode(const MatrixMap &map, CUdeviceptr address, int64_t n) const;
   void launchAll(const NetcProgram &program, int64_t n, const std::function<bool(uint64_t)> &after);
   void launchBeside(const NetcProgram &program, int64_t n, GpuSums &sums);
   void runWatched(const NetcProgram &program, int64_t n, const Watch &watch);
@@ -95,6 +104,8 @@ private:
   int chip = 0; // 10 * major + minor
   std::string name;
   std::vector<CUfunction> functions;
+  std::vector<std::vector<MatrixMap>> maps; // by kernel
+  bool hasMaps = false;
   std::array<Memory, NETC_SPACE_COUNT> spaces;
   /// Contents that a space is to have next.
   struct Ahead {

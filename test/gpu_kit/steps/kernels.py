@@ -24,10 +24,11 @@ def against_cpu(kit, name, precision):
     return claims
 
 
-def against_rounded(kit, name, precision, case):
+def against_rounded(kit, name, precision, case, form=None):
     """One convolution, its operands rounded as the tensor cores' are."""
     weights, inputs = tensor_cores.draw(case)
-    return tensor_cores.claims(case, weights, inputs, kit.executable(name, kit.gpu(precision)).run(weights, inputs, train=True), precision)
+    found = kit.executable(name, kit.gpu(form or precision)).run(weights, inputs, train=True)
+    return tensor_cores.claims(case, weights, inputs, found, precision)
 
 
 def run(kit, rows):
@@ -37,6 +38,9 @@ def run(kit, rows):
             rounded, _, case = short.partition("_")
             if rounded in kit.precisions:
                 pool.submit(rows.case, short, against_rounded, kit, name, rounded, case)
+                continue
+            if rounded == "hopper":
+                pool.submit(rows.case, short, against_rounded, kit, name, "bf16", case, "bf16-hopper")
                 continue
             for precision in kit.precisions:
                 if kit.has(name, kit.gpu(precision)):

@@ -182,7 +182,7 @@ static std::string planted(const std::string &what, const std::string &by, uint6
                            const std::string &andWhat = "", const std::string &andBy = "") {
   Tensor tensor;
   std::string text = loadKernel(2, tensor.boxBytes());
-  for (auto [old, now] : {std::pair(what, by), std::pair(andWhat, andBy)}) {
+  for (const auto &[old, now] : {std::pair(what, by), std::pair(andWhat, andBy)}) {
     size_t at = text.find(old);
     EXPECT_NE(at, std::string::npos) << old;
     text.replace(at, old.size(), now);
