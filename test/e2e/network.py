@@ -25,8 +25,8 @@ OPTIONS = ["--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "10.77.0.0
            "--mca", "oob_tcp_keepalive_time", "2", "--mca", "oob_tcp_keepalive_intvl", "1", "--mca", "oob_tcp_keepalive_probes", "2"]
 
 
-def ip(words):
-    done = subprocess.run(["ip", *words.split()], capture_output=True, text=True)
+def ip(words, inside=()):
+    done = subprocess.run([*inside, "ip", *words.split()], capture_output=True, text=True)
     if done.returncode:
         raise Unsupported(f"ip {words}: {done.stderr.strip()}")
 
@@ -60,7 +60,7 @@ class Hosts:
             ip(f"link set there{number} netns {process.pid}")
             ip(f"link set here{number} up")
             for words in (f"addr add {address}/24 dev there{number}", f"link set there{number} up", "link set lo up"):
-                subprocess.run([*inside, "ip", *words.split()], check=True)
+                ip(words, inside)
             lines.append(f"  {address}) shift; exec {' '.join(inside)} sh -c \"$*\";;")
         self.agent.write_text("\n".join([*lines, "esac", ""]))
         self.agent.chmod(0o755)
