@@ -360,6 +360,24 @@ def external_data():
             (f"a file that ends early: {why}", int(short != 1 or "weights.bin" not in why), 0.5)]
 
 
+def named_by_modules():
+    """Weights that the exporter numbered, or that equal ones share, are called after the module of their node; modules that repeat are a block."""
+    nodes, constants, last = [], {"norm.weight": numpy.ones(6, numpy.float32)}, "x"
+    for index in range(3):
+        module = f"layers.{index}"
+        constants[f"val_{index}"] = numpy.eye(6, dtype=numpy.float32) * (index + 1)
+        nodes += [node("LayerNormalization", [last, "norm.weight"], [f"n{index}"], module=f"{module}.norm"),
+                  node("MatMul", [f"n{index}", f"val_{index}"], [f"m{index}"], module=f"{module}.fc"), node("Relu", [f"m{index}"], [f"y{index}"], module=module)]
+        last = f"y{index}"
+    data = onnx_file.model(nodes, {"x": ["batch", 4, 6]}, {last: ["batch", 4, 6]}, constants)
+    with tempfile.TemporaryDirectory() as folder:
+        code, said = attempt(data, folder)
+        found = set(safetensors.load(pathlib.Path(folder) / "model.safetensors")) if code == 0 else set()
+        text = (pathlib.Path(folder) / "model.net").read_text() if code == 0 else said
+    wanted = {f"layers.{index}.{part}" for index in range(3) for part in ("norm.weight", "norm.bias", "fc.weight")}
+    return [(f"names {sorted(found ^ wanted)}: {text}", len(found ^ wanted), 0.5), ("blocks", abs(text.count("\nblock ") - 1), 0.5)]
+
+
 def written_files():
     """A model file that somebody wrote is not replaced; an imported one is."""
     data = onnx_file.model([node("Relu", ["image"], ["y"])], IMAGE, {"y": ["batch", 6, 9, 9]})
@@ -505,6 +523,14 @@ class Exported:
         return claims
 
 
+def kernels(file, options=()):
+    """What inference runs, in its order, with all shapes, fused layers and schedules, without names of layers and places of weights."""
+    text = call([NETC, file, "--emit", "kern", "--mode", "infer", *options])
+    body = text[text.index("func.func @infer"):].split("\n  }\n")[0]
+    body = re.sub(r'net\.(layer|observed|loaded) = (\[[^\]]*\]|"[^"]*")(, )?|%\w+', "", body)
+    return [line for line in body.splitlines()[1:] if "kern.buffer" not in line]
+
+
 def modules(name, options=()):
     """Modules of the zoo that repeat are blocks again, with the names and the values of the exported model."""
     with tempfile.TemporaryDirectory(prefix="netc-onnx-") as folder:
@@ -516,7 +542,10 @@ def modules(name, options=()):
         renamed = set(safetensors.load(folder / "back.safetensors")) ^ set(original.weights)
         found = original.run(folder / "back", folder / "back.safetensors", original.inputs)
         layers = [json.loads(call([folder / each, "info", "--json"]))["flops_per_image"] for each in ("original", "back")]
-    return [(f"{blocks} blocks in {calls} calls", int(not 1 <= blocks < calls), 0.5), (f"names {sorted(renamed)[:3]}", len(renamed), 0.5),
+        same = kernels(MODELS / f"{name}.net", options), kernels(folder / "back.net")
+        differ = [pair for pair in zip(*same) if pair[0] != pair[1]]
+    return [(f"kernels of {len(same[0])} lines that differ: {differ[:1]}", len(differ) + abs(len(same[0]) - len(same[1])), 0.5), ("no kernels", int(len(same[0]) < 20), 0.5),
+            (f"{blocks} blocks in {calls} calls", int(not 1 <= blocks < calls), 0.5), (f"names {sorted(renamed)[:3]}", len(renamed), 0.5),
             ("multiply-adds that differ", abs(layers[0] - layers[1]), 0.5), *original.compare(found)]
 
 
@@ -596,7 +625,7 @@ def main():
     except Unsupported as why:
         report.line("UNSUPPORTED", "import", str(why))
         report.close()
-    for case in (convolutions, pools, elementwise, vectors, transposed, normalised, errors, external_data, written_files, damaged):
+    for case in (convolutions, pools, elementwise, vectors, transposed, normalised, errors, external_data, named_by_modules, written_files, damaged):
         report.case(case.__name__, case)
     for case in (names_survive, export_errors):
         report.case(case.__name__, case)

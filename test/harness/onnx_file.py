@@ -46,9 +46,12 @@ def attribute(name, value):
     return blob(1, name) + number(3, value) + number(20, 2)
 
 
-def node(op, inputs, outputs, name="", domain="", **attributes):
+def node(op, inputs, outputs, name="", domain="", module=None, **attributes):
+    """`module`: as PyTorch's exporter says it since IR version 10."""
+    scopes = f"['', '{module}', '{op.lower()}']"
+    metadata = blob(9, blob(1, "pkg.torch.onnx.name_scopes") + blob(2, scopes)) if module else b""
     return (b"".join(blob(1, each) for each in inputs) + b"".join(blob(2, each) for each in outputs) + blob(3, name or f"{op}_{outputs[0]}") +
-            blob(4, op) + b"".join(blob(5, attribute(*each)) for each in attributes.items()) + (blob(7, domain) if domain else b""))
+            blob(4, op) + b"".join(blob(5, attribute(*each)) for each in attributes.items()) + (blob(7, domain) if domain else b"") + metadata)
 
 
 def port(name, shape):

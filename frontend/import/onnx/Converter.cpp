@@ -114,10 +114,15 @@ std::string Converter::label(const Node &node, const char *kind, size_t index) {
       name.resize(name.size() - std::string(ending).size());
       break;
     }
-  // Exporters number the constants that they make: such names say nothing.
-  bool isNumbered = parameter.find("::") != std::string::npos || name.starts_with("_");
-  if (isNumbered || name.empty())
-    name = labelText(modulePath(node.name));
+  // Exporters number the constants that they make: such names say nothing. Equal weights of several
+  // modules have one name.
+  bool isNumbered =
+      parameter.find("::") != std::string::npos || name.starts_with("_") ||
+      (name.starts_with("val_") && name.find_first_not_of("0123456789", 4) == std::string::npos);
+  auto read = readers.find(parameter);
+  bool isShared = read != readers.end() && read->second.size() > 1 && !node.scope.empty();
+  if (isNumbered || isShared || name.empty())
+    name = labelText(node.scope.empty() ? modulePath(node.name) : node.scope);
   std::string base = name.empty() ? fmt::format("{}_{}", kind, labels.size() + 1) : name;
   // A parameter by itself may be called as another layer's is.
   auto isTaken = [&](const std::string &each) {

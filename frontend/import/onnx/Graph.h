@@ -57,6 +57,7 @@ struct Node {
   std::vector<std::string> inputs, outputs; ///< an empty name: left out
   std::map<std::string, Attribute> attributes;
   std::string where = {}; ///< of another format: what errors call the layer; else its name and op
+  std::string scope = {}; ///< the module that it is part of, where the exporter says it
 };
 
 /// A size of an input; no number: a name ("batch"), or nothing.

@@ -141,6 +141,7 @@ void Patterns::layerNorm(Node &division) {
     }
   }
   norm.outputs = last->outputs;
+  norm.scope = division.scope;
   *last = std::move(norm);
 }
 
@@ -195,6 +196,7 @@ void Patterns::groupNorm(Node &norm) {
       return;
   Node group{"GroupNormalization", "", norm.name, {before->inputs[0], *weight, *bias},
              shift->outputs,       {}};
+  group.scope = norm.scope;
   group.attributes["num_groups"].i = ones->elements();
   auto eps = norm.attributes.find("epsilon");
   group.attributes["epsilon"].f = eps == norm.attributes.end() ? 1e-5 : eps->second.f;

@@ -12,6 +12,7 @@
 
 #ifdef NETC_HAVE_ONNX
 #include <google/protobuf/io/zero_copy_stream_impl.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <onnx/onnx_pb.h>
 
 #include <bit>
@@ -231,8 +232,46 @@ static std::optional<Tensor> readTensor(const ::onnx::TensorProto &proto, const 
   return tensor;
 }
 
+/// The innermost module of "['', 'encoder', 'encoder.layers', 'linear']", the last of which is the
+/// operation.
+static std::string innermostModule(const std::string &scopes) {
+  std::vector<std::string> parts;
+  size_t begin = 0;
+  while ((begin = scopes.find('\'', begin)) != std::string::npos) {
+    size_t end = scopes.find('\'', begin + 1);
+    if (end == std::string::npos)
+      break;
+    parts.push_back(scopes.substr(begin + 1, end - begin - 1));
+    begin = end + 1;
+  }
+  return parts.size() > 1 ? parts[parts.size() - 2] : std::string();
+}
+
+/// The module that PyTorch's newer exporter says in a node's metadata; empty: it does not. Schemas
+/// before IR version 10 do not have the field.
+template <typename Proto> static std::string readScope(const Proto &proto) {
+  static constexpr const char *key = "pkg.torch.onnx.name_scopes";
+  if constexpr (requires { proto.metadata_props(); }) {
+    for (const auto &entry : proto.metadata_props())
+      if (entry.key() == key)
+        return innermostModule(entry.value());
+  } else {
+    static constexpr int metadata = 9; // field of a node
+    const auto &unknown = proto.GetReflection()->GetUnknownFields(proto);
+    ::onnx::StringStringEntryProto entry;
+    for (int i = 0; i < unknown.field_count(); ++i)
+      if (const auto &field = unknown.field(i);
+          field.number() == metadata &&
+          field.type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED &&
+          entry.ParseFromString(field.length_delimited()) && entry.key() == key)
+        return innermostModule(entry.value());
+  }
+  return {};
+}
+
 static std::optional<Node> readNode(const ::onnx::NodeProto &proto, const Source &source) {
   Node node{proto.op_type(), proto.domain(), proto.name(), {}, {}, {}};
+  node.scope = readScope(proto);
   node.inputs.assign(proto.input().begin(), proto.input().end());
   node.outputs.assign(proto.output().begin(), proto.output().end());
   if (node.name.empty() && !node.outputs.empty())
