@@ -1,4 +1,5 @@
 //===- ExportLayers.cpp - convolutions, norms, functions, pools -----------===//
+#ifdef NETC_HAVE_ONNX
 #include "frontend/export/onnx/Exporter.h"
 
 #include <fmt/format.h>
@@ -423,3 +424,5 @@ bool Exporter::emit(const Layer &layer, const AdaptivePoolAttrs &attrs, const st
 }
 
 } // namespace netc::frontend::onnx
+
+#endif // NETC_HAVE_ONNX

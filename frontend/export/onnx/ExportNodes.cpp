@@ -1,4 +1,5 @@
 //===- ExportNodes.cpp - nodes and constants of an ONNX graph -------------===//
+#ifdef NETC_HAVE_ONNX
 #include "frontend/export/onnx/Exporter.h"
 
 #include <fmt/format.h>
@@ -99,3 +100,5 @@ bool Exporter::fail(const Layer &layer, const std::string &why) {
 }
 
 } // namespace netc::frontend::onnx
+
+#endif // NETC_HAVE_ONNX

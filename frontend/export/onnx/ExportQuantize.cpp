@@ -1,4 +1,5 @@
 //===- ExportQuantize.cpp - values and weights that pass through bytes ----===//
+#ifdef NETC_HAVE_ONNX
 #include "frontend/export/onnx/Exporter.h"
 
 #include <algorithm>
@@ -93,3 +94,5 @@ void Exporter::quantize(const Layer &layer, size_t index) {
 }
 
 } // namespace netc::frontend::onnx
+
+#endif // NETC_HAVE_ONNX

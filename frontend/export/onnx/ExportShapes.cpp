@@ -1,4 +1,5 @@
 //===- ExportShapes.cpp - layers that move values, and pairs of tensors ---===//
+#ifdef NETC_HAVE_ONNX
 #include "frontend/export/onnx/Exporter.h"
 
 #include <fmt/format.h>
@@ -237,3 +238,5 @@ bool Exporter::emit(const Layer &layer, const UpsampleAttrs &attrs, const std::s
 }
 
 } // namespace netc::frontend::onnx
+
+#endif // NETC_HAVE_ONNX
