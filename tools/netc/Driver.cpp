@@ -170,6 +170,13 @@ static void leaveInMemory(OwningOpRef<ModuleOp> module) {
   llvm::BuryPointer(module.release().getAsOpaquePointer());
 }
 
+/// The tables of `--explain`, with what code for sm_90a does otherwise.
+static int writeExplanation(ModuleOp module, const Targets &target) {
+  return writeStdout(explain(module, [&](Operation *launch) {
+    return target.gpu ? cuda::explainHopper(*target.gpu, launch) : std::string();
+  }));
+}
+
 /// The model once for each level of the CPU (tiles and layouts differ, so all after the net stage
 /// is made anew) and the list of these models. `planned` receives the last of them.
 static int compileLevels(ModuleOp network, const Options &options, const Targets &target,
@@ -191,7 +198,7 @@ static int compileLevels(ModuleOp network, const Options &options, const Targets
     if (!runPasses(*module, Stage::Kern, options, one, &dump))
       return kFailed;
     if (options.explain && index == 0)
-      if (int code = writeStdout(explain(*module)))
+      if (int code = writeExplanation(*module, one))
         return code;
     auto number = static_cast<unsigned>(index);
     tables.push_back(ModelSymbols(model, number).table);
@@ -292,9 +299,7 @@ static int compileNetwork(const frontend::Network &network, const Options &optio
   if (!runPasses(*module, stage, options, target, &dump))
     return kFailed;
   if (options.explain && stage == Stage::Kern)
-    if (int code = writeStdout(explain(*module, [&](Operation *launch) {
-          return target.gpu ? cuda::explainHopper(*target.gpu, launch) : std::string();
-        })))
+    if (int code = writeExplanation(*module, target))
       return code;
   if (options.emit == "json")
     return writeText(options,
