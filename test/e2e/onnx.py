@@ -155,6 +155,12 @@ def elementwise():
     cases.add("joined", torch.cat([x, torch.tanh(x)], 1), ("Tanh", ["image"], {}), ("Concat", ["image", "joined.0"], {"axis": -3}))
     cases.constant("pads", numpy.array([0, 0, 1, 2, 0, 3, 0, 1]))
     cases.add("padded", F.pad(x, (2, 1, 1, 0, 0, 3)), ("Pad", ["image", "pads"], {}))
+    # As PyTorch computes them since opset 11: pairs from the last axis on, whose rows are reversed.
+    for name, value in (("pairs", [2, 1, 1, 0, 0, 3]), ("none", [0, 0]), ("two", [-1, 2]), ("flat", [-1]), ("last", [-1]), ("first", [-2**63]), ("rows", [0])):
+        cases.constant(f"pad.{name}", numpy.array(value))
+    cases.add("reversed", F.pad(x, (2, 1, 1, 0, 0, 3)), ("Concat", ["pad.pairs", "pad.none"], {"axis": 0}), ("Reshape", ["reversed.0", "pad.two"], {}),
+              ("Slice", ["reversed.1", "pad.last", "pad.first", "pad.rows", "pad.last"], {}), ("Transpose", ["reversed.2"], {"perm": [1, 0]}),
+              ("Reshape", ["reversed.3", "pad.flat"], {}), ("Pad", ["image", "reversed.4"], {}))
     return cases.claims(opset=18)
 
 

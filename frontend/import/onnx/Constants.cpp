@@ -77,24 +77,44 @@ static std::optional<Tensor> foldGather(const Tensor &data, const Tensor &indice
   return result;
 }
 
+/// Along one axis, in either direction: PyTorch reverses the rows of a list of paddings.
 static std::optional<Tensor> foldSlice(const Node &node, const FindConstant &find) {
   const Tensor &data = *find(node.inputs[0]);
-  if (data.dims.size() != 1 || data.isFloat)
-    return std::nullopt;
   auto number = [&](const char *name, size_t index, int64_t otherwise) {
     if (const Attribute *given = attribute(node, name); given && given->ints.size() == 1)
-      return given->ints[0];
+      return std::optional(given->ints[0]);
     const Tensor *given = node.inputs.size() > index ? find(node.inputs[index]) : nullptr;
-    return given && !given->isFloat && given->elements() == 1 ? given->ints[0] : otherwise;
+    bool isOne = !given || (!given->isFloat && given->elements() == 1);
+    return isOne ? std::optional(given ? given->ints[0] : otherwise) : std::nullopt;
   };
-  int64_t size = data.elements(), begin = number("starts", 1, 0), end = number("ends", 2, size),
-          step = number("steps", 4, 1);
-  auto place = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
-  if (step != 1)
+  auto rank = int64_t(data.dims.size());
+  std::optional<int64_t> axis = number("axes", 3, 0), step = number("steps", 4, 1);
+  if (!axis || !step || data.isFloat || *axis < -rank || *axis >= rank || *step == 0 ||
+      product(data.dims) != data.elements())
     return std::nullopt;
-  begin = place(begin);
-  end = std::max(begin, place(end));
-  return list({data.ints.begin() + begin, data.ints.begin() + end});
+  auto at = size_t(*axis < 0 ? *axis + rank : *axis);
+  int64_t size = data.dims[at], least = *step < 0 ? -1 : 0, most = *step < 0 ? size - 1 : size;
+  std::optional<int64_t> begin = number("starts", 1, 0), end = number("ends", 2, size);
+  if (!begin || !end)
+    return std::nullopt;
+  auto place = [&](int64_t index) {
+    return std::clamp<int64_t>(index < 0 ? index + size : index, least, most);
+  };
+  step = std::clamp<int64_t>(*step, -size - 1, size + 1);
+  size_t inner = 1;
+  for (size_t d = at + 1; d < data.dims.size(); ++d)
+    inner *= size_t(data.dims[d]);
+  std::vector<int64_t> kept;
+  for (int64_t i = place(*begin), last = place(*end); *step > 0 ? i < last : i > last; i += *step)
+    kept.push_back(i);
+  Tensor result = list({});
+  result.dims = data.dims;
+  result.dims[at] = int64_t(kept.size());
+  for (size_t outer = 0; outer < data.ints.size(); outer += inner * size_t(size))
+    for (int64_t i : kept)
+      for (size_t k = 0; k < inner; ++k)
+        result.ints.push_back(data.ints[outer + size_t(i) * inner + k]);
+  return result;
 }
 
 static std::optional<Tensor> foldConcat(const Node &node, const FindConstant &find) {
