@@ -70,14 +70,16 @@ def FuseAttention : Pass<"net-fuse-attention", "mlir::ModuleOp"> {
   let summary = "softmax(q k^T) v becomes one op, which does not store the scores";
   let description = [{
     Input: `@infer` and `@step` before autodiff. Reshapes that keep the order of elements may lie between the products, and a number that
-    multiplies the scores, which multiplies the queries then. In `@infer` also a bias of each image that repeats over matrices.
-    Preconditions: nothing else reads scores or probabilities; no product is transposed but keys; rows of the softmax are rows of scores.
+    multiplies the scores, which multiplies the queries then; also a bias of each image that repeats over matrices.
+    Preconditions: nothing else reads scores or probabilities; no product is transposed but keys; rows of the softmax are rows of scores; for
+    a GPU, a block of rows fits the shared memory of every chip.
     ```mlir
     %s = net.matmul %q, %k {transpose_rhs}   %p = net.softmax %s   %y = net.matmul %p, %v
     // becomes
     %y, %logarithms = net.attention %q, %k, %v
     ```
   }];
+  let options = [Option<"gpu", "gpu", "bool", "false", "for CUDA kernels">];
   let statistics = [Statistic<"numFused", "fused", "attentions">];
 }
 

@@ -17,9 +17,12 @@ static void buildTrainStage(OpPassManager &pm, const PipelineOptions &options) {
     pm.addPass(createBuildTraining());
   else
     pm.addPass(createDropAuxiliary());
-  // Before autodiff: the gradient is that of the whole. The kernels are f32 on CPUs so far.
-  if (!options.gpu && options.precision == "f32")
-    pm.addPass(createFuseAttention());
+  // Before autodiff: the gradient is that of the whole.
+  if (options.precision != "int8") {
+    FuseAttentionOptions attention;
+    attention.gpu = options.gpu;
+    pm.addPass(createFuseAttention(attention));
+  }
   // Before autodiff, too: the adjoint of one permutation is one.
   pm.addPass(createComposePermutes());
   // Inference first: there, coefficients are constants, so they may be folded into weights.

@@ -75,14 +75,19 @@ static int64_t bytesAnImage(Value value) {
   return kern::storageBytes(type);
 }
 
-static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
-  if (gpu.getAlgorithm() == kern::GpuAlgorithm::Direct)
-    return "direct, a thread an output";
+/// "tf32 tensor cores, 64x64 tile, 128 threads".
+static std::string describeTile(kern::GpuScheduleAttr gpu) {
   StringRef unit = gpu.getAlgorithm() == kern::GpuAlgorithm::MmaBf16   ? "bf16 tensor cores"
                    : gpu.getAlgorithm() == kern::GpuAlgorithm::MmaTf32 ? "tf32 tensor cores"
                                                                        : "f32 multiply-adds";
-  std::string text = llvm::formatv("implicit GEMM, {0}, {1}x{2} tile, {3} threads", unit,
-                                   gpu.getRows(), gpu.getColumns(), gpu.getThreads());
+  return llvm::formatv("{0}, {1}x{2} tile, {3} threads", unit, gpu.getRows(), gpu.getColumns(),
+                       gpu.getThreads());
+}
+
+static std::string describeGpu(kern::ContractOp op, kern::GpuScheduleAttr gpu) {
+  if (gpu.getAlgorithm() == kern::GpuAlgorithm::Direct)
+    return "direct, a thread an output";
+  std::string text = "implicit GEMM, " + describeTile(gpu);
   if (op.getKind() == kern::ContractKind::FilterGrad)
     text += llvm::formatv(", {0} chunks", op.getSchedule().getChunks());
   return text;
@@ -124,6 +129,12 @@ static std::string describeContract(kern::ContractOp op) {
   return llvm::formatv("direct, {0}, strips of {1} rows", tile, s.getStripRows());
 }
 
+/// An attention by tiles of scores.
+static std::string inBlocks(kern::GpuScheduleAttr gpu) {
+  std::string tile = gpu ? ", " + describeTile(gpu) : "";
+  return "in blocks, scores not stored" + tile;
+}
+
 /// What the launch is to its layer, and how it computes.
 static std::pair<std::string, std::string> describe(Operation *op) {
   using Pair = std::pair<std::string, std::string>;
@@ -139,6 +150,14 @@ static std::pair<std::string, std::string> describe(Operation *op) {
         return Pair(p.getStores() ? "pointwise" : "channel sums", "by vectors of channels");
       })
       .Case([](kern::ReduceOp) { return Pair("per channel", "in f64, fixed order"); })
+      .Case([](kern::MatmulOp m) {
+        return Pair("matmul", m.getGpuAttr() ? describeTile(m.getGpuAttr()) : "by blocks of rows");
+      })
+      .Case([](kern::AttentionOp a) { return Pair("attention", inBlocks(a.getGpuAttr())); })
+      .Case([](kern::AttentionGradOp a) {
+        return Pair(a.getOfKeys() ? "attention's keys and values" : "attention's queries",
+                    inBlocks(a.getGpuAttr()));
+      })
       .Default([](Operation *other) { return Pair(other->getName().stripDialect().str(), ""); });
 }
 

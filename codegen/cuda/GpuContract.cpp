@@ -216,7 +216,7 @@ Values ContractEmitter::emitDirect(SmallVectorImpl<Fragment> &fragments) {
         return next;
       });
   for (int64_t i = 0; i < count; ++i)
-    fragments.push_back({k.add(first, i * step), column, 0, {sums[i]}});
+    fragments.push_back({k.add(first, i * step), column, 0, i, i, {sums[i]}});
   return sums;
 }
 

@@ -258,6 +258,16 @@ Value GpuEmitter::blockReduce(Value own, int64_t count,
   return get(c(0));
 }
 
+Value GpuEmitter::acrossLanes(Value own, int64_t lanes,
+                              llvm::function_ref<Value(Value, Value)> combine) {
+  for (int64_t distance = lanes / 2; distance; distance /= 2) {
+    Value other = NVVM::ShflOp::create(b, loc, own.getType(), c(-1), own, c(distance), c(31),
+                                       NVVM::ShflKind::bfly, UnitAttr());
+    own = combine(own, other);
+  }
+  return own;
+}
+
 //===----------------------------------------------------------------------===//
 // Control
 //===----------------------------------------------------------------------===//

@@ -150,6 +150,9 @@ public:
   /// `threads` is a power of two. Has barriers: all threads must come here.
   Value blockReduce(Value own, int64_t threads, llvm::function_ref<Value(Value, Value)> combine);
 
+  /// The same over `lanes` neighbours of a warp, a power of two, without shared memory.
+  Value acrossLanes(Value own, int64_t lanes, llvm::function_ref<Value(Value, Value)> combine);
+
   /// Called once the kernel is built.
   void finish(mlir::ModuleOp module);
 

@@ -115,6 +115,8 @@ LogicalResult GpuKernelSet::emit(kern::KernelOpInterface launch, GpuKernelInfo &
           .Case([&](kern::RowOp op) { return emitRow(k, op, view), success(); })
           .Case([&](kern::PermuteOp op) { return emitPermute(k, op, view), success(); })
           .Case([&](kern::MatmulOp op) { return emitMatmul(k, op, view), success(); })
+          .Case([&](kern::AttentionOp op) { return emitAttention(k, op, view), success(); })
+          .Case([&](kern::AttentionGradOp op) { return emitAttentionGrad(k, op, view), success(); })
           .Case([&](kern::MoveOp op) { return emitMove(k, op, view), success(); })
           .Case([&](kern::TransposeOp op) { return emitTranspose(k, op, view), success(); })
           .Case([&](kern::CopyOp op) { return emitCopy(k, op, view), success(); })

@@ -16,6 +16,8 @@ void emitUnpack(GpuEmitter &k, kern::UnpackOp op, const Launch &launch);
 void emitPool(GpuEmitter &k, kern::PoolOp op, const Launch &launch);
 void emitPermute(GpuEmitter &k, kern::PermuteOp op, const Launch &launch);
 void emitMatmul(GpuEmitter &k, kern::MatmulOp op, const Launch &launch);
+void emitAttention(GpuEmitter &k, kern::AttentionOp op, const Launch &launch);
+void emitAttentionGrad(GpuEmitter &k, kern::AttentionGradOp op, const Launch &launch);
 void emitRow(GpuEmitter &k, kern::RowOp op, const Launch &launch);
 void emitMove(GpuEmitter &k, kern::MoveOp op, const Launch &launch);
 void emitTranspose(GpuEmitter &k, kern::TransposeOp op, const Launch &launch);

@@ -64,6 +64,16 @@ Values GpuTile::multiply(TypedPointer a, TypedPointer b, ValueRange accumulators
                  : multiplyFma(a, b, accumulators, begin, end);
 }
 
+Values GpuTile::multiplyStages(TypedPointer a, TypedPointer b, ValueRange accumulators,
+                               int64_t stages) {
+  if (stages == 1)
+    return multiply(a, b, accumulators, 0, s.getDepth());
+  return k.reduce(k.c(0), k.c(stages), 1, accumulators, [&](Value stage, ValueRange now) {
+    return multiply(k.at(a, k.mul(stage, aElements())), k.at(b, k.mul(stage, bElements())), now, 0,
+                    s.getDepth());
+  });
+}
+
 //===----------------------------------------------------------------------===//
 // f32 multiply-adds
 //===----------------------------------------------------------------------===//
@@ -214,15 +224,18 @@ SmallVector<Fragment> GpuTile::fragments(ValueRange accumulators) {
         for (int64_t j = 0; j < across; ++j) {
           Value row = k.add(k.add(warpRow, i * 16 + half * 8), quad);
           Value column = k.add(k.add(warpColumn, j * 8), k.mul(lane4, 2));
+          int64_t first = (i * across + j) * 4 + half * 2;
           result.push_back(
-              {row, column, j, Values(accumulators.slice((i * across + j) * 4 + half * 2, 2))});
+              {row, column, j, i * 2 + half, first, Values(accumulators.slice(first, 2))});
         }
     return result;
   }
   for (int64_t r = 0; r < s.getThreadRows(); ++r)
-    for (int64_t j = 0; j < threadColumns / 4; ++j)
-      result.push_back({rowOffset(r), columnOffset(j), j,
-                        Values(accumulators.slice(r * threadColumns + j * 4, 4))});
+    for (int64_t j = 0; j < threadColumns / 4; ++j) {
+      int64_t first = r * threadColumns + j * 4;
+      result.push_back(
+          {rowOffset(r), columnOffset(j), j, r, first, Values(accumulators.slice(first, 4))});
+    }
   return result;
 }
 
@@ -232,4 +245,9 @@ int64_t GpuTile::rowGroups() const {
 }
 Value GpuTile::rowGroup() {
   return isMma() ? k.add(k.mul(k.div(k.thread(), 32 * warpsAcross), 8), quad) : ty;
+}
+Value GpuTile::acrossRow(Value own, llvm::function_ref<Value(Value, Value)> combine) {
+  assert((isMma() ? warpsAcross == 1 : s.getColumns() / threadColumns <= 32) &&
+         "a row lies in one warp");
+  return k.acrossLanes(own, isMma() ? 4 : s.getColumns() / threadColumns, combine);
 }

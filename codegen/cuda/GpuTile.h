@@ -18,6 +18,8 @@ namespace netc::cuda {
 struct Fragment {
   Value row, column;   ///< i32, within the tile
   int64_t columnIndex; ///< which of the thread's distinct columns
+  int64_t rowIndex;    ///< which of its distinct rows
+  int64_t first;       ///< the first of its accumulators
   Values values;
 };
 
@@ -42,13 +44,18 @@ public:
   /// accumulators + A B over depths [begin, end) of one stage: multiples of two chunks.
   Values multiply(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t begin,
                   int64_t end);
+  /// accumulators + A B over so many stages, whose tiles lie behind each other.
+  Values multiplyStages(TypedPointer a, TypedPointer b, ValueRange accumulators, int64_t stages);
   /// In the order of rows for equal columnIndex.
   llvm::SmallVector<Fragment> fragments(ValueRange accumulators);
   int64_t columnsOfThread() const;
+  int64_t rowsOfThread() const { return isMma() ? s.getThreadRows() / 8 : s.getThreadRows(); }
   int64_t fragmentWidth() const { return isMma() ? 2 : 4; }
   /// Threads with the same columns are numbered by rowGroup() in the order of their rows.
   int64_t rowGroups() const;
   Value rowGroup();
+  /// Combines one value per thread over the threads that share its rows, which lie in one warp.
+  Value acrossRow(Value own, llvm::function_ref<Value(Value, Value)> combine);
   bool isMma() const { return s.isMma(); }
   bool isBf16() const { return s.getAlgorithm() == kern::GpuAlgorithm::MmaBf16; }
 

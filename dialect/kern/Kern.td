@@ -299,10 +299,11 @@ def Kern_MatmulOp : Kern_KernelOp<"matmul", ["getFlopsPerImage"]> {
   let summary = "`matrices` products [rows, depth] x [depth, columns] of each image";
   let description = [{
     inputs[0] holds [rows, depth], or [depth, rows] with `transpose_lhs`; inputs[1] [depth, columns], or [columns, depth] with
-    `transpose_rhs`.
+    `transpose_rhs`. `gpu`: the tile of a block of threads.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$matrices, I64Attr:$rows,
-      I64Attr:$columns, I64Attr:$depth, UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs, I64Attr:$lanes);
+      I64Attr:$columns, I64Attr:$depth, UnitAttr:$transpose_lhs, UnitAttr:$transpose_rhs, I64Attr:$lanes,
+      OptionalAttr<Kern_GpuScheduleAttr>:$gpu);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
@@ -318,10 +319,12 @@ def Kern_AttentionOp : Kern_KernelOp<"attention", ["getFlopsPerImage"]> {
   let summary = "net.attention of `matrices` matrices per image, an item per block of rows";
   let description = [{
     ins: queries [queries, depth], keys [keys, depth], values [keys, width], and of each image `biases` matrices
-    [queries, keys], 0: none. outs: [queries, width], the logarithm of each row's sum.
+    [queries, keys], 0: none. outs: [queries, width], the logarithm of each row's sum. `gpu`: the tile of scores of a block
+    of threads.
   }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$matrices, I64Attr:$queries,
-      I64Attr:$keys, I64Attr:$depth, I64Attr:$width, I64Attr:$biases, I64Attr:$lanes);
+      I64Attr:$keys, I64Attr:$depth, I64Attr:$width, I64Attr:$biases, I64Attr:$lanes,
+      OptionalAttr<Kern_GpuScheduleAttr>:$gpu);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
@@ -335,8 +338,14 @@ def Kern_AttentionOp : Kern_KernelOp<"attention", ["getFlopsPerImage"]> {
 
 def Kern_AttentionGradOp : Kern_KernelOp<"attention_grad", ["getFlopsPerImage"]> {
   let summary = "net.attention_grad: of queries, an item per block of queries; `of_keys`: of keys and values, per block of keys";
+  let description = [{
+    ins: queries, keys, values, result, logarithms, cotangent, and the bias if there are `biases`. outs: the gradient of the
+    queries and, with biases, that of the bias, which an item then sums over all matrices that share its bias; `of_keys`: the
+    gradients of keys and of values.
+  }];
   let arguments = (ins Variadic<Kern_Buffer>:$inputs, Variadic<Kern_Buffer>:$outs, I64Attr:$matrices, I64Attr:$queries,
-      I64Attr:$keys, I64Attr:$depth, I64Attr:$width, UnitAttr:$of_keys, I64Attr:$lanes);
+      I64Attr:$keys, I64Attr:$depth, I64Attr:$width, I64Attr:$biases, UnitAttr:$of_keys, I64Attr:$lanes,
+      OptionalAttr<Kern_GpuScheduleAttr>:$gpu);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = [{
     `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outs `:` type($outs) `)` attr-dict (`->` type($results)^)?
@@ -347,6 +356,11 @@ def Kern_AttentionGradOp : Kern_KernelOp<"attention_grad", ["getFlopsPerImage"]>
     int64_t getRowBlocks() {
       auto rows = static_cast<int64_t>(getOfKeys() ? getKeys() : getQueries());
       return (rows + kRows - 1) / kRows;
+    }
+    /// Matrices of an image that one item computes, one after the other.
+    int64_t getMatricesOfItem() {
+      bool sums = getBiases() && !getOfKeys();
+      return sums ? static_cast<int64_t>(getMatrices() / getBiases()) : 1;
     }
   }];
 }

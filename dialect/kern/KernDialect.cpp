@@ -192,7 +192,7 @@ int64_t AttentionOp::getFlopsPerImage() {
                               (getDepth() + getWidth()));
 }
 Grid AttentionGradOp::getGrid() {
-  return {1, static_cast<int64_t>(getMatrices()) * getRowBlocks(), 1};
+  return {1, static_cast<int64_t>(getMatrices()) / getMatricesOfItem() * getRowBlocks(), 1};
 }
 /// Scores, gradients of scores, and a product for each result.
 int64_t AttentionGradOp::getFlopsPerImage() {

@@ -107,13 +107,15 @@ LogicalResult AttentionOp::verify() {
 
 LogicalResult AttentionOp::buildAdjoint(OpBuilder &b, ValueRange cotangents,
                                         llvm::function_ref<void(Value, Value)> accumulate) {
-  if (getBias())
-    return emitOpError() << "with a bias has no gradient";
-  auto gradients = AttentionGradOp::create(
-      b, getLoc(), getQueries().getType(), getKeys().getType(), getValues().getType(), getQueries(),
-      getKeys(), getValues(), getResult(), getLogarithms(), cotangents[0]);
+  Value bias = getBias();
+  auto gradients = AttentionGradOp::create(b, getLoc(), getQueries().getType(), getKeys().getType(),
+                                           getValues().getType(), bias ? bias.getType() : Type(),
+                                           getQueries(), getKeys(), getValues(), getResult(),
+                                           getLogarithms(), cotangents[0], bias);
   accumulate(getQueries(), gradients.getQueryGrad());
   accumulate(getKeys(), gradients.getKeyGrad());
   accumulate(getValues(), gradients.getValueGrad());
+  if (bias)
+    accumulate(bias, gradients.getBiasGrad());
   return success();
 }

@@ -40,7 +40,7 @@ def Net_AttentionOp : Net_Op<"attention", [Pure, KeepsLogicalOrder,
   let summary = "softmax(queries keys^T + bias) values of the matrices in the last two axes";
   let description = [{
     `logarithms` has max + log(sum exp) of each row of scores, which the gradient computes them again from. A bias
-    [N, b rows columns] is one of each image for b matrices and repeats over the others; an attention with one has no gradient.
+    [N, b rows columns] is one of each image for b matrices and repeats over the others.
   }];
   let arguments = (ins Net_Tensor:$queries, Net_Tensor:$keys, Net_Tensor:$values, Optional<Net_Tensor>:$bias);
   let results = (outs Net_Tensor:$result, Net_Tensor:$logarithms);
@@ -51,10 +51,10 @@ def Net_AttentionOp : Net_Op<"attention", [Pure, KeepsLogicalOrder,
 }
 
 def Net_AttentionGradOp : Net_Op<"attention_grad", [Pure, NotDifferentiable, KeepsLogicalOrder]> {
-  let summary = "gradients of net.attention by queries, keys and values";
+  let summary = "gradients of net.attention by queries, keys, values and, if there is one, the bias";
   let arguments = (ins Net_Tensor:$queries, Net_Tensor:$keys, Net_Tensor:$values, Net_Tensor:$saved,
-      Net_Tensor:$logarithms, Net_Tensor:$cotangent);
-  let results = (outs Net_Tensor:$query_grad, Net_Tensor:$key_grad, Net_Tensor:$value_grad);
+      Net_Tensor:$logarithms, Net_Tensor:$cotangent, Optional<Net_Tensor>:$bias);
+  let results = (outs Net_Tensor:$query_grad, Net_Tensor:$key_grad, Net_Tensor:$value_grad, Optional<Net_Tensor>:$bias_grad);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 

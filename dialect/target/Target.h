@@ -109,6 +109,8 @@ struct GpuFacts {
   int64_t sharedBytes = 228 << 10, sharedBytesOfBlock = 1 << 10;
   /// Shared memory of a block that needs no opt-in at launch (the same guide).
   int64_t staticSharedBytes = 48 << 10;
+  /// Shared memory that a block may ask for at launch on every chip: sm_75's (the same guide).
+  int64_t leastSharedBytes = 64 << 10;
   /// Shared memory of a tile's stages, bytes: two blocks fit a multiprocessor of an A100 (164 KiB;
   /// CUDA C++ Programming Guide, technical specifications). Tiles of several copied operands take
   /// three stages, up to 96 KiB: a block may have 99 KiB on the smallest chips with cp.async.

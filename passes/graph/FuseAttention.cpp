@@ -5,6 +5,7 @@
 // matmul, with reshapes between them that keep the order of elements.
 //
 //===----------------------------------------------------------------------===//
+#include "dialect/schedule/gpu/GpuSchedule.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -46,21 +47,52 @@ namespace {
 /// The parts of an attention whose last product is `product`.
 struct Parts {
   net::MatmulOp scores;
-  Value bias; ///< null: there is none
+  Value bias; ///< as biasOf says; null: there is none
   double scale = 1;
 };
 } // namespace
 
-/// A bias of each image that every run of as many scores gets: `sum` adds it to rows of its length.
-static Value biasOf(net::AddOp sum, net::MatmulOp scores) {
-  auto left = cast<RankedTensorType>(sum.getLhs().getType()),
-       right = cast<RankedTensorType>(sum.getRhs().getType());
-  auto shape = cast<RankedTensorType>(scores.getType()).getShape();
+/// Whether `scores` + `bias` adds whole matrices of scores: a bias of each image, a learned one, or
+/// one as large as the scores. The first two may repeat over an image's matrices.
+static bool isBias(Value scores, Value bias, net::MatmulOp product) {
+  auto left = cast<RankedTensorType>(scores.getType()),
+       right = cast<RankedTensorType>(bias.getType());
+  auto shape = cast<RankedTensorType>(product.getType()).getShape();
   int64_t rank = static_cast<int64_t>(shape.size()), matrix = shape[rank - 2] * shape[rank - 1];
-  bool repeats = left.getRank() == 3 && right.getRank() == 2 &&
-                 right.getShape()[0] == ShapedType::kDynamic &&
-                 left.getShape()[2] == right.getShape()[1] && right.getShape()[1] % matrix == 0;
-  return repeats ? sum.getRhs() : Value();
+  if (left == right)
+    return true;
+  bool ofImage = right.getRank() == 2 && right.isDynamicDim(0), learned = right.getRank() == 1;
+  int64_t size = right.getShape().back();
+  bool repeats = left.getRank() == 3 || (learned && left.getRank() == 2);
+  return (ofImage || learned) && repeats && left.getShape().back() == size && size % matrix == 0;
+}
+
+/// `bias` as net.attention takes it, [N, matrices rows columns].
+static Value biasOf(OpBuilder &b, Location loc, Value bias) {
+  auto type = cast<RankedTensorType>(bias.getType());
+  if (type.getRank() > 2)
+    return b.createOrFold<net::FlattenOp>(loc, bias);
+  if (type.getRank() == 2)
+    return bias;
+  auto ofImages =
+      RankedTensorType::get({ShapedType::kDynamic, type.getDimSize(0)}, type.getElementType());
+  return net::RepeatOp::create(b, loc, ofImages, bias);
+}
+
+/// The product of queries and keys below `value`, and what it is multiplied by.
+static std::optional<Parts> scoresBelow(Value value, net::MatmulOp product) {
+  Parts parts;
+  if (auto affine = soleSource<net::AffineOp>(value);
+      affine && affine.getShift().convertToDouble() == 0) {
+    parts.scale = affine.getScale().convertToDouble();
+    value = affine.getInput();
+  }
+  parts.scores = soleSource<net::MatmulOp>(value);
+  if (!parts.scores || parts.scores.getTransposeLhs() || !parts.scores.getTransposeRhs() ||
+      lastSize(parts.scores.getResult()) != lastSize(product.getLhs()) ||
+      parts.scores.getType() != product.getLhs().getType())
+    return std::nullopt;
+  return parts;
 }
 
 static std::optional<Parts> partsOf(net::MatmulOp product) {
@@ -71,35 +103,26 @@ static std::optional<Parts> partsOf(net::MatmulOp product) {
   if (!softmax || lastSize(softmax.getInput()) != lastSize(product.getLhs()) ||
       cast<RankedTensorType>(softmax.getType()).getRank() == 4)
     return std::nullopt;
-  Parts parts;
-  Value below = softmax.getInput();
-  auto sum = soleSource<net::AddOp>(below);
-  if (sum)
-    below = sum.getLhs();
-  if (auto affine = soleSource<net::AffineOp>(below);
-      affine && affine.getShift().convertToDouble() == 0) {
-    parts.scale = affine.getScale().convertToDouble();
-    below = affine.getInput();
-  }
-  parts.scores = soleSource<net::MatmulOp>(below);
-  if (!parts.scores || parts.scores.getTransposeLhs() || !parts.scores.getTransposeRhs() ||
-      lastSize(parts.scores.getResult()) != lastSize(product.getLhs()) ||
-      parts.scores.getType() != product.getLhs().getType())
-    return std::nullopt;
-  if (sum && !(parts.bias = biasOf(sum, parts.scores)))
-    return std::nullopt;
-  return parts;
+  auto sum = soleSource<net::AddOp>(softmax.getInput());
+  if (!sum)
+    return scoresBelow(softmax.getInput(), product);
+  for (auto [scores, bias] : {std::pair(sum.getLhs(), sum.getRhs()), {sum.getRhs(), sum.getLhs()}})
+    if (std::optional<Parts> parts = scoresBelow(scores, product);
+        parts && isBias(scores, bias, parts->scores)) {
+      parts->bias = bias;
+      return parts;
+    }
+  return std::nullopt;
 }
 
 void FuseAttention::runOnOperation() {
   for (auto function : getOperation().getOps<func::FuncOp>()) {
     if (net::roleOf(function) == net::Role::Forward)
       continue; // the source of the others
-    bool training = net::roleOf(function) == net::Role::Step;
     function.walk([&](net::MatmulOp product) {
       std::optional<Parts> parts = partsOf(product);
-      // The gradient of a bias is a sum of scores' gradients: they are computed as a whole.
-      if (!parts || (training && parts->bias))
+      if (!parts || (gpu && !kern::fitsGpuAttention(lastSize(parts->scores.getLhs()),
+                                                    lastSize(product.getRhs()))))
         return;
       OpBuilder b(product);
       Location loc = product.getLoc();
@@ -113,9 +136,9 @@ void FuseAttention::runOnOperation() {
       for (int64_t size : shape.drop_front().drop_back())
         rows *= size;
       auto logarithms = RankedTensorType::get({ShapedType::kDynamic, rows}, b.getF32Type());
-      auto attention =
-          net::AttentionOp::create(b, loc, product.getType(), logarithms, queries,
-                                   parts->scores.getRhs(), product.getRhs(), parts->bias);
+      Value bias = parts->bias ? biasOf(b, loc, parts->bias) : Value();
+      auto attention = net::AttentionOp::create(b, loc, product.getType(), logarithms, queries,
+                                                parts->scores.getRhs(), product.getRhs(), bias);
       product.replaceAllUsesWith(attention.getResult());
       product.erase();
       ++numFused;

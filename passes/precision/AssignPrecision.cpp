@@ -4,9 +4,10 @@
 // activations and their gradients what --precision says; parameters, statistics, losses and what
 // they compare, inputs and outputs of the model f32; labels i64. Each contraction has an operand
 // type, `net.operand_type`: what its operands are rounded to before they are multiplied; sums are
-// f32. tf32 is an operand type alone; what is stored as bf16 is widened to f32 where the target
-// cannot multiply it. What net-quantize made integers stays so; their products are of i8, or of
-// i16 where the target cannot multiply i8.
+// f32. So have products of two activations, which CPUs multiply in f32 all the same. tf32 is an
+// operand type alone; what is stored as bf16 is widened to f32 where the target cannot multiply it.
+// What net-quantize made integers stays so; their products are of i8, or of i16 where the target
+// cannot multiply i8.
 //
 //===----------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -45,7 +46,7 @@ static Types typesOf(StringRef precision, bool bf16Products, Builder &b) {
   return {};
 }
 
-/// What the runtime reads, and what losses compare: f32 in every precision.
+/// What the runtime reads, what losses compare, and sums: f32 in every precision.
 static DenseSet<Value> valuesInF32(func::FuncOp function) {
   DenseSet<Value> kept;
   function.walk([&](Operation *op) {
@@ -57,6 +58,11 @@ static DenseSet<Value> valuesInF32(func::FuncOp function) {
     }
     if (auto sums = dyn_cast<net::DiceSumsOp>(op))
       kept.insert(sums.getSums());
+    if (auto attention = dyn_cast<net::AttentionOp>(op))
+      kept.insert(attention.getLogarithms());
+    // A sum over many matrices, to which each adds in memory.
+    if (auto attention = dyn_cast<net::AttentionGradOp>(op); attention && attention.getBiasGrad())
+      kept.insert(attention.getBiasGrad());
   });
   return kept;
 }
@@ -96,6 +102,8 @@ void AssignPrecision::runOnOperation() {
                     TypeAttr::get(multipliesIntegers(contraction) ? integer : types.operand));
         ++numContractions;
       }
+      if (isa<net::MatmulOp, net::AttentionOp, net::AttentionGradOp>(op))
+        op->setAttr(net::kOperandType, TypeAttr::get(types.operand));
       for (Value result : op->getResults())
         if (!kept.contains(result))
           numValues += assignStorage(result, types.storage);

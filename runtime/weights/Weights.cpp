@@ -3,6 +3,7 @@
 
 #include "runtime/base/Error.h"
 #include "runtime/base/ForeignJson.h"
+#include "runtime/weights/PublishedNames.h"
 #include "runtime/weights/TimmNames.h"
 
 #include <nlohmann/json.hpp>
@@ -114,15 +115,17 @@ static bool isNoWeight(const std::string &name) {
 }
 static bool isScale(const std::string &name) { return name.ends_with(kScaleEnding); }
 
-/// The tensor of a parameter: under its name or, if the file has none such, timm's, both behind
-/// `prefix`. timm's VGG has 1x1 and 7x7 convolutions [O, I, H, W] where torchvision has linear
-/// layers [O, I H W]: the same numbers in the same order.
+/// The tensor of a parameter: under its name or, if the file has none such, timm's or that of the
+/// file that torchvision publishes, all behind `prefix`. timm's VGG has 1x1 and 7x7 convolutions
+/// [O, I, H, W] where torchvision has linear layers [O, I H W]: the same numbers in the same order.
 static std::optional<Tensor> findTensor(const Safetensors &file, const std::string &prefix,
                                         const ParameterInfo &parameter) {
   if (const Tensor *tensor = file.find(prefix + parameter.name))
     return *tensor;
-  std::string other = timmName(parameter.name);
-  const Tensor *tensor = other.empty() ? nullptr : file.find(prefix + other);
+  const Tensor *tensor = nullptr;
+  for (const std::string &other : {timmName(parameter.name), publishedName(parameter.name)})
+    if (!tensor && !other.empty())
+      tensor = file.find(prefix + other);
   if (!tensor)
     return std::nullopt;
   Tensor result = *tensor;

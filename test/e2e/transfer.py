@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Weights between PyTorch and netc: .pth to safetensors, another head, and back with load_state_dict(strict=True)."""
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -92,17 +93,27 @@ def timm_names(state, name):
     return renamed
 
 
-def loads_timm(torch, torch_models, folder, file, name, side):
+def published_names(state, name):
+    """torchvision's tensors under the names that its published files have: before it renamed modules of DenseNet and ViT."""
+    renames = [(r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2.")] if name == "densenet" else [
+        (r"(encoder_layer_\d+\.mlp)\.0\.", r"\1.linear_1."), (r"(encoder_layer_\d+\.mlp)\.3\.", r"\1.linear_2.")]
+    for old, new in renames:
+        state = {re.sub(old, new, key): value for key, value in state.items()}
+    return state
+
+
+def loads_renamed(torch, torch_models, folder, file, name, side, names, sets=()):
     torch.manual_seed(2)
     source = torch_models.build(name, 10).eval()
     state = {key: value.numpy() for key, value in source.state_dict().items() if "num_batches_tracked" not in key}
-    renamed = timm_names(state, name)
+    renamed = names(state, name)
     assert len(renamed) == len(state) and set(renamed) != set(state)
     safetensors.save(folder / "timm.safetensors", renamed)
     image = torch.randn(2, 3, side, side)
     safetensors.save(folder / "in.safetensors", {"input": image.numpy()})
-    executable = folder / f"{name}-timm"
-    call([NETC, MODELS / file, "--model", name, "--set", "classes=10", "--set", f"image=[3,{side},{side}]", "--mode", "infer", "-o", executable])
+    executable = folder / f"{name}-renamed"
+    settings = [word for value in ("classes=10", f"image=[3,{side},{side}]", *sets) for word in ("--set", value)]
+    call([NETC, MODELS / file, "--model", name, *settings, "--mode", "infer", "-o", executable])
     call([executable, "run", "--weights", folder / "timm.safetensors", "--in", folder / "in.safetensors", "--out", folder / "out.safetensors"])
     with torch.no_grad():
         expected = source(image).numpy()
@@ -145,6 +156,7 @@ def main():
     report = Report("transfer")
     try:
         import torch
+        import parity
         import torch_models
     except ImportError as error:
         report.line("UNSUPPORTED", "all", f"PyTorch and torchvision are needed: {error}")
@@ -155,7 +167,9 @@ def main():
         for file, model, side, head in ZOO:
             report.case(model, transfer, torch, torch_models, folder, file, model, side, head)
         for file, model in (("vgg.net", "vgg11_bn"), ("mobilenet_v2.net", "mobilenet_v2")):
-            report.case(f"timm/{model}", loads_timm, torch, torch_models, folder, file, model, 64)
+            report.case(f"timm/{model}", loads_renamed, torch, torch_models, folder, file, model, 64, timm_names)
+        for file, model, side in (("densenet.net", "densenet", 64), ("vit.net", "vit", 40)):
+            report.case(f"published/{model}", loads_renamed, torch, torch_models, folder, file, model, side, published_names, parity.SMALL[model])
         report.case("converter_keeps_types", types_survive, torch, folder)
         report.case("converter_refuses", converter_refuses, torch, folder)
     report.close()

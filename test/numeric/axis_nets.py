@@ -114,7 +114,8 @@ def products():
 
 
 def attentions():
-    """More queries and keys than a block of the kernel has of each, in odd numbers: of a sequence itself, and of another one."""
+    """More queries and keys than a block of the kernel has of each, in odd numbers: of a sequence itself, and of another one; with a bias that
+    windows share and, as more features of queries and keys, a mask that each has of its own."""
     net = Net(3, 15, 11, seed=25)
     # A bias of keys would add the same to all scores of a query: its gradient is rounding alone.
 
@@ -142,6 +143,38 @@ def attentions():
                   rest = t | slice(0, 36, 165)
                   a = softmax(matmul(q, rest | {b}.k: linear(18, bias=false), transpose_b) * 0.5) | matmul(rest | {b}.v: linear(33))
                   value = tanh(a) | {b}.o: linear(3)""", other)
+
+    def windows(b, x):
+        t = conv(net, f"{b}.p", 64, x).flatten(2).transpose(1, 2)
+        y = net.layer_linear(f"{b}.qkv", {"c": 192, "bias": "false"}, t).reshape(-1, 3, 55, 6, 32).transpose(2, 3)
+        q, k, v = y.split(2, 2)
+        marks = [net.parameter(f"{b}.{name}", 3, 2, 55, 4).expand(len(x), -1, -1, -1, -1) for name in ("mq", "mk")]
+        q, k = torch.cat([q * 0.2, marks[0]], 4), torch.cat([k, marks[1]], 4)
+        bias = net.parameter(f"{b}.bias", 2, 3025).reshape(2, 55, 55)
+        a = (q @ k.transpose(3, 4) + bias).softmax(4) @ v
+        return net.layer_linear(f"{b}.o", {"c": 3}, a.transpose(2, 3).flatten(3).tanh())
+
+    net.custom("""t = image | {b}.p: conv(64, k=1, bias=true) | reshape([64, 165]) | permute([1, 0])
+                  y = t | {b}.qkv: linear(192, bias=false) | reshape([3, 55, 6, 32]) | permute([0, 2, 1, 3])
+                  q, k, v = y | {b}.split: split(3, axis=1)
+                  q = concat(q * 0.2, {b}.mq: parameter([3, 2, 55, 4]), axis=3)
+                  k = concat(k, {b}.mk: parameter([3, 2, 55, 4]), axis=3)
+                  s = matmul(q, k, transpose_b) | reshape([3, 6050])
+                  a = s + ({b}.bias: parameter([2, 3025]) | flatten) | reshape([3, 2, 55, 55]) | softmax | matmul(v)
+                  value = a | permute([0, 2, 1, 3]) | reshape([165, 64]) | tanh | {b}.o: linear(3)""", windows)
+
+    def wide(b, x):
+        t = conv(net, f"{b}.p", 16, x).flatten(2).transpose(1, 2)
+        q, k, v = (net.layer_linear(f"{b}.{name}", {"c": 64, "bias": "false"}, t[:, first:last]) for name, first, last in (("q", 0, 67), ("k", 64, 165), ("v", 64, 165)))
+        a = (q @ k.transpose(1, 2) * 0.1).softmax(2) @ v
+        return net.layer_linear(f"{b}.o", {"c": 3}, a.tanh())
+
+    net.custom("""t = image | {b}.p: conv(16, k=1, bias=true) | reshape([16, 165]) | permute([1, 0])
+                  rest = t | slice(0, 64, 165)
+                  q = t | slice(0, 0, 67) | {b}.q: linear(64, bias=false)
+                  k = rest | {b}.k: linear(64, bias=false)
+                  a = softmax(matmul(q, k, transpose_b) * 0.1) | matmul(rest | {b}.v: linear(64, bias=false))
+                  value = tanh(a) | {b}.o: linear(3)""", wide)
     return net
 
 

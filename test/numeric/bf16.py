@@ -22,6 +22,9 @@ from report import Report, Unsupported
 
 try:
     import torch
+    import axis_nets
+    import kernels
+    import operator_nets
     import parity
     from rounded_products import rounded_operands
 except ImportError as missing:
@@ -93,6 +96,13 @@ def step(name, level):
     return claims
 
 
+def layers(name):
+    if not torch:
+        raise Unsupported(WHY)
+    net = axis_nets.attentions() if name == "attentions" else operator_nets.one_of_each()
+    return kernels.in_precision(net, "bf16", [])
+
+
 def memory(name):
     """Bytes per image of what a batch takes, of inference and of a step."""
     found, wanted = (network(name, [], precision).info()["memory"] for precision in (BF16, []))
@@ -149,6 +159,7 @@ def main():
     levels = ["native", *cpu.levels()[-2:-1]]
     words = sys.argv[1:]
     cases = [(f"step/{name}/{level}", step, name, level) for name in STEPS for level in levels]
+    cases += [(f"layers/{name}", layers, name) for name in ("attentions", "one_of_each")]
     cases += [(f"memory/{name}", memory, name) for name in ("resnet20", "mobilenet_v2")]
     cases += [("info", says_so, "resnet20"), ("training", training)]
     for name, *case in report.share(cases):

@@ -134,6 +134,9 @@ def main():
         name = "banks_" + precision
         tasks.append((name, lambda a=(name, bank_conflicts, "--precision", precision): report.case(*a)))
     for precision in ("tf32", "bf16"):
+        for name, net in (("attentions", kernels.axis_nets.attentions()), ("one_of_each", kernels.operator_nets.one_of_each())):
+            case = f"{precision}_{name}"
+            tasks.append((case, lambda a=(case, kernels.in_precision, net, precision, SIM): report.case(*a)))
         for name in tensor_cores.CASES:
             case = precision + "_" + name
             tasks.append((case, lambda a=(case, on_tensor_cores, name, precision): report.case(*a)))

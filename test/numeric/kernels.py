@@ -12,6 +12,7 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "harness"))
 import cpu
+from agreement import bf16_claims, tf32_claims
 from compiled import THREADS, Compiled
 from report import Report
 
@@ -485,6 +486,18 @@ def finite_differences(net, executable, weights, image):
         error = abs((losses[0] - losses[1]) / (2 * step) - expected) / length ** 2
         claims.append(("derivative of " + describe(net, branch + "."), error, DIFFERENCE))
     return claims
+
+
+def in_precision(net, precision, options):
+    """One step in tf32 or bf16: the loss and the direction of each gradient, by those of float64."""
+    image, labels = net.draw(2, *net.image), torch.arange(2)
+    loss = torch.nn.functional.cross_entropy(net.forward(image), labels)
+    loss.backward()
+    executable = Compiled.from_text(net.text(), options=[*options, "--precision", precision])
+    weights = {key: value.detach().numpy().astype(numpy.float32) for key, value in {**net.parameters, **net.statistics}.items()}
+    found = executable.run(weights, {"input": image.numpy().astype(numpy.float32), "labels": labels.numpy()}, train=True)
+    wanted = {"loss": numpy.array([float(loss.detach())]), **{"grad." + key: value.grad.numpy() for key, value in net.parameters.items()}}
+    return (tf32_claims if precision == "tf32" else bf16_claims)(found, wanted)
 
 
 def describe(net, key):

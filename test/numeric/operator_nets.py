@@ -116,3 +116,44 @@ def functions():
                   one = v | slice(0, 0, 3) | reshape([3, 1, 1]) | expand([3, 5, 4])
                   value = tanh(image * (row + one))""", repeated)
     return net
+
+
+def one_of_each():
+    """Each layer once or twice, as small as shows it: what other precisions store and read."""
+    net = Net(3, 9, 8, seed=27)
+    net.branch([("conv", {"c": 12, "k": 3, "pad": 1}), ("bn", {}), ("silu", {}), ("conv", {"c": 12, "k": 3, "pad": 1, "groups": 12}), ("bn", {"frozen": "true"}), ("tanh", {})])
+    net.branch([pre(12), ("group_norm", {"groups": 3}), ("gelu", {}), ("conv", {"c": 5, "k": 3, "standardized": "true"}), ("layer_norm", {}), ("mish", {}), pre(4)])
+    net.branch([pre(7), ("layer_norm", {}), ("conv_transpose", {"c": 8, "k": 3, "stride": 2, "pad": 1, "out_pad": 1, "bias": "false"}), ("elu", {}), ("upsample", {"out": [9, 13], "bilinear": "true"}), pre(3)])
+    net.branch([pre(8), ("upsample", {"scale": 2}), ("prelu", {}), ("maxpool", {"k": 3, "stride": 2, "pad": 1}), ("lrn", {"alpha": 0.3}), ("avgpool", {"out": [3, 4]}), ("tanh", {})])
+    net.branch([pre(5), ("pad", {"pad": [0, 1, 2, 3]}), ("hardswish", {}), ("subsample", {"stride": 2}), ("pad_channels", {"c": 9}), ("sigmoid", {}), pre(3)])
+    net.branch([pre(4), ("flatten", {}), ("linear", {"c": 21}), ("gelu", {"tanh": "true"}), ("linear", {"c": 8}), ("softmax", {}), ("linear", {"c": 4})])
+
+    def moved(b, x):
+        y = net.layer_conv(f"{b}.p", {"c": 12, "k": 1, "bias": "true"}, x)
+        y = torch.cat([y[:, :, 1:4], y.roll((2, -1), (2, 3))], 2).reshape(-1, 2, 6, 12, 8).transpose(1, 2).flatten(1, 2)
+        t = (y.softmax(1) * y).flatten(2).transpose(1, 2) * net.parameter(f"{b}.s", 12)
+        q, k, v = net.layer_linear(f"{b}.q", {"c": 21}, t).split(7, 2)
+        t = torch.cat([(q @ k.transpose(1, 2) * 0.1).tanh() @ v, t.roll(5, 1)[..., :7]], 1)
+        return torch.cat([t.mean(1, keepdim=True), t[:, 3:9]], 1)
+
+    def functions(b, x):
+        p, q = (net.layer_conv(f"{b}.{name}", {"c": 6, "k": 1, "bias": "true"}, x) for name in "pq")
+        s = torch.nn.functional.softplus(p) + 0.5
+        parts = [p.abs(), (p * 0.5).exp(), s.log(), s.sqrt(), s.reciprocal(), p.sin(), p.cos(), p.atan(), p.erf(), q / s, s ** q, torch.maximum(p, q),
+                 torch.minimum(p, q), torch.where(q > 0, p, 0 * p)]
+        return net.layer_conv(f"{b}.r", {"c": 3, "k": 1, "bias": "true"}, torch.cat(parts, 1))
+
+    net.custom("""y = image | {b}.p: conv(12, k=1, bias=true)
+                  y = concat(y | slice(1, 1, 4), y | roll([2, -1]), axis=1) | channel_shuffle(2)
+                  t = softmax(y, axis=0) * y | reshape([12, 96]) | permute([1, 0])
+                  t = t * {b}.s: parameter([12])
+                  q, k, v = t | {b}.q: linear(21) | {b}.split: split(3, axis=1)
+                  t = concat(tanh(matmul(q, k, transpose_b) * 0.1) | matmul(v), t | roll(5) | slice(1, 0, 7), axis=0)
+                  value = concat(t | mean(0) | reshape([1, 7]), t | slice(0, 3, 9), axis=0)""", moved)
+    net.custom("""p = image | {b}.p: conv(6, k=1, bias=true)
+                  q = image | {b}.q: conv(6, k=1, bias=true)
+                  s = softplus(p) + 0.5
+                  one = concat(abs(p), exp(p * 0.5), log(s), sqrt(s), reciprocal(s), sin(p), cos(p), atan(p), erf(p))
+                  two = concat(divide(q, s), power(s, q), maximum(p, q), minimum(p, q), mask(p, less(q * 0.0, q)))
+                  value = concat(one, two) | {b}.r: conv(3, k=1, bias=true)""", functions)
+    return net

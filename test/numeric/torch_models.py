@@ -153,6 +153,131 @@ class Bit(nn.Module):
         return self.head(torch.relu(self.norm(self.stages(x))).mean((2, 3), keepdim=True)).flatten(1)
 
 
+class Excite(nn.Module):
+    def __init__(self, c, inner):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Conv2d(c, inner, 1), nn.Conv2d(inner, c, 1)
+
+    def forward(self, x):
+        return x * self.fc2(self.fc1(x.mean((2, 3), keepdim=True)).relu()).sigmoid()
+
+
+class VariantUnit(nn.Module):
+    def __init__(self, inputs, c, stride, average, squeeze):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, c, 1, bias=False), nn.BatchNorm2d(c)
+        self.conv2, self.bn2 = nn.Conv2d(c, c, 3, stride, 1, bias=False), nn.BatchNorm2d(c)
+        self.conv3, self.bn3 = nn.Conv2d(c, 4 * c, 1, bias=False), nn.BatchNorm2d(4 * c)
+        self.se = Excite(4 * c, 4 * c // squeeze)
+        if inputs != 4 * c or stride != 1:
+            first = [nn.AvgPool2d(2) if stride != 1 else nn.Identity()] if average else []
+            self.downsample = nn.Sequential(*first, nn.Conv2d(inputs, 4 * c, 1, 1 if average else stride, bias=False), nn.BatchNorm2d(4 * c))
+
+    def forward(self, x):
+        y = torch.relu(self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x))))))
+        y = self.se(self.bn3(self.conv3(y)))
+        return torch.relu(y + (self.downsample(x) if hasattr(self, "downsample") else x))
+
+
+class VariantResNet(nn.Module):
+    """models/resnet_variants.net with timm's names: `deep` as resnetrs50, else as seresnet50; one unit per stage but two in the second."""
+
+    def __init__(self, classes, deep, squeeze, width=16):
+        super().__init__()
+        conv = functools.partial(nn.Conv2d, bias=False)
+        half = width // 2
+        self.conv1 = nn.Sequential(conv(3, half, 3, 2, 1), nn.BatchNorm2d(half), nn.ReLU(), conv(half, half, 3, 1, 1), nn.BatchNorm2d(half),
+                                   nn.ReLU(), conv(half, width, 3, 1, 1)) if deep else conv(3, width, 7, 2, 3)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.maxpool = nn.Sequential(conv(width, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU()) if deep else nn.MaxPool2d(3, 2, 1)
+        inputs = width
+        for stage, n in enumerate([1, 2, 1, 1]):
+            units = []
+            for i in range(n):
+                units.append(VariantUnit(inputs, width << stage, 2 if stage and i == 0 else 1, deep, squeeze))
+                inputs = 4 * width << stage
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*units))
+        self.fc = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        for stage in range(4):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+class SameConv(StandardizedConv2d):
+    """Padding as TensorFlow's: the odd pixel at the end."""
+
+    def __init__(self, inputs, c, k=1, stride=1):
+        super().__init__(inputs, c, k, stride, bias=False)
+
+    def forward(self, x):
+        return super().forward(same(x, self.kernel_size[0], self.stride[0]))
+
+
+def same(x, k, stride):
+    total = max((-(-x.shape[-1] // stride) - 1) * stride + k - x.shape[-1], 0)
+    return functional.pad(x, (total // 2, total - total // 2) * 2)
+
+
+def conv_and_norm(inputs, c, k=1, stride=1):
+    return nn.Sequential(collections.OrderedDict(conv=SameConv(inputs, c, k, stride), norm=nn.GroupNorm(32, c)))
+
+
+class HybridUnit(nn.Module):
+    def __init__(self, inputs, c, stride):
+        super().__init__()
+        self.conv1, self.conv2, self.conv3 = SameConv(inputs, c), SameConv(c, c, 3, stride), SameConv(c, 4 * c)
+        self.norm1, self.norm2, self.norm3 = (nn.GroupNorm(32, channels) for channels in (c, c, 4 * c))
+        self.downsample = conv_and_norm(inputs, 4 * c, 1, stride)
+
+    def forward(self, x):
+        y = torch.relu(self.norm1(self.conv1(x)))
+        y = self.norm3(self.conv3(torch.relu(self.norm2(self.conv2(y)))))
+        return torch.relu(y + self.downsample(x))
+
+
+class DeitBlock(nn.Module):
+    """timm's block of a vision transformer."""
+
+    def __init__(self, c, count):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(c, eps=1e-6), nn.LayerNorm(c, eps=1e-6)
+        self.attn = nn.ModuleDict({"qkv": nn.Linear(c, 3 * c), "proj": nn.Linear(c, c)})
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(c, 4 * c), "fc2": nn.Linear(4 * c, c)})
+        self.count = count
+
+    def forward(self, x):
+        n, t, c = x.shape
+        q, k, v = self.attn["qkv"](self.norm1(x)).reshape(n, t, 3, self.count, -1).permute(2, 0, 3, 1, 4)
+        a = (q @ k.transpose(2, 3) * q.shape[-1] ** -0.5).softmax(3) @ v
+        x = x + self.attn["proj"](a.transpose(1, 2).reshape(n, t, c))
+        return x + self.mlp["fc2"](functional.gelu(self.mlp["fc1"](self.norm2(x))))
+
+
+class Hybrid(nn.Module):
+    """models/hybrid.net: two stages of one unit each, two blocks of DeiT."""
+
+    def __init__(self, classes, width=32, c=128, count=2, tokens=65):
+        super().__init__()
+        named = collections.OrderedDict
+        stages = [HybridUnit(width, width, 1), HybridUnit(4 * width, 2 * width, 2)]
+        stages = nn.Sequential(*(nn.Sequential(named(blocks=nn.Sequential(unit))) for unit in stages))
+        backbone = nn.Sequential(named(stem=conv_and_norm(3, width, 7, 2), stages=stages))
+        self.patch_embed = nn.ModuleDict({"backbone": backbone, "proj": nn.Conv2d(8 * width, c, 1)})
+        self.cls_token, self.pos_embed = (nn.Parameter(0.5 * torch.randn(1, size, c)) for size in (1, tokens))
+        self.blocks = nn.Sequential(DeitBlock(c, count), DeitBlock(c, count))
+        self.norm, self.head = nn.LayerNorm(c, eps=1e-6), nn.Linear(c, classes)
+
+    def forward(self, x):
+        backbone = self.patch_embed["backbone"]
+        x = functional.max_pool2d(same(torch.relu(backbone.stem(x)), 3, 2), 3, 2)
+        x = self.patch_embed["proj"](backbone.stages(x)).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
 class Twice(nn.Module):
     def __init__(self, inputs, c):
         super().__init__()
@@ -213,7 +338,8 @@ def small_resnext(classes):
 SMALL = {
     "vgg": small_vgg, "deep_resnet": small_resnext,
     "convnext": small_convnext, "vit": small_vit, "efficientnet": small_efficientnet, "regnet_y": small_regnet, "swin": small_swin,
-    "bit": Bit, "unet": UNet,
+    "bit": Bit, "unet": UNet, "hybrid": Hybrid,
+    "seresnet50": lambda classes: VariantResNet(classes, False, 16), "resnetrs50": lambda classes: VariantResNet(classes, True, 4),
     "mnasnet": lambda classes: torchvision.models.MNASNet(0.5, classes, dropout=0.0),
     "densenet": lambda classes: torchvision.models.DenseNet(8, (2, 3, 2, 2), 16, num_classes=classes),
     "shufflenet_v2": lambda classes: torchvision.models.ShuffleNetV2([2, 3, 2], [24, 32, 64, 128, 256], num_classes=classes),

@@ -122,3 +122,75 @@ int64_t netc::kern::gpuBlocksPerProcessor(GpuScheduleAttr gpu) {
   bool tall = gpu.getRows() * gpu.getColumns() / gpu.getThreads() >= 64;
   return full == 2 && tall ? 3 : 2 * full;
 }
+
+//===----------------------------------------------------------------------===//
+// Products of two activations
+//===----------------------------------------------------------------------===//
+
+/// Rows and threads of their blocks.
+static constexpr int64_t kProductRows = 64, kProductThreads = 128;
+
+GpuAlgorithm netc::kern::gpuAlgorithm(Type operand) {
+  return operand.isBF16()   ? GpuAlgorithm::MmaBf16
+         : operand.isTF32() ? GpuAlgorithm::MmaTf32
+                            : GpuAlgorithm::Fma;
+}
+
+int64_t netc::kern::gpuTileColumns(GpuAlgorithm algorithm, int64_t columns) {
+  // Rows in shared memory are swizzled in blocks of 32 floats, or of 64 elements of bf16.
+  bool bf16 = algorithm == GpuAlgorithm::MmaBf16;
+  int64_t step = !bf16 ? 32 : columns <= 16 ? 16 : columns <= 32 ? 32 : 64;
+  return ceilDiv(columns, step) * step;
+}
+
+static GpuScheduleAttr productTile(MLIRContext *context, GpuAlgorithm algorithm, int64_t columns,
+                                   int64_t threadRows) {
+  int64_t depth = algorithm == GpuAlgorithm::MmaBf16 ? 32 : 16;
+  return GpuScheduleAttr::get(context, algorithm, kProductRows, columns, depth, kProductThreads,
+                              threadRows, /*stages=*/2);
+}
+
+GpuScheduleAttr netc::kern::gpuRowSchedule(MLIRContext *context, GpuAlgorithm algorithm,
+                                           int64_t columns) {
+  return productTile(context, algorithm, columns, algorithm == GpuAlgorithm::Fma ? 4 : 16);
+}
+
+GpuScheduleAttr netc::kern::gpuMatmulSchedule(MLIRContext *context, GpuAlgorithm algorithm,
+                                              int64_t columns) {
+  columns = std::min<int64_t>(64, gpuTileColumns(algorithm, columns));
+  // Warps of 32x32 read each other's operands less often than those of 16x64.
+  bool square = algorithm != GpuAlgorithm::Fma && columns == 64;
+  return square ? productTile(context, algorithm, columns, 32)
+                : gpuRowSchedule(context, algorithm, columns);
+}
+
+/// Shared memory of a block: rows of one side (backward: of two matrices), a block of the other
+/// side, and the scores or their gradients.
+static int64_t attentionBytes(GpuAlgorithm algorithm, int64_t depth, int64_t width, bool backward,
+                              int64_t columns) {
+  bool bf16 = algorithm == GpuAlgorithm::MmaBf16;
+  int64_t stage = bf16 ? 32 : 16, deep = ceilDiv(depth, stage) * stage,
+          wide = ceilDiv(width, stage) * stage;
+  int64_t rows = deep + (backward ? wide : 0);
+  int64_t across = std::max({deep, wide, gpuTileColumns(algorithm, width),
+                             backward ? gpuTileColumns(algorithm, depth) : 0});
+  int64_t elements = kProductRows * rows + columns * across + kProductRows * columns;
+  return elements * (bf16 ? 2 : 4);
+}
+
+GpuScheduleAttr netc::kern::gpuAttentionSchedule(MLIRContext *context, GpuAlgorithm algorithm,
+                                                 int64_t depth, int64_t width, bool backward) {
+  int64_t room = target::GpuFacts().staticSharedBytes;
+  int64_t columns = 64;
+  if (attentionBytes(algorithm, depth, width, backward, columns) > room)
+    columns = 32;
+  return gpuRowSchedule(context, algorithm, columns);
+}
+
+bool netc::kern::fitsGpuAttention(int64_t depth, int64_t width) {
+  // What a block takes besides: a logarithm and a share per query.
+  int64_t others = 2 * kProductRows * kSumBytes;
+  return attentionBytes(GpuAlgorithm::Fma, depth, width, /*backward=*/true, /*columns=*/32) +
+             others <=
+         target::GpuFacts().leastSharedBytes;
+}

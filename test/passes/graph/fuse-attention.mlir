@@ -1,5 +1,6 @@
 // RUN: net-opt %s --split-input-file --net-fuse-attention | FileCheck %s
 // RUN: net-opt %s --split-input-file --net-fuse-attention --net-fuse-attention | FileCheck %s
+// RUN: net-opt %s --split-input-file --net-fuse-attention=gpu | FileCheck %s --check-prefixes=CHECK,GPU
 
 // Through reshapes, and with a number that multiplies the scores.
 // CHECK-LABEL: func.func @infer
@@ -38,10 +39,10 @@ func.func @biased(%q: tensor<?x4x2x5x8xf32>, %k: tensor<?x4x2x5x8xf32>, %v: tens
 
 // -----
 
-// The gradient of a bias needs those of the scores.
+// In training too.
 // CHECK-LABEL: func.func @step
-// CHECK: net.softmax
-// CHECK-NOT: net.attention
+// CHECK: net.attention %arg0, %arg0, %arg0 bias %arg1
+// CHECK-NOT: net.softmax
 func.func @step(%q: tensor<?x4x2x5x8xf32>, %b: tensor<?x50xf32>) -> tensor<?x4x2x5x8xf32> attributes {net.role = #net.role<step>} {
   %s = net.matmul %q, %q {transpose_rhs} : (tensor<?x4x2x5x8xf32>, tensor<?x4x2x5x8xf32>) -> tensor<?x4x2x5x5xf32>
   %f = net.flatten %s : (tensor<?x4x2x5x5xf32>) -> tensor<?x200xf32>
@@ -67,4 +68,45 @@ func.func @read(%q: tensor<?x5x8xf32>, %k: tensor<?x8x7xf32>, %v: tensor<?x7x4xf
   %o = net.softmax %t : tensor<?x5x5xf32>
   %z = net.matmul %o, %q : (tensor<?x5x5xf32>, tensor<?x5x8xf32>) -> tensor<?x5x8xf32>
   return %y, %o, %z : tensor<?x5x4xf32>, tensor<?x5x5xf32>, tensor<?x5x8xf32>
+}
+
+// -----
+
+// Heads of so many features that a GPU's shared memory has no room for a block of their rows.
+// CHECK-LABEL: func.func @wide
+// GPU: net.softmax
+// GPU-NOT: net.attention
+func.func @wide(%q: tensor<?x5x128xf32>) -> tensor<?x5x128xf32> attributes {net.role = #net.role<infer>} {
+  %s = net.matmul %q, %q {transpose_rhs} : (tensor<?x5x128xf32>, tensor<?x5x128xf32>) -> tensor<?x5x5xf32>
+  %p = net.softmax %s : tensor<?x5x5xf32>
+  %y = net.matmul %p, %q : (tensor<?x5x5xf32>, tensor<?x5x128xf32>) -> tensor<?x5x128xf32>
+  return %y : tensor<?x5x128xf32>
+}
+
+// -----
+
+// A learned bias, and one as large as the scores, on either side.
+// CHECK-LABEL: func.func @learned
+// CHECK: %[[B:.*]] = net.repeat %arg1
+// CHECK: net.attention %arg0, %arg0, %arg0 bias %[[B]]
+// CHECK: %[[F:.*]] = net.flatten %arg2
+// CHECK: net.attention %{{.*}}, %{{.*}}, %{{.*}} bias %[[F]]
+func.func @learned(%q: tensor<?x2x5x8xf32>, %b: tensor<50xf32>, %c: tensor<?x2x5x5xf32>) -> tensor<?x2x5x8xf32> attributes {net.role = #net.role<infer>} {
+  %s = net.matmul %q, %q {transpose_rhs} : (tensor<?x2x5x8xf32>, tensor<?x2x5x8xf32>) -> tensor<?x2x5x5xf32>
+  %f = net.flatten %s : (tensor<?x2x5x5xf32>) -> tensor<?x50xf32>
+  %a = net.add %f, %b : (tensor<?x50xf32>, tensor<50xf32>) -> tensor<?x50xf32>
+  %t = net.unflatten %a : (tensor<?x50xf32>) -> tensor<?x10x5xf32>
+  %p = net.softmax %t : tensor<?x10x5xf32>
+  %g = net.flatten %p : (tensor<?x10x5xf32>) -> tensor<?x50xf32>
+  %u = net.unflatten %g : (tensor<?x50xf32>) -> tensor<?x2x5x5xf32>
+  %y = net.matmul %u, %q : (tensor<?x2x5x5xf32>, tensor<?x2x5x8xf32>) -> tensor<?x2x5x8xf32>
+  %s2 = net.matmul %y, %y {transpose_rhs} : (tensor<?x2x5x8xf32>, tensor<?x2x5x8xf32>) -> tensor<?x2x5x5xf32>
+  %a2 = net.add %c, %s2 : (tensor<?x2x5x5xf32>, tensor<?x2x5x5xf32>) -> tensor<?x2x5x5xf32>
+  %f2 = net.flatten %a2 : (tensor<?x2x5x5xf32>) -> tensor<?x50xf32>
+  %t2 = net.unflatten %f2 : (tensor<?x50xf32>) -> tensor<?x10x5xf32>
+  %p2 = net.softmax %t2 : tensor<?x10x5xf32>
+  %g2 = net.flatten %p2 : (tensor<?x10x5xf32>) -> tensor<?x50xf32>
+  %u2 = net.unflatten %g2 : (tensor<?x50xf32>) -> tensor<?x2x5x5xf32>
+  %y2 = net.matmul %u2, %y : (tensor<?x2x5x5xf32>, tensor<?x2x5x8xf32>) -> tensor<?x2x5x8xf32>
+  return %y2 : tensor<?x2x5x8xf32>
 }

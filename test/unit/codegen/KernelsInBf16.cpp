@@ -53,9 +53,13 @@ static uint16_t toBf16(float value) {
 
 static float fromBf16(uint16_t half) { return llvm::bit_cast<float>(uint32_t(half) << 16); }
 
-/// Kernels that have no bf16 yet: two runs in f32 still show what they write behind buffers.
-static bool isOfF32Alone(kern::KernelOpInterface launch) {
-  return isa<kern::AttentionOp, kern::AttentionGradOp>(launch);
+/// Sums of an attention that stay f32: its logarithms and the gradient of its bias.
+static bool isSumOfAttention(kern::KernelOpInterface launch, unsigned operand) {
+  if (isa<kern::AttentionOp>(launch))
+    return operand + 1 == launch->getNumOperands();
+  auto grad = dyn_cast<kern::AttentionGradOp>(*launch);
+  bool ofBias = grad && grad.getBiases() && !grad.getOfKeys();
+  return grad && (operand == 4 || (ofBias && operand + 1 == launch->getNumOperands()));
 }
 
 /// Whether a launch multiplies or moves integers of --precision int8.
@@ -77,8 +81,9 @@ static bool isActivation(kern::KernelOpInterface launch, OpOperand &operand) {
   auto type = cast<MemRefType>(operand.get().getType());
   if (!type.getElementType().isF32() || type.getRank() < 2 || !type.isDynamicDim(0))
     return false;
-  if (isa<kern::MeanLossOp, kern::ReduceOp>(launch) || isOfF32Alone(launch) ||
-      isOfIntegers(launch) || isOfBf16(launch))
+  if (isa<kern::MeanLossOp, kern::ReduceOp>(launch) ||
+      isSumOfAttention(launch, operand.getOperandNumber()) || isOfIntegers(launch) ||
+      isOfBf16(launch))
     return false;
   int64_t index = operand.getOperandNumber(), outs = 0, stores = 1;
   if (auto op = dyn_cast<kern::ContractOp>(*launch))
@@ -280,7 +285,7 @@ int main(int argc, char **argv) {
   std::vector<std::pair<Version, Version>> pairs;
   file->walk([&](kern::KernelOpInterface launch) {
     auto narrows = [&](OpOperand &operand) { return isActivation(launch, operand); };
-    bool isOfUse = isOfF32Alone(launch) || isOfIntegers(launch) || isOfBf16(launch) ||
+    bool isOfUse = isOfIntegers(launch) || isOfBf16(launch) ||
                    llvm::any_of(launch->getOpOperands(), narrows);
     if (!known.insert(launch).second || !isOfUse)
       return;
