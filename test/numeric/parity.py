@@ -60,7 +60,7 @@ CASES = {
 
 
 # Label smoothing of a recipe.
-SMOOTHING = {"efficientnet_b0": 0.1}
+SMOOTHING = {"efficientnet_b0": 0.1, "resnetrs": 0.1}
 # Further --set of models that are made small.
 SMALL = {
     "vgg11_bn": ["depths=[1,1,2,2,2]", "norm=true", "hidden=256"],
