@@ -285,8 +285,8 @@ int main(int argc, char **argv) {
   std::vector<std::pair<Version, Version>> pairs;
   file->walk([&](kern::KernelOpInterface launch) {
     auto narrows = [&](OpOperand &operand) { return isActivation(launch, operand); };
-    bool isOfUse = isOfIntegers(launch) || isOfBf16(launch) ||
-                   llvm::any_of(launch->getOpOperands(), narrows);
+    bool isOfUse =
+        isOfIntegers(launch) || isOfBf16(launch) || llvm::any_of(launch->getOpOperands(), narrows);
     if (!known.insert(launch).second || !isOfUse)
       return;
     auto [f32, bf16] = std::tuple(copyOf(b, launch, false), copyOf(b, launch, true));
