@@ -129,9 +129,11 @@ SmallVector<Fragment> GpuWarpgroup::fragments(ValueRange accumulators) {
   Value row = k.add(k.mul(k.div(t, 32), 16), k.div(lane, 4)), column = k.mul(k.rem(lane, 4), 2);
   for (Value own : {row, k.add(row, 8)}) {
     int64_t half = own == row ? 0 : 1;
-    for (int64_t j = 0; j < columns / 8; ++j)
+    for (int64_t j = 0; j < columns / 8; ++j) {
+      int64_t first = j * 4 + half * 2;
       result.push_back(
-          {own, k.add(column, j * 8), j, Values(accumulators.slice(j * 4 + half * 2, 2))});
+          {own, k.add(column, j * 8), j, half, first, Values(accumulators.slice(first, 2))});
+    }
   }
   return result;
 }
