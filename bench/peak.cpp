@@ -12,25 +12,6 @@
 
 typedef float Vector __attribute__((vector_size(BYTES), aligned(4), may_alias));
 
-static double multiplyAdds() {
-  constexpr int iterations = 400000;
-  Vector a[ACCUMULATORS] = {}, x = a[0] + 0.5f, y = a[0] + 0.25f;
-  auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < iterations; ++i) {
-#pragma clang loop unroll(full)
-    for (int j = 0; j < ACCUMULATORS; ++j)
-      a[j] = a[j] * x + y;
-    asm volatile("" : "+v"(a[0]));
-  }
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  float sum = 0;
-  for (auto &v : a)
-    sum += v[0];
-  volatile float keep = sum;
-  (void)keep;
-  return 2.0 * iterations * ACCUMULATORS * (BYTES / 4) / seconds / 1e9;
-}
-
 /// GFLOP/s of `instruction`, which multiplies `products` pairs per vector.
 template <typename Lanes, typename Instruction>
 static double products(int products, Instruction instruction) {
@@ -47,6 +28,11 @@ static double products(int products, Instruction instruction) {
   }
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return 2.0 * iterations * ACCUMULATORS * products / seconds / 1e9;
+}
+
+static double multiplyAdds() {
+  Vector x = Vector{} + 0.5f, y = Vector{} + 0.25f;
+  return products<Vector>(BYTES / 4, [&](Vector sum) { return sum * x + y; });
 }
 
 static double bf16Products() {

@@ -1,6 +1,8 @@
 //===- MatrixTile.cpp - products by AMX's tile registers ------------------===//
 #include "codegen/cpu/MatrixTile.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <cstring>
 #include <utility>
 
@@ -13,20 +15,20 @@ static constexpr int64_t kRows = 16, kRowBytes = 64, kStepBytes = 4;
 /// Registers 0 to 3 are sums.
 static constexpr int64_t kSums = 4;
 
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 MatrixTile::MatrixTile(int64_t pixels, int64_t steps)
-    : groups(ceilDiv(pixels, kRows)), lastRows(pixels - (groups - 1) * kRows), depth(1) {
+    : groups(llvm::divideCeilSigned(pixels, kRows)), lastRows(pixels - (groups - 1) * kRows),
+      depth(1) {
   assert(groups <= 2 && fits(pixels, steps));
   if (!steps) // a residue without taps
     return;
   // Equal products, if that leaves nothing.
-  depth = ceilDiv(steps, ceilDiv(steps, kRows));
+  depth = llvm::divideCeilSigned(steps, llvm::divideCeilSigned(steps, kRows));
   whole = steps / depth, rest = steps % depth;
 }
 
 bool MatrixTile::fits(int64_t pixels, int64_t steps) {
-  bool hasRest = steps && steps % ceilDiv(steps, ceilDiv(steps, kRows));
+  bool hasRest =
+      steps && steps % llvm::divideCeilSigned(steps, llvm::divideCeilSigned(steps, kRows));
   return pixels <= kRows || !hasRest || pixels % kRows == 0;
 }
 

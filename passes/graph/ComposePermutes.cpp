@@ -5,7 +5,7 @@
 // pass over memory instead of two.
 //
 //===----------------------------------------------------------------------===//
-#include "passes/Passes.h"
+#include "passes/graph/Reshapes.h"
 
 using namespace mlir;
 using namespace netc;
@@ -31,20 +31,6 @@ static Sizes sizesBehindBatch(Value value) {
 /// The axes of a permutation behind the batch.
 static Sizes orderBehindBatch(net::PermuteOp op) {
   return llvm::map_to_vector(op.getOrder().drop_front(), [](int64_t axis) { return axis - 1; });
-}
-
-/// The permutation whose result, reshaped, `outer` permutes, if nothing else reads it.
-static net::PermuteOp permuteBehindReshapes(net::PermuteOp outer) {
-  Value value = outer.getInput();
-  while (value.hasOneUse()) {
-    Operation *op = value.getDefiningOp();
-    if (auto inner = dyn_cast_or_null<net::PermuteOp>(op))
-      return inner;
-    if (!isa_and_nonnull<net::FlattenOp, net::UnflattenOp>(op))
-      return {};
-    value = op->getOperand(0);
-  }
-  return {};
 }
 
 /// The coarsest sizes of which each axis of `a` and each of `b` is a product of neighbours; nothing
@@ -124,7 +110,7 @@ static bool compose(net::PermuteOp inner, net::PermuteOp outer) {
 
 void ComposePermutes::runOnOperation() {
   getOperation()->walk([&](net::PermuteOp outer) {
-    net::PermuteOp inner = permuteBehindReshapes(outer);
+    auto inner = soleSource<net::PermuteOp>(outer.getInput());
     if (!inner || !compose(inner, outer))
       return;
     // Each of the chain was read by the next alone.

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialect/schedule/gpu/GpuSchedule.h"
-#include "passes/Passes.h"
+#include "passes/graph/Reshapes.h"
 
 using namespace mlir;
 using namespace netc;
@@ -22,22 +22,6 @@ struct FuseAttention : netc::impl::FuseAttentionBase<FuseAttention> {
   void runOnOperation() override;
 };
 } // namespace
-
-/// What `value` is a reshape of, as long as nothing else reads what lies between.
-static Value behindReshapes(Value value) {
-  Operation *op = value.getDefiningOp();
-  while (isa_and_nonnull<net::FlattenOp, net::UnflattenOp>(op) && value.hasOneUse()) {
-    value = op->getOperand(0);
-    op = value.getDefiningOp();
-  }
-  return value;
-}
-
-/// The op behind the reshapes of `value` if nothing but them reads it.
-template <typename OpTy> static OpTy soleSource(Value value) {
-  value = behindReshapes(value);
-  return value.hasOneUse() ? value.getDefiningOp<OpTy>() : OpTy();
-}
 
 static int64_t lastSize(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape().back();
