@@ -68,23 +68,25 @@ void GpuWarpgroup::produce(Value mapOfA, Value mapOfB, Value firstRow, Value fir
   });
 }
 
-Values GpuWarpgroup::through(ValueRange sums, StringRef text) {
+/// Constraints of `count` sums that an instruction reads and writes in place.
+static std::string inPlace(size_t count) {
   std::string outputs, inputs;
-  for (size_t at = 0; at < sums.size(); ++at) {
+  for (size_t at = 0; at < count; ++at) {
     outputs += at ? ",=f" : "=f";
     inputs += "," + std::to_string(at);
   }
-  return k.assembly(text, outputs + inputs, sums, sums.size());
+  return outputs + inputs;
+}
+
+Values GpuWarpgroup::through(ValueRange sums, StringRef text) {
+  return k.assembly(text, inPlace(sums.size()), sums, sums.size());
 }
 
 Values GpuWarpgroup::multiply(ValueRange sums, Value descriptorOfA, Value descriptorOfB) {
   size_t count = sums.size();
-  std::string outputs, inputs, registers;
-  for (size_t at = 0; at < count; ++at) {
-    outputs += at ? ",=f" : "=f";
-    inputs += "," + std::to_string(at);
+  std::string registers;
+  for (size_t at = 0; at < count; ++at)
     registers += (at ? ", $" : "$") + std::to_string(at);
-  }
   Values operands(sums);
   operands.append({descriptorOfA, descriptorOfB, k.c(1)});
   // Sums are added to; both operands with their signs; A's depths and B's columns side by side.
@@ -92,7 +94,7 @@ Values GpuWarpgroup::multiply(ValueRange sums, Value descriptorOfA, Value descri
                                    "wgmma.mma_async.sync.aligned.m64n{1}k16.f32.bf16.bf16 {{{2}}, "
                                    "${3}, ${4}, p, 1, 1, 0, 1;\n\t}",
                                    2 * count + 2, columns, registers, 2 * count, 2 * count + 1);
-  return k.assembly(text, outputs + inputs + ",l,l,r", operands, count);
+  return k.assembly(text, inPlace(count) + ",l,l,r", operands, count);
 }
 
 Values GpuWarpgroup::consume(Value iterations) {
